@@ -1,0 +1,242 @@
+"""The error tree of Reelflow. Every error says what is wrong, with what value, and what to do.
+
+::
+
+    ReelflowError(message, *, code, **context)
+    ├── TerminalError                     the same answer next time
+    │   ├── ConfigurationError            a setting, key or connection is missing or wrong
+    │   ├── LedgerNotMigratedError        the database is not at this version's revision
+    │   ├── IllegalTransitionError        a state machine refused a step; nothing changed
+    │   ├── MediaRejectedError            violations: what each rule measured, allowed and suggests
+    │   ├── MediaUnreadableError          the file is missing, a link, a device or not ours to read
+    │   ├── SourceChangedError            the source is not the file that was validated
+    │   ├── SidecarError                  a sidecar cannot be understood
+    │   ├── PostHeldError                 a person must act before the post goes on
+    │   ├── PostFailedError               the post ended FAILED; the message carries the fix
+    │   ├── PostNotTakeableError          another run holds the post, or its state needs no work here
+    │   ├── PostNotFoundError · AccountNotFoundError
+    │   └── TikTokRejectedError(log_id, http_status)
+    │       └── TikTokAuthError           the token or scope is refused: reconnect the account
+    └── TransientError(retry_after_s)
+        ├── TikTokUnreachableError        nothing was sent: no connection could be made
+        ├── TikTokUnavailableError        5xx, timeout, cut connection: the call may have been carried out
+        ├── TikTokRateLimitedError        429 or a spent budget
+        ├── LedgerLockedError             the database stayed locked, or cannot be reached
+        ├── LeaseLostError                another process took the post over
+        ├── StorageFullError              no room on the disk
+        └── MediaToolError                ffmpeg or ffprobe is missing, was killed or ran out of time
+
+Constructors do no work and instances pickle, because they cross process bounds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ReelflowError(Exception):
+    """Base of all errors of Reelflow.
+
+    :param message: what is wrong, with what value, and what to do
+    :param code: stable slug of this error, for machines
+    :param context: ids and measured values; never a secret
+    """
+
+    default_code = "reelflow_error"
+
+    def __init__(self, message: str, *, code: str | None = None, **context: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.context = context
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.message, self.__dict__))
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def _rebuild(cls: type[ReelflowError], message: str, state: dict[str, Any]) -> ReelflowError:
+    """Make an error again after pickling, without calling a subclass's constructor."""
+    error = cls.__new__(cls)
+    Exception.__init__(error, message)
+    error.__dict__.update(state)
+    return error
+
+
+class TerminalError(ReelflowError):
+    """Trying again gives the same answer."""
+
+    default_code = "terminal"
+
+
+class ConfigurationError(TerminalError):
+    """A setting, key, connection or program is missing or wrong."""
+
+    default_code = "configuration"
+
+
+class LedgerNotMigratedError(TerminalError):
+    """The ledger's schema is not the one this version needs."""
+
+    default_code = "ledger_not_migrated"
+
+
+class IllegalTransitionError(TerminalError):
+    """A state machine refused a step; nothing was changed."""
+
+    default_code = "illegal_transition"
+
+
+class MediaRejectedError(TerminalError):
+    """The file breaks at least one rule.
+
+    :param violations: one mapping a broken rule, with ``rule``, ``value``, ``limit`` and ``fix``
+    """
+
+    default_code = "media_rejected"
+
+    def __init__(self, message: str, *, violations: list[dict[str, str]], **context: Any) -> None:
+        super().__init__(message, **context)
+        self.violations = violations
+
+
+class MediaUnreadableError(TerminalError):
+    """The file cannot be opened as a plain file of ours."""
+
+    default_code = "media_unreadable"
+
+
+class SourceChangedError(TerminalError):
+    """The source changed after it was validated."""
+
+    default_code = "source_changed"
+
+
+class SidecarError(TerminalError):
+    """A sidecar cannot be understood."""
+
+    default_code = "sidecar_unreadable"
+
+
+class PostHeldError(TerminalError):
+    """The post was put on hold: a person must act."""
+
+    default_code = "post_held"
+
+
+class PostFailedError(TerminalError):
+    """The post ended FAILED."""
+
+    default_code = "post_failed"
+
+
+class PostNotTakeableError(TerminalError):
+    """Another run holds the post, or its state needs no work here."""
+
+    default_code = "post_not_takeable"
+
+
+class PostNotFoundError(TerminalError):
+    """No post has this id."""
+
+    default_code = "post_not_found"
+
+
+class AccountNotFoundError(TerminalError):
+    """No account has this name or id."""
+
+    default_code = "account_not_found"
+
+
+class TikTokRejectedError(TerminalError):
+    """TikTok understood the call and refused it.
+
+    :param code: TikTok's own error code, kept raw
+    :param log_id: TikTok's id of the call, for its support
+    :param http_status: HTTP status of the answer
+    """
+
+    default_code = "tiktok_rejected"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        log_id: str | None = None,
+        http_status: int | None = None,
+        **context: Any,
+    ) -> None:
+        super().__init__(message, code=code, **context)
+        self.log_id = log_id
+        self.http_status = http_status
+
+
+class TikTokAuthError(TikTokRejectedError):
+    """The access token or its scope is refused."""
+
+    default_code = "access_token_invalid"
+
+
+class TransientError(ReelflowError):
+    """Trying again later may work.
+
+    :param retry_after_s: seconds to wait before the next try, when the other side said so
+    """
+
+    default_code = "transient"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+        **context: Any,
+    ) -> None:
+        super().__init__(message, code=code, **context)
+        self.retry_after_s = retry_after_s
+
+
+class TikTokUnreachableError(TransientError):
+    """No connection could be made, so TikTok never saw the call."""
+
+    default_code = "tiktok_unreachable"
+
+
+class TikTokUnavailableError(TransientError):
+    """5xx, timeout or cut connection: TikTok may or may not have carried the call out."""
+
+    default_code = "tiktok_unavailable"
+
+
+class TikTokRateLimitedError(TransientError):
+    """TikTok asks to slow down, or a budget is spent."""
+
+    default_code = "rate_limit_exceeded"
+
+
+class LedgerLockedError(TransientError):
+    """The ledger stayed locked, or its database cannot be reached."""
+
+    default_code = "ledger_locked"
+
+
+class LeaseLostError(TransientError):
+    """Another process took the post over; this one must stop at once."""
+
+    default_code = "lease_lost"
+
+
+class StorageFullError(TransientError):
+    """No room is left on the disk."""
+
+    default_code = "storage_full"
+
+
+class MediaToolError(TransientError):
+    """ffmpeg or ffprobe is missing, was killed, or ran out of time."""
+
+    default_code = "media_tool"

@@ -1,0 +1,1 @@
+"""The ledger: what was intended, what was done, and who did it."""

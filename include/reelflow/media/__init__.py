@@ -1,0 +1,1 @@
+"""Everything that touches media bytes: type, container, probe, thumbnail."""

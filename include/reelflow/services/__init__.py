@@ -1,0 +1,1 @@
+"""One use-case each; services receive objects and read no environment."""

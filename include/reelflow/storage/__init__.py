@@ -1,0 +1,1 @@
+"""Where files lie: the inbox and the folders of Reelflow."""

@@ -1,0 +1,1 @@
+"""The TikTok client: pure protocol, and thin shells that send it."""
