@@ -13,18 +13,18 @@
     │   ├── SidecarError                  a sidecar cannot be understood
     │   ├── PostHeldError                 a person must act before the post goes on
     │   ├── PostFailedError               the post ended FAILED; the message carries the fix
-    │   ├── PostNotTakeableError          another run holds the post, or its state needs no work here
+    │   ├── PostNotTakeableError          another run holds the post, or it needs no work
     │   ├── PostNotFoundError · AccountNotFoundError
     │   └── TikTokRejectedError(log_id, http_status)
     │       └── TikTokAuthError           the token or scope is refused: reconnect the account
     └── TransientError(retry_after_s)
         ├── TikTokUnreachableError        nothing was sent: no connection could be made
-        ├── TikTokUnavailableError        5xx, timeout, cut connection: the call may have been carried out
+        ├── TikTokUnavailableError        5xx, timeout, cut connection: the call may have worked
         ├── TikTokRateLimitedError        429 or a spent budget
         ├── LedgerLockedError             the database stayed locked, or cannot be reached
         ├── LeaseLostError                another process took the post over
         ├── StorageFullError              no room on the disk
-        └── MediaToolError                ffmpeg or ffprobe is missing, was killed or ran out of time
+        └── MediaToolError                ffmpeg or ffprobe is missing, killed or out of time
 
 Constructors do no work and instances pickle, because they cross process bounds.
 """

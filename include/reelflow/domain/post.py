@@ -1,0 +1,128 @@
+"""The post: its states, the one table of its steps, and what a person may ask of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from reelflow.exceptions import IllegalTransitionError
+
+
+class PostState(StrEnum):
+    """Where a post stands; what each state means is drawn in docs/architecture.md."""
+
+    HELD = "HELD"
+    READY = "READY"
+    UPLOADING = "UPLOADING"
+    COMMITTING = "COMMITTING"
+    PROCESSING = "PROCESSING"
+    PUBLISHED = "PUBLISHED"
+    PUBLISHED_NO_LINK = "PUBLISHED_NO_LINK"
+    IN_INBOX = "IN_INBOX"
+    REJECTED = "REJECTED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    MISSED = "MISSED"
+    UNKNOWN = "UNKNOWN"
+
+
+class PostMode(StrEnum):
+    """How TikTok gets the post: published at once, or left in the creator's inbox as a draft."""
+
+    DIRECT = "direct"
+    DRAFT = "draft"
+
+
+class PrivacyLevel(StrEnum):
+    """Who may watch (content-posting-api-reference-direct-post); there is no default."""
+
+    PUBLIC_TO_EVERYONE = "PUBLIC_TO_EVERYONE"
+    MUTUAL_FOLLOW_FRIENDS = "MUTUAL_FOLLOW_FRIENDS"
+    FOLLOWER_OF_CREATOR = "FOLLOWER_OF_CREATOR"
+    SELF_ONLY = "SELF_ONLY"
+
+
+_S = PostState
+
+#: TikTok has the post; nothing more is sent for it.
+DONE: Final = frozenset({_S.PUBLISHED, _S.PUBLISHED_NO_LINK, _S.IN_INBOX})
+#: The last byte may be at TikTok: a new init could post twice.
+PAST_LAST_BYTE: Final = frozenset({_S.COMMITTING, _S.PROCESSING})
+#: States in which the same bytes may be posted again under the same key.
+UNKEYED: Final = frozenset({_S.REJECTED, _S.FAILED, _S.CANCELLED, _S.MISSED})
+#: Nothing more happens unless a person acts.
+FINAL: Final = DONE | {_S.REJECTED, _S.FAILED, _S.CANCELLED, _S.UNKNOWN}
+
+TRANSITIONS: Final[dict[PostState, frozenset[PostState]]] = {
+    _S.HELD: frozenset({_S.READY, _S.CANCELLED, _S.MISSED}),
+    _S.READY: frozenset({_S.UPLOADING, _S.HELD, _S.REJECTED, _S.MISSED, _S.CANCELLED}),
+    _S.UPLOADING: frozenset({_S.COMMITTING, _S.READY, _S.HELD, _S.FAILED, _S.CANCELLED}),
+    _S.COMMITTING: DONE | {_S.PROCESSING, _S.UPLOADING, _S.FAILED, _S.UNKNOWN},
+    _S.PROCESSING: DONE | {_S.FAILED, _S.UNKNOWN},
+    _S.PUBLISHED: frozenset(),
+    _S.PUBLISHED_NO_LINK: frozenset({_S.PUBLISHED}),
+    _S.IN_INBOX: frozenset({_S.PUBLISHED}),
+    _S.REJECTED: frozenset({_S.READY}),
+    _S.FAILED: frozenset({_S.READY}),
+    _S.CANCELLED: frozenset({_S.READY}),
+    _S.MISSED: frozenset({_S.READY, _S.CANCELLED}),
+    _S.UNKNOWN: DONE | {_S.FAILED},
+}
+
+
+class PersonCommand(StrEnum):
+    """What a person may ask of a post by hand."""
+
+    RELEASE = "release"
+    CANCEL = "cancel"
+    RETRY = "retry"
+
+
+#: From which states each command is allowed, and where it leads.
+PERSON_COMMANDS: Final[dict[PersonCommand, tuple[frozenset[PostState], PostState]]] = {
+    PersonCommand.RELEASE: (frozenset({_S.HELD}), _S.READY),
+    PersonCommand.CANCEL: (
+        frozenset({_S.HELD, _S.READY, _S.MISSED, _S.UPLOADING}),
+        _S.CANCELLED,
+    ),
+    PersonCommand.RETRY: (
+        frozenset({_S.FAILED, _S.REJECTED, _S.CANCELLED, _S.MISSED}),
+        _S.READY,
+    ),
+}
+
+_COMMAND_ADVICE: Final[dict[PostState, str]] = {
+    _S.HELD: "use `reelflow posts release` or `cancel`",
+    _S.READY: "it goes out at its time; only `reelflow posts cancel` stops it",
+    _S.UPLOADING: "an upload is under way; `reelflow posts cancel` stops it before its last byte",
+    _S.COMMITTING: "its last byte may be at TikTok; the next run asks TikTok and settles it",
+    _S.PROCESSING: "TikTok has it; the next run settles it",
+    _S.MISSED: "use `reelflow posts retry`, `cancel`, or a backfill over its day",
+    _S.UNKNOWN: "look at the account on TikTok; Reelflow never posts it again by itself",
+}
+
+
+def check_transition(current: PostState, target: PostState) -> None:
+    """Raise unless the table allows the step.
+
+    :raises IllegalTransitionError: nothing was changed
+    """
+    if target not in TRANSITIONS[current]:
+        allowed = ", ".join(sorted(TRANSITIONS[current])) or "nothing: it is final"
+        raise IllegalTransitionError(
+            f"a post cannot go from {current} to {target}; from {current} it goes to {allowed}"
+        )
+
+
+def check_command(command: PersonCommand, current: PostState) -> PostState:
+    """Return the state a person's command leads to.
+
+    :raises IllegalTransitionError: the command is not for this state; the message says what is
+    """
+    sources, target = PERSON_COMMANDS[command]
+    if current not in sources:
+        advice = _COMMAND_ADVICE.get(current, "")
+        if not advice:
+            advice = "it is done" if current in DONE else "use `reelflow posts retry`"
+        raise IllegalTransitionError(f"cannot {command} a post that is {current}: {advice}")
+    return target
