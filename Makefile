@@ -1,0 +1,87 @@
+# Every target installs what it needs first. `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# A Python that airflow 3.3.2 runs on and that can make virtual environments. Debian splits
+# ensurepip off into python3-venv, and a pyenv shim may exist without a version behind it, so each is tried.
+PYTHON_FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+ifeq ($(origin PYTHON), undefined)
+PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
+  "$$python" -c '$(PYTHON_FITS)' 2>/dev/null && echo "$$python" && break; done)
+endif
+
+.PHONY: help setup ffmpeg lint format test test-unit test-e2e demo up down bench requirements clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv and install into it (every target calls it; a no-op when done)
+
+$(STAMP): requirements-dev.txt pyproject.toml
+	@python="$(PYTHON)"; \
+	if ! "$${python:-false}" -c '$(PYTHON_FITS)' 2>/dev/null; then \
+	  echo "make: $${python:-no Python found} is not a Python 3.11 to 3.13 with venv;" \
+	    "install one (Debian: apt-get install python3 python3-venv)" \
+	    "or name it: make PYTHON=/path/to/python3.11" >&2; \
+	  exit 1; \
+	fi; \
+	$(BIN)/python -c '$(PYTHON_FITS)' 2>/dev/null || "$$python" -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements-dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+ffmpeg: setup
+	@$(BIN)/python -m demo.ffmpeg
+
+lint: setup ## Check style, types and import rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Rewrite the code in the house style
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
+test: setup ffmpeg ## Run every test, the end-to-end ones included
+	$(BIN)/pytest
+
+test-unit: setup ffmpeg ## Run the unit and contract tests only
+	$(BIN)/pytest tests/unit tests/contract
+
+test-e2e: setup ffmpeg ## Run the end-to-end tests only: real Airflow against the simulator
+	$(BIN)/pytest tests/e2e
+
+demo: setup ffmpeg ## Publish real videos through Airflow to the simulator, report, stop
+	$(BIN)/python -m demo run
+
+up: setup ffmpeg ## Start the same stack and leave it running, with Airflow's UI
+	$(BIN)/python -m demo up
+
+down: setup ## Stop what `make up` started
+	$(BIN)/python -m demo down
+
+bench: setup ffmpeg ## Measure imports and orchestration; one JSON object a line
+	$(BIN)/python -m bench.imports
+	$(BIN)/python -m bench.orchestration
+
+requirements: setup ## Compile requirements*.txt anew from pyproject.toml
+	UV_CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/uv pip compile --quiet --universal \
+	  --python-version 3.11 pyproject.toml -o requirements.txt
+	UV_CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/uv pip compile --quiet --universal \
+	  --python-version 3.11 --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+clean: ## Stop the stack and remove .venv, .demo and caches
+	@if [ -x $(BIN)/python ] && [ -d .demo ]; then $(BIN)/python -m demo down; fi
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
