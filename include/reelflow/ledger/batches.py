@@ -1,0 +1,33 @@
+"""Batches: which posts a run took; permanent, so a cleared run gets the same posts again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from reelflow.ledger.models import BatchEntry
+
+
+def post_ids(session: Session, run_id: str) -> Sequence[int]:
+    """Return the posts of a run in the order they were taken."""
+    return session.scalars(
+        select(BatchEntry.post_id).where(BatchEntry.run_id == run_id).order_by(BatchEntry.ordinal)
+    ).all()
+
+
+def append(session: Session, run_id: str, new_post_ids: Sequence[int], *, now: datetime) -> None:
+    """Add posts behind those a run already has; one that it has is not added again."""
+    known = set(post_ids(session, run_id))
+    highest: int | None = session.scalar(
+        select(func.max(BatchEntry.ordinal)).where(BatchEntry.run_id == run_id)
+    )
+    ordinal = -1 if highest is None else highest
+    for post_id in new_post_ids:
+        if post_id not in known:
+            ordinal += 1
+            known.add(post_id)
+            session.add(BatchEntry(run_id=run_id, ordinal=ordinal, post_id=post_id, created_at=now))
+    session.flush()

@@ -1,0 +1,148 @@
+"""Opening the ledger's database, its transactions, and its schema revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
+
+from reelflow.exceptions import (
+    ConfigurationError,
+    LedgerLockedError,
+    LedgerNotMigratedError,
+    StorageFullError,
+)
+
+#: The schema revision that this version of the code needs.
+REVISION: Final = "0001"
+#: How long SQLite waits for a lock before it gives up.
+SQLITE_BUSY_TIMEOUT_S: Final = 30
+
+_WRITES: Final = "reelflow_writes"
+
+
+def open_engine(database_url: str) -> Engine:
+    """Open the database of the ledger; nothing is connected yet.
+
+    SQLite runs in WAL mode with ``synchronous=FULL``: a COMMITTING that a power cut undid would
+    make a second init look safe.
+
+    :raises ConfigurationError: the URL is malformed or its driver is not installed
+    """
+    try:
+        url = make_url(database_url)
+        # Tasks are short processes: a pool would only hold connections across forks.
+        engine = create_engine(url, poolclass=NullPool)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as exc:
+        raise ConfigurationError(
+            f"REELFLOW_DATABASE_URL cannot be used ({exc}): it looks like sqlite:////path/to/file "
+            "or postgresql+psycopg://user@host/database, with that driver installed",
+            code="database_url",
+        ) from None
+    if engine.dialect.name == "sqlite":
+        if url.database:
+            Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        _configure_sqlite(engine)
+    return engine
+
+
+def _configure_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # BEGIN is ours, see below
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_S * 1000}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A writer takes the lock at once: a read that turns into a write would fail with
+        # "database is locked" without waiting when somebody else wrote in between.
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def transaction(engine: Engine, *, writes: bool) -> Iterator[Session]:
+    """Open a session in one transaction: committed at the end, rolled back on any error.
+
+    :raises LedgerLockedError: the database stayed locked, or cannot be reached
+    :raises LedgerNotMigratedError: a table or column is missing
+    :raises StorageFullError: no room is left for the database
+    """
+    session = Session(engine, expire_on_commit=False)
+    try:
+        with session.begin():
+            session.connection(execution_options={_WRITES: writes})
+            yield session
+    except DBAPIError as exc:
+        _raise_clearly(engine, exc)
+    finally:
+        session.close()
+
+
+def _raise_clearly(engine: Engine, exc: DBAPIError) -> None:
+    where = engine.url.render_as_string(hide_password=True)
+    cause = str(exc.orig).strip()
+    if "no such table" in cause or "no such column" in cause or "does not exist" in cause:
+        raise LedgerNotMigratedError(
+            f"the ledger {where} is not at revision {REVISION} ({cause}): run `reelflow db upgrade`"
+        ) from exc
+    if "full" in cause:
+        raise StorageFullError(
+            f"the ledger {where} cannot be written ({cause}): make room on its disk; the post is "
+            "kept for the next run",
+            code="ledger_full",
+        ) from exc
+    if isinstance(exc, OperationalError):
+        raise LedgerLockedError(
+            f"the ledger {where} could not be used ({cause}): another process holds it, or it "
+            "cannot be reached; nothing was changed",
+            retry_after_s=5,
+        ) from exc
+    raise exc
+
+
+def current_revision(engine: Engine) -> str | None:
+    """Return the schema revision of the database, or None when it has none."""
+    with transaction(engine, writes=False) as session:
+        if not inspect(session.connection()).has_table("alembic_version"):
+            return None
+        revision: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
+        return revision
+
+
+def check_revision(engine: Engine) -> None:
+    """Raise unless the database has this version's schema.
+
+    :raises LedgerNotMigratedError: with the command that mends it
+    """
+    revision = current_revision(engine)
+    if revision != REVISION:
+        raise LedgerNotMigratedError(
+            f"the ledger {engine.url.render_as_string(hide_password=True)} is at revision "
+            f"{revision or 'none'}, this version needs {REVISION}: run `reelflow db upgrade`"
+        )
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the database to this version's schema; does nothing when it is there."""
+    # Alembic is imported here because only this command needs it, not every task.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

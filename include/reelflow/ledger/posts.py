@@ -1,0 +1,236 @@
+"""Posts in the ledger: reading them, moving them along the state table, claims and leases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from reelflow.domain.post import UNKEYED, PostState, check_transition
+from reelflow.domain.schedule import BackfillRun, Run
+from reelflow.exceptions import LeaseLostError, PostNotFoundError
+from reelflow.ledger import audit
+from reelflow.ledger.models import Post
+
+
+def get(session: Session, post_id: int, *, lock: bool = False) -> Post:
+    """Return a post.
+
+    :param lock: hold its row until the transaction ends
+    :raises PostNotFoundError: no post has this id
+    """
+    query = select(Post).where(Post.id == post_id).execution_options(populate_existing=True)
+    post = session.scalar(query.with_for_update(of=Post) if lock else query)
+    if post is None:
+        raise PostNotFoundError(f"no post has id {post_id}: see `reelflow posts list`")
+    return post
+
+
+def move(
+    session: Session,
+    post_id: int,
+    to: PostState,
+    *,
+    now: datetime,
+    actor: str,
+    why: str,
+    fix: str | None = None,
+    fencing_token: int | None = None,
+    publication_id: int | None = None,
+) -> Post:
+    """Move a post one step along the table, with its audit row; a compare-and-set.
+
+    :param why: kept as the post's reason
+    :param fix: what a person can do about it
+    :param fencing_token: the lease this step is done under; None for steps outside an upload
+    :raises IllegalTransitionError: the table forbids the step; nothing changed
+    :raises LeaseLostError: a newer lease exists; nothing changed
+    """
+    post = get(session, post_id, lock=True)
+    check_fence(post, fencing_token)
+    check_transition(post.state, to)
+    audit.record(
+        session,
+        post_id=post_id,
+        at=now,
+        actor=actor,
+        why=why,
+        from_state=post.state,
+        to_state=to,
+        publication_id=publication_id,
+    )
+    post.state = to
+    post.state_since = now
+    post.reason = why
+    post.fix = fix
+    session.flush()
+    return post
+
+
+def check_fence(post: Post, fencing_token: int | None) -> None:
+    """Raise when the post was leased again since the token was given.
+
+    :raises LeaseLostError: the caller must stop and write nothing
+    """
+    if fencing_token is not None and post.fencing_token != fencing_token:
+        raise LeaseLostError(
+            f"post {post.id} was taken over by {post.lease_owner or 'another process'}: this "
+            "process stops and leaves it alone"
+        )
+
+
+def take_lease(
+    session: Session, post_id: int, *, owner: str, now: datetime, lease: timedelta
+) -> int | None:
+    """Take the upload lease of a post; the same owner takes its own lease over.
+
+    :return: the new fencing token, or None while somebody else holds the lease
+    """
+    post = get(session, post_id, lock=True)
+    if post.lease_until is not None and post.lease_until > now and post.lease_owner != owner:
+        return None
+    post.lease_owner = owner
+    post.lease_until = now + lease
+    post.fencing_token += 1
+    session.flush()
+    return post.fencing_token
+
+
+def renew_lease(
+    session: Session, post_id: int, *, fencing_token: int, now: datetime, lease: timedelta
+) -> bool:
+    """Prolong a lease; False when it is no longer the caller's."""
+    result = session.execute(
+        update(Post)
+        .where(
+            Post.id == post_id, Post.fencing_token == fencing_token, Post.lease_until.is_not(None)
+        )
+        .values(lease_until=now + lease)
+    )
+    return bool(result.rowcount)  # type: ignore[attr-defined]
+
+
+def release_lease(session: Session, post_id: int, *, fencing_token: int) -> None:
+    """Give a lease back, if it still is the caller's."""
+    session.execute(
+        update(Post)
+        .where(Post.id == post_id, Post.fencing_token == fencing_token)
+        .values(lease_owner=None, lease_until=None)
+    )
+
+
+def claim(
+    session: Session, post_ids: Sequence[int], *, run_id: str, now: datetime, claim: timedelta
+) -> None:
+    """Say that a run works on these posts, where no other run does; advisory."""
+    session.execute(
+        update(Post)
+        .where(Post.id.in_(post_ids), or_(_unclaimed(now), Post.claimed_by == run_id))
+        .values(claimed_by=run_id, claimed_until=now + claim)
+    )
+
+
+def due(session: Session, run: Run, *, now: datetime, limit: int) -> list[int]:
+    """Return the posts a run may take, fair between accounts: each account's first, then second.
+
+    :param now: the time at which claims are judged
+    """
+    return list(_fairly(session, and_(_wanted_by(run), _unclaimed(now)), limit))
+
+
+def has_due(session: Session, *, now: datetime, max_lateness: timedelta) -> list[int]:
+    """Return some posts that a normal run started now would take; empty when there are none."""
+    wanted = and_(
+        or_(Post.state == PostState.READY, _stalled(now)),
+        Post.due_at > now - max_lateness,
+        Post.due_at <= now,
+        _unclaimed(now),
+    )
+    return list(session.scalars(select(Post.id).where(wanted).order_by(Post.id).limit(100)))
+
+
+def stalled_uploads(session: Session, *, now: datetime) -> Sequence[Post]:
+    """Return posts in UPLOADING whose lease has lapsed."""
+    return session.scalars(select(Post).where(_stalled(now)).order_by(Post.id)).all()
+
+
+def missed(session: Session, *, before: datetime, now: datetime) -> Sequence[Post]:
+    """Return unclaimed READY posts that were due at ``before`` or earlier."""
+    return session.scalars(
+        select(Post).where(Post.state == PostState.READY, Post.due_at <= before, _unclaimed(now))
+    ).all()
+
+
+def unsettled(session: Session, *, now: datetime) -> Sequence[Post]:
+    """Return posts past their last byte that no run and no upload holds."""
+    return session.scalars(
+        select(Post)
+        .where(
+            Post.state.in_((PostState.COMMITTING, PostState.PROCESSING)),
+            _unclaimed(now),
+            or_(Post.lease_until.is_(None), Post.lease_until <= now),
+        )
+        .order_by(Post.id)
+    ).all()
+
+
+def with_content(session: Session, *, account_id: int, sha256: str, but_not: int) -> Sequence[Post]:
+    """Return the keyed posts of an account with these bytes, oldest first."""
+    return session.scalars(
+        select(Post)
+        .where(
+            Post.account_id == account_id,
+            Post.sha256 == sha256,
+            Post.id != but_not,
+            Post.state.not_in(UNKEYED),
+        )
+        .order_by(Post.id)
+    ).all()
+
+
+def next_slot(session: Session, *, account_id: int, sha256: str) -> int:
+    """Return the first slot that no post of these bytes on this account ever had."""
+    highest: int | None = session.scalar(
+        select(func.max(Post.slot)).where(Post.account_id == account_id, Post.sha256 == sha256)
+    )
+    return 0 if highest is None else highest + 1
+
+
+def _unclaimed(now: datetime) -> ColumnElement[bool]:
+    return or_(Post.claimed_until.is_(None), Post.claimed_until <= now)
+
+
+def _stalled(now: datetime) -> ColumnElement[bool]:
+    return and_(
+        Post.state == PostState.UPLOADING,
+        or_(Post.lease_until.is_(None), Post.lease_until <= now),
+    )
+
+
+def _wanted_by(run: Run) -> ColumnElement[bool]:
+    if isinstance(run, BackfillRun):
+        wished = func.coalesce(Post.publish_at, Post.created_at)
+        return and_(
+            Post.state.in_((PostState.READY, PostState.MISSED)),
+            wished >= run.start,
+            wished < run.end,
+        )
+    return and_(
+        Post.state == PostState.READY,
+        Post.due_at > run.missed_before,
+        Post.due_at <= run.run_after,
+    )
+
+
+def _fairly(session: Session, wanted: ColumnElement[bool], limit: int) -> Sequence[int]:
+    turn = (
+        func.row_number()
+        .over(partition_by=Post.account_id, order_by=(Post.due_at, Post.id))
+        .label("turn")
+    )
+    ranked = select(Post.id, Post.due_at, turn).where(wanted).subquery()
+    return session.scalars(
+        select(ranked.c.id).order_by(ranked.c.turn, ranked.c.due_at, ranked.c.id).limit(limit)
+    ).all()
