@@ -1,0 +1,213 @@
+"""The rules a media file must keep to be taken in and published, and what breaks them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reelflow.domain.media_facts import IMAGE_CONTAINERS, VIDEO_EXTENSIONS, MediaFacts
+from reelflow.domain.media_policy import INTAKE, MIB, TIKTOK, MediaPolicy
+from reelflow.domain.repair import repair_command
+
+__all__ = [
+    "IMAGE_CONTAINERS",
+    "INTAKE",
+    "TIKTOK",
+    "VIDEO_EXTENSIONS",
+    "MediaFacts",
+    "MediaPolicy",
+    "Violation",
+    "publishing_violations",
+    "violations",
+]
+
+_EXPORT_AGAIN = "export the video again from the program that made it"
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One broken rule, in words a person can act on.
+
+    :param rule: stable slug of the rule
+    :param value: what was measured
+    :param limit: what the rule allows
+    :param fix: what to do; an exact command line where ffmpeg can repair the file
+    """
+
+    rule: str
+    value: str
+    limit: str
+    fix: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Give the four strings as a JSON-safe mapping."""
+        return dataclasses.asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.value} (allowed: {self.limit}). To fix: {self.fix}"
+
+
+def publishing_violations(
+    facts: MediaFacts, file_name: str, house: MediaPolicy = INTAKE
+) -> list[Violation]:
+    """List every house and platform rule that the file breaks: empty means it may be posted."""
+    return violations(facts, file_name, house.narrowed_by(TIKTOK))
+
+
+def violations(facts: MediaFacts, file_name: str, policy: MediaPolicy) -> list[Violation]:
+    """List every rule of the policy that the file breaks, all at once.
+
+    :param file_name: the user's name of the file: data, quoted wherever a fix shows it
+    """
+    if facts.size_bytes == 0:
+        return [Violation("empty", "0 bytes", "a video file", "copy or upload the file again")]
+    found = list(_broken_file_rules(facts, file_name, policy))
+    if facts.kind == "video":
+        found += _broken_container_rules(facts, file_name, policy)
+        if facts.probe_error is None:
+            found += _broken_video_rules(facts, file_name, policy)
+    return found
+
+
+def _broken_file_rules(
+    facts: MediaFacts, file_name: str, policy: MediaPolicy
+) -> Iterator[Violation]:
+    names = " ".join(VIDEO_EXTENSIONS[container] for container in policy.containers)
+    if facts.kind == "image":
+        yield Violation(
+            "photo",
+            f"{facts.container} image",
+            "a video file",
+            "give a video: photo posts are not taken from single files",
+        )
+    elif facts.kind != "video":
+        what = facts.container.removeprefix("other:")
+        yield Violation(
+            "type", f"{what} content", names, "give a real video file; renaming does not make one"
+        )
+    if facts.size_bytes > policy.max_size_bytes:
+        yield Violation(
+            "size",
+            _size_text(facts.size_bytes),
+            f"at most {_size_text(policy.max_size_bytes)}",
+            repair_command(facts, file_name, policy) or "compress or shorten the video",
+        )
+
+
+def _broken_container_rules(
+    facts: MediaFacts, file_name: str, policy: MediaPolicy
+) -> Iterator[Violation]:
+    expected = VIDEO_EXTENSIONS[facts.container]
+    actual = _extension(file_name)
+    if actual != expected:
+        yield Violation(
+            "extension",
+            actual or "no extension",
+            f"{expected}, because the content is {facts.container.upper()}",
+            f"rename the file so that its name ends in {expected}",
+        )
+    if facts.container not in policy.containers:
+        yield Violation(
+            "container",
+            facts.container.upper(),
+            ", ".join(container.upper() for container in policy.containers),
+            repair_command(facts, file_name, policy) or _EXPORT_AGAIN,
+        )
+    if facts.data_end_byte is not None:
+        yield _damage(facts.data_end_byte, facts.declared_size_bytes)
+    elif facts.probe_error is not None:
+        yield Violation("unreadable", facts.probe_error, "a video ffprobe can read", _EXPORT_AGAIN)
+
+
+def _damage(data_end_byte: int, declared_size_bytes: int | None) -> Violation:
+    if declared_size_bytes is None:
+        return Violation(
+            "damaged",
+            f"the data stops making sense at byte {data_end_byte}",
+            "a whole container",
+            f"copy or upload the file again; if that does not help, {_EXPORT_AGAIN}",
+        )
+    return Violation(
+        "truncated",
+        f"the data ends at byte {data_end_byte}",
+        f"the container declares {declared_size_bytes} bytes",
+        "copy or upload the whole file again",
+    )
+
+
+def _broken_video_rules(
+    facts: MediaFacts, file_name: str, policy: MediaPolicy
+) -> Iterator[Violation]:
+    if facts.video_codec is None and facts.width is None:
+        yield Violation("no_video", "no video stream", "one video stream", _EXPORT_AGAIN)
+        return
+    fix = repair_command(facts, file_name, policy) or _EXPORT_AGAIN
+    if policy.video_codecs is not None and facts.video_codec not in policy.video_codecs:
+        codecs = ", ".join(policy.video_codecs)
+        yield Violation("video_codec", facts.video_codec or "unknown", codecs, fix)
+    yield from _broken_duration(facts.duration_s, policy, fix)
+    yield from _broken_resolution(facts.width, facts.height, policy, fix)
+    yield from _broken_frame_rate(facts.average_frame_rate, policy, fix)
+
+
+def _broken_duration(
+    duration_s: float | None, policy: MediaPolicy, fix: str
+) -> Iterator[Violation]:
+    limit = _range_text(policy.min_duration_s, policy.max_duration_s, "s")
+    if limit is None:
+        return
+    if duration_s is None:
+        yield Violation("duration", "unknown", limit, fix)
+    elif policy.min_duration_s is not None and duration_s < policy.min_duration_s:
+        longer = f"use a clip of at least {policy.min_duration_s:g} s"
+        yield Violation("duration", _seconds_text(duration_s), limit, longer)
+    elif policy.max_duration_s is not None and duration_s > policy.max_duration_s:
+        yield Violation("duration", _seconds_text(duration_s), limit, fix)
+
+
+def _broken_resolution(
+    width: int | None, height: int | None, policy: MediaPolicy, fix: str
+) -> Iterator[Violation]:
+    limit = f"{_range_text(policy.min_side_px, policy.max_side_px, 'px')} each side"
+    if not width or not height:
+        yield Violation("resolution", "unknown", limit, _EXPORT_AGAIN)
+    elif max(width, height) > policy.max_side_px or min(width, height) < (policy.min_side_px or 1):
+        yield Violation("resolution", f"{width}x{height} px", limit, fix)
+
+
+def _broken_frame_rate(
+    frame_rate: float | None, policy: MediaPolicy, fix: str
+) -> Iterator[Violation]:
+    limit = _range_text(policy.min_frame_rate, policy.max_frame_rate, "fps")
+    if limit is None:
+        return
+    if frame_rate is None:
+        yield Violation("frame_rate", "unknown", limit, fix)
+        return
+    # Two decimals: millisecond timestamps alone make a true 60 fps measure 60.001.
+    shown = round(frame_rate, 2)
+    if not (policy.min_frame_rate or 0) <= shown <= (policy.max_frame_rate or float("inf")):
+        yield Violation("frame_rate", f"{shown:g} fps", limit, fix)
+
+
+def _extension(file_name: str) -> str:
+    base_name = file_name.replace("\\", "/").rpartition("/")[2]
+    stem, dot, suffix = base_name.rpartition(".")
+    return f".{suffix.lower()}" if dot and stem else ""
+
+
+def _range_text(low: float | None, high: float | None, unit: str) -> str | None:
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g} {unit}"
+    if high is not None:
+        return f"at most {high:g} {unit}"
+    return f"at least {low:g} {unit}" if low is not None else None
+
+
+def _seconds_text(duration_s: float) -> str:
+    return f"{round(duration_s, 3):.12g} s"
+
+
+def _size_text(size_bytes: int) -> str:
+    return f"{size_bytes / MIB:.1f} MiB ({size_bytes} bytes)"

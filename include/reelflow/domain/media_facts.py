@@ -1,0 +1,76 @@
+"""What is measured about one media file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+VIDEO_EXTENSIONS: Mapping[str, str] = {
+    "mp4": ".mp4",
+    "mov": ".mov",
+    "webm": ".webm",
+    "mkv": ".mkv",
+    "avi": ".avi",
+}
+"""The file name extension of each video container."""
+
+IMAGE_CONTAINERS = frozenset({"jpeg", "png", "webp"})
+
+
+@dataclass(frozen=True)
+class MediaFacts:
+    """Everything measured about one file. Tags outside this list (GPS, names) never get in.
+
+    :param container: ``mp4|mov|webm|mkv|avi|jpeg|png|webp`` or ``other:<what>``, by the bytes
+    :param kind: ``video``, ``image`` or ``other``
+    :param data_end_byte: offset where the data of a cut or damaged file ends; None when whole
+    :param declared_size_bytes: size the container claims, when the file is shorter than that
+    :param faststart: index before the media data (MP4 and MOV only)
+    :param width: coded pixels, before rotation and sample aspect
+    :param display_width: pixels as a player shows them
+    :param rotation_degrees: clockwise turn a player applies: 90 for a phone held upright
+    :param sample_aspect_ratio: ``"num:den"``
+    :param average_frame_rate: frames over duration, in frames a second
+    :param nominal_frame_rate: ffprobe's guess at the base rate; wild for variable rates
+    :param bit_rate_bps: of the whole file
+    :param hdr_transfer: ``smpte2084`` (PQ) or ``arib-std-b67`` (HLG) for HDR; otherwise None
+    :param creation_time: ISO 8601, as the container claims
+    :param container_brand: ``major_brand`` of MP4 and MOV
+    :param probe_error: why ffprobe refused the file; the fields it would fill are then None
+    """
+
+    container: str
+    kind: str
+    size_bytes: int
+    data_end_byte: int | None = None
+    declared_size_bytes: int | None = None
+    faststart: bool | None = None
+    duration_s: float | None = None
+    width: int | None = None
+    height: int | None = None
+    display_width: int | None = None
+    display_height: int | None = None
+    rotation_degrees: int = 0
+    sample_aspect_ratio: str = "1:1"
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    average_frame_rate: float | None = None
+    nominal_frame_rate: float | None = None
+    variable_frame_rate: bool = False
+    bit_rate_bps: int | None = None
+    hdr_transfer: str | None = None
+    creation_time: str | None = None
+    container_brand: str | None = None
+    probe_error: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give all facts as a JSON-safe mapping; `from_dict` is its inverse."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> MediaFacts:
+        """Read stored facts; fields that this version does not know are left out."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in data.items() if name in known})
