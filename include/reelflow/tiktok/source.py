@@ -1,0 +1,84 @@
+"""A window over an open file, streamed as the body of one chunk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+from reelflow.domain.chunks import ByteRange
+from reelflow.exceptions import MediaUnreadableError, SourceChangedError
+
+BLOCK_BYTES = 256 * 1024
+"""How much is read at once: measured best of 16 KiB to 4 MiB for speed and memory."""
+
+
+class FileSlice:
+    """File-like view of ``byte_range`` of an open file.
+
+    Reads with ``pread``, so the descriptor's own position is neither used nor moved.
+
+    :param fd: descriptor of a file that is open for reading; it stays the caller's to close
+    :param byte_range: the bytes to show
+    :param checkpoint: called before each read; what it raises stops the upload there, before the
+        bytes that it guards are sent
+    :raises SourceChangedError: from :meth:`read`, if the file ends inside of the range
+    :raises MediaUnreadableError: from :meth:`read`, if the system cannot read the file
+    """
+
+    def __init__(
+        self, fd: int, byte_range: ByteRange, *, checkpoint: Callable[[], None] | None = None
+    ) -> None:
+        self._fd = fd
+        self._byte_range = byte_range
+        self._checkpoint = checkpoint
+        self._position = 0
+
+    def __len__(self) -> int:
+        # The whole length, not the rest: requests subtracts tell() itself.
+        return self._byte_range.length
+
+    def __iter__(self) -> Iterator[bytes]:
+        while block := self.read(BLOCK_BYTES):
+            yield block
+
+    def tell(self) -> int:
+        """Return the position in the window."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to ``offset`` from the window's start, the position or the end; return it."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: len(self)}[whence]
+        if not 0 <= base + offset <= len(self):
+            raise ValueError(f"position {base + offset} does not lie in 0..{len(self)}")
+        self._position = base + offset
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to ``size`` bytes of the window, all that is left if negative."""
+        left = len(self) - self._position
+        wanted = left if size < 0 else min(size, left)
+        if wanted == 0:
+            return b""
+        if self._checkpoint is not None:
+            self._checkpoint()
+        start = self._byte_range.first + self._position
+        block = self._pread(wanted, start)
+        if not block:
+            raise SourceChangedError(
+                f"The file ends at byte {start}, but {self._byte_range.total} bytes were validated:"
+                " it was cut or replaced since. Provide it again.",
+                offset=start,
+            )
+        self._position += len(block)
+        return block
+
+    def _pread(self, size: int, start: int) -> bytes:
+        """Read, with an error that no HTTP library takes for one of its connection's."""
+        try:
+            return os.pread(self._fd, size, start)
+        except OSError as error:
+            raise MediaUnreadableError(
+                f"The file cannot be read at byte {start}: {error.strerror}."
+                " Check the disk it lies on.",
+                offset=start,
+            ) from error
