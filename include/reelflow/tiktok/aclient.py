@@ -9,6 +9,7 @@ import httpx
 
 from reelflow.exceptions import ReelflowError, TikTokUnavailableError, TikTokUnreachableError
 from reelflow.tiktok import protocol
+from reelflow.tiktok.answers import Answer
 from reelflow.tiktok.hosts import normalise_host
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import PublishStatus
@@ -56,7 +57,7 @@ class AsyncStatusClient:
                 f"The connection to {self._origin} failed during the call ({type(error).__name__})."
             )
         else:
-            answer = protocol.Answer(response.status_code, response.headers, response.content)
+            answer = Answer(response.status_code, response.headers, response.content)
             return protocol.parse_status(answer)
         raise failure
 

@@ -1,32 +1,21 @@
-"""The blocking client of TikTok's Content Posting API, for workers: the only use of requests."""
+"""The blocking client of TikTok's Content Posting API, for workers."""
 
 from __future__ import annotations
 
-import logging
-import os
-import re
 import time
 from collections.abc import Callable
-from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
-from typing import Any, Self
-
-import requests
-from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError, ProxyError
+from typing import Self
 
 from reelflow.domain.chunks import ByteRange, ChunkPlan
-from reelflow.exceptions import ReelflowError, TikTokUnavailableError, TikTokUnreachableError
+from reelflow.exceptions import TikTokUnavailableError
 from reelflow.tiktok import protocol
+from reelflow.tiktok.answers import Answer
 from reelflow.tiktok.hosts import check_upload_url, normalise_host
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import ChunkAnswer, CreatorInfo, InitAnswer, PublishStatus, VideoPost
-from reelflow.tiktok.protocol import Answer, Request
-from reelflow.tiktok.source import BLOCK_BYTES, FileSlice
-
-ANSWER_MAX_BYTES = 1024 * 1024
-"""Longest body that is read; TikTok's have a few hundred bytes."""
+from reelflow.tiktok.source import FileSlice
+from reelflow.tiktok.transport import Transport
 
 
 class TikTokClient:
@@ -54,7 +43,7 @@ class TikTokClient:
         self._limits = limits
         self._extra_upload_hosts = frozenset(name.lower() for name in extra_upload_hosts)
         self._clock = clock
-        self._session = _new_session()
+        self._transport = Transport()
 
     def creator_info(self, access_token: str) -> CreatorInfo:
         """Return what the account may post now, or raise why it cannot."""
@@ -96,12 +85,12 @@ class TikTokClient:
         body = FileSlice(source_fd, byte_range, checkpoint=self._deadline(byte_range, checkpoint))
         # urllib3 keeps the first of the two timeouts on the socket while the body is sent.
         timeout = (self._limits.put_stall_timeout_s, self._limits.put_answer_timeout_s)
-        answer = self._send("PUT", url, headers, body, timeout)
+        answer = self._transport.send("PUT", url, headers, body, timeout)
         return protocol.parse_chunk(answer, byte_range)
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -114,15 +103,15 @@ class TikTokClient:
     ) -> None:
         self.close()
 
-    def _init(self, request: Request) -> InitAnswer:
+    def _init(self, request: protocol.Request) -> InitAnswer:
         opened = protocol.parse_init(self._post(request))
         check_upload_url(opened.upload_url, self._extra_upload_hosts)
         return opened
 
-    def _post(self, request: Request) -> Answer:
+    def _post(self, request: protocol.Request) -> Answer:
         timeout = (self._limits.connect_timeout_s, self._limits.read_timeout_s)
         url = self._origin + request.path
-        return self._send("POST", url, dict(request.headers), request.body, timeout)
+        return self._transport.send("POST", url, dict(request.headers), request.body, timeout)
 
     def _deadline(
         self, byte_range: ByteRange, checkpoint: Callable[[], None] | None
@@ -145,107 +134,3 @@ class TikTokClient:
                 )
 
         return check
-
-    def _send(
-        self,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        body: bytes | FileSlice,
-        timeout: tuple[float, float],
-    ) -> Answer:
-        """Make one request. Errors are raised outside of the except clause: the ones of requests
-        carry the URL, and with it the credential of an upload, which a chain would show."""
-        failure: ReelflowError
-        try:
-            with self._session.request(
-                method,
-                url,
-                headers=headers,
-                data=body,
-                timeout=timeout,
-                allow_redirects=False,
-                stream=True,
-                **_route(url),
-            ) as response:
-                return Answer(response.status_code, response.headers, _read_body(response))
-        except requests.RequestException as error:
-            failure = _as_failure(error, self._origin if method == "POST" else "the upload host")
-        raise failure
-
-
-class _BlockAdapter(HTTPAdapter):
-    """Sends bodies in larger blocks than urllib3's 16 KiB, at two thirds of the CPU time."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, blocksize=BLOCK_BYTES, **kwargs)
-
-    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
-        return super().proxy_manager_for(proxy, blocksize=BLOCK_BYTES, **proxy_kwargs)
-
-
-class _HideQueries(logging.Filter):
-    """Cuts queries out of urllib3's debug lines: an upload URL's query is its credential."""
-
-    _QUERY = re.compile(r"\?[^\s'\"]*")
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Change the record's arguments; let every record pass."""
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                self._QUERY.sub("?…", arg) if isinstance(arg, str) else arg for arg in record.args
-            )
-        return True
-
-
-_HIDE_QUERIES = _HideQueries()
-
-
-def _new_session() -> requests.Session:
-    """Return a session that sends what it is told and nothing else."""
-    for name in ("urllib3.connectionpool", "urllib3.util.retry"):
-        logging.getLogger(name).addFilter(_HIDE_QUERIES)
-    session = requests.Session()
-    # From the environment requests would also take ~/.netrc, whose password replaces the bearer
-    # token and would be sent to the upload host; _route() takes proxies and certificates only.
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers["User-Agent"] = "reelflow"
-    adapter = _BlockAdapter(max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
-
-
-def _route(url: str) -> dict[str, Any]:
-    """Return proxies and certificates of the environment; plain http, the simulator, has none."""
-    if url.startswith("http://"):
-        return {"proxies": {}, "verify": True}
-    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    return {"proxies": get_environ_proxies(url), "verify": bundle or True}
-
-
-def _read_body(response: requests.Response) -> bytes:
-    """Read an answer of bounded size."""
-    body = bytearray()
-    for piece in response.iter_content(65536):
-        body += piece
-        if len(body) > ANSWER_MAX_BYTES:
-            raise requests.exceptions.ContentDecodingError("the answer does not end")
-    return bytes(body)
-
-
-def _as_failure(error: requests.RequestException, where: str) -> ReelflowError:
-    """Return our error for one of requests, telling "never sent" from "perhaps carried out"."""
-    cause = error.args[0] if error.args else None
-    cause = cause.reason if isinstance(cause, MaxRetryError) else cause
-    reason = type(cause if isinstance(cause, Exception) else error).__name__
-    if isinstance(cause, NewConnectionError | ConnectTimeoutError | ProxyError):
-        return TikTokUnreachableError(
-            f"No connection to {where} could be made ({reason}), so nothing was sent."
-            " Check the network, and that the host is right and running."
-        )
-    return TikTokUnavailableError(
-        f"The connection to {where} failed during the call ({reason}): it may or may not have been"
-        " carried out."
-    )

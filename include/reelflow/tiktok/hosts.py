@@ -16,8 +16,9 @@ _UPLOAD_DOMAIN = ".tiktokapis.com"
 
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://"
-    r"(?P<host>[a-z0-9.-]+|\[[0-9a-f:]+\])(?P<port>:[0-9]{1,5})?"
-    r"(?P<rest>[/?][!-\[\]-~]*)?",  # printable ASCII but the backslash, which parsers disagree on
+    r"(?P<host>[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*|\[[0-9a-f:.]{2,45}\])"
+    r"(?P<port>:[0-9]{1,5})?"
+    r"(?P<rest>[/?][!$-\[\]-~]*)?",  # printable ASCII; no backslash, on which parsers disagree
     re.IGNORECASE | re.ASCII,
 )
 _URL_MAX_CHARS = 2048  # documented are 256; room for growth, none for floods
@@ -31,7 +32,7 @@ def normalise_host(host: str) -> str:
     :raises ConfigurationError: for anything else
     """
     text = host.strip()
-    match = _ADDRESS.fullmatch(text if "://" in text else f"https://{text}")
+    match = _parsed(text if "://" in text else f"https://{text}")
     if match is None or match["rest"] not in (None, "/"):
         raise ConfigurationError(
             f"{_shown(text)!r} is no host for TikTok: set the host of the connection tiktok_app to"
@@ -56,7 +57,7 @@ def check_upload_url(url: str, extra_hosts: frozenset[str] = frozenset()) -> str
     :raises TikTokRejectedError: if it is not https on a host of TikTok's (code
         ``upload_url_untrusted``); the message never shows path or query
     """
-    match = _ADDRESS.fullmatch(url) if len(url) <= _URL_MAX_CHARS else None
+    match = _parsed(url)
     if match is not None:
         host, port = match["host"].lower(), match["port"] or ""
         if host in extra_hosts or f"{host}{port}" in extra_hosts:
@@ -69,6 +70,14 @@ def check_upload_url(url: str, extra_hosts: frozenset[str] = frozenset()) -> str
         " If this is the simulator, allow its upload host in the settings.",
         code="upload_url_untrusted",
     )
+
+
+def _parsed(url: str) -> re.Match[str] | None:
+    """Split ``url``; None if it has userinfo, a fragment or anything else that we never need."""
+    match = _ADDRESS.fullmatch(url) if len(url) <= _URL_MAX_CHARS else None
+    if match is None or int((match["port"] or ":0")[1:]) > 65_535:
+        return None
+    return match
 
 
 def _is_this_machine(host: str) -> bool:

@@ -29,8 +29,6 @@ class TikTokLimits:
     :param put_answer_timeout_s: longest silence between a chunk's last byte and its answer
     :param chunk_attempts: how often the same chunk is sent
         (content-posting-api-media-transfer-guide: resend the same chunk after a 5xx)
-    :param rate_limit_wait_s: wait after a 429 without ``Retry-After``, which TikTok does not
-        document: its windows are one minute long (tiktok-api-v2-rate-limit)
     :param inits_per_minute: init calls per access token (content-posting-api-reference-direct-post)
     :param creator_infos_per_minute: creator_info calls per access token
         (content-posting-api-reference-query-creator-info)
@@ -49,7 +47,6 @@ class TikTokLimits:
     put_stall_timeout_s: float = 60.0
     put_answer_timeout_s: float = 120.0
     chunk_attempts: int = 3
-    rate_limit_wait_s: float = 60.0
     inits_per_minute: int = 6
     creator_infos_per_minute: int = 20
     statuses_per_minute: int = 30

@@ -1,9 +1,9 @@
 """TikTok's Content Posting API without a network: what to send, and what an answer means.
 
-Each call is a pair: ``prepare_x`` gives the :class:`Request`, ``parse_x`` turns the :class:`Answer`
-into a value or raises. An answer is a success only if its ``error.code`` is ``ok``; the HTTP status
-alone proves nothing, since refusals come with 200 too (content-posting-api-reference-query-creator-
-info, read 2026-09-11).
+Each call is a pair: ``prepare_x`` gives the :class:`Request`, ``parse_x`` turns the
+:class:`~reelflow.tiktok.answers.Answer` into a value or raises. An answer is a success only if its
+``error.code`` is ``ok``; the HTTP status alone proves nothing, since refusals come with 200 too
+(content-posting-api-reference-query-creator-info, read 2026-09-11).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from reelflow.domain.chunks import ByteRange, ChunkPlan
 from reelflow.exceptions import (
@@ -20,6 +20,14 @@ from reelflow.exceptions import (
     TikTokRateLimitedError,
     TikTokRejectedError,
     TikTokUnavailableError,
+)
+from reelflow.tiktok.answers import (
+    Answer,
+    count_of,
+    malformed,
+    retry_after_s,
+    success_data,
+    text_of,
 )
 from reelflow.tiktok.models import (
     ChunkAnswer,
@@ -29,7 +37,7 @@ from reelflow.tiktok.models import (
     PublishStatus,
     VideoPost,
 )
-from reelflow.tiktok.refusals import MINUTE_S, REFUSALS, printable, refusal_error
+from reelflow.tiktok.refusals import MINUTE_S, printable
 
 CREATOR_INFO_PATH = "/v2/post/publish/creator_info/query/"
 VIDEO_INIT_PATH = "/v2/post/publish/video/init/"
@@ -42,7 +50,6 @@ CONTENT_TYPES = frozenset({"video/mp4", "video/quicktime", "video/webm"})
 _TOKEN = re.compile(r"[!-~]{1,4096}", re.ASCII)  # what can stand in a header without splitting it
 _PUBLISH_ID = re.compile(r"[!-~]{1,64}", re.ASCII)
 _PROGRESS = re.compile(r"bytes 0-([0-9]{1,15})/([0-9]{1,15})", re.ASCII)
-_LONGEST_WAIT_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -59,24 +66,6 @@ class Request:
     body: bytes = b""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One HTTP answer.
-
-    :param status: HTTP status
-    :param headers: headers under any spelling; kept under lower-case names
-    :param body: the body, decoded from its transfer encoding
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(default=b"", repr=False)
-
-    def __post_init__(self) -> None:
-        lowered = {name.lower(): value for name, value in self.headers.items()}
-        object.__setattr__(self, "headers", lowered)
-
-
 def prepare_creator_info(access_token: str) -> Request:
     """Ask what the account may post now. The call has no body."""
     return Request(CREATOR_INFO_PATH, _json_headers(access_token))
@@ -84,17 +73,17 @@ def prepare_creator_info(access_token: str) -> Request:
 
 def parse_creator_info(answer: Answer) -> CreatorInfo:
     """Return the account's options, or raise why it cannot post now."""
-    data = _data(answer, "creator_info")
+    data = success_data(answer, "creator_info")
     options = data.get("privacy_level_options")
-    longest_s = _count(data.get("max_video_post_duration_sec"))
+    longest_s = count_of(data.get("max_video_post_duration_sec"))
     if not (isinstance(options, list) and all(isinstance(item, str) for item in options)):
-        _malformed("creator_info", answer, "privacy_level_options is no list of strings")
+        raise malformed("creator_info", answer, "privacy_level_options is no list of strings")
     if longest_s is None:
-        _malformed("creator_info", answer, "max_video_post_duration_sec is no number")
+        raise malformed("creator_info", answer, "max_video_post_duration_sec is no number")
     return CreatorInfo(
-        creator_avatar_url=_text(data, "creator_avatar_url"),
-        creator_username=_text(data, "creator_username"),
-        creator_nickname=_text(data, "creator_nickname"),
+        creator_avatar_url=text_of(data, "creator_avatar_url"),
+        creator_username=text_of(data, "creator_username"),
+        creator_nickname=text_of(data, "creator_nickname"),
         privacy_level_options=tuple(options),
         comment_disabled=data.get("comment_disabled") is True,
         duet_disabled=data.get("duet_disabled") is True,
@@ -136,12 +125,12 @@ def parse_init(answer: Answer) -> InitAnswer:
 
     The upload URL is not judged here: see :func:`reelflow.tiktok.hosts.check_upload_url`.
     """
-    data = _data(answer, "init")
+    data = success_data(answer, "init")
     publish_id, upload_url = data.get("publish_id"), data.get("upload_url")
     if not (isinstance(publish_id, str) and _PUBLISH_ID.fullmatch(publish_id)):
-        _malformed("init", answer, "publish_id is not 1 to 64 printable characters")
+        raise malformed("init", answer, "publish_id is not 1 to 64 printable characters")
     if not (isinstance(upload_url, str) and upload_url):
-        _malformed("init", answer, "upload_url is missing")
+        raise malformed("init", answer, "upload_url is missing")
     return InitAnswer(publish_id, upload_url)
 
 
@@ -157,16 +146,16 @@ def parse_status(answer: Answer) -> PublishStatus:
     digits exactly, where a parser with doubles would lose the last ones
     (observed, https://github.com/gitroomhq/postiz-app/pull/1984).
     """
-    data = _data(answer, "status/fetch")
+    data = success_data(answer, "status/fetch")
     status = data.get("status")
     if not (isinstance(status, str) and status):
-        _malformed("status/fetch", answer, "status is missing")
+        raise malformed("status/fetch", answer, "status is missing")
     return PublishStatus(
         status=printable(status, 64),
-        fail_reason=printable(_text(data, "fail_reason"), 64) or None,
+        fail_reason=printable(text_of(data, "fail_reason"), 64) or None,
         post_ids=_post_ids(data.get("publicaly_available_post_id")),
-        uploaded_bytes=_count(data.get("uploaded_bytes")),
-        downloaded_bytes=_count(data.get("downloaded_bytes")),
+        uploaded_bytes=count_of(data.get("uploaded_bytes")),
+        downloaded_bytes=count_of(data.get("downloaded_bytes")),
     )
 
 
@@ -203,7 +192,7 @@ def parse_chunk(answer: Answer, byte_range: ByteRange) -> ChunkAnswer:
     if answer.status == 429:
         raise TikTokRateLimitedError(
             f"TikTok answered {shown}: too many chunks, wait.",
-            retry_after_s=_retry_after_s(answer) or MINUTE_S,
+            retry_after_s=retry_after_s(answer) or MINUTE_S,
         )
     if 300 <= answer.status < 500 and answer.status != 408:
         raise TikTokRejectedError(
@@ -256,85 +245,8 @@ def _json(value: dict[str, Any]) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
-def _data(answer: Answer, call: str) -> dict[str, Any]:
-    """Return the ``data`` of a JSON answer that is a success; raise for every other answer."""
-    document = _document(answer)
-    error = document.get("error")
-    error = error if isinstance(error, dict) else {}
-    code = printable(_text(error, "code"), 64)
-    if answer.status >= 500:
-        code = "internal_error"
-    elif answer.status == 429:
-        code = "rate_limit_exceeded"
-    elif answer.status == 401 and not _is_auth_code(code):
-        code = "access_token_invalid"
-    if code and code != "ok":
-        raise refusal_error(
-            code,
-            call=call,
-            http_status=answer.status,
-            message=_text(error, "message"),
-            log_id=printable(_text(error, "log_id"), 64) or None,
-            retry_after_s=_retry_after_s(answer),
-        )
-    if 300 <= answer.status < 500 and answer.status != 408:
-        raise TikTokRejectedError(
-            f"{call} was answered with HTTP {answer.status} and no error code: that is not TikTok's"
-            " API. Check the host of the connection tiktok_app and what stands before it.",
-            code="unexpected_answer",
-            http_status=answer.status,
-        )
-    data = document.get("data")
-    if code != "ok" or not isinstance(data, dict):
-        _malformed(call, answer, "it is no JSON object with data and error.code")
-    return data
-
-
-def _document(answer: Answer) -> dict[str, Any]:
-    """Return the body as a JSON object; an empty one for HTML, nothing or any other text."""
-    try:
-        document = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _malformed(call: str, answer: Answer, wrong: str) -> NoReturn:
-    """Raise for an answer that leaves open whether the call was carried out."""
-    raise TikTokUnavailableError(
-        f"The answer to {call} (HTTP {answer.status}, {len(answer.body)} bytes) cannot be"
-        f" understood: {wrong}. Try again later.",
-        code="malformed_answer",
-        http_status=answer.status,
-    )
-
-
-def _is_auth_code(code: str) -> bool:
-    return code in REFUSALS and issubclass(REFUSALS[code].error_class, TikTokAuthError)
-
-
-def _retry_after_s(answer: Answer) -> float | None:
-    """Return the seconds of ``Retry-After``; None if absent or given as a date."""
-    value = answer.headers.get("retry-after", "").strip()
-    if not re.fullmatch(r"[0-9]{1,9}", value, re.ASCII):
-        return None
-    return float(min(int(value), _LONGEST_WAIT_S))
-
-
-def _text(data: Mapping[str, Any], name: str) -> str:
-    value = data.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _count(value: object) -> int | None:
-    """Return a number that counts something; None for anything else."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    return None
-
-
 def _post_ids(value: object) -> tuple[str, ...]:
     """Return the ids of an absent, empty, listed or single value as strings."""
     items = value if isinstance(value, list) else [value]
-    texts = [item if isinstance(item, str) else str(_count(item)) for item in items]
+    texts = [item if isinstance(item, str) else str(count_of(item)) for item in items]
     return tuple(text for text in texts if re.fullmatch(r"[0-9]{1,20}", text, re.ASCII))

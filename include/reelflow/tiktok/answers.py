@@ -1,0 +1,123 @@
+"""What every JSON answer of TikTok has in common: success, refusal, or neither."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reelflow.exceptions import TikTokAuthError, TikTokRejectedError, TikTokUnavailableError
+from reelflow.tiktok.refusals import REFUSALS, printable, refusal_error
+
+_LONGEST_WAIT_S = 86_400
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer.
+
+    :param status: HTTP status
+    :param headers: headers under any spelling; kept under lower-case names
+    :param body: the body, decoded from its transfer encoding
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        lowered = {name.lower(): value for name, value in self.headers.items()}
+        object.__setattr__(self, "headers", lowered)
+
+
+def success_data(answer: Answer, call: str) -> dict[str, Any]:
+    """Return the ``data`` of a JSON answer that is a success; raise for every other answer.
+
+    :param call: name of the call, for messages
+    """
+    document = _document(answer)
+    error = document.get("error")
+    error = error if isinstance(error, dict) else {}
+    code = _code(answer.status, printable(text_of(error, "code"), 64))
+    if code not in ("", "ok"):
+        raise refusal_error(
+            code,
+            call=call,
+            http_status=answer.status,
+            message=text_of(error, "message"),
+            log_id=printable(text_of(error, "log_id"), 64) or None,
+            retry_after_s=retry_after_s(answer),
+        )
+    if 300 <= answer.status < 500 and answer.status != 408:
+        raise _not_the_api(answer, call)
+    data = document.get("data")
+    if code != "ok" or not isinstance(data, dict):
+        raise malformed(call, answer, "it is no JSON object with data and error.code")
+    return data
+
+
+def _code(http_status: int, code: str) -> str:
+    """Return the error code that counts: a few statuses decide whatever the body says."""
+    if http_status >= 500:
+        return "internal_error"
+    if http_status == 429:
+        return "rate_limit_exceeded"
+    if http_status == 401 and not _is_auth_code(code):
+        return "access_token_invalid"
+    return code
+
+
+def _not_the_api(answer: Answer, call: str) -> TikTokRejectedError:
+    """Return the error of a redirect or a refusal without a code: a proxy or a wrong host."""
+    return TikTokRejectedError(
+        f"{call} was answered with HTTP {answer.status} and no error code: that is not TikTok's"
+        " API. Check the host of the connection tiktok_app and what stands before it.",
+        code="unexpected_answer",
+        http_status=answer.status,
+    )
+
+
+def _document(answer: Answer) -> dict[str, Any]:
+    """Return the body as a JSON object; an empty one for HTML, nothing or any other text."""
+    try:
+        document = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def malformed(call: str, answer: Answer, wrong: str) -> TikTokUnavailableError:
+    """Return the error of an answer that leaves open whether the call was carried out."""
+    return TikTokUnavailableError(
+        f"The answer to {call} (HTTP {answer.status}, {len(answer.body)} bytes) cannot be"
+        f" understood: {wrong}. Try again later.",
+        code="malformed_answer",
+        http_status=answer.status,
+    )
+
+
+def _is_auth_code(code: str) -> bool:
+    return code in REFUSALS and issubclass(REFUSALS[code].error_class, TikTokAuthError)
+
+
+def retry_after_s(answer: Answer) -> float | None:
+    """Return the seconds of ``Retry-After``; None if absent or given as a date."""
+    value = answer.headers.get("retry-after", "").strip()
+    if not re.fullmatch(r"[0-9]{1,9}", value, re.ASCII):
+        return None
+    return float(min(int(value), _LONGEST_WAIT_S))
+
+
+def text_of(data: Mapping[str, Any], name: str) -> str:
+    """Return a string field; empty if it is absent or no string."""
+    value = data.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def count_of(value: object) -> int | None:
+    """Return a number that counts something (an int64); None for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
+        return value
+    return None
