@@ -1,1 +1,1 @@
-"""Starts Airflow and the simulator on one machine, and shows a batch of real files going through."""
+"""Starts Airflow and the simulator on one machine, and sends a batch of real files through."""

@@ -1,4 +1,4 @@
-"""Makes sure ffmpeg and ffprobe are there: from the system's packages, or by saying the one line."""
+"""Makes sure ffmpeg is there: from the system's packages, or by saying the one line to run."""
 
 from __future__ import annotations
 

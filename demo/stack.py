@@ -1,0 +1,304 @@
+"""The whole of it on one machine: the simulator and Airflow's four components, each a process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from demo import environment as settings
+from demo.airflow_api import AirflowApi
+from demo.processes import (
+    Component,
+    StackError,
+    end_processes,
+    log_tail,
+    start_component,
+    wait_until,
+)
+from demo.record import StackRecord
+
+DAG_ID = "publish_to_tiktok"
+PRIVACY = "PUBLIC_TO_EVERYONE"
+COMMAND_TIMEOUT_S = 120.0
+SIMULATOR_DEADLINE_S = 30.0
+
+# Logs of tasks and triggers are read from the shared folder, so nobody needs to serve them.
+AIRFLOW_COMPONENTS: dict[str, list[str]] = {
+    "api-server": ["api-server", "--workers", "1", "--host", settings.ADDRESS],
+    "scheduler": ["scheduler", "--skip-serve-logs"],
+    "dag-processor": ["dag-processor"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
+}
+HEALTH_NAMES = ("metadatabase", "scheduler", "dag_processor", "triggerer")
+
+
+class Stack:
+    """Starts, watches and stops the simulator and Airflow, everything under one folder.
+
+    As a context manager it stops on the way out, also after an error or Ctrl-C.
+
+    :param folder: holds databases, logs and the inbox; made if it is not there
+    :param extra_environment: settings put over ours, for every process
+    :param heartbeat_timeout_s: seconds after which Airflow takes a silent task for dead
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        extra_environment: Mapping[str, str] | None = None,
+        heartbeat_timeout_s: int = 300,
+    ) -> None:
+        self.folders = settings.StackFolders(folder.resolve())
+        self.api_port = settings.free_port()
+        self.password = ""
+        self.components: list[Component] = []
+        self.simulator: settings.Simulator | None = None
+        self._extra = dict(extra_environment or {})
+        self.environment = {
+            **settings.inherited_environment(),
+            **settings.airflow_environment(
+                self.folders, api_port=self.api_port, heartbeat_timeout_s=heartbeat_timeout_s
+            ),
+            **settings.ledger_environment(self.folders),
+            **self._extra,
+        }
+        self._airflow: AirflowApi | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def inbox(self) -> Path:
+        """The folder to drop files in, under one folder an account."""
+        return self.folders.inbox
+
+    @property
+    def url(self) -> str:
+        """The address of Airflow's UI and API."""
+        return f"http://{settings.ADDRESS}:{self.api_port}"
+
+    @property
+    def airflow(self) -> AirflowApi:
+        """Airflow's REST API.
+
+        :raises StackError: before :meth:`start`
+        """
+        if self._airflow is None:
+            raise StackError("the stack was not started")
+        return self._airflow
+
+    def start(self, accounts: Sequence[str] = ()) -> None:
+        """Migrate both databases, start all components, register accounts; does not wait for them.
+
+        :param accounts: user names of the simulator's accounts to register, each under that name
+        :raises StackError: if a command fails or the simulator does not come up
+        """
+        self.folders.create()
+        self.password = settings.write_passwords(self.folders.passwords)
+        self._airflow = AirflowApi(self.url, user=settings.USER, password=self.password)
+        self._start_component("simulator", [sys.executable, "-m", "tiktok_simulator"])
+        self._in_parallel(
+            lambda: self.run_airflow("db", "migrate"),
+            lambda: self.run_reelflow("db", "upgrade"),
+            self._find_simulator,
+        )
+        for name, arguments in AIRFLOW_COMPONENTS.items():
+            self._start_component(name, [_script("airflow"), *arguments, *self._port_of(name)])
+        for name in accounts:
+            self.add_account(name)
+
+    def wait_healthy(self, deadline_s: float = 120.0, dag_ids: Sequence[str] = (DAG_ID,)) -> None:
+        """Wait until all four components report healthy and the DAGs are parsed.
+
+        :raises StackError: if a component dies, a DAG file is broken, or the deadline passes
+        """
+        wait_until(
+            self._is_healthy,
+            deadline_s=deadline_s,
+            waiting_for=f"Airflow to be healthy; its logs are in {self.folders.logs}",
+            check=self.check_alive,
+        )
+        wait_until(
+            lambda: self._are_parsed(dag_ids),
+            deadline_s=deadline_s,
+            waiting_for=f"the DAGs {', '.join(dag_ids)} to be parsed",
+            check=self.check_alive,
+        )
+
+    def check_alive(self) -> None:
+        """Raise if any component ended.
+
+        :raises StackError: naming it, with its exit code and the end of its log
+        """
+        for component in self.components:
+            component.check_alive()
+
+    def stop(self) -> None:
+        """End every component and whatever it started; safe to call twice, or before start."""
+        end_processes([component.identity for component in self.components])
+        for component in self.components:
+            component.popen.wait()
+        self.components.clear()
+        self._record().remove()
+
+    def detach(self) -> None:
+        """Leave the components running when this process ends; ``StackRecord`` finds them again."""
+        self.components.clear()
+
+    def api(self, method: str, path: str, json: Any = None, **query: Any) -> Any:
+        """Call Airflow's REST API; see :meth:`AirflowApi.call`."""
+        return self.airflow.call(method, path, json, **query)
+
+    def run_airflow(self, *arguments: str) -> str:
+        """Run an ``airflow`` command with the stack's settings and return what it printed."""
+        return self._run([_script("airflow"), *arguments])
+
+    def run_reelflow(self, *arguments: str) -> str:
+        """Run a ``reelflow`` command with the stack's settings and return what it printed."""
+        return self._run([_script("reelflow"), *arguments])
+
+    def posts(self) -> list[dict[str, Any]]:
+        """Return every post of the ledger, as ``reelflow posts list --json`` tells it."""
+        posts: list[dict[str, Any]] = json.loads(self.run_reelflow("posts", "list", "--json"))
+        return posts
+
+    def add_account(self, username: str, *, privacy: str = PRIVACY) -> None:
+        """Register one of the simulator's accounts under its user name, and make its inbox folder.
+
+        :param privacy: privacy level of files that have none in a sidecar
+        :raises StackError: if the simulator does not know the account
+        """
+        known = {one.username: one for one in self._running_simulator().accounts}
+        if username not in known:
+            raise StackError(f"the simulator has no account {username!r}, only {sorted(known)}")
+        account = known[username]
+        with tempfile.NamedTemporaryFile("w", dir=self.folders.root) as token_file:  # mode 0600
+            token_file.write(account.access_token)
+            token_file.flush()
+            self.run_reelflow(
+                *("accounts", "add", username, "--open-id", account.open_id),
+                *("--inbox-privacy", privacy, "--access-token-file", token_file.name),
+            )
+        (self.inbox / username).mkdir(exist_ok=True, mode=0o700)
+
+    def _start_component(self, name: str, argv: Sequence[str | Path]) -> None:
+        component = start_component(
+            name,
+            argv,
+            environment=self.environment,
+            folder=self.folders.root,
+            log_path=self.folders.logs / f"{name}.log",
+        )
+        self.components.append(component)
+        self._record().write()
+
+    def _record(self) -> StackRecord:
+        return StackRecord(
+            folder=self.folders.root,
+            url=self.url,
+            user=settings.USER,
+            password=self.password,
+            processes=tuple(component.identity for component in self.components),
+        )
+
+    def _port_of(self, component: str) -> list[str]:
+        return ["--port", str(self.api_port)] if component == "api-server" else []
+
+    def _find_simulator(self) -> None:
+        log_path = self.folders.logs / "simulator.log"
+        wait_until(
+            lambda: read_ready_line(log_path) is not None,
+            deadline_s=SIMULATOR_DEADLINE_S,
+            waiting_for=f"the simulator's ready line in {log_path}",
+            check=self.check_alive,
+        )
+        self.simulator = read_ready_line(log_path)
+        # A new mapping: another thread may be handing the old one to a program right now.
+        self.environment = {
+            **self.environment,
+            **settings.platform_environment(self._running_simulator()),
+            **self._extra,
+        }
+
+    def _running_simulator(self) -> settings.Simulator:
+        if self.simulator is None:
+            raise StackError("the simulator was not started")
+        return self.simulator
+
+    def _is_healthy(self) -> bool:
+        health = self.airflow.health()
+        return all(health.get(name) == "healthy" for name in HEALTH_NAMES)
+
+    def _are_parsed(self, dag_ids: Sequence[str]) -> bool:
+        errors = self.airflow.import_errors()
+        if errors:
+            raise StackError("Airflow cannot load a DAG file: " + "\n".join(errors))
+        return self.airflow.dag_ids() >= set(dag_ids)
+
+    def _run(self, argv: Sequence[str | Path]) -> str:
+        line = " ".join([Path(argv[0]).name, *map(str, argv[1:])])
+        try:
+            done = subprocess.run(
+                [str(part) for part in argv],
+                env=self.environment,
+                cwd=self.folders.root,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_TIMEOUT_S,
+            )
+        except subprocess.TimeoutExpired:
+            raise StackError(f"{line} did not end within {COMMAND_TIMEOUT_S:.0f} s") from None
+        if done.returncode:
+            log_path = self.folders.logs / f"{Path(argv[0]).name}-command.log"
+            log_path.write_text(done.stdout + done.stderr)
+            raise StackError(
+                f"{line} ended with exit code {done.returncode}:\n{log_tail(log_path)}"
+            )
+        return done.stdout
+
+    def _in_parallel(self, *steps: Callable[[], object]) -> None:
+        with ThreadPoolExecutor(len(steps)) as pool:
+            for future in [pool.submit(step) for step in steps]:
+                future.result()
+
+
+def read_ready_line(log_path: Path) -> settings.Simulator | None:
+    """Return what the simulator said when it was ready, or ``None`` if it did not say it yet."""
+    for line in log_path.read_text(errors="replace").splitlines():
+        if line.startswith("{"):
+            try:
+                ready = json.loads(line)
+            except ValueError:  # half of the line was written
+                return None
+            return settings.Simulator(
+                api_url=ready["api"],
+                upload_url=ready["upload"],
+                control_url=ready["control"],
+                accounts=tuple(
+                    settings.Account(one["open_id"], one["username"], one["access_token"])
+                    for one in ready["accounts"]
+                ),
+            )
+    return None
+
+
+def _script(name: str) -> Path:
+    """Return a console script of the environment that runs this."""
+    return Path(sys.executable).with_name(name)
