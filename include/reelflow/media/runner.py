@@ -17,6 +17,7 @@ _FIXES = {
     "ffprobe": ("ffmpeg_missing", "apt-get install ffmpeg"),
     "prlimit": ("prlimit_missing", "apt-get install util-linux"),
 }
+_LIMIT_SIGNALS = {signal.SIGXCPU: "computing time", signal.SIGXFSZ: "output size"}
 _STDERR_BYTES = 16 * 1024
 
 
@@ -51,9 +52,7 @@ class ToolResult:
     @property
     def stopped_by_limit(self) -> str | None:
         """Name the resource limit that ended the program, if one did."""
-        if self.return_code in (-signal.SIGXCPU, -signal.SIGKILL):
-            return "computing time"
-        return "output size" if self.return_code == -signal.SIGXFSZ else None
+        return _LIMIT_SIGNALS.get(-self.return_code)
 
 
 def run_tool(
@@ -65,7 +64,7 @@ def run_tool(
     only in `pass_fds`. Output goes to memory files, which the file size limit caps.
 
     :param argv: from `reelflow.media.commands`; never holds a name that a user chose
-    :raises MediaToolError: the program is missing, or ran out of wall-clock time
+    :raises MediaToolError: the program is missing, was killed, or ran out of wall-clock time
     """
     limits = limits or ToolLimits()
     command = [*_prlimit(limits), _program(argv[0]), *argv[1:]]
@@ -93,7 +92,7 @@ def find_tool(name: str) -> str | None:
 
 def _wait(process: subprocess.Popen[bytes], name: str, wall_clock_s: float) -> int:
     try:
-        return process.wait(wall_clock_s)
+        return_code = process.wait(wall_clock_s)
     except subprocess.TimeoutExpired as error:
         raise MediaToolError(
             f"{name} did not finish within {wall_clock_s:g} s; "
@@ -104,6 +103,13 @@ def _wait(process: subprocess.Popen[bytes], name: str, wall_clock_s: float) -> i
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+    if return_code == -signal.SIGKILL:
+        raise MediaToolError(
+            f"{name} was killed, most likely because the machine ran out of memory; "
+            "run it again, on a machine with more memory if that repeats.",
+            code="media_tool_killed",
+        )
+    return return_code
 
 
 def _prlimit(limits: ToolLimits) -> list[str]:
@@ -111,7 +117,8 @@ def _prlimit(limits: ToolLimits) -> list[str]:
     return [
         _program("prlimit"),
         f"--as={limits.address_space_bytes}",
-        f"--cpu={limits.cpu_s}",
+        # The soft limit's signal tells a greedy file from a kill by the system or a person.
+        f"--cpu={limits.cpu_s}:{limits.cpu_s + 2}",
         f"--fsize={limits.file_size_bytes}",
         f"--nofile={limits.open_files}",
         "--core=0",
