@@ -17,7 +17,10 @@ _FIXES = {
     "ffprobe": ("ffmpeg_missing", "apt-get install ffmpeg"),
     "prlimit": ("prlimit_missing", "apt-get install util-linux"),
 }
-_LIMIT_SIGNALS = {signal.SIGXCPU: "computing time", signal.SIGXFSZ: "output size"}
+_LIMIT_SIGNALS: dict[int, str] = {
+    signal.SIGXCPU: "computing time",
+    signal.SIGXFSZ: "output size",
+}
 _STDERR_BYTES = 16 * 1024
 
 
@@ -64,21 +67,13 @@ def run_tool(
     only in `pass_fds`. Output goes to memory files, which the file size limit caps.
 
     :param argv: from `reelflow.media.commands`; never holds a name that a user chose
-    :raises MediaToolError: the program is missing, was killed, or ran out of wall-clock time
+    :raises MediaToolError: the program is missing, did not start, was killed, or ran out of
+        wall-clock time
     """
     limits = limits or ToolLimits()
     command = [*_prlimit(limits), _program(argv[0]), *argv[1:]]
     with _memory_file("stdout") as stdout, _memory_file("stderr") as stderr:
-        process = subprocess.Popen(  # noqa: S603 - argv is ours, and no shell reads it
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            env={"PATH": _path(), "LC_ALL": "C"},
-            cwd="/",
-            start_new_session=True,
-            pass_fds=tuple(pass_fds),
-        )
+        process = _start(command, stdout, stderr, pass_fds)
         return_code = _wait(process, argv[0], limits.wall_clock_s)
         output = os.pread(stdout.fileno(), limits.file_size_bytes, 0)
         errors = os.pread(stderr.fileno(), _STDERR_BYTES, 0)
@@ -88,6 +83,27 @@ def run_tool(
 def find_tool(name: str) -> str | None:
     """Give the path of `ffmpeg`, `ffprobe` or `prlimit`, or None when it is not installed."""
     return shutil.which(name, path=_path())
+
+
+def _start(
+    command: Sequence[str], stdout: BinaryIO, stderr: BinaryIO, pass_fds: Sequence[int]
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(  # noqa: S603 - the arguments are ours, and no shell reads them
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            env={"PATH": _path(), "LC_ALL": "C"},
+            cwd="/",
+            start_new_session=True,
+            pass_fds=tuple(pass_fds),
+        )
+    except OSError as error:
+        raise MediaToolError(
+            f"no process could be started ({error.strerror}); run it again later.",
+            code="media_tool_start",
+        ) from error
 
 
 def _wait(process: subprocess.Popen[bytes], name: str, wall_clock_s: float) -> int:
