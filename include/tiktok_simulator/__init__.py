@@ -1,0 +1,15 @@
+"""A strict, stateful stand-in for TikTok's Content Posting API. Imports nothing of Reelflow.
+
+Facts name their page on developers.tiktok.com (read 2026-09-11) by a short key:
+
+=====  =========================================================
+D-MTG  content-posting-api-media-transfer-guide
+D-DP   content-posting-api-reference-direct-post
+D-UP   content-posting-api-reference-upload-video
+D-CI   content-posting-api-reference-query-creator-info
+D-ST   content-posting-api-reference-get-video-status
+D-CSG  content-sharing-guidelines
+D-ERR  tiktok-api-v2-error-handling
+D-RL   tiktok-api-v2-rate-limit
+=====  =========================================================
+"""

@@ -1,0 +1,53 @@
+"""Builds the two ASGI applications, API with control routes and upload, over one world."""
+
+import logging
+
+from starlette.applications import Starlette
+from starlette.routing import Mount, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tiktok_simulator.control import ControlError, ControlRoutes, refuse
+from tiktok_simulator.routes import PublishRoutes, UploadRoutes
+from tiktok_simulator.state import World
+
+_log = logging.getLogger(__name__)
+
+
+def create_api_app(world: World) -> ASGIApp:
+    """Return the app of the API's port: TikTok's JSON calls, and ``/_sim`` beside them."""
+    control = Mount("/_sim", routes=ControlRoutes(world).routes())
+    app = Starlette(
+        routes=[*PublishRoutes(world).routes(), control], exception_handlers={ControlError: refuse}
+    )
+    return _finished(app)
+
+
+def create_upload_app(world: World) -> ASGIApp:
+    """Return the app of the upload port."""
+    return _finished(Starlette(routes=UploadRoutes(world).routes()))
+
+
+def _finished(app: Starlette) -> ASGIApp:
+    # The trailing slash is part of every documented path; nothing is redirected to it.
+    app.router.redirect_slashes = False
+    for route in app.routes:
+        if isinstance(route, Mount) and isinstance(route.app, Router):
+            route.app.redirect_slashes = False
+    return AccessLog(app)
+
+
+class AccessLog:
+    """Logs method, path and status; never the query, which holds upload tokens."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve, and log the answer when it starts."""
+
+        async def log_and_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _log.info("%s %s -> %s", scope["method"], scope["path"], message["status"])
+            await send(message)
+
+        await self._app(scope, receive, log_and_send)

@@ -1,0 +1,214 @@
+"""Control routes under ``/_sim``: what a test may see and steer, outside TikTok's own paths."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from tiktok_simulator.faults import Fault, Hold
+from tiktok_simulator.publication import Publication
+from tiktok_simulator.state import World
+
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+_DAYS_100_S = 100 * 86_400
+
+
+class ControlError(Exception):
+    """A control request that means nothing; its message becomes the 400's sentence."""
+
+
+class ControlRoutes:
+    """Steers one world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[Route]:
+        """Return the routes, to be mounted under ``/_sim``."""
+        return [
+            Route("/posts", self.list_posts, methods=["GET"]),
+            Route("/uploads", self.list_uploads, methods=["GET"]),
+            Route("/uploads/{publish_id}/content", self.read_content, methods=["GET"]),
+            Route("/held", self.show_held, methods=["GET"]),
+            Route("/reset", self.reset, methods=["POST"]),
+            Route("/clock", self.advance_clock, methods=["POST"]),
+            Route("/fault", self.arm_fault, methods=["POST"]),
+            Route("/hold", self.arm_hold, methods=["POST"]),
+            Route("/release", self.release, methods=["POST"]),
+            Route("/fail", self.fail_next, methods=["POST"]),
+        ]
+
+    async def list_posts(self, request: Request) -> Response:
+        """Posts that need no further byte to be on TikTok, in the order of their last byte."""
+        completed = sorted(
+            (one for one in self._world.publications.values() if one.completed_at is not None),
+            key=lambda one: one.completed_at or 0,
+        )
+        delivered = [one for one in completed if one.fail_reason is None]
+        posts = [one for one in delivered if one.kind == "direct"]
+        drafts = [one for one in delivered if one.kind == "draft"]
+        return JSONResponse(
+            {
+                "posts": [_post(one) for one in posts],
+                "drafts": [_post(one) for one in drafts],
+                "duplicates": _count_duplicates(posts) + _count_duplicates(drafts),
+            }
+        )
+
+    async def list_uploads(self, request: Request) -> Response:
+        """Every publication since the last reset, oldest first."""
+        for publication in self._world.publications.values():
+            self._world.expire(publication)
+        return JSONResponse(
+            {
+                "uploads": [self._upload(one) for one in self._world.publications.values()],
+                "authorization_violations": self._world.authorization_violations,
+            }
+        )
+
+    async def read_content(self, request: Request) -> Response:
+        """Every stored byte of one publication."""
+        publication = self._world.publications.get(request.path_params["publish_id"])
+        if publication is None or not publication.received.is_kept:
+            why = "was started with --discard" if publication else "knows no such publish_id"
+            return JSONResponse({"error": f"The simulator {why}."}, 404)
+        content = publication.received.content()
+        return StreamingResponse(content, media_type="application/octet-stream")
+
+    async def show_held(self, request: Request) -> Response:
+        """Say whether a PUT waits for its answer now."""
+        return JSONResponse({"held": self._world.faults.is_holding})
+
+    async def reset(self, request: Request) -> Response:
+        """Forget everything but the accounts."""
+        self._world.reset()
+        return _done()
+
+    async def advance_clock(self, request: Request) -> Response:
+        """Put the one clock forward: ``{"advance_s": 3600}``."""
+        body = await _json_object(request, {"advance_s"})
+        seconds = body.get("advance_s")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise ControlError("advance_s must be a number of seconds.")
+        if not 0 <= seconds <= _DAYS_100_S:
+            raise ControlError(f"advance_s must be between 0 and {_DAYS_100_S}, not {seconds}.")
+        self._world.clock.advance(seconds)
+        return JSONResponse({"now": self._world.clock.now()})
+
+    async def arm_fault(self, request: Request) -> Response:
+        """Let coming calls fail: the fields of :class:`~tiktok_simulator.faults.Fault`."""
+        body = await _json_object(request, {field.name for field in dataclasses.fields(Fault)})
+        _check_choice(body, "call", ("creator_info", "init", "put", "status"), required=True)
+        _check_choice(body, "kind", ("error", "drop"), required=True)
+        _check_choice(body, "when", ("before", "after"))
+        _check_int(body, "status", 200, 599)
+        _check_int(body, "times", 1, 10_000)
+        _check_int(body, "chunk", -1, 999)
+        _check_code(body, "code")
+        if body.get("chunk") is not None and body["call"] != "put":
+            raise ControlError("chunk belongs to the call put alone.")
+        self._world.faults.arm(Fault(**body))
+        return _done()
+
+    async def arm_hold(self, request: Request) -> Response:
+        """Let one PUT wait: ``{"chunk": -1, "when": "after"}``."""
+        body = await _json_object(request, {"chunk", "when"})
+        _check_int(body, "chunk", -1, 999, required=True)
+        _check_choice(body, "when", ("before", "after"), required=True)
+        self._world.faults.arm_hold(Hold(**body))
+        return _done()
+
+    async def release(self, request: Request) -> Response:
+        """Let every held PUT go on and disarm holds that caught none."""
+        self._world.faults.release()
+        return _done()
+
+    async def fail_next(self, request: Request) -> Response:
+        """Let the next completed upload end FAILED: ``{"fail_reason": "internal"}``."""
+        body = await _json_object(request, {"fail_reason"})
+        _check_code(body, "fail_reason", required=True)
+        self._world.next_fail_reason = body["fail_reason"]
+        return _done()
+
+    def _upload(self, publication: Publication) -> dict[str, Any]:
+        received, plan = publication.received, publication.plan
+        status = publication.status(self._world.processing_polls, self._world.link_polls)
+        return {
+            "publish_id": publication.publish_id,
+            "open_id": publication.open_id,
+            "kind": publication.kind,
+            "state": status["status"],
+            "fail_reason": publication.fail_reason,
+            "video_size": plan.video_size,
+            "chunk_size": plan.chunk_size,
+            "total_chunks": plan.total_chunk_count,
+            "received_bytes": received.size_bytes,
+            "chunks": received.chunk_sizes,
+            "sha256": received.sha256,
+            "post_info": publication.post_info,
+            "authorization_seen": publication.authorization_seen,
+        }
+
+
+async def refuse(request: Request, error: Exception) -> Response:
+    """Answer a :class:`ControlError` with its sentence."""
+    return JSONResponse({"error": str(error)}, 400)
+
+
+def _done() -> Response:
+    return JSONResponse({"ok": True})
+
+
+def _post(publication: Publication) -> dict[str, Any]:
+    return {
+        "publish_id": publication.publish_id,
+        "post_id": str(publication.post_id) if publication.is_public else None,
+        "open_id": publication.open_id,
+        "sha256": publication.received.sha256,
+        "bytes": publication.received.size_bytes,
+    }
+
+
+def _count_duplicates(publications: Iterable[Publication]) -> int:
+    kept = [(one.open_id, one.received.sha256) for one in publications if one.received.is_kept]
+    return len(kept) - len(set(kept))
+
+
+async def _json_object(request: Request, fields: set[str]) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.body())
+    except ValueError as error:
+        raise ControlError(f"The body is not JSON: {error}.") from error
+    if not isinstance(body, dict):
+        raise ControlError("The body must be a JSON object.")
+    if unknown := sorted(body.keys() - fields):
+        raise ControlError(f"Unknown fields {unknown}; known are {sorted(fields)}.")
+    return body
+
+
+def _check_choice(
+    body: dict[str, Any], name: str, choices: tuple[str, ...], *, required: bool = False
+) -> None:
+    if (name in body or required) and body.get(name) not in choices:
+        raise ControlError(f"{name} must be one of {list(choices)}, not {body.get(name)!r}.")
+
+
+def _check_int(
+    body: dict[str, Any], name: str, low: int, high: int, *, required: bool = False
+) -> None:
+    if name not in body and not required:
+        return
+    value = body.get(name)
+    if type(value) is not int or not low <= value <= high:
+        raise ControlError(f"{name} must be an integer from {low} to {high}, not {value!r}.")
+
+
+def _check_code(body: dict[str, Any], name: str, *, required: bool = False) -> None:
+    value = body.get(name)
+    if (name in body or required) and not (isinstance(value, str) and _CODE.fullmatch(value)):
+        raise ControlError(f"{name} must be a lower-case error code, not {value!r}.")

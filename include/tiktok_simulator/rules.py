@@ -1,0 +1,253 @@
+"""Pure checks of what a client sends; each raises with TikTok's own code, status and message."""
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from tiktok_simulator.exceptions import ApiError, UploadError
+
+# "MB" is 10^6 or 2^20, D-MTG does not say; only what both readings allow passes.
+MIN_CHUNK_BYTES = 5 * 2**20
+MAX_CHUNK_BYTES = 64 * 10**6
+MAX_VIDEO_BYTES = (
+    4 * 2**30
+)  # "up to 4 GB", D-MTG: the limit is not a chunk's, so the larger reading
+MAX_TITLE_UTF16_UNITS = 2200  # D-DP, post_info.title: "UTF-16 runes"
+MEDIA_TYPES = ("video/mp4", "video/quicktime", "video/webm")  # D-MTG, PUT header Content-Type
+
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})", re.ASCII)
+_JSON_TYPE = re.compile(r"application/json(\s*;\s*charset=\"?utf-8\"?)?", re.ASCII | re.IGNORECASE)
+_INT32 = range(-(2**31), 2**31)
+_INT64 = range(-(2**63), 2**63)
+# D-DP, "Request", table post_info. Neither brand toggle is enforced: D-DP marks one of them as
+# required and leaves both out of its own example.
+_POST_INFO_TYPES: Mapping[str, type | range] = {
+    "privacy_level": str,
+    "title": str,
+    "disable_duet": bool,
+    "disable_stitch": bool,
+    "disable_comment": bool,
+    "video_cover_timestamp_ms": _INT32,  # any value passes: a useless one means the first frame
+    "brand_content_toggle": bool,
+    "brand_organic_toggle": bool,
+    "is_aigc": bool,
+}
+# D-DP and D-UP, "Request", table source_info.
+_SOURCE_INFO_TYPES: Mapping[str, type | range] = {
+    "source": str,
+    "video_url": str,
+    "video_size": _INT64,
+    "chunk_size": _INT64,
+    "total_chunk_count": _INT64,
+}
+
+
+@dataclass(frozen=True)
+class UploadPlan:
+    """How a client announced that the bytes will come (D-MTG, "Chunking").
+
+    :param video_size: bytes of the whole video.
+    :param chunk_size: bytes of every chunk but the last, which takes the remainder as well.
+    :param total_chunk_count: ``floor(video_size / chunk_size)``.
+    """
+
+    video_size: int
+    chunk_size: int
+    total_chunk_count: int
+
+    def is_last(self, index: int) -> bool:
+        """Say whether the chunk with this 0-based index completes the video."""
+        return index == self.total_chunk_count - 1
+
+
+@dataclass(frozen=True)
+class ChunkSpan:
+    """The bytes of one PUT: 0-based and inclusive, as in its Content-Range."""
+
+    first: int
+    last: int
+
+    @property
+    def length(self) -> int:
+        """Bytes in the span."""
+        return self.last - self.first + 1
+
+
+def bearer_token(authorization: str | None) -> str:
+    """Return the token of an Authorization header (D-ERR: else 401 ``access_token_invalid``)."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme != "Bearer" or not token or token != token.strip():
+        raise ApiError(
+            "access_token_invalid",
+            "The access token is invalid or not found in the request.",
+        )
+    return token
+
+
+def require_scope(granted: Collection[str], accepted: Collection[str]) -> None:
+    """Refuse a token that holds none of the accepted scopes (D-DP, D-UP, D-CI, D-ST: "Scope")."""
+    if not set(granted) & set(accepted):
+        raise ApiError("scope_not_authorized", "The user did not authorize the scope required.")
+
+
+def json_object(content_type: str | None, body: bytes) -> dict[str, Any]:
+    """Return the JSON object of a request body (D-DP: ``application/json; charset=UTF-8``)."""
+    if not _JSON_TYPE.fullmatch((content_type or "").strip()):
+        _refuse("The Content-Type must be application/json; charset=UTF-8")
+    try:
+        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        _refuse("The request body is not valid JSON")
+    if not isinstance(value, dict):
+        _refuse("The request body must be a JSON object")
+    return value
+
+
+def check_creator_info(content_type: str | None, body: bytes) -> None:
+    """Accept no body or ``{}`` (D-CI names no field; clients send either)."""
+    if body:
+        _check_fields("the request body", json_object(content_type, body), {})
+
+
+def parse_status_fetch(body: Mapping[str, Any]) -> str:
+    """Return the ``publish_id`` of a status request (D-ST, "Request": its one field)."""
+    _check_fields("the request body", body, {"publish_id": str})
+    publish_id = body.get("publish_id")
+    if not isinstance(publish_id, str) or not publish_id:
+        _refuse("The publish_id is required")
+    return publish_id
+
+
+def parse_direct_post(
+    body: Mapping[str, Any], privacy_level_options: Collection[str]
+) -> tuple[dict[str, Any], UploadPlan]:
+    """Return ``post_info`` and the plan of a direct post (D-DP, "Request").
+
+    :param privacy_level_options: what creator_info offers this creator now.
+    """
+    _check_fields("the request body", body, {"post_info": dict, "source_info": dict})
+    post_info = body.get("post_info")
+    if post_info is None:
+        _refuse("The post_info is required")
+    _check_fields("post_info", post_info, _POST_INFO_TYPES)
+    _check_title(post_info.get("title", ""))
+    _check_privacy(post_info, privacy_level_options)
+    return dict(post_info), _parse_source_info(body)
+
+
+def parse_draft(body: Mapping[str, Any]) -> UploadPlan:
+    """Return the plan of a draft (D-UP); ``post_info`` is ignored, as seen in real traffic."""
+    _check_fields("the request body", body, {"post_info": object, "source_info": dict})
+    return _parse_source_info(body)
+
+
+def check_chunk_plan(plan: UploadPlan) -> None:
+    """Refuse a plan that TikTok would refuse.
+
+    D-MTG, "Chunking": count is the floor; 5 MB to 64 MB a chunk; the last one takes the remainder;
+    videos under 5 MB in one chunk. Its two other limits hold by arithmetic: the last chunk is
+    shorter than two, so below 128 MB, and 4 GiB make fewer than 1000 chunks. Observed: one chunk
+    must be the whole video (https://github.com/DayMoonDevelopment/post-for-me/issues/327). Which
+    message wins when both rules fail is unknown.
+    """
+    size, chunk, count = plan.video_size, plan.chunk_size, plan.total_chunk_count
+    if not 0 < size <= MAX_VIDEO_BYTES:
+        _refuse("The video size is invalid")
+    smallest = min(size, MIN_CHUNK_BYTES)
+    if not smallest <= chunk <= min(size, MAX_CHUNK_BYTES):
+        _refuse("The chunk size is invalid")
+    if count != size // chunk:
+        _refuse("The total chunk count is invalid")
+    if count == 1 and chunk != size:
+        _refuse("The chunk size is invalid")
+
+
+def check_chunk_headers(headers: Mapping[str, str], plan: UploadPlan, received: int) -> ChunkSpan:
+    """Return the span of a PUT (D-MTG, "Upload a video": headers and response codes).
+
+    :param headers: by lower-case name.
+    :param received: bytes stored so far; a chunk boundary, since a chunk is stored whole or not.
+    :raises UploadError: 400 for headers that are malformed or break the plan, 416 for a range
+        that does not begin where the stored bytes end.
+    """
+    if headers.get("content-type", "").lower() not in MEDIA_TYPES:
+        raise UploadError(400, f"Content-Type must be one of {', '.join(MEDIA_TYPES)}")
+    span = _parse_content_range(headers.get("content-range", ""), plan.video_size)
+    if "transfer-encoding" in headers or headers.get("content-length") != str(span.length):
+        raise UploadError(400, f"Content-Length must be the {span.length} bytes of Content-Range")
+    if span.first != received:
+        raise UploadError(416, f"the range begins at {span.first}, stored are {received} bytes")
+    is_last = plan.is_last(received // plan.chunk_size)
+    end = plan.video_size if is_last else received + plan.chunk_size
+    if span.last != end - 1:
+        raise UploadError(400, f"this chunk must end at {end - 1}, not at {span.last}")
+    return span
+
+
+def _parse_content_range(value: str, video_size: int) -> ChunkSpan:
+    match = _CONTENT_RANGE.fullmatch(value)
+    if match is None:
+        raise UploadError(400, "Content-Range must read bytes {first}-{last}/{total}")
+    first, last, total = (int(group) for group in match.groups())
+    if total != video_size or not first <= last < total:
+        raise UploadError(400, f"Content-Range must lie within the {video_size} bytes of init")
+    return ChunkSpan(first, last)
+
+
+def _parse_source_info(body: Mapping[str, Any]) -> UploadPlan:
+    source_info = body.get("source_info")
+    if source_info is None:
+        _refuse("The source_info is required")
+    _check_fields("source_info", source_info, _SOURCE_INFO_TYPES)
+    source = source_info.get("source")
+    if source == "PULL_FROM_URL" and "video_url" in source_info:
+        # D-MTG, "Pull from URL": only from a verified property, and the simulated app has none.
+        raise ApiError(
+            "url_ownership_unverified", "Please review our URL ownership verification rules"
+        )
+    if source != "FILE_UPLOAD" or "video_url" in source_info:
+        _refuse("The source is invalid")
+    numbers = [source_info.get(name) for name in ("video_size", "chunk_size", "total_chunk_count")]
+    if None in numbers:
+        _refuse("The video_size, chunk_size and total_chunk_count are required")
+    plan = UploadPlan(*numbers)
+    check_chunk_plan(plan)
+    return plan
+
+
+def _check_title(title: str) -> None:
+    units = len(title.encode("utf-16-le", "surrogatepass")) // 2
+    if units > MAX_TITLE_UTF16_UNITS:
+        _refuse(f"The title has {units} UTF-16 units, at most {MAX_TITLE_UTF16_UNITS} are allowed")
+
+
+def _check_privacy(post_info: Mapping[str, Any], options: Collection[str]) -> None:
+    level = post_info.get("privacy_level")
+    if level not in options:  # D-DP: also when it is missing
+        raise ApiError("privacy_level_option_mismatch", "The privacy level is not in the options")
+    if level == "SELF_ONLY" and post_info.get("brand_content_toggle"):
+        # D-CSG, "Content Disclosure Setting"; the API's own code for it is unknown.
+        _refuse("Branded content visibility cannot be set to private")
+
+
+def _check_fields(name: str, value: Any, types: Mapping[str, type | range]) -> None:
+    for field, content in value.items():
+        if field not in types:
+            _refuse(f"Unknown field {field!r} in {name}")
+        expected = types[field]
+        if isinstance(expected, range):
+            fits = type(content) is int and content in expected
+        else:
+            fits = isinstance(content, expected)
+        if not fits:
+            _refuse(f"The type of {field} in {name} is invalid")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _refuse(message: str) -> NoReturn:
+    raise ApiError("invalid_params", message)
