@@ -19,6 +19,7 @@ from demo.processes import (
     StackError,
     end_processes,
     log_tail,
+    signals_ignored,
     start_component,
     wait_until,
 )
@@ -150,16 +151,27 @@ class Stack:
             component.check_alive()
 
     def stop(self) -> None:
-        """End every component and whatever it started; safe to call twice, or before start."""
-        end_processes([component.identity for component in self.components])
-        for component in self.components:
-            component.popen.wait()
-        self.components.clear()
-        self._record().remove()
+        """End every component and whatever it started; safe to call twice, or before start.
 
-    def detach(self) -> None:
-        """Leave the components running when this process ends; ``StackRecord`` finds them again."""
+        A second Ctrl-C does not interrupt it.
+        """
+        if not self.components:
+            return
+        with signals_ignored():
+            end_processes([component.identity for component in self.components])
+            for component in self.components:
+                component.popen.wait()
+            self.components.clear()
+            self._record().remove()
+
+    def detach(self) -> StackRecord:
+        """Leave the components running when this process ends.
+
+        :return: the note by which another process finds them; it is on disk as well
+        """
+        record = self._record()
         self.components.clear()
+        return record
 
     def api(self, method: str, path: str, json: Any = None, **query: Any) -> Any:
         """Call Airflow's REST API; see :meth:`AirflowApi.call`."""
@@ -184,7 +196,7 @@ class Stack:
         :param privacy: privacy level of files that have none in a sidecar
         :raises StackError: if the simulator does not know the account
         """
-        known = {one.username: one for one in self._running_simulator().accounts}
+        known = {one.username: one for one in self.running_simulator().accounts}
         if username not in known:
             raise StackError(f"the simulator has no account {username!r}, only {sorted(known)}")
         account = known[username]
@@ -232,11 +244,15 @@ class Stack:
         # A new mapping: another thread may be handing the old one to a program right now.
         self.environment = {
             **self.environment,
-            **settings.platform_environment(self._running_simulator()),
+            **settings.platform_environment(self.running_simulator()),
             **self._extra,
         }
 
-    def _running_simulator(self) -> settings.Simulator:
+    def running_simulator(self) -> settings.Simulator:
+        """Return where the simulator listens.
+
+        :raises StackError: before :meth:`start`
+        """
         if self.simulator is None:
             raise StackError("the simulator was not started")
         return self.simulator
