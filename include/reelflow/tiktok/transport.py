@@ -7,6 +7,7 @@ import os
 import re
 import ssl
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +22,12 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from reelflow.exceptions import ReelflowError, TikTokUnavailableError, TikTokUnreachableError
+from reelflow.exceptions import (
+    ConfigurationError,
+    ReelflowError,
+    TikTokUnavailableError,
+    TikTokUnreachableError,
+)
 from reelflow.tiktok.answers import Answer
 from reelflow.tiktok.source import BLOCK_BYTES, FileSlice
 
@@ -52,6 +58,7 @@ class Transport:
         :param timeout: seconds for connecting (and for each step of sending), and for answering
         :raises TikTokUnreachableError: if nothing was sent
         :raises TikTokUnavailableError: if the request may have been carried out
+        :raises ConfigurationError: if the environment names certificates that do not exist
         """
         # Raised outside of the except clause: the errors of requests carry the URL, and with it
         # the credential of an upload, which a chain of exceptions would show.
@@ -121,6 +128,12 @@ def _route(url: str) -> dict[str, Any]:
     if url.startswith("http://"):
         return {"proxies": {}, "verify": True}
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    if bundle and not Path(bundle).exists():
+        raise ConfigurationError(
+            f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names {bundle}, which does not exist:"
+            " set it to the file of certificates, or unset it.",
+            code="certificates",
+        )
     return {"proxies": get_environ_proxies(url), "verify": bundle or True}
 
 

@@ -1,0 +1,74 @@
+import asyncio
+import logging
+
+import pytest
+
+from reelflow.exceptions import (
+    ConfigurationError,
+    ReelflowError,
+    TikTokAuthError,
+    TikTokUnavailableError,
+    TikTokUnreachableError,
+)
+from reelflow.tiktok.aclient import AsyncStatusClient
+from reelflow.tiktok.models import PublishStatus
+from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
+
+TOKEN = "act.s3cret-token"
+PUBLISH_ID = "v_pub_file~v2-1.7"
+
+
+def fetch(address: str) -> PublishStatus:
+    async def fetch_once() -> PublishStatus:
+        async with AsyncStatusClient(f"http://{address}") as client:
+            return await client.fetch_status(TOKEN, PUBLISH_ID)
+
+    return asyncio.run(fetch_once())
+
+
+def test_a_status_is_fetched_as_the_blocking_client_does(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    server.answers = [
+        ok({"status": "PUBLISH_COMPLETE", "publicaly_available_post_id": [7678907398077074697]})
+    ]
+    assert fetch(server.address).post_ids == ("7678907398077074697",)
+    received = server.received[0]
+    assert received.line == "POST /v2/post/publish/status/fetch/ HTTP/1.1"
+    assert received.headers["authorization"] == f"Bearer {TOKEN}"
+    assert received.headers["content-type"] == "application/json; charset=UTF-8"
+    assert received.body == b'{"publish_id":"v_pub_file~v2-1.7"}'
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"", TikTokUnavailableError),
+        (http(503, b"<html>"), TikTokUnavailableError),
+        (http(401), TikTokAuthError),
+    ],
+)
+def test_each_failure_has_its_error_and_hides_the_token(
+    server: ScriptedServer,
+    caplog: pytest.LogCaptureFixture,
+    answer: bytes,
+    error: type[ReelflowError],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.answers = [answer]
+    server.is_cutting = True
+    with pytest.raises(error) as caught:
+        fetch(server.address)
+    assert type(caught.value) is error
+    assert "s3cret" not in caplog.text + repr(caught.value) + repr(caught.value.__context__)
+
+
+def test_an_unreachable_host_is_told_apart(closed_address: str) -> None:
+    with pytest.raises(TikTokUnreachableError, match=closed_address):
+        fetch(closed_address)
+
+
+def test_a_host_that_cannot_be_used_is_refused_at_once() -> None:
+    with pytest.raises(ConfigurationError):
+        AsyncStatusClient("http://open.tiktokapis.com")
