@@ -16,7 +16,10 @@ _HDR_TRANSFERS = frozenset({"smpte2084", "arib-std-b67"})
 _VARIABLE_RATE_TOLERANCE = 0.01
 _LARGEST_SAMPLE_ASPECT = 16
 _MAX_TEXT_CHARS = 64
-_LIMITS = ToolLimits(file_size_bytes=4 * 1024 * 1024)  # its JSON, of 64 streams at most
+_LIMITS = ToolLimits(
+    address_space_bytes=1024 * 1024 * 1024,  # it describes 4096x4096 video within half of that
+    file_size_bytes=4 * 1024 * 1024,  # its JSON, of 64 streams at most
+)
 
 
 def probe(fd: int) -> dict[str, Any]:
