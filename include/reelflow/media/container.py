@@ -93,11 +93,11 @@ def _walk_riff(read_at: ReadAt, size_bytes: int) -> ContainerWalk:
     """Walk the RIFF chunks of an AVI file: one, or one a gigabyte in OpenDML files."""
     offset = 0
     for _ in range(_MAX_BOXES):
-        if size_bytes - offset <= _MAX_TRAILING_BYTES:
+        if offset > 0 and size_bytes - offset <= _MAX_TRAILING_BYTES:
             return ContainerWalk()
         header = read_at(offset, 8)
-        size = int.from_bytes(header[4:8], "little")
-        if header[:4] != b"RIFF":
+        size = int.from_bytes(header[4:], "little")
+        if len(header) < 8 or header[:4] != b"RIFF":
             return ContainerWalk(offset)
         if size in _UNFINISHED_RIFF_SIZES:
             return ContainerWalk()
