@@ -1,1 +1,1 @@
-"""Reelflow: publishes media to TikTok, never twice, never lost, never unexplained. Never imports Airflow."""
+"""Reelflow: publishes media to TikTok, never twice, never lost. Never imports Airflow."""

@@ -49,4 +49,5 @@ def retry_delay(failures: int, *, first: timedelta, longest: timedelta) -> timed
     """
     if failures < 1:
         raise ValueError(f"failures is {failures}; a pause follows at least one failure")
-    return min(first * 2 ** min(failures - 1, 16), longest)
+    doubled: int = 2 ** min(failures - 1, 16)
+    return min(first * doubled, longest)

@@ -98,8 +98,8 @@ class Media(Base):
 
     __tablename__ = "media"
     __table_args__ = (
-        Index("ix_media_unmoved", "inbox_path", sqlite_where=text("moved_at IS NULL"),
-              postgresql_where=text("moved_at IS NULL")),
+        Index("uq_media_unmoved", "inbox_path", "inbox_inode", unique=True,
+              sqlite_where=text("moved_at IS NULL"), postgresql_where=text("moved_at IS NULL")),
     )  # fmt: skip
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -150,6 +150,7 @@ class Post(Base):
     media_id: Mapped[str] = mapped_column(ForeignKey("media.id"), index=True)
     state: Mapped[PostState]
     reason: Mapped[str] = mapped_column(Text)
+    reason_code: Mapped[str | None] = mapped_column(String(64))
     fix: Mapped[str | None] = mapped_column(Text)
     state_since: Mapped[datetime]
     sha256: Mapped[str | None] = mapped_column(String(64))

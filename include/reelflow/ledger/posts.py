@@ -36,6 +36,7 @@ def move(
     now: datetime,
     actor: str,
     why: str,
+    code: str | None = None,
     fix: str | None = None,
     fencing_token: int | None = None,
     publication_id: int | None = None,
@@ -43,6 +44,7 @@ def move(
     """Move a post one step along the table, with its audit row; a compare-and-set.
 
     :param why: kept as the post's reason
+    :param code: stable slug of the reason, for machines
     :param fix: what a person can do about it
     :param fencing_token: the lease this step is done under; None for steps outside an upload
     :raises IllegalTransitionError: the table forbids the step; nothing changed
@@ -64,6 +66,7 @@ def move(
     post.state = to
     post.state_since = now
     post.reason = why
+    post.reason_code = code
     post.fix = fix
     session.flush()
     return post

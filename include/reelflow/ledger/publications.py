@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from reelflow.domain.chunks import ChunkPlan
@@ -44,8 +44,13 @@ def count(session: Session, post_id: int) -> int:
 def open_new(session: Session, post_id: int, *, plan: ChunkPlan, now: datetime) -> Publication:
     """Write the intention of an init, as the post's current publication.
 
-    The caller has superseded or ended the one before.
+    One that ended before, failed, stays as history.
     """
+    session.execute(
+        update(Publication)
+        .where(Publication.post_id == post_id, Publication.is_current)
+        .values(is_current=False)
+    )
     publication = Publication(
         post_id=post_id,
         ordinal=count(session, post_id) + 1,

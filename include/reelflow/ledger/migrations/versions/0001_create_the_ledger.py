@@ -54,10 +54,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
-        "ix_media_unmoved",
+        "uq_media_unmoved",
         "media",
-        ["inbox_path"],
-        unique=False,
+        ["inbox_path", "inbox_inode"],
+        unique=True,
         sqlite_where=sa.text("moved_at IS NULL"),
         postgresql_where=sa.text("moved_at IS NULL"),
     )
@@ -69,6 +69,7 @@ def upgrade() -> None:
         sa.Column("media_id", sa.String(length=32), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("reason_code", sa.String(length=64), nullable=True),
         sa.Column("fix", sa.Text(), nullable=True),
         sa.Column("state_since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=True),

@@ -1,0 +1,142 @@
+"""What a person may do to a post by hand: release, cancel, retry; each step audited."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from reelflow.domain.post import (
+    UNKEYED,
+    PersonCommand,
+    PostMode,
+    PostState,
+    PrivacyLevel,
+    check_command,
+)
+from reelflow.domain.publication import PublicationState
+from reelflow.exceptions import IllegalTransitionError, MediaUnreadableError
+from reelflow.ledger import posts, publications
+from reelflow.ledger.models import Post
+from reelflow.services.workspace import Workspace
+
+
+def release(
+    workspace: Workspace,
+    post_id: int,
+    *,
+    actor: str,
+    privacy_level: PrivacyLevel | None = None,
+    at: datetime | None = None,
+) -> Post:
+    """Let a HELD post go: READY, due at the given time or as it was wished, at the earliest now.
+
+    :raises IllegalTransitionError: it is not HELD, or still has no privacy level
+    """
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        post = posts.get(session, post_id, lock=True)
+        check_command(PersonCommand.RELEASE, post.state)
+        post.privacy_level = privacy_level or post.privacy_level
+        if post.privacy_level is None and post.mode is PostMode.DIRECT:
+            levels = ", ".join(PrivacyLevel)
+            raise IllegalTransitionError(
+                f"post {post_id} has no privacy level yet: release it with --privacy and one of "
+                f"{levels}"
+            )
+        post.publish_at = at or post.publish_at
+        _make_ready(session, post, now=now, actor=actor, why="released by hand")
+        post.due_at = max(post.publish_at or now, now)
+    return post
+
+
+def cancel(workspace: Workspace, post_id: int, *, actor: str) -> Post:
+    """Make a post CANCELLED that TikTok does not have yet; a running upload stops.
+
+    :raises IllegalTransitionError: it is past its last byte, or ended already
+    """
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        post = posts.get(session, post_id, lock=True)
+        check_command(PersonCommand.CANCEL, post.state)
+        # A newer token: the uploader's next write is refused, before its last chunk.
+        post.fencing_token += 1
+        post.lease_owner = post.lease_until = None
+        publication = publications.current(session, post_id)
+        if publication is not None and publication.state in (
+            PublicationState.INITIATING,
+            PublicationState.UPLOADING,
+        ):
+            publications.move(
+                session,
+                publication,
+                PublicationState.SUPERSEDED,
+                now=now,
+                actor=actor,
+                why="the post was cancelled by hand",
+            )
+        posts.move(
+            session,
+            post_id,
+            PostState.CANCELLED,
+            now=now,
+            actor=actor,
+            why=f"cancelled by {actor}",
+            code="cancelled",
+        )
+    return post
+
+
+def retry(workspace: Workspace, post_id: int, *, actor: str) -> Post:
+    """Try a post again that FAILED, was REJECTED, CANCELLED or MISSED; due now, with new tries.
+
+    :raises IllegalTransitionError: it is in another state, or its bytes are another post by now
+    :raises MediaUnreadableError: its file is gone
+    """
+    with workspace.ledger.read() as session:
+        post = posts.get(session, post_id)
+        check_command(PersonCommand.RETRY, post.state)
+    _bring_source_back(workspace, post)
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        post = posts.get(session, post_id, lock=True)
+        check_command(PersonCommand.RETRY, post.state)
+        if post.state is PostState.REJECTED:
+            post.media.validated_at = None
+            post.media.violations = None
+        post.upload_failures = 0
+        post.publications_forgiven = publications.count(session, post_id)
+        _make_ready(session, post, now=now, actor=actor, why="tried again by hand")
+        post.due_at = now
+        post.claimed_by = post.claimed_until = None
+    return post
+
+
+def _make_ready(session: Session, post: Post, *, now: datetime, actor: str, why: str) -> None:
+    """Move a post to READY, checking its key again when it had lost it."""
+    if post.state in UNKEYED and post.sha256 is not None:
+        twins = posts.with_content(
+            session, account_id=post.account_id, sha256=post.sha256, but_not=post.id
+        )
+        taken = [twin.id for twin in twins if twin.slot == post.slot]
+        if taken:
+            raise IllegalTransitionError(
+                f"post {post.id} has the same bytes as post {taken[0]}, which took its place: put "
+                'the file into the inbox again with "repost": true to post them once more'
+            )
+    posts.move(session, post.id, PostState.READY, now=now, actor=actor, why=why)
+    post.rescheduled_because = None
+
+
+def _bring_source_back(workspace: Workspace, post: Post) -> None:
+    media = post.media
+    source = media.source_path
+    if source.startswith("quarantine/"):
+        source = f"media/{media.id}{workspace.folders.path(source).suffix}"
+        workspace.folders.bring_back(media.source_path, source)
+    if not workspace.folders.path(source).exists():
+        raise MediaUnreadableError(
+            f"the file of post {post.id} ({media.file_name}) is gone: put it into the inbox again"
+        )
+    with workspace.ledger.write() as session:
+        posts.get(session, post.id).media.source_path = source

@@ -1,0 +1,240 @@
+"""The write-ahead log of one upload: every write names the lease's fencing token.
+
+The order of these writes is the promise (docs/architecture.md): a publication is written before
+its init, its ``publish_id`` and URL before the first byte, COMMITTING before the last chunk.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Final, NoReturn
+
+from sqlalchemy.orm import Session
+
+from reelflow.domain.chunks import ChunkPlan
+from reelflow.domain.post import PAST_LAST_BYTE, PostState
+from reelflow.domain.publication import PublicationState
+from reelflow.domain.schedule import retry_delay
+from reelflow.exceptions import (
+    LedgerLockedError,
+    PostFailedError,
+    PostHeldError,
+    ReelflowError,
+    TikTokRateLimitedError,
+    TikTokUnreachableError,
+    TransientError,
+)
+from reelflow.ledger import posts, publications
+from reelflow.ledger.models import Post, Publication
+from reelflow.services.workspace import Workspace
+from reelflow.tiktok.models import InitAnswer
+
+log = logging.getLogger(__name__)
+
+#: Failures in which TikTok did nothing: they cost a post none of its tries.
+_UNCOUNTED: Final = (TikTokUnreachableError, TikTokRateLimitedError, LedgerLockedError)
+
+
+class UploadJournal:
+    """What one lease writes down about one post.
+
+    Every method raises :class:`LeaseLostError` when a newer lease exists; nothing is written then.
+
+    :param actor: who uploads, for the audit trail
+    :param fencing_token: of the lease
+    """
+
+    def __init__(
+        self, workspace: Workspace, post_id: int, *, actor: str, fencing_token: int
+    ) -> None:
+        self._workspace = workspace
+        self._ledger = workspace.ledger
+        self._post_id = post_id
+        self._actor = actor
+        self._token = fencing_token
+
+    def post(self) -> Post:
+        """Return the post as it is now."""
+        with self._ledger.read() as session:
+            return posts.get(session, self._post_id)
+
+    def publication(self) -> Publication | None:
+        """Return the current publication as it is now."""
+        with self._ledger.read() as session:
+            return publications.current(session, self._post_id)
+
+    def past_last_byte(self) -> bool:
+        """Whether the last byte may be at TikTok."""
+        return self.post().state in PAST_LAST_BYTE
+
+    def start(self) -> None:
+        """READY to UPLOADING."""
+        with self._fenced() as (session, post):
+            post.rescheduled_because = None
+            self._move(session, PostState.UPLOADING, why="upload started")
+
+    def begin_publication(self, plan: ChunkPlan) -> datetime:
+        """Write the intention of an init; call TikTok only after this.
+
+        :return: the time of writing, from which the URL's hour is counted
+        :raises PostFailedError: the post has begun too many; it is FAILED now
+        """
+        now = self._ledger.now()
+        limit = self._workspace.rules.max_publications
+        with self._fenced() as (session, post):
+            begun = publications.count(session, self._post_id) - post.publications_forgiven
+            if begun < limit:
+                publications.open_new(session, self._post_id, plan=plan, now=now)
+        if begun >= limit:
+            self.fail(
+                f"{begun} uploads were begun at TikTok and none could be finished",
+                code="too_many_publications",
+                fix=f"see what went wrong with `reelflow posts show {self._post_id}`",
+            )
+        return now
+
+    def opened(self, answer: InitAnswer, *, url_expires_at: datetime) -> None:
+        """Write ``publish_id`` and upload URL down; send bytes only after this."""
+        with self._fenced() as (session, _):
+            publication = publications.current(session, self._post_id)
+            assert publication is not None
+            publication.publish_id = answer.publish_id
+            publication.upload_url_encrypted = self._ledger.cipher.encrypt(answer.upload_url)
+            publication.url_expires_at = url_expires_at
+            why = f"TikTok opened it as {answer.publish_id}"
+            self._step(session, PublicationState.UPLOADING, why)
+
+    def supersede(self, why: str, *, forgiven: bool = False) -> None:
+        """Give the current publication up, before its last byte.
+
+        :param forgiven: TikTok never opened it, so it does not count against the post
+        """
+        with self._fenced() as (session, post):
+            if forgiven:
+                post.publications_forgiven += 1
+            self._step(session, PublicationState.SUPERSEDED, why)
+
+    def acknowledge(self, held_bytes: int) -> None:
+        """Write down how many bytes TikTok said it holds."""
+        with self._fenced() as (session, _):
+            publication = publications.current(session, self._post_id)
+            if publication is not None:
+                publication.acknowledged_bytes = held_bytes
+
+    def commit(self) -> None:
+        """UPLOADING to COMMITTING: the last byte may be on its way; send it only after this."""
+        with self._fenced() as (session, post):
+            if post.state is PostState.UPLOADING:
+                why = "its last bytes are being sent"
+                self._step(session, PublicationState.COMMITTING, why)
+                self._move(session, PostState.COMMITTING, why=why)
+
+    def sent(self) -> None:
+        """COMMITTING to PROCESSING: TikTok acknowledged every byte."""
+        with self._fenced() as (session, post):
+            if post.state is PostState.COMMITTING:
+                why = "TikTok acknowledged every byte and processes the video"
+                self._step(session, PublicationState.SENT, why)
+                self._move(session, PostState.PROCESSING, why=why)
+                post.upload_failures = 0
+
+    def hold(self, why: str, *, code: str, fix: str) -> NoReturn:
+        """Put the post on hold: a person must act.
+
+        :raises PostHeldError: always
+        """
+        with self._fenced() as (session, _):
+            self._move(session, PostState.HELD, why=why, code=code, fix=fix)
+        raise PostHeldError(f"post {self._post_id} is held: {why} {fix}", code=code)
+
+    def fail(self, why: str, *, code: str, fix: str) -> NoReturn:
+        """End the post FAILED.
+
+        :raises PostFailedError: always
+        """
+        fix = f"{fix}; then `reelflow posts retry {self._post_id}`"
+        with self._fenced() as (session, _):
+            self._move(session, PostState.FAILED, why=why, code=code, fix=fix)
+        raise PostFailedError(f"post {self._post_id} failed: {why}. To fix: {fix}", code=code)
+
+    def record_failure(self, exc: TransientError) -> None:
+        """Make the post READY again with the time of its next try, or FAILED after too many.
+
+        Past the last byte nothing changes: only TikTok's word moves the post from there.
+
+        :raises PostFailedError: it failed too often; it is FAILED now
+        """
+        try:
+            self._reschedule(exc)
+        except PostFailedError:
+            raise
+        except ReelflowError as error:
+            # The first failure matters more; the lease lapses and the post goes on by itself.
+            log.warning("post %s: its failure was not recorded: %s", self._post_id, error)
+
+    def _reschedule(self, exc: TransientError) -> None:
+        rules = self._workspace.rules
+        counts = not isinstance(exc, _UNCOUNTED)
+        with self._fenced() as (session, post):
+            if post.state is not PostState.UPLOADING:
+                return
+            post.upload_failures += counts
+            spent = post.upload_failures >= rules.max_upload_failures
+            if not spent:
+                pause = _pause(exc, post.upload_failures if counts else 0, self._workspace)
+                post.due_at = self._ledger.now() + pause
+                post.rescheduled_because = f"next try at {post.due_at:%H:%M:%S} UTC: {exc}"
+                self._move(session, PostState.READY, why=str(exc), code=exc.code)
+        if spent:
+            self.fail(
+                f"its upload failed {rules.max_upload_failures} times, at last: {exc}",
+                code=exc.code,
+                fix="see whether TikTok and the network work with `reelflow doctor`",
+            )
+
+    @contextmanager
+    def _fenced(self) -> Iterator[tuple[Session, Post]]:
+        with self._ledger.write() as session:
+            post = posts.get(session, self._post_id, lock=True)
+            posts.check_fence(post, self._token)
+            yield session, post
+
+    def _move(
+        self,
+        session: Session,
+        to: PostState,
+        *,
+        why: str,
+        code: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        posts.move(
+            session,
+            self._post_id,
+            to,
+            now=self._ledger.now(),
+            actor=self._actor,
+            why=why,
+            code=code,
+            fix=fix,
+            fencing_token=self._token,
+        )
+
+    def _step(self, session: Session, to: PublicationState, why: str) -> None:
+        publication = publications.current(session, self._post_id)
+        if publication is not None and publication.state is not to:
+            now = self._ledger.now()
+            publications.move(session, publication, to, now=now, actor=self._actor, why=why)
+
+
+def _pause(exc: TransientError, failures: int, workspace: Workspace) -> timedelta:
+    """Return how long to wait: what TikTok asked for, else longer with each failure."""
+    if exc.retry_after_s is not None:
+        return timedelta(seconds=exc.retry_after_s)
+    rules = workspace.rules
+    if not failures:
+        return rules.unreachable_retry
+    return retry_delay(failures, first=rules.first_retry, longest=rules.longest_retry)

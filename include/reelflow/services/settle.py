@@ -1,0 +1,177 @@
+"""Settling: what a status of TikTok's does to a post, whoever asked for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from reelflow.domain.post import PostState
+from reelflow.domain.publication import PublicationState, Settlement, settle_status
+from reelflow.exceptions import PostNotFoundError
+from reelflow.ledger import posts, publications
+from reelflow.ledger.models import Post, Publication
+from reelflow.services.workspace import Workspace
+from reelflow.tiktok.models import PublishStatus
+from reelflow.tiktok.refusals import explain_failure
+
+#: Slack on top of the URL's hour and the longest PUT, for clocks that differ.
+_CLOCK_SLACK = timedelta(minutes=5)
+
+_SETTLEABLE = frozenset(
+    {
+        PostState.COMMITTING,
+        PostState.PROCESSING,
+        PostState.UNKNOWN,
+        PostState.PUBLISHED_NO_LINK,
+        PostState.IN_INBOX,
+    }
+)
+
+
+def apply_status(
+    workspace: Workspace, post_id: int, publish_id: str, status: PublishStatus, *, actor: str
+) -> PostState:
+    """Write down a status and move the post as far as it proves; doing it twice is harmless.
+
+    :return: the state of the post now
+    :raises PostNotFoundError: the post has no publication with this id
+    """
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        post = posts.get(session, post_id, lock=True)
+        publication = session.scalar(
+            select(Publication).where(
+                Publication.post_id == post_id, Publication.publish_id == publish_id
+            )
+        )
+        if publication is None:
+            raise PostNotFoundError(f"post {post_id} has no publication {publish_id}")
+        publication.tiktok_status = status.status[:64]
+        publication.tiktok_status_at = now
+        publication.fail_reason = status.fail_reason and status.fail_reason[:128]
+        if status.post_ids:
+            publication.tiktok_post_id = status.post_ids[0]
+        settlement = settle_status(
+            status.status,
+            mode=post.mode,
+            size_bytes=publication.size_bytes,
+            uploaded_bytes=status.uploaded_bytes,
+            has_post_id=bool(status.post_ids),
+        )
+        if publication.is_current and post.state in _SETTLEABLE:
+            _settle(session, post, publication, settlement, workspace=workspace, actor=actor)
+        return post.state
+
+
+def _settle(
+    session: Session,
+    post: Post,
+    publication: Publication,
+    settlement: Settlement,
+    *,
+    workspace: Workspace,
+    actor: str,
+) -> None:
+    now = workspace.ledger.now()
+    target = settlement.post_state
+    if target is None:
+        if post.state is PostState.COMMITTING and settlement.all_bytes_held:
+            why = "TikTok says that it has every byte"
+            _advance(session, publication, PublicationState.SENT, workspace, actor, why)
+            posts.move(session, post.id, PostState.PROCESSING, now=now, actor=actor, why=why)
+        return
+    if target is post.state or (
+        post.state is not PostState.COMMITTING and _goes_back(post, target)
+    ):
+        return
+    code = fix = None
+    why = _said(publication)
+    if target is PostState.FAILED:
+        failure = explain_failure(publication.fail_reason)
+        code = publication.fail_reason or "failed_without_reason"
+        why, fix = f"TikTok failed the post: {code}", _failed_fix(post, failure.fix)
+    ended = PublicationState.FAILED if target is PostState.FAILED else PublicationState.DONE
+    _advance(session, publication, ended, workspace, actor, why)
+    posts.move(
+        session,
+        post.id,
+        target,
+        now=now,
+        actor=actor,
+        why=why,
+        code=code,
+        fix=fix,
+        publication_id=publication.id,
+    )
+
+
+def _goes_back(post: Post, target: PostState) -> bool:
+    """Whether a late or repeated answer says less than what is known already."""
+    ended = {PostState.PUBLISHED, PostState.PUBLISHED_NO_LINK, PostState.IN_INBOX}
+    return post.state in ended and target is not PostState.PUBLISHED
+
+
+def _said(publication: Publication) -> str:
+    if publication.tiktok_status == "SEND_TO_USER_INBOX":
+        return "TikTok delivered the draft to the creator's inbox"
+    if publication.tiktok_post_id:
+        return f"TikTok published it as {publication.tiktok_post_id}"
+    return "TikTok published it and gave no link (private posts have none)"
+
+
+def _failed_fix(post: Post, fix: str) -> str:
+    return f"{fix} Then: `reelflow posts retry {post.id}`"
+
+
+def _advance(
+    session: Session,
+    publication: Publication,
+    to: PublicationState,
+    workspace: Workspace,
+    actor: str,
+    why: str,
+) -> None:
+    if publication.state is not to:
+        now = workspace.ledger.now()
+        publications.move(session, publication, to, now=now, actor=actor, why=why)
+
+
+def proves_incomplete(
+    workspace: Workspace, publication: Publication, status: PublishStatus, *, longest_put_s: float
+) -> bool:
+    """Whether a status proves that the last byte never arrived and never will.
+
+    TikTok must say how many bytes it has, fewer than the file's, at a time when no PUT to the
+    expired URL can still be under way. Silence about the bytes proves nothing.
+    """
+    if publication.url_expires_at is None or status.uploaded_bytes is None:
+        return False
+    safe_from = publication.url_expires_at + timedelta(seconds=longest_put_s) + _CLOCK_SLACK
+    return (
+        status.status == "PROCESSING_UPLOAD"
+        and status.uploaded_bytes < publication.size_bytes
+        and workspace.ledger.now() > safe_from
+    )
+
+
+def reopen(workspace: Workspace, post_id: int, *, actor: str, fencing_token: int | None) -> None:
+    """Give up a publication whose last byte provably never arrived: COMMITTING to UPLOADING."""
+    now = workspace.ledger.now()
+    why = "TikTok holds only a part of the file and the upload URL has expired for good"
+    with workspace.ledger.write() as session:
+        posts.move(
+            session,
+            post_id,
+            PostState.UPLOADING,
+            now=now,
+            actor=actor,
+            why=why,
+            fencing_token=fencing_token,
+        )
+        publication = publications.current(session, post_id)
+        if publication is not None:
+            publications.move(
+                session, publication, PublicationState.SUPERSEDED, now=now, actor=actor, why=why
+            )

@@ -1,0 +1,83 @@
+"""How every stage begins: it asks the ledger whether there is still something to do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from reelflow.domain.post import PostState
+from reelflow.exceptions import (
+    MediaRejectedError,
+    MediaUnreadableError,
+    PostNotTakeableError,
+    SourceChangedError,
+)
+from reelflow.ledger import posts
+from reelflow.ledger.models import Media, Post
+from reelflow.services.workspace import Workspace
+
+_NOT_FOR_A_RUN: Final = frozenset(
+    {
+        PostState.HELD,
+        PostState.CANCELLED,
+        PostState.MISSED,
+        PostState.FAILED,
+        PostState.UNKNOWN,
+    }
+)
+
+
+def begin(workspace: Workspace, post_id: int, *, run_id: str) -> Post:
+    """Return the post, with the run's claim on it renewed.
+
+    :raises PostNotTakeableError: it is in a state in which a run leaves it alone
+    :raises MediaRejectedError: it was rejected already, for the same reasons as then
+    """
+    ledger = workspace.ledger
+    now = ledger.now()
+    with ledger.write() as session:
+        posts.claim(session, [post_id], run_id=run_id, now=now, claim=workspace.rules.claim)
+        post = posts.get(session, post_id)
+    if post.state is PostState.REJECTED:
+        raise MediaRejectedError(
+            f"post {post_id} ({post.media.file_name}) is rejected: {post.reason}. {post.fix}",
+            violations=post.media.violations or [],
+        )
+    if post.state in _NOT_FOR_A_RUN:
+        advice = f" {post.fix}" if post.fix else ""
+        raise PostNotTakeableError(f"post {post_id} is {post.state}: {post.reason}.{advice}")
+    return post
+
+
+def source_path(workspace: Workspace, post: Post) -> Path:
+    """Return where the post's source lies.
+
+    The ledger is read again when the source is not where it was: another stage may have moved it.
+
+    :raises MediaUnreadableError: it is gone
+    """
+    path = workspace.folders.path(post.media.source_path)
+    if path.exists():
+        return path
+    with workspace.ledger.read() as session:
+        again = posts.get(session, post.id)
+    path = workspace.folders.path(again.media.source_path)
+    if path.exists():
+        return path
+    raise MediaUnreadableError(
+        f"the source of post {post.id} ({post.media.file_name}) is gone from the data folder: "
+        "put the file into the inbox again"
+    )
+
+
+def check_unchanged(status: os.stat_result, media: Media) -> None:
+    """Raise unless a source still is the file that the ledger knows.
+
+    :raises SourceChangedError: its size or modification time is another
+    """
+    if (status.st_size, status.st_mtime_ns) != (media.size_bytes, media.mtime_ns):
+        raise SourceChangedError(
+            f"{media.file_name} changed after it was taken from the inbox ({media.size_bytes} "
+            f"bytes then, {status.st_size} now)"
+        )

@@ -1,0 +1,50 @@
+"""What every service works with: the ledger, the folders, and the rules of publishing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from reelflow.ledger.ledger import Ledger
+from reelflow.storage.local import LocalFolders
+
+
+@dataclass(frozen=True)
+class PublishingRules:
+    """How long things may take and how often they are tried.
+
+    :param inbox_quiet: file and sidecar must have been left alone this long
+    :param batch_size: most posts of one run; Airflow maps at most 1024
+    :param max_lateness: a normal run posts nothing that was due longer ago
+    :param claim: how long a run is believed to work on a post after its last sign of life
+    :param lease: how long an upload is believed alive after its last heartbeat
+    :param max_publications: most inits of one post before it FAILs with the fix
+    :param max_upload_failures: most failed uploads of one post before it FAILs with the fix
+    :param first_retry: pause after a first failed upload; doubled after each further one
+    :param longest_retry: longest such pause
+    :param unreachable_retry: pause after TikTok could not be reached, which counts as no failure
+    :param unknown_after: without any status for this long, a sent post is UNKNOWN
+    :param work_lifetime: scratch space older than this belonged to a dead run
+    """
+
+    inbox_quiet: timedelta = timedelta(seconds=10)
+    batch_size: int = 100
+    max_lateness: timedelta = timedelta(hours=24)
+    claim: timedelta = timedelta(minutes=15)
+    lease: timedelta = timedelta(seconds=120)
+    max_publications: int = 5
+    max_upload_failures: int = 5
+    first_retry: timedelta = timedelta(seconds=30)
+    longest_retry: timedelta = timedelta(hours=1)
+    unreachable_retry: timedelta = timedelta(minutes=5)
+    unknown_after: timedelta = timedelta(hours=72)
+    work_lifetime: timedelta = timedelta(hours=6)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Ledger, folders and rules, made once by the process's entry point."""
+
+    ledger: Ledger
+    folders: LocalFolders
+    rules: PublishingRules

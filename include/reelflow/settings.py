@@ -1,0 +1,109 @@
+"""Settings from the environment (``REELFLOW_*``), read by entry points only."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from reelflow.exceptions import ConfigurationError
+from reelflow.ledger.engine import check_revision
+from reelflow.ledger.ledger import Ledger
+from reelflow.services.workspace import PublishingRules, Workspace
+from reelflow.storage.local import LocalFolders
+from reelflow.tiktok.limits import TikTokLimits
+
+
+class Settings(BaseSettings):
+    """Every setting of Reelflow, with its default.
+
+    :param home: the data folder: inbox, sources, thumbnails, quarantine
+    :param database_url: the ledger's database; empty is SQLite in the data folder
+    :param fernet_key: encrypts tokens and upload URLs; from ``reelflow key generate``
+    :param inbox_quiet_s: a file and its sidecar must have been left alone this long
+    :param batch_size: most posts of one run (Airflow maps at most 1024)
+    :param max_lateness_h: a normal run posts nothing that was due longer ago
+    :param poll_interval_s: pause between two status calls; at least 10, because Airflow 3.3.2 can
+        fail a task whose trigger fires right after it deferred
+    :param publish_timeout_s: how long a run waits for TikTok; then the post is settled later
+    :param link_timeout_s: how long a run waits for a public post's link after it is published
+    :param watch_interval_s: pause between two looks at the inbox and the ledger
+    :param simulator_upload_hosts: hosts (``host:port``, comma-separated) beside TikTok's that may
+        get bytes, without https: the simulator's
+    """
+
+    model_config = SettingsConfigDict(env_prefix="REELFLOW_", extra="ignore")
+
+    home: Path = Path("~/reelflow")
+    database_url: str = ""
+    fernet_key: SecretStr = SecretStr("")
+    inbox_quiet_s: Annotated[float, Field(ge=0)] = 10
+    batch_size: Annotated[int, Field(ge=1, le=1000)] = 100
+    max_lateness_h: Annotated[float, Field(gt=0)] = 24
+    poll_interval_s: Annotated[float, Field(ge=10)] = 10
+    publish_timeout_s: Annotated[float, Field(gt=0)] = 1800
+    link_timeout_s: Annotated[float, Field(ge=0)] = 60
+    watch_interval_s: Annotated[float, Field(gt=0)] = 5
+    simulator_upload_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
+
+    @field_validator("simulator_upload_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return frozenset(host.strip() for host in value.split(",") if host.strip())
+        return value
+
+    @classmethod
+    def load(cls) -> Settings:
+        """Read the environment.
+
+        :raises ConfigurationError: naming each setting that is wrong, and its value
+        """
+        try:
+            return cls()
+        except ValidationError as exc:
+            wrong = "; ".join(
+                f"REELFLOW_{str(error['loc'][0]).upper()} is {error['input']!r}: {error['msg']}"
+                for error in exc.errors(include_url=False)
+            )
+            raise ConfigurationError(f"settings are wrong: {wrong}", code="settings") from None
+
+    @property
+    def data_folder(self) -> Path:
+        """The data folder as an absolute path."""
+        return self.home.expanduser().absolute()
+
+    @property
+    def ledger_url(self) -> str:
+        """The ledger's database URL."""
+        return self.database_url or f"sqlite:///{self.data_folder / 'reelflow.db'}"
+
+    @property
+    def rules(self) -> PublishingRules:
+        """The rules of publishing."""
+        return PublishingRules(
+            inbox_quiet=timedelta(seconds=self.inbox_quiet_s),
+            batch_size=self.batch_size,
+            max_lateness=timedelta(hours=self.max_lateness_h),
+        )
+
+    @cached_property
+    def tiktok_limits(self) -> TikTokLimits:
+        """TikTok's limits and the client's patience."""
+        return TikTokLimits()
+
+    def open_workspace(self) -> Workspace:
+        """Open ledger and folders for one process.
+
+        :raises ConfigurationError: key or database URL are missing or malformed
+        :raises LedgerNotMigratedError: the ledger needs ``reelflow db upgrade``
+        """
+        ledger = Ledger.open(self.ledger_url, self.fernet_key.get_secret_value())
+        check_revision(ledger.engine)
+        folders = LocalFolders(self.data_folder)
+        folders.create()
+        return Workspace(ledger=ledger, folders=folders, rules=self.rules)
