@@ -14,10 +14,10 @@ from rich.console import Console
 
 from demo.cases import ACCOUNTS, CASES, make_originals
 from demo.environment import REPOSITORY, StackFolders
-from demo.processes import StackError
+from demo.exceptions import StackError
 from demo.record import StackRecord
 from demo.report import build_report, print_report
-from demo.show import send_through, simulator_posts
+from demo.show import send_through
 from demo.stack import Stack
 
 FOLDER = REPOSITORY / ".demo"
@@ -44,7 +44,7 @@ def run() -> None:
         stack.wait_healthy()
         console.print(f"Airflow is healthy after {time.monotonic() - started:.0f} s")
         posts = send_through(stack, originals, console)
-        received = simulator_posts(stack)
+        received = stack.running_simulator().posts()
         stack.check_alive()
     report, problems = build_report(
         originals,

@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from demo.processes import StackError
+from demo.exceptions import StackError
 
 TIMEOUT_S = 30.0
 

@@ -7,11 +7,13 @@ import os
 import secrets
 import socket
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
+
+from demo.simulator import Simulator
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ADDRESS = "127.0.0.1"
@@ -19,30 +21,6 @@ USER = "admin"
 
 #: More task processes than this lock SQLite (docs/decisions, "SQLite to start").
 SQLITE_PARALLELISM = 6
-
-
-@dataclass(frozen=True)
-class Account:
-    """One creator account of the simulator."""
-
-    open_id: str
-    username: str
-    access_token: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Simulator:
-    """Where the running simulator listens, and the accounts it knows.
-
-    :param api_url: what a TikTok client takes for TikTok's API
-    :param upload_url: where upload URLs point to
-    :param control_url: what only tests and the demo ask
-    """
-
-    api_url: str
-    upload_url: str
-    control_url: str
-    accounts: tuple[Account, ...]
 
 
 @dataclass(frozen=True)
@@ -97,7 +75,7 @@ def inherited_environment() -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("AIRFLOW_", "AIRFLOW__", "REELFLOW_", "_AIRFLOW", "PYTEST_"))
+        if not name.startswith(("AIRFLOW_", "_AIRFLOW_", "REELFLOW_", "PYTEST_"))
     }
     no_proxy = [kept.get("NO_PROXY") or kept.get("no_proxy") or "", ADDRESS, "localhost"]
     kept["NO_PROXY"] = kept["no_proxy"] = ",".join(filter(None, no_proxy))

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from demo.processes import StackError
+from demo.exceptions import StackError
 
 MIB = 1024 * 1024
 FFMPEG_TIMEOUT_S = 120.0

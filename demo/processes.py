@@ -7,20 +7,18 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
+from demo.exceptions import StackError
+
 #: psutil derives a start time from the boot time, which may be read a little differently later.
 START_TIME_TOLERANCE_S = 2.0
-LOG_TAIL_LINES = 25
-
-
-class StackError(Exception):
-    """The stack cannot do what was asked; the message says why and what to do."""
+TAIL_LINES = 25
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class Component:
         if code is not None:
             raise StackError(
                 f"{self.name} died with exit code {code}; the end of {self.log_path}:\n"
-                f"{log_tail(self.log_path)}"
+                f"{tail(self.log_path.read_text(errors='replace'))}"
             )
 
 
@@ -110,13 +108,9 @@ def start_component(
     return Component(ProcessId(name, popen.pid, started_at), popen, log_path)
 
 
-def log_tail(path: Path, *, lines: int = LOG_TAIL_LINES) -> str:
-    """Return the last lines of a log, indented."""
-    try:
-        text = path.read_text(errors="replace")
-    except FileNotFoundError:
-        return "  (no log)"
-    return "\n".join(f"  {line}" for line in text.splitlines()[-lines:]) or "  (empty log)"
+def tail(text: str) -> str:
+    """Return the last lines of what a program said, indented."""
+    return "\n".join(f"  {line}" for line in text.splitlines()[-TAIL_LINES:]) or "  (nothing)"
 
 
 def end_processes(identities: Iterable[ProcessId], *, grace_s: float = 15.0) -> list[str]:
@@ -192,27 +186,3 @@ def signals_ignored() -> Iterator[None]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-
-
-def wait_until(
-    condition: Callable[[], bool],
-    *,
-    deadline_s: float,
-    waiting_for: str,
-    check: Callable[[], None] = lambda: None,
-    interval_s: float = 0.25,
-) -> None:
-    """Wait for a condition, with a deadline.
-
-    :param waiting_for: what the error says was waited for
-    :param check: called on each round; raises to give up early
-    :raises StackError: if the deadline passes first
-    """
-    ends_at = time.monotonic() + deadline_s
-    while True:
-        check()
-        if condition():
-            return
-        if time.monotonic() > ends_at:
-            raise StackError(f"waited {deadline_s:.0f} s for {waiting_for}")
-        time.sleep(interval_s)

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from demo.cases import PUBLISHED, Case, Original
 
@@ -116,7 +117,7 @@ def print_report(report: Report, console: Console) -> None:
             str(post.chunks or "-"),
             {True: "yes", False: "NO", None: "-"}[post.sha256_ok],
             "yes" if post.thumbnail else "-",
-            post.post_id or post.reason or "-",
+            Text(post.post_id or post.reason or "-"),  # never read as markup
             style="green" if post.state == PUBLISHED else "yellow",
         )
     console.print(table)

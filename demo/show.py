@@ -9,8 +9,9 @@ import requests
 from rich.console import Console
 
 from demo.cases import Original, drop
-from demo.processes import StackError, wait_until
+from demo.exceptions import StackError
 from demo.stack import DAG_ID, Stack
+from demo.waiting import wait_until
 
 RUN_DEADLINE_S = 210.0
 #: States in which nothing more happens to a post of the demo.
@@ -58,16 +59,6 @@ def send_through(stack: Stack, originals: list[Original], console: Console) -> l
         )
     except StackError as error:
         raise StackError(f"{error}\n{_where_it_stands(stack)}") from None
-    return posts
-
-
-def simulator_posts(stack: Stack) -> list[dict[str, Any]]:
-    """Return what the simulator published."""
-    with requests.Session() as session:
-        session.trust_env = False
-        response = session.get(f"{stack.running_simulator().control_url}/posts", timeout=30)
-    response.raise_for_status()
-    posts: list[dict[str, Any]] = response.json()["posts"]
     return posts
 
 

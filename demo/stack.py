@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -14,20 +13,20 @@ from typing import Any, Self
 
 from demo import environment as settings
 from demo.airflow_api import AirflowApi
+from demo.commands import run_script, script
+from demo.exceptions import StackError
 from demo.processes import (
     Component,
-    StackError,
     end_processes,
-    log_tail,
     signals_ignored,
     start_component,
-    wait_until,
 )
 from demo.record import StackRecord
+from demo.simulator import Simulator, read_ready_line
+from demo.waiting import wait_until
 
 DAG_ID = "publish_to_tiktok"
 PRIVACY = "PUBLIC_TO_EVERYONE"
-COMMAND_TIMEOUT_S = 120.0
 SIMULATOR_DEADLINE_S = 30.0
 
 # Logs of tasks and triggers are read from the shared folder, so nobody needs to serve them.
@@ -61,7 +60,7 @@ class Stack:
         self.api_port = settings.free_port()
         self.password = ""
         self.components: list[Component] = []
-        self.simulator: settings.Simulator | None = None
+        self.simulator: Simulator | None = None
         self._extra = dict(extra_environment or {})
         self.environment = {
             **settings.inherited_environment(),
@@ -120,7 +119,7 @@ class Stack:
             self._find_simulator,
         )
         for name, arguments in AIRFLOW_COMPONENTS.items():
-            self._start_component(name, [_script("airflow"), *arguments, *self._port_of(name)])
+            self._start_component(name, [script("airflow"), *arguments, *self._port_of(name)])
         for name in accounts:
             self.add_account(name)
 
@@ -179,11 +178,11 @@ class Stack:
 
     def run_airflow(self, *arguments: str) -> str:
         """Run an ``airflow`` command with the stack's settings and return what it printed."""
-        return self._run([_script("airflow"), *arguments])
+        return self._run("airflow", *arguments)
 
     def run_reelflow(self, *arguments: str) -> str:
         """Run a ``reelflow`` command with the stack's settings and return what it printed."""
-        return self._run([_script("reelflow"), *arguments])
+        return self._run("reelflow", *arguments)
 
     def posts(self) -> list[dict[str, Any]]:
         """Return every post of the ledger, as ``reelflow posts list --json`` tells it."""
@@ -248,7 +247,7 @@ class Stack:
             **self._extra,
         }
 
-    def running_simulator(self) -> settings.Simulator:
+    def running_simulator(self) -> Simulator:
         """Return where the simulator listens.
 
         :raises StackError: before :meth:`start`
@@ -267,54 +266,10 @@ class Stack:
             raise StackError("Airflow cannot load a DAG file: " + "\n".join(errors))
         return self.airflow.dag_ids() >= set(dag_ids)
 
-    def _run(self, argv: Sequence[str | Path]) -> str:
-        line = " ".join([Path(argv[0]).name, *map(str, argv[1:])])
-        try:
-            done = subprocess.run(
-                [str(part) for part in argv],
-                env=self.environment,
-                cwd=self.folders.root,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=COMMAND_TIMEOUT_S,
-            )
-        except subprocess.TimeoutExpired:
-            raise StackError(f"{line} did not end within {COMMAND_TIMEOUT_S:.0f} s") from None
-        if done.returncode:
-            log_path = self.folders.logs / f"{Path(argv[0]).name}-command.log"
-            log_path.write_text(done.stdout + done.stderr)
-            raise StackError(
-                f"{line} ended with exit code {done.returncode}:\n{log_tail(log_path)}"
-            )
-        return done.stdout
+    def _run(self, name: str, *arguments: str) -> str:
+        return run_script(name, *arguments, environment=self.environment, folder=self.folders.root)
 
     def _in_parallel(self, *steps: Callable[[], object]) -> None:
         with ThreadPoolExecutor(len(steps)) as pool:
             for future in [pool.submit(step) for step in steps]:
                 future.result()
-
-
-def read_ready_line(log_path: Path) -> settings.Simulator | None:
-    """Return what the simulator said when it was ready, or ``None`` if it did not say it yet."""
-    for line in log_path.read_text(errors="replace").splitlines():
-        if line.startswith("{"):
-            try:
-                ready = json.loads(line)
-            except ValueError:  # half of the line was written
-                return None
-            return settings.Simulator(
-                api_url=ready["api"],
-                upload_url=ready["upload"],
-                control_url=ready["control"],
-                accounts=tuple(
-                    settings.Account(one["open_id"], one["username"], one["access_token"])
-                    for one in ready["accounts"]
-                ),
-            )
-    return None
-
-
-def _script(name: str) -> Path:
-    """Return a console script of the environment that runs this."""
-    return Path(sys.executable).with_name(name)
