@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tiktok_simulator.chunks import UploadPlan
 from tiktok_simulator.received import ReceivedBytes
-from tiktok_simulator.rules import UploadPlan
 
 
 @dataclass
@@ -42,8 +42,9 @@ class Publication:
 
     @property
     def is_public(self) -> bool:
-        """Whether the post ever gets a public id (D-ST: SELF_ONLY never does)."""
-        return self.kind == "direct" and self.post_info.get("privacy_level") != "SELF_ONLY"
+        """Whether the post ever gets a public id (D-ST: only what everyone may see)."""
+        is_for_everyone = self.post_info.get("privacy_level") == "PUBLIC_TO_EVERYONE"
+        return self.kind == "direct" and is_for_everyone
 
     def status(self, processing_polls: int, link_polls: int) -> dict[str, Any]:
         """Return the ``data`` of status/fetch (D-ST, "Response"); empty fields are left out.

@@ -16,7 +16,7 @@ class IncomingChunk:
         self.size_bytes = 0
         self.path = path
         self.digest = digest
-        self._file = path.open("xb", buffering=0) if path else None
+        self._file = path.open("xb") if path else None
 
     def write(self, data: bytes) -> None:
         """Append bytes as they arrive."""
@@ -32,9 +32,9 @@ class IncomingChunk:
 
     def discard(self) -> None:
         """Forget the bytes of a body that was cut or refused."""
-        self.close()
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+        self.close()
 
 
 class ReceivedBytes:

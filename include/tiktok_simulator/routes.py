@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from tiktok_simulator import rules
 from tiktok_simulator.accounts import Account
+from tiktok_simulator.chunks import ChunkSpan, check_chunk_headers
 from tiktok_simulator.exceptions import ApiError, UploadError
 from tiktok_simulator.faults import Call, Fault
 from tiktok_simulator.publication import Publication
@@ -105,7 +106,7 @@ class PublishRoutes:
                 rules.bearer_token(request.headers.get("authorization"))
             )
             rules.require_scope(account.scopes, scopes)
-            self._world.count_call(account, call)
+            self._world.windows.count(account.access_token, call, self._world.clock.now())
             if body is None:
                 raise ApiError("invalid_params", "The request body is too large")
             data = handle(account, request.headers.get("content-type"), body)
@@ -155,7 +156,7 @@ class UploadRoutes:
 
     async def _receive(self, request: Request, publication: Publication) -> Response:
         received, plan, faults = publication.received, publication.plan, self._world.faults
-        span = rules.check_chunk_headers(request.headers, plan, received.size_bytes)
+        span = check_chunk_headers(request.headers, plan, received.size_bytes)
         index = len(received.chunk_sizes)
         chunk = index, plan.is_last(index)
         if fault := faults.take("put", "before", chunk):
@@ -168,9 +169,7 @@ class UploadRoutes:
             return _faulty(fault)
         return Response(status_code=201 if chunk[1] else 206, headers=_progress(publication))
 
-    async def _store(
-        self, request: Request, publication: Publication, span: rules.ChunkSpan
-    ) -> None:
+    async def _store(self, request: Request, publication: Publication, span: ChunkSpan) -> None:
         chunk = publication.received.open_chunk()
         try:
             async for piece in request.stream():

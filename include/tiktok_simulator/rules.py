@@ -1,23 +1,15 @@
-"""Pure checks of what a client sends; each raises with TikTok's own code, status and message."""
+"""Pure checks of what a JSON call sends; each raises with TikTok's code, status and message."""
 
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from tiktok_simulator.exceptions import ApiError, UploadError
+from tiktok_simulator.chunks import UploadPlan, check_chunk_plan
+from tiktok_simulator.exceptions import ApiError
 
-# "MB" is 10^6 or 2^20, D-MTG does not say; only what both readings allow passes.
-MIN_CHUNK_BYTES = 5 * 2**20
-MAX_CHUNK_BYTES = 64 * 10**6
-MAX_VIDEO_BYTES = (
-    4 * 2**30
-)  # "up to 4 GB", D-MTG: the limit is not a chunk's, so the larger reading
 MAX_TITLE_UTF16_UNITS = 2200  # D-DP, post_info.title: "UTF-16 runes"
-MEDIA_TYPES = ("video/mp4", "video/quicktime", "video/webm")  # D-MTG, PUT header Content-Type
 
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})", re.ASCII)
 _JSON_TYPE = re.compile(r"application/json(\s*;\s*charset=\"?utf-8\"?)?", re.ASCII | re.IGNORECASE)
 _INT32 = range(-(2**31), 2**31)
 _INT64 = range(-(2**63), 2**63)
@@ -42,37 +34,6 @@ _SOURCE_INFO_TYPES: Mapping[str, type | range] = {
     "chunk_size": _INT64,
     "total_chunk_count": _INT64,
 }
-
-
-@dataclass(frozen=True)
-class UploadPlan:
-    """How a client announced that the bytes will come (D-MTG, "Chunking").
-
-    :param video_size: bytes of the whole video.
-    :param chunk_size: bytes of every chunk but the last, which takes the remainder as well.
-    :param total_chunk_count: ``floor(video_size / chunk_size)``.
-    """
-
-    video_size: int
-    chunk_size: int
-    total_chunk_count: int
-
-    def is_last(self, index: int) -> bool:
-        """Say whether the chunk with this 0-based index completes the video."""
-        return index == self.total_chunk_count - 1
-
-
-@dataclass(frozen=True)
-class ChunkSpan:
-    """The bytes of one PUT: 0-based and inclusive, as in its Content-Range."""
-
-    first: int
-    last: int
-
-    @property
-    def length(self) -> int:
-        """Bytes in the span."""
-        return self.last - self.first + 1
 
 
 def bearer_token(authorization: str | None) -> str:
@@ -141,59 +102,6 @@ def parse_draft(body: Mapping[str, Any]) -> UploadPlan:
     """Return the plan of a draft (D-UP); ``post_info`` is ignored, as seen in real traffic."""
     _check_fields("the request body", body, {"post_info": object, "source_info": dict})
     return _parse_source_info(body)
-
-
-def check_chunk_plan(plan: UploadPlan) -> None:
-    """Refuse a plan that TikTok would refuse.
-
-    D-MTG, "Chunking": count is the floor; 5 MB to 64 MB a chunk; the last one takes the remainder;
-    videos under 5 MB in one chunk. Its two other limits hold by arithmetic: the last chunk is
-    shorter than two, so below 128 MB, and 4 GiB make fewer than 1000 chunks. Observed: one chunk
-    must be the whole video (https://github.com/DayMoonDevelopment/post-for-me/issues/327). Which
-    message wins when both rules fail is unknown.
-    """
-    size, chunk, count = plan.video_size, plan.chunk_size, plan.total_chunk_count
-    if not 0 < size <= MAX_VIDEO_BYTES:
-        _refuse("The video size is invalid")
-    smallest = min(size, MIN_CHUNK_BYTES)
-    if not smallest <= chunk <= min(size, MAX_CHUNK_BYTES):
-        _refuse("The chunk size is invalid")
-    if count != size // chunk:
-        _refuse("The total chunk count is invalid")
-    if count == 1 and chunk != size:
-        _refuse("The chunk size is invalid")
-
-
-def check_chunk_headers(headers: Mapping[str, str], plan: UploadPlan, received: int) -> ChunkSpan:
-    """Return the span of a PUT (D-MTG, "Upload a video": headers and response codes).
-
-    :param headers: by lower-case name.
-    :param received: bytes stored so far; a chunk boundary, since a chunk is stored whole or not.
-    :raises UploadError: 400 for headers that are malformed or break the plan, 416 for a range
-        that does not begin where the stored bytes end.
-    """
-    if headers.get("content-type", "").lower() not in MEDIA_TYPES:
-        raise UploadError(400, f"Content-Type must be one of {', '.join(MEDIA_TYPES)}")
-    span = _parse_content_range(headers.get("content-range", ""), plan.video_size)
-    if "transfer-encoding" in headers or headers.get("content-length") != str(span.length):
-        raise UploadError(400, f"Content-Length must be the {span.length} bytes of Content-Range")
-    if span.first != received:
-        raise UploadError(416, f"the range begins at {span.first}, stored are {received} bytes")
-    is_last = plan.is_last(received // plan.chunk_size)
-    end = plan.video_size if is_last else received + plan.chunk_size
-    if span.last != end - 1:
-        raise UploadError(400, f"this chunk must end at {end - 1}, not at {span.last}")
-    return span
-
-
-def _parse_content_range(value: str, video_size: int) -> ChunkSpan:
-    match = _CONTENT_RANGE.fullmatch(value)
-    if match is None:
-        raise UploadError(400, "Content-Range must read bytes {first}-{last}/{total}")
-    first, last, total = (int(group) for group in match.groups())
-    if total != video_size or not first <= last < total:
-        raise UploadError(400, f"Content-Range must lie within the {video_size} bytes of init")
-    return ChunkSpan(first, last)
 
 
 def _parse_source_info(body: Mapping[str, Any]) -> UploadPlan:

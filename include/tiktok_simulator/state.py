@@ -4,26 +4,23 @@ import secrets
 import shutil
 import time
 import uuid
-from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from tiktok_simulator.accounts import Account
+from tiktok_simulator.chunks import UploadPlan
 from tiktok_simulator.exceptions import ApiError, UploadError
 from tiktok_simulator.faults import Faults
+from tiktok_simulator.limits import CallWindows
 from tiktok_simulator.publication import Publication
 from tiktok_simulator.received import IncomingChunk, ReceivedBytes
-from tiktok_simulator.rules import UploadPlan
 
 UPLOAD_URL_LIFETIME_S = 3600  # D-DP: upload_url is valid for one hour
-# Requests a minute and user access token: D-DP and D-UP, D-CI, D-ST. Whether the two init calls
-# share their six is unknown; the stricter reading is simulated.
-CALLS_PER_MINUTE = {"init": 6, "creator_info": 20, "status": 30}
 POSTS_PER_DAY = 15  # D-CSG: direct posts of a creator in 24 hours, "typically"
 PENDING_DRAFTS = 5  # D-UP: pending shares in any 24 hours
-MINUTE_S, DAY_S = 60, 86_400
+DAY_S = 86_400
 
 
 class Clock:
@@ -68,9 +65,7 @@ class World:
     publications: dict[str, Publication] = field(default_factory=dict)
     next_fail_reason: str | None = None
     authorization_violations: int = 0
-    _calls: defaultdict[tuple[str, str], deque[float]] = field(
-        default_factory=lambda: defaultdict(deque)
-    )
+    windows: CallWindows = field(default_factory=CallWindows)
 
     def reset(self) -> None:
         """Forget everything but the accounts."""
@@ -80,7 +75,7 @@ class World:
             if self.directory is not None:
                 shutil.rmtree(self.directory / publication.upload_id, ignore_errors=True)
         self.publications.clear()
-        self._calls.clear()
+        self.windows.clear()
         self.next_fail_reason = None
         self.authorization_violations = 0
 
@@ -91,16 +86,6 @@ class World:
                 return account
         message = "The access token is invalid or not found in the request."
         raise ApiError("access_token_invalid", message)
-
-    def count_call(self, account: Account, call: str) -> None:
-        """Count a call in its sliding window of one minute (D-RL); a refused call costs nothing."""
-        now = self.clock.now()
-        window = self._calls[account.access_token, call]
-        while window and window[0] <= now - MINUTE_S:
-            window.popleft()
-        if len(window) >= CALLS_PER_MINUTE[call]:
-            raise ApiError("rate_limit_exceeded", "The API rate limit was exceeded.")
-        window.append(now)
 
     def check_post_cap(self, account: Account, *, status: int | None = None) -> None:
         """Refuse a creator who has used up the day's direct posts (D-CSG; D-DP: 403, D-CI: 200)."""

@@ -1,0 +1,30 @@
+"""Requests a minute: one sliding window for each access token and call (D-RL)."""
+
+from collections import defaultdict, deque
+
+from tiktok_simulator.exceptions import ApiError
+
+# Requests a minute and user access token: D-DP and D-UP, D-CI, D-ST. Whether the two init calls
+# share their six is unknown; the stricter reading is simulated.
+CALLS_PER_MINUTE = {"init": 6, "creator_info": 20, "status": 30}
+WINDOW_S = 60
+
+
+class CallWindows:
+    """Counts what every token asked for in the last minute."""
+
+    def __init__(self) -> None:
+        self._calls: defaultdict[tuple[str, str], deque[float]] = defaultdict(deque)
+
+    def count(self, access_token: str, call: str, now_s: float) -> None:
+        """Count one call; what is refused here costs nothing (D-ERR: 429)."""
+        window = self._calls[access_token, call]
+        while window and window[0] <= now_s - WINDOW_S:
+            window.popleft()
+        if len(window) >= CALLS_PER_MINUTE[call]:
+            raise ApiError("rate_limit_exceeded", "The API rate limit was exceeded.")
+        window.append(now_s)
+
+    def clear(self) -> None:
+        """Forget every call."""
+        self._calls.clear()

@@ -1,0 +1,83 @@
+"""Armed trouble meets exactly the calls it was armed for."""
+
+import asyncio
+
+import pytest
+
+from tiktok_simulator.faults import Fault, Faults, Hold
+
+
+def test_a_fault_meets_its_call_as_often_as_armed() -> None:
+    faults = Faults()
+    faults.arm(Fault("status", "error", times=2))
+
+    met = [faults.take("status", "before") is not None for _ in range(3)]
+
+    assert met == [True, True, False]
+
+
+def test_a_fault_meets_no_other_call_and_no_other_moment() -> None:
+    faults = Faults()
+    faults.arm(Fault("init", "drop", when="after"))
+
+    assert faults.take("status", "after") is None
+    assert faults.take("init", "before") is None
+    assert faults.take("init", "after") is not None
+
+
+@pytest.mark.parametrize(
+    ("armed", "index", "is_last", "meets"),
+    [
+        (None, 3, False, True),
+        (0, 0, False, True),
+        (0, 1, False, False),
+        (-1, 4, True, True),
+        (-1, 0, False, False),
+        (4, 4, True, True),
+    ],
+)
+def test_a_fault_of_a_put_may_wait_for_one_chunk(
+    armed: int | None, index: int, is_last: bool, meets: bool
+) -> None:
+    faults = Faults()
+    faults.arm(Fault("put", "error", chunk=armed))
+
+    assert (faults.take("put", "before", (index, is_last)) is not None) == meets
+
+
+def test_a_hold_catches_one_put_until_it_is_released() -> None:
+    async def scenario() -> None:
+        faults = Faults()
+        faults.arm_hold(Hold(chunk=-1, when="after"))
+
+        await faults.wait("after", (0, False))
+        await faults.wait("before", (1, True))
+        caught = asyncio.create_task(faults.wait("after", (1, True)))
+        await asyncio.sleep(0)
+        assert faults.is_holding
+        await faults.wait("after", (1, True))
+        assert not caught.done()
+
+        faults.release()
+        await caught
+        assert not faults.is_holding
+
+    asyncio.run(scenario())
+
+
+def test_release_disarms_a_hold_that_caught_nothing() -> None:
+    faults = Faults()
+    faults.arm_hold(Hold(chunk=0, when="before"))
+
+    faults.release()
+
+    asyncio.run(asyncio.wait_for(faults.wait("before", (0, False)), 5))
+
+
+def test_clear_disarms_faults_too() -> None:
+    faults = Faults()
+    faults.arm(Fault("status", "error"))
+
+    faults.clear()
+
+    assert faults.take("status", "before") is None
