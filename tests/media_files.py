@@ -47,10 +47,8 @@ def _make(
 
 @cache
 def h264_mp4() -> Path:
-    """1.5 s of 640x360 H.264 and AAC, index first, with a place in its tags."""
-    tags = ("-metadata", "location=+52.5163+013.3777/", "-metadata", "title=At home")
-    when = ("-metadata", "creation_time=2026-11-20T10:00:00Z")
-    return _make("clip.mp4", *_H264, *_AAC, *tags, *when, "-movflags", "+faststart")
+    """1.5 s of 640x360 H.264 and AAC, index first."""
+    return _make("clip.mp4", *_H264, *_AAC, "-movflags", "+faststart")
 
 
 @cache
@@ -61,8 +59,10 @@ def index_last_mp4() -> Path:
 
 @cache
 def portrait_mov() -> Path:
-    """A landscape picture with the flag of a phone held upright: turn 90 degrees clockwise."""
-    flat = _make("flat.mov", *_H264, *_AAC, picture=_CORNER)
+    """What a phone held upright makes: coded sideways, flagged, with its place in the tags."""
+    tags = ("-metadata", "location=+52.5163+013.3777/", "-metadata", "title=At home")
+    when = ("-metadata", "creation_time=2026-11-20T10:00:00Z")
+    flat = _make("flat.mov", *_H264, *_AAC, *tags, *when, picture=_CORNER)
     path = folder() / "portrait.mov"
     run_ffmpeg("-i", str(flat), "-c", "copy", "-metadata:s:v", "rotate=-90", str(path))
     return path

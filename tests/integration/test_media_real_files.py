@@ -1,0 +1,258 @@
+"""Real files through sniff, walk, ffprobe, rules and ffmpeg."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from reelflow.cli.inspect import inspect
+from reelflow.domain.media import INTAKE, MediaFacts, publishing_violations, violations
+from reelflow.exceptions import MediaRejectedError
+from reelflow.media.commands import probe_command
+from reelflow.media.inspection import inspect_media
+from reelflow.media.probe import probe
+from reelflow.media.runner import run_tool
+from reelflow.media.source import open_source
+from reelflow.media.thumbnail import make_thumbnail
+from tests import media_files
+
+MakeFile = Callable[[], Path]
+
+
+def broken_rules(path: Path) -> list[str]:
+    return [violation.rule for violation in publishing_violations(inspect_media(path), path.name)]
+
+
+@pytest.mark.parametrize(
+    ("make", "container", "codecs", "faststart"),
+    [
+        (media_files.h264_mp4, "mp4", ("h264", "aac"), True),
+        (media_files.index_last_mp4, "mp4", ("h264", "aac"), False),
+        (media_files.portrait_mov, "mov", ("h264", "aac"), False),
+        (media_files.vp9_webm, "webm", ("vp9", "opus"), None),
+    ],
+)
+def test_good_files_are_measured_and_accepted(
+    make: MakeFile, container: str, codecs: tuple[str, str], faststart: bool | None
+) -> None:
+    facts = inspect_media(make())
+    assert (facts.container, facts.kind, facts.probe_error) == (container, "video", None)
+    assert (facts.video_codec, facts.audio_codec) == codecs
+    assert (facts.width, facts.height, facts.average_frame_rate) == (640, 360, 30.0)
+    assert facts.duration_s == pytest.approx(1.5, abs=0.05)
+    assert facts.size_bytes == make().stat().st_size
+    assert facts.faststart is faststart
+    assert broken_rules(make()) == []
+    assert MediaFacts.from_dict(json.loads(json.dumps(facts.as_dict()))) == facts
+
+
+@pytest.mark.parametrize(
+    ("make", "rules"),
+    [
+        (media_files.mpeg4_avi, ["container", "video_codec"]),
+        (media_files.h264_mkv, ["container"]),
+        (media_files.truncated_mp4, ["truncated"]),
+        (media_files.text_mp4, ["type"]),
+        (media_files.short_mp4, ["duration"]),
+        (media_files.too_many_frames_mp4, ["frame_rate"]),
+        (media_files.small_odd_mkv, ["container", "video_codec", "resolution", "frame_rate"]),
+    ],
+)
+def test_bad_files_break_exactly_these_rules(make: MakeFile, rules: list[str]) -> None:
+    assert broken_rules(make()) == rules
+
+
+def test_a_place_in_the_tags_never_gets_into_the_facts() -> None:
+    assert b"+52.5163" in media_files.portrait_mov().read_bytes()
+    facts = inspect_media(media_files.portrait_mov())
+    assert facts.creation_time == "2026-11-20T10:00:00+00:00"
+    assert "52.5" not in json.dumps(facts.as_dict())
+    assert "At home" not in json.dumps(facts.as_dict())
+
+
+def test_ffprobe_takes_the_truncated_file_for_whole_but_the_walk_does_not() -> None:
+    path = media_files.truncated_mp4()
+    facts = inspect_media(path)
+    assert (facts.probe_error, facts.duration_s) == (None, 1.5)
+    assert facts.data_end_byte == path.stat().st_size
+    assert facts.declared_size_bytes == media_files.h264_mp4().stat().st_size
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        media_files.h264_mp4,
+        media_files.index_last_mp4,
+        media_files.portrait_mov,
+        media_files.vp9_webm,
+        media_files.mpeg4_avi,
+        media_files.h264_mkv,
+    ],
+)
+@pytest.mark.parametrize("percent", [20, 50, 99])
+def test_every_real_container_shows_where_it_was_cut(
+    make: MakeFile, percent: int, tmp_path: Path
+) -> None:
+    whole = make().read_bytes()
+    path = tmp_path / make().name
+    path.write_bytes(whole[: len(whole) * percent // 100])
+    assert inspect_media(path).data_end_byte is not None
+    assert {"truncated", "damaged"} & set(broken_rules(path))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        media_files.mpeg4_avi,
+        media_files.h264_mkv,
+        media_files.too_many_frames_mp4,
+        media_files.small_odd_mkv,
+    ],
+)
+def test_the_suggested_line_makes_a_file_that_publishing_accepts(
+    make: MakeFile, tmp_path: Path
+) -> None:
+    path = tmp_path / f"-a b'{make().suffix}"
+    shutil.copyfile(make(), path)
+    assert violations(inspect_media(path), path.name, INTAKE) == []
+    fix = publishing_violations(inspect_media(path), path.name)[0].fix
+    subprocess.run(
+        ["sh", "-c", f"{fix} -v error -nostdin"], cwd=tmp_path, check=True, capture_output=True
+    )
+    made = tmp_path / Path(shlex.split(fix)[-1]).name
+    assert made != path
+    assert broken_rules(made) == []
+
+
+def thumbnail_of(source: Path, tmp_path: Path, at_s: float | None = None) -> Image.Image:
+    target = tmp_path / "cover.jpg"
+    size = make_thumbnail(source, target, inspect_media(source), at_s=at_s)
+    image = Image.open(target)
+    image.load()
+    assert (image.format, image.size) == ("JPEG", size)
+    assert [path.name for path in tmp_path.iterdir()] == ["cover.jpg"]
+    return image
+
+
+@pytest.mark.parametrize(
+    ("make", "size"),
+    [
+        (media_files.h264_mp4, (640, 360)),
+        (media_files.portrait_mov, (360, 640)),
+        (media_files.vp9_webm, (640, 360)),
+        (media_files.mpeg4_avi, (640, 360)),
+        (media_files.h264_mkv, (640, 360)),
+        (media_files.wide_pixel_mp4, (640, 360)),
+        (media_files.small_odd_mkv, (300, 170)),
+        (media_files.hdr_mp4, (640, 360)),
+    ],
+)
+@pytest.mark.parametrize("at_s", [None, 0.7, 1000.0])
+def test_a_cover_shows_the_picture_as_a_player_does(
+    make: MakeFile, size: tuple[int, int], at_s: float | None, tmp_path: Path
+) -> None:
+    assert thumbnail_of(make(), tmp_path, at_s).size == size
+
+
+def test_a_phone_held_upright_is_turned_clockwise(tmp_path: Path) -> None:
+    facts = inspect_media(media_files.portrait_mov())
+    assert (facts.rotation_degrees, facts.display_width, facts.display_height) == (90, 360, 640)
+    cover = thumbnail_of(media_files.portrait_mov(), tmp_path)
+    red, _, blue = cover.getpixel((300, 100))  # type: ignore[misc]
+    assert red > 150 > 100 > blue  # the coded top left is on the right now
+
+
+def test_hdr_is_mapped_to_standard_range(tmp_path: Path) -> None:
+    assert inspect_media(media_files.hdr_mp4()).hdr_transfer == "smpte2084"
+    assert thumbnail_of(media_files.hdr_mp4(), tmp_path).getbbox() is not None
+
+
+def test_a_cover_keeps_no_tags(tmp_path: Path) -> None:
+    thumbnail_of(media_files.portrait_mov(), tmp_path)
+    data = (tmp_path / "cover.jpg").read_bytes()
+    assert b"52.5163" not in data
+    assert b"At home" not in data
+
+
+def test_a_video_without_any_frame_to_decode_is_rejected(tmp_path: Path) -> None:
+    whole = media_files.h264_mp4().read_bytes()
+    media_start = whole.index(b"mdat") + 4
+    source = tmp_path / "noise.mp4"
+    source.write_bytes(whole[:media_start] + bytes(len(whole) - media_start))
+    with pytest.raises(MediaRejectedError, match="no frame of the video can be decoded") as caught:
+        make_thumbnail(source, tmp_path / "cover.jpg", inspect_media(source))
+    assert caught.value.violations[0]["rule"] == "undecodable"
+    assert [path.name for path in tmp_path.iterdir()] == ["noise.mp4"]
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    path = tmp_path / "victim.ts"
+    media_files.run_ffmpeg("-i", str(media_files.h264_mp4()), "-c", "copy", str(path))
+    os.utime(path, (0, path.stat().st_mtime))  # even relatime notes the next read
+    return path
+
+
+@pytest.fixture
+def playlist(victim: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "playlist.mp4"
+    path.write_text(
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.5,\nfile://{victim}\n#EXT-X-ENDLIST\n"
+    )
+    return path
+
+
+def test_a_playlist_opens_nothing_even_if_ffprobe_gets_it(playlist: Path, victim: Path) -> None:
+    assert inspect_media(playlist).container == "other:playlist"
+    with open_source(playlist) as fd:
+        assert set(probe(fd)) == {"probe_error"}
+    assert victim.stat().st_atime == 0
+
+
+def test_without_the_format_list_the_playlist_would_be_followed(
+    playlist: Path, victim: Path
+) -> None:
+    with open_source(playlist) as fd:
+        command = probe_command(fd)
+        place = command.index("-format_whitelist")
+        result = run_tool(command[:place] + command[place + 2 :], pass_fds=[fd])
+    assert (result.return_code, b"mpegts" in result.stdout or b"hls" in result.stdout) == (0, True)
+
+
+def test_a_compressed_index_cannot_eat_the_machines_memory() -> None:
+    facts = inspect_media(media_files.compressed_index_mov())
+    assert facts.probe_error is not None
+    assert "Cannot allocate memory" in facts.probe_error
+
+
+app = typer.Typer()
+app.command()(inspect)
+
+
+@pytest.mark.parametrize(
+    ("make", "profile", "exit_code"),
+    [
+        (media_files.h264_mp4, "tiktok", 0),
+        (media_files.mpeg4_avi, "intake", 0),
+        (media_files.mpeg4_avi, "tiktok", 1),
+        (media_files.truncated_mp4, "intake", 1),
+    ],
+)
+def test_the_inspect_command_says_what_publishing_would(
+    make: MakeFile, profile: str, exit_code: int, tmp_path: Path
+) -> None:
+    cover = tmp_path / "cover.jpg"
+    words = [str(make()), "--json", "--profile", profile, "--thumbnail", str(cover)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == exit_code
+    assert json.loads(result.stdout)["accepted"] is (exit_code == 0)
+    with Image.open(cover) as image:
+        assert image.size == (640, 360)
