@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -55,8 +54,8 @@ CASES = (
         FIRST_ACCOUNT,
         media.portrait_mov,
         sidecar={
-            "caption": "Upright, for my eyes first",
-            "privacy_level": "SELF_ONLY",
+            "caption": "Upright, as the phone held it",
+            "privacy_level": "PUBLIC_TO_EVERYONE",  # only public posts get a link
             "cover_timestamp_ms": 1500,
         },
     ),
@@ -94,17 +93,14 @@ def make_originals(cases: Iterable[Case], folder: Path) -> list[Original]:
 def drop(original: Original, inbox: Path) -> None:
     """Put a file and its sidecar into its account's inbox folder.
 
-    Each appears whole under its name: it is written beside the inbox, then renamed. The sidecar
-    goes first, so that nobody finds the file without it.
+    Each appears whole under its name: it is written under a hidden one, which nobody takes, then
+    renamed. The sidecar goes first, so that nobody finds the file without it.
     """
     folder = inbox / original.case.account
-    outside = inbox.parent / ".dropping"
-    outside.mkdir(exist_ok=True)
     if original.case.sidecar is not None:
-        sidecar = outside / f"{original.case.file}.json"
+        sidecar = folder / f".{original.case.file}.json"
         sidecar.write_text(json.dumps(original.case.sidecar, indent=2))
-        sidecar.replace(folder / sidecar.name)
-    copied = outside / original.case.file
+        sidecar.replace(folder / sidecar.name[1:])
+    copied = folder / f".{original.case.file}"
     shutil.copyfile(original.path, copied)
-    os.utime(copied)
-    copied.replace(folder / copied.name)
+    copied.replace(folder / original.case.file)

@@ -47,6 +47,7 @@ class Stack:
     :param folder: holds databases, logs and the inbox; made if it is not there
     :param extra_environment: settings put over ours, for every process
     :param heartbeat_timeout_s: seconds after which Airflow takes a silent task for dead
+    :param simulator_arguments: options of ``python -m tiktok_simulator``
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Stack:
         *,
         extra_environment: Mapping[str, str] | None = None,
         heartbeat_timeout_s: int = 300,
+        simulator_arguments: Sequence[str] = (),
     ) -> None:
         self.folders = settings.StackFolders(folder.resolve())
         self.api_port = settings.free_port()
@@ -62,6 +64,7 @@ class Stack:
         self.components: list[Component] = []
         self.simulator: Simulator | None = None
         self._extra = dict(extra_environment or {})
+        self._simulator_arguments = tuple(simulator_arguments)
         self.environment = {
             **settings.inherited_environment(),
             **settings.airflow_environment(
@@ -112,7 +115,8 @@ class Stack:
         self.folders.create()
         self.password = settings.write_passwords(self.folders.passwords)
         self._airflow = AirflowApi(self.url, user=settings.USER, password=self.password)
-        self._start_component("simulator", [sys.executable, "-m", "tiktok_simulator"])
+        simulator = [sys.executable, "-m", "tiktok_simulator", *self._simulator_arguments]
+        self._start_component("simulator", simulator)
         self._in_parallel(
             lambda: self.run_airflow("db", "migrate"),
             lambda: self.run_reelflow("db", "upgrade"),

@@ -1,0 +1,163 @@
+"""What Reelflow's stages cost beside Airflow's own work on the same graph.
+
+Prints one JSON object and exits with 1 if the target is missed::
+
+    python -m bench.orchestration [--rounds 1]
+
+One stack, so one database, one scheduler and one parallelism. In each round the DAG of
+``bench/noop_dag`` runs first, with tasks that do nothing, then ``publish_to_tiktok`` on 20 small
+videos over 4 accounts, started by its own watcher. The figures are the runs' ``end_date`` minus
+``start_date``, as Airflow's API tells them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from demo import media
+from demo.cases import Case, Original, drop, make_originals
+from demo.exceptions import StackError
+from demo.stack import DAG_ID, Stack
+from demo.waiting import wait_until
+
+RATIO_MAX = 1.5
+POSTS = 20
+ACCOUNTS = 4
+NOOP_DAG_ID = "noop"
+NOOP_FOLDER = Path(__file__).resolve().parent / "noop_dag"
+RUN_DEADLINE_S = 300.0
+ENDED = frozenset({"success", "failed"})
+
+LOCAL_BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
+BUNDLES = [
+    {"name": "dags-folder", "classpath": LOCAL_BUNDLE, "kwargs": {}},
+    {"name": "bench", "classpath": LOCAL_BUNDLE, "kwargs": {"path": str(NOOP_FOLDER)}},
+]
+
+
+def main() -> None:
+    """Run both DAGs in one stack and print the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=1, help="pairs of runs")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="reelflow-bench-") as folder:
+        figures = run(Path(folder), rounds=options.rounds)
+    print(json.dumps(figures))
+    sys.exit(0 if figures["ok"] else 1)
+
+
+def run(folder: Path, *, rounds: int) -> dict[str, Any]:
+    """Measure; return the figures.
+
+    :raises StackError: if a run fails or posts not exactly its videos
+    """
+    extra = {
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(BUNDLES),
+        "PYTHONPATH": str(NOOP_FOLDER),  # the triggerer imports the trigger from there
+    }
+    noop_s, publish_s = [], []
+    with Stack(folder / "stack", extra_environment=extra) as stack:
+        stack.start()
+        accounts = [one.username for one in stack.running_simulator().accounts[:ACCOUNTS]]
+        for account in accounts:
+            stack.add_account(account)
+        rounds_of_files = [
+            make_originals(small_videos(accounts, number), folder / "media")
+            for number in range(rounds)
+        ]
+        stack.wait_healthy(dag_ids=[DAG_ID, NOOP_DAG_ID])
+        for originals in rounds_of_files:
+            noop_s.append(run_noop(stack))
+            publish_s.append(run_publish(stack, originals))
+    ratio = statistics.median(publish_s) / statistics.median(noop_s)
+    return {
+        "benchmark": "orchestration",
+        "posts": POSTS,
+        "accounts": ACCOUNTS,
+        "noop_s": noop_s,
+        "publish_s": publish_s,
+        "ratio": round(ratio, 2),
+        "ratio_max": RATIO_MAX,
+        "ok": ratio <= RATIO_MAX,
+    }
+
+
+def small_videos(accounts: list[str], round_number: int) -> list[Case]:
+    """Return the cases of one round: no two videos are alike, accounts take turns."""
+    return [
+        Case(
+            file=f"clip-{number:02}.mp4",
+            account=accounts[number % len(accounts)],
+            make=partial(media.small_mp4, number=number),
+        )
+        for number in range(round_number * POSTS, (round_number + 1) * POSTS)
+    ]
+
+
+def run_noop(stack: Stack) -> float:
+    """Run the DAG that does nothing; return its wall time in seconds."""
+    run = stack.api("POST", f"/api/v2/dags/{NOOP_DAG_ID}/dagRuns", {"logical_date": None})
+    return _wall_s(_wait_for_end(stack, NOOP_DAG_ID, besides=set(), only=run["dag_run_id"]))
+
+
+def run_publish(stack: Stack, originals: list[Original]) -> float:
+    """Drop the videos and wait for the run they set off; return its wall time in seconds.
+
+    :raises StackError: if that one run did not publish all of them
+    """
+    before = {run["dag_run_id"] for run in stack.airflow.dag_runs(DAG_ID)}
+    published = stack.running_simulator().posts()
+    for original in originals:
+        drop(original, stack.inbox)
+    run = _wait_for_end(stack, DAG_ID, besides=before)
+    gained = len(stack.running_simulator().posts()) - len(published)
+    if run["state"] != "success" or gained != len(originals):
+        raise StackError(
+            f"run {run['dag_run_id']} ended as {run['state']} with {gained} of "
+            f"{len(originals)} posts; its logs are in {stack.folders.airflow_home / 'logs'}"
+        )
+    return _wall_s(run)
+
+
+def _wait_for_end(
+    stack: Stack, dag_id: str, *, besides: set[str], only: str | None = None
+) -> dict[str, Any]:
+    """Wait until a new run of the DAG has ended, and return it."""
+
+    def ended() -> list[dict[str, Any]]:
+        runs = stack.airflow.dag_runs(dag_id)
+        return [
+            run
+            for run in runs
+            if run["state"] in ENDED
+            and run["dag_run_id"] not in besides
+            and only in (None, run["dag_run_id"])
+        ]
+
+    wait_until(
+        lambda: bool(ended()),
+        deadline_s=RUN_DEADLINE_S,
+        waiting_for=f"a run of {dag_id} to end",
+        check=stack.check_alive,
+        interval_s=1.0,
+    )
+    return ended()[0]
+
+
+def _wall_s(run: dict[str, Any]) -> float:
+    begin, end = (datetime.fromisoformat(run[name]) for name in ("start_date", "end_date"))
+    return round((end - begin).total_seconds(), 1)
+
+
+if __name__ == "__main__":
+    main()
