@@ -62,9 +62,10 @@ def portrait_mov() -> Path:
     """What a phone held upright makes: coded sideways, flagged, with its place in the tags."""
     tags = ("-metadata", "location=+52.5163+013.3777/", "-metadata", "title=At home")
     when = ("-metadata", "creation_time=2026-11-20T10:00:00Z")
-    flat = _make("flat.mov", *_H264, *_AAC, *tags, *when, picture=_CORNER)
+    flat = _make("flat.mov", *_H264, *_AAC, picture=_CORNER)
     path = folder() / "portrait.mov"
-    run_ffmpeg("-i", str(flat), "-c", "copy", "-metadata:s:v", "rotate=-90", str(path))
+    turn = ("-metadata:s:v", "rotate=-90")
+    run_ffmpeg("-i", str(flat), "-c", "copy", *turn, *tags, *when, str(path))
     return path
 
 

@@ -155,11 +155,15 @@ def thumbnail_of(source: Path, tmp_path: Path, at_s: float | None = None) -> Ima
         (media_files.hdr_mp4, (640, 360)),
     ],
 )
-@pytest.mark.parametrize("at_s", [None, 0.7, 1000.0])
+@pytest.mark.parametrize("at_s", [None, 0.7])
 def test_a_cover_shows_the_picture_as_a_player_does(
     make: MakeFile, size: tuple[int, int], at_s: float | None, tmp_path: Path
 ) -> None:
     assert thumbnail_of(make(), tmp_path, at_s).size == size
+
+
+def test_a_moment_behind_the_end_gives_the_first_frame(tmp_path: Path) -> None:
+    assert thumbnail_of(media_files.h264_mp4(), tmp_path, 1000.0).size == (640, 360)
 
 
 def test_a_phone_held_upright_is_turned_clockwise(tmp_path: Path) -> None:
