@@ -39,11 +39,11 @@ class BatchPost:
     """One post of a run's batch.
 
     :param post_id: the identity of everything that follows
-    :param label: name of its file, for people to read
+    :param file_name: its file's name, for people to read
     """
 
     post_id: int
-    label: str
+    file_name: str
 
 
 def find_new_uploads(workspace: Workspace, run: Run, *, actor: str) -> list[BatchPost]:
@@ -111,6 +111,15 @@ def waiting_inbox_files(workspace: Workspace) -> list[InboxFile]:
         quiet_s=workspace.rules.inbox_quiet.total_seconds(),
     )
     return _in_turn(files)
+
+
+def waiting_work(workspace: Workspace) -> frozenset[str]:
+    """Name everything that a run started now would take; empty when there is nothing to do."""
+    now = workspace.ledger.now()
+    with workspace.ledger.read() as session:
+        due = posts.has_due(session, now=now, max_lateness=workspace.rules.max_lateness)
+    files = (f"inbox:{file.inbox_path}:{file.inode}" for file in waiting_inbox_files(workspace))
+    return frozenset(files) | frozenset(f"post:{post_id}" for post_id in due)
 
 
 def unknown_folders(workspace: Workspace) -> list[str]:

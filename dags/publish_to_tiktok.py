@@ -1,0 +1,94 @@
+"""Publish the posts that are due to TikTok.
+
+**What.** Each post is validated, its metadata stored and its thumbnail made; then it is uploaded in
+chunks, followed to its final state, and its source deleted. One bad file never stops the others.
+
+**When.** Daily at 00:00 UTC, and whenever posts are due or files wait in the inbox: a watcher
+wakes the DAG. A backfill posts what was wished for in its days and was missed.
+
+**Safe to clear.** Any task, at any time: every stage asks the ledger first and does nothing when
+its work is done. Nothing is ever posted twice.
+
+**When it is red.** `summarize` names each post that needs a person, and what to do. The whole story
+of a post: `reelflow posts show ID`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, task_group
+
+from reelflow_provider.assets import UPLOADS
+from reelflow_provider.operators.media import (
+    ExtractMetadataOperator,
+    GenerateThumbnailOperator,
+    ValidateMediaOperator,
+)
+from reelflow_provider.operators.posts import (
+    CleanUpFilesOperator,
+    ExpireSessionsOperator,
+    FindNewUploadsOperator,
+    SummarizeOperator,
+)
+from reelflow_provider.operators.tiktok import TikTokUploadOperator
+from reelflow_provider.retries import ReelflowRetryPolicy
+from reelflow_provider.sensors.tiktok import TikTokPublishStatusSensor
+
+
+@dag(
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 0 * * *", timezone="UTC", interval=timedelta(days=1)),
+        assets=[UPLOADS],
+    ),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    # Runs may overlap: claims keep their posts apart, and a slow moderation holds up nobody.
+    max_active_runs=4,
+    max_active_tasks=32,
+    default_args={
+        "owner": "reelflow",
+        "retries": 3,
+        "retry_delay": timedelta(seconds=15),
+        "retry_exponential_backoff": 2.0,
+        "retry_policy": ReelflowRetryPolicy(),
+        # The deepest task goes first: a post that is begun is finished before the next begins.
+        "weight_rule": "upstream",
+    },
+    doc_md=__doc__,
+    tags=["reelflow", "tiktok"],
+)
+def publish_to_tiktok() -> None:
+    """Wire the stages; what each does is told by its operator."""
+
+    @task_group
+    def publish_post(post_id: int, file_name: str) -> None:
+        validate = ValidateMediaOperator(task_id="validate", post_id=post_id, file_name=file_name)
+        metadata = ExtractMetadataOperator(
+            task_id="extract_metadata", post_id=post_id, file_name=file_name
+        )
+        thumbnail = GenerateThumbnailOperator(
+            task_id="generate_thumbnail", post_id=post_id, file_name=file_name
+        )
+        upload = TikTokUploadOperator(
+            task_id="upload_to_tiktok",
+            post_id=post_id,
+            file_name=file_name,
+            # Below the hour that an upload URL lives.
+            execution_timeout=timedelta(minutes=55),
+        )
+        wait = TikTokPublishStatusSensor(
+            task_id="wait_for_publish", post_id=post_id, file_name=file_name
+        )
+        clean_up = CleanUpFilesOperator(
+            task_id="clean_up_files", post_id=post_id, file_name=file_name
+        )
+        validate >> [metadata, thumbnail] >> upload >> wait >> clean_up
+
+    find = FindNewUploadsOperator(task_id="find_new_uploads")
+    expire = ExpireSessionsOperator(task_id="expire_sessions", trigger_rule="all_done")
+    summarize = SummarizeOperator(task_id="summarize", trigger_rule="all_done")
+    publish_post.expand_kwargs(find.output) >> expire >> summarize
+
+
+publish_to_tiktok()

@@ -1,0 +1,20 @@
+"""The assets: declared once here, because a second declaration without watchers removes them."""
+
+from __future__ import annotations
+
+from airflow.sdk import Asset, AssetAlias, AssetWatcher
+
+from reelflow_provider.triggers.uploads import UploadsTrigger
+
+#: There is work to publish. Events only wake the DAG up; the ledger says what the work is.
+UPLOADS = Asset(
+    name="reelflow_uploads",
+    uri="x-reelflow://uploads",
+    watchers=[AssetWatcher(name="reelflow_uploads", trigger=UploadsTrigger())],
+)
+
+#: Posts that were published, one event each; keyed by ``post_id``, at least once.
+PUBLISHED = Asset(name="reelflow_published", uri="x-reelflow://published")
+
+#: Tasks announce through the alias, so that a run that publishes nothing emits nothing.
+PUBLISHED_POSTS = AssetAlias(name="reelflow_published_posts")

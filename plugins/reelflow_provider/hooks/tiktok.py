@@ -1,0 +1,102 @@
+"""The hook of the connection type ``tiktok``: the app's host, client key and secret."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+
+from reelflow.exceptions import ConfigurationError, ReelflowError, TikTokAuthError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from reelflow.settings import Settings
+    from reelflow.tiktok.aclient import AsyncStatusClient
+    from reelflow.tiktok.client import TikTokClient
+
+#: A token that no account has: TikTok's refusal of it shows that it is TikTok that answers.
+_NO_TOKEN = "act.connection-test"  # noqa: S105
+
+
+class TikTokHook(BaseHook):
+    """Make TikTok clients from a connection.
+
+    The connection holds the app's host, client key (login) and client secret (password). Its host
+    decides between TikTok (``open.tiktokapis.com``) and the simulator. Accounts and their tokens
+    are not in connections: they live in the ledger.
+
+    :param tiktok_conn_id: the connection
+    """
+
+    conn_name_attr = "tiktok_conn_id"
+    default_conn_name = "tiktok_app"
+    conn_type = "tiktok"
+    hook_name = "TikTok app"
+
+    def __init__(self, tiktok_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.tiktok_conn_id = tiktok_conn_id
+
+    def get_conn(self, settings: Settings | None = None) -> TikTokClient:
+        """Return a blocking client; close it when done.
+
+        :param settings: limits and the simulator's upload hosts; read from the environment if None
+        :raises ConfigurationError: the connection is missing, of another type, or has no host
+        """
+        from reelflow.settings import Settings
+        from reelflow.tiktok.client import TikTokClient
+
+        settings = settings or Settings.load()
+        return TikTokClient(
+            host=self._host(self._connection()),
+            limits=settings.tiktok_limits,
+            extra_upload_hosts=settings.simulator_upload_hosts,
+        )
+
+    async def aget_conn(self) -> AsyncStatusClient:
+        """Return an async status client, for triggers; close it when done.
+
+        :raises ConfigurationError: the connection is missing, of another type, or has no host
+        """
+        from reelflow.tiktok.aclient import AsyncStatusClient
+
+        return AsyncStatusClient(self._host(await BaseHook.aget_connection(self.tiktok_conn_id)))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask the host for a status without a valid token: TikTok refuses it in its own words."""
+        try:
+            with self.get_conn() as client:
+                client.fetch_status(_NO_TOKEN, "v_pub_file~v2-1.0")
+        except TikTokAuthError:
+            return True, "TikTok's API answers. Accounts have tokens of their own in the ledger."
+        except ReelflowError as exc:
+            return False, str(exc)
+        return False, "The host accepts any token, so it is not TikTok's API: check it."
+
+    def _connection(self) -> Connection:
+        try:
+            return self.get_connection(self.tiktok_conn_id)
+        except Exception as exc:
+            if type(exc).__name__ != "AirflowNotFoundException":
+                raise
+            raise ConfigurationError(
+                f"the connection {self.tiktok_conn_id!r} does not exist: add one of type 'tiktok' "
+                "with the app's host, client key and secret, in the UI or as "
+                f"AIRFLOW_CONN_{self.tiktok_conn_id.upper()}",
+                code="connection_missing",
+            ) from exc
+
+    def _host(self, connection: Connection) -> str:
+        if connection.conn_type != self.conn_type:
+            raise ConfigurationError(
+                f"the connection {self.tiktok_conn_id!r} has the type {connection.conn_type!r}, "
+                "not 'tiktok': choose the type 'TikTok app' for it",
+                code="connection_type",
+            )
+        if not connection.host:
+            raise ConfigurationError(
+                f"the connection {self.tiktok_conn_id!r} has no host: set open.tiktokapis.com",
+                code="connection_host",
+            )
+        return connection.host

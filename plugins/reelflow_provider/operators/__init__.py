@@ -1,0 +1,1 @@
+"""The operators of publishing, one a stage."""

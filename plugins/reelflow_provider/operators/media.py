@@ -1,0 +1,67 @@
+"""Operators that prepare a post's media: validate, extract metadata, generate a thumbnail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reelflow_provider.operators.base import (
+    PostOperator,
+    actor_of,
+    run_id_of,
+    skipping_what_is_not_for_this_run,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class ValidateMediaOperator(PostOperator):
+    """Check a post's file by the rules of the house and of TikTok.
+
+    A file that breaks a rule fails this task with every violation and its fix; the post is
+    REJECTED and the file moves to the quarantine. The same bytes as another post skip it.
+
+    :param post_id: the post in the ledger
+    :param file_name: its file's name
+    """
+
+    def execute(self, context: Context) -> str:
+        """Return the file's SHA-256."""
+        from reelflow.services.prepare import validate
+
+        with skipping_what_is_not_for_this_run():
+            return validate(
+                self.workspace, self.post_id, run_id=run_id_of(context), actor=actor_of(context)
+            )
+
+
+class ExtractMetadataOperator(PostOperator):
+    """Store what was measured of a post's file on its media row.
+
+    :param post_id: the post in the ledger
+    :param file_name: its file's name
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the stored values."""
+        from reelflow.services.prepare import extract_metadata
+
+        with skipping_what_is_not_for_this_run():
+            return extract_metadata(self.workspace, self.post_id, run_id=run_id_of(context))
+
+
+class GenerateThumbnailOperator(PostOperator):
+    """Make the cover picture of a post's file.
+
+    :param post_id: the post in the ledger
+    :param file_name: its file's name
+    """
+
+    def execute(self, context: Context) -> str:
+        """Return where the picture lies, relative to the data folder."""
+        from reelflow.services.prepare import generate_thumbnail
+
+        with skipping_what_is_not_for_this_run():
+            return generate_thumbnail(
+                self.workspace, self.post_id, run_id=run_id_of(context), actor=actor_of(context)
+            )

@@ -1,0 +1,164 @@
+"""Operators around the posts of a run: find them, clean up after them, settle, sum up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from reelflow.exceptions import TerminalError
+from reelflow_provider.assets import PUBLISHED, PUBLISHED_POSTS
+from reelflow_provider.hooks.tiktok import TikTokHook
+from reelflow_provider.operators.base import (
+    PostOperator,
+    ReelflowOperator,
+    actor_of,
+    run_id_of,
+    skipping_what_is_not_for_this_run,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from reelflow.domain.schedule import Run
+    from reelflow.services.cleanup import Announcement
+
+
+class FindNewUploadsOperator(ReelflowOperator):
+    """Register the inbox's files and take this run's batch of due posts.
+
+    Its result is what the mapped task group expands over: ``post_id`` and ``file_name`` of each post.
+    The same run, cleared, gets the same batch again.
+    """
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Return the batch."""
+        from reelflow.services.discover import find_new_uploads
+
+        batch = find_new_uploads(self.workspace, self._run(context), actor=actor_of(context))
+        for post in batch:
+            self.log.info("post %s: %s", post.post_id, post.file_name)
+        return [asdict(post) for post in batch]
+
+    def _run(self, context: Context) -> Run:
+        from reelflow.domain.schedule import BackfillRun, NormalRun
+
+        dag_run = context["dag_run"]
+        if dag_run.run_type == "backfill":
+            start, end = dag_run.data_interval_start, dag_run.data_interval_end
+            assert start is not None
+            assert end is not None
+            return BackfillRun(run_id_of(context), start, end)
+        max_lateness = self.workspace.rules.max_lateness
+        return NormalRun(run_id_of(context), dag_run.run_after, max_lateness)
+
+
+class AnnouncingOperator(ReelflowOperator):
+    """Base of the operators that announce published posts, one asset event each.
+
+    ``announced_at`` is written when the task's success, and with it the events, has reached
+    Airflow: a crash in between announces again, never not at all.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            outlets=[PUBLISHED_POSTS], on_success_callback=_remember_announced, **kwargs
+        )
+        self.announced_ids: list[int] = []
+
+    def announce(self, context: Context, news: Announcement) -> None:
+        """Add the event of one post to what this task emits when it succeeds."""
+        context["outlet_events"][PUBLISHED_POSTS].add(PUBLISHED, extra=asdict(news))
+        self.announced_ids.append(news.post_id)
+
+
+def _remember_announced(context: Context) -> None:
+    from reelflow.services.cleanup import mark_announced
+
+    task = context["task"]
+    assert isinstance(task, AnnouncingOperator)
+    if task.announced_ids:
+        mark_announced(task.workspace, task.announced_ids)
+
+
+class CleanUpFilesOperator(PostOperator, AnnouncingOperator):
+    """Delete the source of a post that TikTok has, and announce the post.
+
+    :param post_id: the post in the ledger
+    :param file_name: its file's name
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return whether the source is gone."""
+        from reelflow.services.cleanup import announcement, clean_up_files
+        from reelflow.services.stage import begin
+
+        with skipping_what_is_not_for_this_run():
+            begin(self.workspace, self.post_id, run_id=run_id_of(context))
+        deleted = clean_up_files(self.workspace, self.post_id)
+        news = announcement(self.workspace, self.post_id)
+        if news is not None:
+            self.announce(context, news)
+        return {"source_deleted": deleted, "announced": news is not None}
+
+
+class ExpireSessionsOperator(AnnouncingOperator):
+    """Settle what nobody works on any more, in this run or in one that died.
+
+    :param tiktok_conn_id: connection of type ``tiktok``
+    """
+
+    template_fields: Sequence[str] = ("tiktok_conn_id",)
+
+    def __init__(
+        self, *, tiktok_conn_id: str = TikTokHook.default_conn_name, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.tiktok_conn_id = tiktok_conn_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return what was settled and deleted."""
+        from reelflow.services.sweep import expire_sessions
+
+        with TikTokHook(self.tiktok_conn_id).get_conn(self.settings) as client:
+            report = expire_sessions(
+                self.workspace,
+                client.fetch_status,
+                actor=actor_of(context),
+                longest_put_s=self.settings.tiktok_limits.longest_put_s,
+            )
+        for post_id, trouble in report.still_unsettled.items():
+            self.log.warning("post %s is not settled yet: %s", post_id, trouble)
+        for news in report.to_announce:
+            self.announce(context, news)
+        return {
+            "returned_to_ready": report.returned_to_ready,
+            "settled": {str(post_id): str(state) for post_id, state in report.settled.items()},
+            "still_unsettled": len(report.still_unsettled),
+            "cleaned": report.cleaned,
+            "deleted_work": report.deleted_work,
+            "announced": self.announced_ids,
+        }
+
+
+class SummarizeOperator(ReelflowOperator):
+    """Say what became of the run's posts, by the ledger, and fail the run where a person must look.
+
+    The run fails if a post of its batch is FAILED, REJECTED or UNKNOWN, or was not sent and has
+    no recorded time for its next try.
+    """
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Return how many posts are in each state."""
+        from reelflow.services.summarize import summarize
+
+        summary = summarize(self.workspace, run_id_of(context))
+        for line in summary.lines:
+            self.log.info("%s", line)
+        if summary.problems:
+            raise TerminalError(
+                f"{len(summary.problems)} of {len(summary.lines)} posts need a person:\n"
+                + "\n".join(summary.problems),
+                code="posts_need_a_person",
+            )
+        return summary.counts

@@ -1,0 +1,56 @@
+"""The operator that sends a post's bytes to TikTok."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from reelflow_provider.hooks.tiktok import TikTokHook
+from reelflow_provider.links import TikTokPostLink
+from reelflow_provider.operators.base import (
+    PostOperator,
+    actor_of,
+    run_id_of,
+    skipping_what_is_not_for_this_run,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class TikTokUploadOperator(PostOperator):
+    """Upload a post to TikTok in chunks, resuming what was begun before.
+
+    Cleared or retried at any time it posts nothing twice: the ledger knows what TikTok has.
+
+    :param post_id: the post in the ledger
+    :param file_name: its file's name
+    :param tiktok_conn_id: connection of type ``tiktok``; its host decides TikTok or simulator
+    """
+
+    operator_extra_links = (TikTokPostLink(),)
+    template_fields: Sequence[str] = (*PostOperator.template_fields, "tiktok_conn_id")
+
+    def __init__(
+        self, *, tiktok_conn_id: str = TikTokHook.default_conn_name, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.tiktok_conn_id = tiktok_conn_id
+
+    def execute(self, context: Context) -> dict[str, str]:
+        """Return the publish_id and the post's state."""
+        from reelflow.services.publish import upload_to_tiktok
+
+        with (
+            skipping_what_is_not_for_this_run(),
+            TikTokHook(self.tiktok_conn_id).get_conn(self.settings) as client,
+        ):
+            uploaded = upload_to_tiktok(
+                self.workspace,
+                client,
+                self.post_id,
+                run_id=run_id_of(context),
+                owner=actor_of(context),
+                limits=self.settings.tiktok_limits,
+            )
+        return {"publish_id": uploaded.publish_id, "state": str(uploaded.state)}

@@ -1,0 +1,42 @@
+"""How Airflow retries: read once from the error tree, translated nowhere else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow.sdk import RetryDecision, RetryPolicy
+
+from reelflow.exceptions import TerminalError, TransientError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+#: Airflow gives up after this many tries of its own; the ledger then has the next try's time.
+_LONGEST_DELAY = timedelta(minutes=5)
+
+
+class ReelflowRetryPolicy(RetryPolicy):
+    """Fail a terminal error now, retry a transient one when the other side asks for it.
+
+    A wait longer than five minutes is not waited for by a task: the post's next try is in the
+    ledger, and the run that is due then takes it.
+    """
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,
+        max_tries: int,
+        context: Context | None = None,
+    ) -> RetryDecision:
+        """Decide by the class of the error; what is not ours follows the task's own retries."""
+        if isinstance(exception, TerminalError):
+            return RetryDecision.fail(reason=exception.code)
+        if isinstance(exception, TransientError):
+            wait_s = exception.retry_after_s
+            if wait_s is not None and wait_s > _LONGEST_DELAY.total_seconds():
+                return RetryDecision.fail(reason=f"{exception.code}: next try in the ledger")
+            delay = timedelta(seconds=wait_s) if wait_s is not None else None
+            return RetryDecision.retry(delay=delay, reason=exception.code)
+        return RetryDecision.default()

@@ -1,0 +1,181 @@
+"""The sensor that waits, without a worker slot, until TikTok has published a post."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseSensorOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from reelflow.exceptions import PostFailedError, TerminalError
+from reelflow.settings import Settings
+from reelflow_provider.hooks.tiktok import TikTokHook
+from reelflow_provider.links import TikTokPostLink
+from reelflow_provider.operators.base import (
+    actor_of,
+    run_id_of,
+    skipping_what_is_not_for_this_run,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from reelflow.ledger.models import Post, Publication
+    from reelflow.services.workspace import Workspace
+    from reelflow.tiktok.models import PublishStatus
+
+#: Airflow's own limit on the deferral; the trigger's deadline comes first.
+_DEFERRAL_SLACK = timedelta(minutes=5)
+
+
+class TikTokPublishStatusSensor(BaseSensorOperator):
+    """Wait until TikTok has published a post, or has said why not.
+
+    It asks once before it defers, and the answer is written to the ledger the same way however
+    it came, so that a retry or a clear changes nothing. When the waiting takes too long the task
+    is skipped: the post stays PROCESSING and is settled by a later run.
+
+    :param post_id: the post in the ledger
+    :param file_name: its file's name
+    :param tiktok_conn_id: connection of type ``tiktok``
+    :param poll_interval_s: pause between two polls, at least 10; None for the setting
+    :param timeout_s: how long to wait since the last byte was sent; None for the setting
+    """
+
+    operator_extra_links = (TikTokPostLink(),)
+    template_fields: Sequence[str] = ("post_id", "file_name", "tiktok_conn_id")
+
+    def __init__(
+        self,
+        *,
+        post_id: int,
+        file_name: str = "",
+        tiktok_conn_id: str = TikTokHook.default_conn_name,
+        poll_interval_s: float | None = None,
+        timeout_s: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("map_index_template", "{{ task.file_name }}")
+        super().__init__(**kwargs)
+        self.post_id = post_id
+        self.file_name = file_name
+        self.tiktok_conn_id = tiktok_conn_id
+        self.poll_interval_s = poll_interval_s
+        self.timeout_s = timeout_s
+
+    @cached_property
+    def _settings(self) -> Settings:
+        return Settings.load()
+
+    @cached_property
+    def _workspace(self) -> Workspace:
+        return self._settings.open_workspace()
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Ask once, then defer until the status is final."""
+        from reelflow.services.stage import begin
+
+        with skipping_what_is_not_for_this_run():
+            begin(self._workspace, self.post_id, run_id=run_id_of(context))
+        post, publication = self._read()
+        if not self._is_waiting(post):
+            return self._result(post, publication)
+        if publication is None or publication.publish_id is None:
+            raise AirflowSkipException(f"post {self.post_id} is {post.state}: {post.reason}")
+        with TikTokHook(self.tiktok_conn_id).get_conn(self._settings) as client:
+            status = client.fetch_status(self._access_token(post), publication.publish_id)
+        post, publication = self._write_down(status, publication.publish_id, context)
+        if not self._is_waiting(post):
+            return self._result(post, publication)
+        self._defer(post, publication)
+        raise AssertionError("defer always raises")
+
+    def _defer(self, post: Post, publication: Publication | None) -> None:
+        from reelflow_provider.triggers.tiktok import TikTokPublishStatusTrigger
+
+        assert publication is not None
+        assert publication.publish_id is not None
+        interval_s = self.poll_interval_s or self._settings.poll_interval_s
+        timeout_s = self.timeout_s or self._settings.publish_timeout_s
+        self.defer(
+            trigger=TikTokPublishStatusTrigger(
+                post_id=self.post_id,
+                publish_id=publication.publish_id,
+                tiktok_conn_id=self.tiktok_conn_id,
+                poll_interval_s=max(interval_s, 10.0),
+                ends_at_s=post.state_since.timestamp() + timeout_s,
+                link_timeout_s=self._link_timeout_s(post),
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=timeout_s) + _DEFERRAL_SLACK,
+        )
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Write down what the trigger learned; doing it twice is harmless.
+
+        :raises PostFailedError: TikTok failed the post, with the fix
+        :raises TerminalError: TikTok refuses to say
+        """
+        from reelflow.tiktok.models import PublishStatus
+
+        fields = dict(event)
+        outcome = fields.pop("outcome")
+        if outcome == "refused":
+            raise TerminalError(fields["message"], code=fields["code"])
+        if outcome != "status":
+            raise AirflowSkipException(
+                f"TikTok is not done with post {self.post_id} (status {fields['status']}): a later "
+                "run settles it"
+            )
+        _, publication = self._read()
+        assert publication is not None
+        assert publication.publish_id is not None
+        fields["post_ids"] = tuple(fields["post_ids"])
+        status = PublishStatus(**fields)
+        return self._result(*self._write_down(status, publication.publish_id, context))
+
+    def _read(self) -> tuple[Post, Publication | None]:
+        from reelflow.ledger import posts, publications
+
+        with self._workspace.ledger.read() as session:
+            post = posts.get(session, self.post_id)
+            return post, publications.current(session, self.post_id)
+
+    def _write_down(
+        self, status: PublishStatus, publish_id: str, context: Context
+    ) -> tuple[Post, Publication | None]:
+        from reelflow.services.settle import apply_status
+
+        apply_status(self._workspace, self.post_id, publish_id, status, actor=actor_of(context))
+        return self._read()
+
+    def _is_waiting(self, post: Post) -> bool:
+        from reelflow.domain.post import PAST_LAST_BYTE
+
+        return post.state in PAST_LAST_BYTE
+
+    def _result(self, post: Post, publication: Publication | None) -> dict[str, Any]:
+        from reelflow.domain.post import DONE, PostState
+
+        if post.state is PostState.FAILED:
+            raise PostFailedError(
+                f"post {post.id} failed: {post.reason}. To fix: {post.fix}", code=post.reason_code
+            )
+        if post.state not in DONE:
+            raise AirflowSkipException(f"post {post.id} is {post.state}: {post.reason}")
+        return {
+            "state": str(post.state),
+            "post_id": publication and publication.tiktok_post_id,
+        }
+
+    def _link_timeout_s(self, post: Post) -> float:
+        """Private posts never get a link (get-video-status), so nobody waits for one."""
+        return 0.0 if post.privacy_level == "SELF_ONLY" else self._settings.link_timeout_s
+
+    def _access_token(self, post: Post) -> str:
+        from reelflow.ledger import accounts
+
+        return accounts.access_token(post.account, self._workspace.ledger.cipher)

@@ -1,0 +1,1 @@
+"""The triggers: they only read, because Airflow may run one twice."""
