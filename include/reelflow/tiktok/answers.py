@@ -103,11 +103,11 @@ def _is_auth_code(code: str) -> bool:
 
 
 def retry_after_s(answer: Answer) -> float | None:
-    """Return the seconds of ``Retry-After``; None if absent or given as a date."""
+    """Return the seconds of ``Retry-After``, 1 to a day; None if absent or given as a date."""
     value = answer.headers.get("retry-after", "").strip()
     if not re.fullmatch(r"[0-9]{1,9}", value, re.ASCII):
         return None
-    return float(min(int(value), _LONGEST_WAIT_S))
+    return float(min(max(int(value), 1), _LONGEST_WAIT_S))
 
 
 def text_of(data: Mapping[str, Any], name: str) -> str:

@@ -60,7 +60,14 @@ def test_every_401_asks_to_reconnect(code: str | None, kept: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "wait_s"),
-    [("7", 7), (None, 60), ("Wed, 21 Oct 2026 07:28:00 GMT", 60), ("-1", 60), ("9" * 9, 86_400)],
+    [
+        ("7", 7),
+        (None, 60),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", 60),
+        ("-1", 60),
+        ("9" * 9, 86_400),
+        ("0", 1),
+    ],
 )
 def test_a_429_waits_as_long_as_it_says_within_reason(value: str | None, wait_s: float) -> None:
     headers = {"Retry_After": value} if value else {}
@@ -72,7 +79,12 @@ def test_a_429_waits_as_long_as_it_says_within_reason(value: str | None, wait_s:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>Service Unavailable</html>", b'{"error": {"code": "internal_error"}}', b"[]"],
+    [
+        b"",
+        b"<html>Service Unavailable</html>",
+        b'{"error": {"code": "invalid_params"}}',
+        b'{"data": {}, "error": {"code": "ok"}}',
+    ],
 )
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 def test_a_5xx_leaves_open_what_happened_whatever_its_body(status: int, body: bytes) -> None:

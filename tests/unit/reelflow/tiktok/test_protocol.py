@@ -258,3 +258,12 @@ def test_every_other_status_of_a_chunk_is_an_error_that_names_it(
     with pytest.raises(error, match=f"HTTP {status}") as caught:
         protocol.parse_chunk(Answer(status, {}), CHUNK)
     assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(("headers", "wait_s"), [({}, 60), ({"Retry-After": "5"}, 5)])
+def test_a_chunk_that_came_too_soon_waits_as_long_as_tiktok_says(
+    headers: dict[str, str], wait_s: float
+) -> None:
+    with pytest.raises(TikTokRateLimitedError) as caught:
+        protocol.parse_chunk(Answer(429, headers), CHUNK)
+    assert caught.value.retry_after_s == wait_s
