@@ -29,7 +29,7 @@ setup: $(STAMP) ## Make .venv and install into it (every target calls it; a no-o
 $(STAMP): requirements-dev.txt pyproject.toml
 	@python="$(PYTHON)"; \
 	if ! "$${python:-false}" -c '$(PYTHON_FITS)' 2>/dev/null; then \
-	  echo "make: $${python:-no Python found} is not a Python 3.11 to 3.13 with venv;" \
+	  echo "make: $${python:-nothing on the path} is not a Python 3.11, 3.12 or 3.13 with venv;" \
 	    "install one (Debian: apt-get install python3 python3-venv)" \
 	    "or name it: make PYTHON=/path/to/python3.11" >&2; \
 	  exit 1; \
