@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class FindNewUploadsOperator(ReelflowOperator):
     """Register the inbox's files and take this run's batch of due posts.
 
-    Its result is what the mapped task group expands over: ``post_id`` and ``file_name`` of each post.
-    The same run, cleared, gets the same batch again.
+    Its result is what the mapped task group expands over: each post's ``post_id`` and
+    ``file_name``. The same run, cleared, gets the same batch again.
     """
 
     def execute(self, context: Context) -> list[dict[str, Any]]:

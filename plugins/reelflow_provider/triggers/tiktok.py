@@ -45,7 +45,7 @@ class TikTokPublishStatusTrigger(BaseTrigger):
         ends_at_s: float,
         link_timeout_s: float,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # Airflow's has no annotations
         self.post_id = post_id
         self.publish_id = publish_id
         self.tiktok_conn_id = tiktok_conn_id

@@ -49,6 +49,9 @@ class UploadsTrigger(BaseEventTrigger):
     It has no parameters: settings are read where it runs, in the triggerer.
     """
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # Airflow's has no annotations
+
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the triggerer needs to make this trigger."""
         return "reelflow_provider.triggers.uploads.UploadsTrigger", {}
