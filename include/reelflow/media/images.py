@@ -43,9 +43,9 @@ def shrink_image(source: BinaryIO, *, max_side_px: int) -> tuple[bytes, tuple[in
         upright = _opaque(ImageOps.exif_transpose(image))
     except _DECODE_ERRORS as error:
         raise _unreadable(f"the image cannot be decoded: {error}") from error
-    upright.info.clear()
+    upright.info.clear()  # Pillow would write comment and XMP from here
     written = io.BytesIO()
-    upright.save(written, "JPEG", quality=JPEG_QUALITY, comment=b"")
+    upright.save(written, "JPEG", quality=JPEG_QUALITY)
     return written.getvalue(), upright.size
 
 
