@@ -151,21 +151,36 @@ def test_a_redirect_is_not_followed(
     assert len(server.received) == 2
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", b"junk\r\n\r\n", http(503, b"<html>")],
-)
-def test_a_cut_or_broken_answer_leaves_open_what_happened_and_is_not_repeated(
-    server: ScriptedServer, client: TikTokClient, source_fd: int, answer: bytes
+BROKEN_ANSWERS = [
+    b"",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
+    b"junk\r\n\r\n",
+    http(503, b"<html>"),
+]
+
+
+@pytest.mark.parametrize("answer", BROKEN_ANSWERS)
+def test_a_broken_answer_to_a_call_leaves_open_what_happened_and_is_not_repeated(
+    server: ScriptedServer, client: TikTokClient, answer: bytes
 ) -> None:
-    server.answers = [answer, answer]
+    server.answers = [answer]
     server.is_cutting = True
     with pytest.raises(TikTokUnavailableError) as caught:
         client.creator_info(TOKEN)
     assert type(caught.value) is TikTokUnavailableError
-    with pytest.raises(TikTokUnavailableError):
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("answer", BROKEN_ANSWERS)
+def test_a_broken_answer_to_a_chunk_leaves_open_what_happened_and_is_not_repeated(
+    server: ScriptedServer, client: TikTokClient, source_fd: int, answer: bytes
+) -> None:
+    server.answers = [answer]
+    server.is_cutting = True
+    with pytest.raises(TikTokUnavailableError) as caught:
         client.put_chunk(f"http://{server.address}{UPLOAD_PATH}", source_fd, CHUNK, "video/mp4")
-    assert len(server.received) == 2
+    assert type(caught.value) is TikTokUnavailableError
+    assert len(server.received) == 1
 
 
 def test_an_answer_that_does_not_come_leaves_open_what_happened(server: ScriptedServer) -> None:
