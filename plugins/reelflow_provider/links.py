@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseOperatorLink
 
 from reelflow.exceptions import ReelflowError
-from reelflow.settings import Settings
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -31,7 +30,9 @@ class TikTokPostLink(BaseOperatorLink):
 
 
 def _address(post_id: int) -> str:
+    # The plugin loads this module in every task of every DAG: what is heavy waits until here.
     from reelflow.services.report import show_post
+    from reelflow.settings import Settings
 
     post = show_post(Settings.load().open_workspace(), post_id)
     if not post["post_id"]:

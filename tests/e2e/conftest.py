@@ -1,0 +1,36 @@
+"""One real stack for all end-to-end tests: Airflow's four components and the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from demo.stack import Stack
+from tests.e2e.scene import Scene
+
+#: Accounts of the simulator. Each test uses its own where TikTok's limits (6 inits a minute) bind.
+ACCOUNTS = ("aurora.kitchen", "north.trail", "paper.moon", "city.loops")
+#: This one has no privacy level for its inbox.
+UNDECIDED = "quiet.harbor"
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    settings = {"REELFLOW_INBOX_QUIET_S": "2", "REELFLOW_WATCH_INTERVAL_S": "2"}
+    folder = tmp_path_factory.mktemp("stack")
+    # A killed worker is noticed after this many seconds without a heartbeat.
+    with Stack(folder, extra_environment=settings, heartbeat_timeout_s=25) as stack:
+        stack.start(ACCOUNTS)
+        stack.add_account(UNDECIDED, privacy="none")
+        stack.wait_healthy()
+        yield stack
+        stack.check_alive()
+
+
+@pytest.fixture
+def scene(stack: Stack, tmp_path: Path) -> Iterator[Scene]:
+    yield Scene(stack, tmp_path)
+    # A failed test must not leave the simulator holding or failing calls of the next one.
+    Scene(stack, tmp_path).simulator("POST", "/release")
