@@ -1,0 +1,64 @@
+"""The ``reelflow`` command: its groups, and how errors end it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from reelflow.cli import accounts, db, key, posts
+from reelflow.cli.inspect import inspect
+from reelflow.cli.screen import complain
+from reelflow.exceptions import ReelflowError
+
+EXIT_ERROR = 2
+
+
+class SentenceOnError(TyperGroup):
+    """A group whose commands end with one sentence on stderr when what they need is wrong."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; an error of ours or of the system becomes exit code 2."""
+        try:
+            return super().invoke(ctx)
+        except ReelflowError as error:
+            complain(str(error))
+        except BrokenPipeError:  # the reader of our output has seen enough
+            raise
+        except OSError as error:
+            complain(f"{error.filename or 'the system'}: {error.strerror or error}")
+        raise typer.Exit(EXIT_ERROR)
+
+
+app = typer.Typer(
+    name="reelflow",
+    cls=SentenceOnError,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    # A plain traceback for our own mistakes: the pretty one can show local variables, tokens too.
+    pretty_exceptions_enable=False,
+    epilog=(
+        "Exit codes: 0 done; 1 the answer is no (inspect: rejected);"
+        " 2 nothing was done, and stderr says why in one sentence."
+    ),
+)
+app.add_typer(db.app, name="db")
+app.add_typer(key.app, name="key")
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(posts.app, name="posts")
+app.command()(inspect)
+
+
+@app.callback()
+def reelflow() -> None:
+    """Publish media to TikTok from Apache Airflow: look at posts, steer them, keep accounts."""
+
+
+def main() -> None:
+    """Run the command line; the entry point of the ``reelflow`` script."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character gets a "?", not a crash half-way down a table.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    app()

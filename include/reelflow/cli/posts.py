@@ -1,0 +1,143 @@
+"""``reelflow posts``: see what became of each post, and release, cancel or retry it."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import typer
+
+from reelflow.cli.screen import print_json
+from reelflow.domain.post import PostState, PrivacyLevel
+
+if TYPE_CHECKING:
+    from reelflow.ledger.models import Post
+    from reelflow.services.workspace import Workspace
+
+app = typer.Typer(no_args_is_help=True)
+
+_ID = typer.Argument(metavar="ID", help="Id of the post, from `reelflow posts list`.", min=1)
+
+
+@app.callback()
+def posts() -> None:
+    """See what became of each post, and release, cancel or retry it."""
+
+
+@app.command("list")
+def list_posts(
+    state: list[PostState] = typer.Option(
+        [],
+        metavar="STATE",
+        case_sensitive=False,
+        help=f"Only posts in this state; may be given several times: {', '.join(PostState)}.",
+    ),
+    account: str | None = typer.Option(None, metavar="NAME", help="Only posts of this account."),
+    limit: int = typer.Option(100, min=1, help="Most posts to show; the newest are kept."),
+    as_json: bool = typer.Option(False, "--json", help="Print a JSON list."),
+) -> None:
+    """List posts, newest last."""
+    from reelflow.cli.posts_view import print_posts
+    from reelflow.ledger import accounts as ledger_accounts
+    from reelflow.services import report
+
+    workspace = _open_workspace()
+    if account is not None:
+        with workspace.ledger.read() as session:
+            ledger_accounts.by_name(session, account)
+    rows = report.list_posts(workspace, states=state, account=account, limit=limit)
+    if as_json:
+        print_json(rows)
+    else:
+        print_posts(rows, limit=limit)
+
+
+@app.command()
+def show(
+    post_id: int = _ID,
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+) -> None:
+    """Show one post: its fields, its publications at TikTok, and every step it made."""
+    from reelflow.cli.posts_view import print_post
+    from reelflow.services import report
+
+    post = report.show_post(_open_workspace(), post_id)
+    if as_json:
+        print_json(post)
+    else:
+        print_post(post)
+
+
+@app.command()
+def release(
+    post_id: int = _ID,
+    privacy: PrivacyLevel | None = typer.Option(
+        None,
+        metavar="LEVEL",
+        case_sensitive=False,
+        help=f"Who may watch: {', '.join(PrivacyLevel)}.",
+    ),
+    at: str | None = typer.Option(
+        None,
+        metavar="TIME",
+        help="When it goes out, in ISO 8601 with a time zone, such as 2026-12-24T18:00:00+01:00.",
+    ),
+) -> None:
+    """Let a HELD post go: at the given time, or as it was wished, at the earliest now."""
+    from reelflow.services import commands
+
+    wished = _time(at) if at is not None else None
+    post = commands.release(
+        _open_workspace(), post_id, actor=_actor(), privacy_level=privacy, at=wished
+    )
+    _tell(post)
+
+
+@app.command()
+def cancel(post_id: int = _ID) -> None:
+    """Cancel a post that TikTok does not have yet; a running upload stops before its last byte."""
+    from reelflow.services import commands
+
+    _tell(commands.cancel(_open_workspace(), post_id, actor=_actor()))
+
+
+@app.command()
+def retry(post_id: int = _ID) -> None:
+    """Try a post again that FAILED, was REJECTED, CANCELLED or MISSED; it is due at once."""
+    from reelflow.services import commands
+
+    _tell(commands.retry(_open_workspace(), post_id, actor=_actor()))
+
+
+def _open_workspace() -> Workspace:
+    from reelflow.settings import Settings
+
+    return Settings.load().open_workspace()
+
+
+def _actor() -> str:
+    """Return who the audit trail names."""
+    try:
+        return f"person:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container's user without a name
+        return "person:unknown"
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        raise typer.BadParameter(
+            f"{text[:40]!r} is no ISO 8601 time with a time zone, such as "
+            "2026-12-24T18:00:00+01:00 or 2026-12-24T17:00Z",
+            param_hint="--at",
+        )
+    return time
+
+
+def _tell(post: Post) -> None:
+    due = f", due {post.due_at:%Y-%m-%d %H:%M} UTC" if post.state is PostState.READY else ""
+    typer.echo(f"Post {post.id} is {post.state}{due}.")
