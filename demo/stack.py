@@ -193,10 +193,10 @@ class Stack:
         posts: list[dict[str, Any]] = json.loads(self.run_reelflow("posts", "list", "--json"))
         return posts
 
-    def add_account(self, username: str, *, privacy: str = PRIVACY) -> None:
+    def add_account(self, username: str, *, privacy: str | None = PRIVACY) -> None:
         """Register one of the simulator's accounts under its user name, and make its inbox folder.
 
-        :param privacy: privacy level of files that have none in a sidecar
+        :param privacy: privacy level of files that have none in a sidecar; ``None`` to hold them
         :raises StackError: if the simulator does not know the account
         """
         known = {one.username: one for one in self.running_simulator().accounts}
@@ -208,7 +208,8 @@ class Stack:
             token_file.flush()
             self.run_reelflow(
                 *("accounts", "add", username, "--open-id", account.open_id),
-                *("--inbox-privacy", privacy, "--access-token-file", token_file.name),
+                *(("--inbox-privacy", privacy) if privacy else ()),
+                *("--access-token-file", token_file.name),
             )
         (self.inbox / username).mkdir(exist_ok=True, mode=0o700)
 

@@ -23,7 +23,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     # A killed worker is noticed after this many seconds without a heartbeat.
     with Stack(folder, extra_environment=settings, heartbeat_timeout_s=25) as stack:
         stack.start(ACCOUNTS)
-        stack.add_account(UNDECIDED, privacy="none")
+        stack.add_account(UNDECIDED, privacy=None)
         stack.wait_healthy()
         yield stack
         stack.check_alive()
