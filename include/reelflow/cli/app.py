@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from reelflow.cli import accounts, db, key, posts
+from reelflow.cli.doctor import doctor
 from reelflow.cli.inspect import inspect
 from reelflow.cli.screen import complain
 from reelflow.exceptions import ReelflowError
@@ -40,7 +41,7 @@ app = typer.Typer(
     # A plain traceback for our own mistakes: the pretty one can show local variables, tokens too.
     pretty_exceptions_enable=False,
     epilog=(
-        "Exit codes: 0 done; 1 the answer is no (inspect: rejected);"
+        "Exit codes: 0 done; 1 the answer is no (inspect: rejected, doctor: a problem);"
         " 2 nothing was done, and stderr says why in one sentence."
     ),
 )
@@ -49,6 +50,7 @@ app.add_typer(key.app, name="key")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(posts.app, name="posts")
 app.command()(inspect)
+app.command()(doctor)
 
 
 @app.callback()

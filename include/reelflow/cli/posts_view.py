@@ -6,13 +6,28 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from reelflow.cli.screen import console, plain
 from reelflow.domain.post import DONE, PostState
 
-_REASON_CHARS: Final = 90
+_LOOK: Final[dict[str, Any]] = {
+    "box": SIMPLE_HEAD,
+    "padding": (0, 1, 0, 0),
+    "pad_edge": False,
+    "header_style": "bold",
+    "title_justify": "left",
+    "title_style": "bold",
+}
+#: A narrower screen gets lines instead of a table.
+_TABLE_WIDTH: Final = 90
+_FILE_CHARS: Final = 80
+_REASON_CHARS: Final = 120
+_WAITING: Final = frozenset({PostState.READY, PostState.HELD, PostState.MISSED})
 _STYLES: Final[dict[PostState, str]] = {
     **dict.fromkeys(DONE, "green"),
     PostState.HELD: "yellow",
@@ -29,51 +44,147 @@ _STYLES: Final[dict[PostState, str]] = {
 
 
 def print_posts(rows: Sequence[Mapping[str, Any]], *, limit: int) -> None:
-    """Print the table of posts, as :func:`reelflow.services.report.list_posts` gives them."""
+    """Print posts as :func:`reelflow.services.report.list_posts` gives them.
+
+    A table where there is room for one; otherwise a few lines each.
+    """
     screen = console()
     if not rows:
         screen.print("No posts.")
         return
-    table = Table(header_style="bold")
+    screen.print(_table(rows) if screen.width >= _TABLE_WIDTH else _stack(rows))
+    if len(rows) == limit:
+        screen.print(f"The newest {limit}; --limit shows more.", style="dim")
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(**_LOOK)
     table.add_column("id", justify="right", no_wrap=True)
-    table.add_column("file", overflow="fold", ratio=3)
+    table.add_column("file", overflow="fold", ratio=4)
     table.add_column("account", overflow="fold", ratio=2)
     table.add_column("state", no_wrap=True)
-    table.add_column("why", ratio=5)
-    table.add_column("due (UTC)", no_wrap=True)
-    table.add_column("TikTok post", no_wrap=True)
+    table.add_column("why", overflow="fold", ratio=6)
+    table.add_column("due (UTC) or\nTikTok post", no_wrap=True)
     for row in rows:
         table.add_row(
             plain(row["id"]),
-            plain(row["file_name"]),
+            plain(_short(row["file_name"], _FILE_CHARS)),
             plain(row["account"]),
             _state(row["state"]),
-            plain(_short(row["reason"])),
-            plain(_minute(row["due_at"])),
-            plain(row["post_id"]),
+            plain(_short(row["reason"], _REASON_CHARS)),
+            plain(_next_or_result(row)),
         )
-    screen.print(table)
-    if len(rows) == limit:
-        screen.print(f"The newest {limit}; --limit shows more.", style="dim")
+    return table
+
+
+def _stack(rows: Sequence[Mapping[str, Any]]) -> Group:
+    lines: list[RenderableType] = []
+    for row in rows:
+        told = (row["account"], _next_or_result(row))
+        head = Text.assemble(f"{row['id']}  ", _state(row["state"]))
+        lines.append(Text("  ").join([head, *(plain(one) for one in told if one)]))
+        lines += [Padding(plain(row[name]), (0, 0, 0, 3)) for name in ("file_name", "reason")]
+    return Group(*lines)
+
+
+def _next_or_result(row: Mapping[str, Any]) -> str | None:
+    """Return the id of the post at TikTok, or when the post is due while a run may take it."""
+    if row["post_id"] or PostState(row["state"]) not in _WAITING:
+        result: str | None = row["post_id"]
+        return result
+    return _minute(row["due_at"])
 
 
 def print_post(post: Mapping[str, Any]) -> None:
     """Print one post, as :func:`reelflow.services.report.show_post` gives it."""
     screen = console()
-    screen.print(Text.assemble(f"Post {post['id']}  ", _state(post["state"])), style="bold")
-    screen.print(plain(post["reason"]))
-    if post["fix"]:
-        screen.print(Text.assemble("fix: ", plain(post["fix"])))
+    screen.print(Text.assemble((f"Post {post['id']}  ", "bold"), _state(post["state"])))
+    screen.print(_fields(post))
+    # Not wrapped by us: a fix may be a command line to copy.
+    for violation in post["violations"] or ():
+        broken = "{rule}: {value} (allowed: {limit})".format_map(violation)
+        screen.print(Text.assemble(("broken rule ", "red"), plain(broken)), soft_wrap=True)
+        screen.print(Text.assemble("  fix: ", plain(violation["fix"])), soft_wrap=True)
+    if post["fix"] and not post["violations"]:
+        screen.print(Text.assemble("fix: ", plain(post["fix"])), soft_wrap=True)
+    if post["publications"]:
+        screen.print(_publications(post["publications"]))
+    screen.print(_story(post["story"]))
+
+
+def _fields(post: Mapping[str, Any]) -> Table:
+    rows = {
+        "why": post["reason"],
+        "file": post["file_name"],
+        "size": f"{post['size_bytes']:,} bytes",
+        "SHA-256": post["sha256"],
+        "media": _media(post["metadata"] or {}),
+        "thumbnail": post["thumbnail_path"],
+        "account": post["account"],
+        "mode": post["mode"],
+        "privacy": post["privacy_level"] or ("none chosen" if post["mode"] == "direct" else None),
+        "caption": post["caption"],
+        "wished for": _utc(post["publish_at"]),
+        "due": _utc(post["due_at"]) if post["state"] in _WAITING else None,
+        "publish_id": post["publish_id"],
+        "TikTok post": post["post_id"],
+    }
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        if value:
+            table.add_row(name, plain(value))
+    return table
+
+
+def _media(facts: Mapping[str, Any]) -> str:
+    shown = [facts.get("container"), facts.get("video_codec"), facts.get("audio_codec")]
+    if facts.get("display_width"):
+        shown.append(f"{facts['display_width']}x{facts['display_height']}")
+    if facts.get("duration_s"):
+        shown.append(f"{facts['duration_s']:.1f} s")
+    return ", ".join(str(one) for one in shown if one)
+
+
+def _publications(publications: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(
+        "#", "state", "publish_id", "sent", "TikTok says", "begun (UTC)", title="Uploads", **_LOOK
+    )
+    for one in publications:
+        share = f"{one['acknowledged_bytes']:,} of {one['size_bytes']:,} bytes"
+        said = " ".join(filter(None, (one["tiktok_status"], one["fail_reason"])))
+        current = "" if one["current"] else "dim"
+        cells = (one["ordinal"], one["state"], one["publish_id"], share, said)
+        table.add_row(*(plain(cell) for cell in cells), _minute(one["created_at"]), style=current)
+    return table
+
+
+def _story(story: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table("at (UTC)", "step", "why", "who", title="Story", **_LOOK)
+    for entry in story:
+        steps = [_state(state) for state in (entry["from"], entry["to"]) if state]
+        table.add_row(
+            _minute(entry["at"]),
+            Text(" > ").join(steps),
+            plain(entry["why"]),
+            plain(entry["actor"]),
+        )
+    return table
 
 
 def _state(state: str) -> Text:
     return plain(state, style=_STYLES[PostState(state)])
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _REASON_CHARS else text[: _REASON_CHARS - 1].rstrip() + "…"
+def _short(text: str, max_chars: int) -> str:
+    return text if len(text) <= max_chars else text[: max_chars - 1].rstrip() + "…"
 
 
 def _minute(text: str | None) -> str | None:
     """Return an ISO time as UTC to the minute."""
     return text and f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def _utc(text: str | None) -> str | None:
+    return text and f"{_minute(text)} UTC"

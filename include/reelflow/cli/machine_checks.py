@@ -1,0 +1,148 @@
+"""Checks of this machine: programs, folders, the ledger, its key, accounts and inbox folders."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from reelflow.cli.findings import Finding, Status
+from reelflow.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from reelflow.ledger.models import Account
+    from reelflow.settings import Settings
+
+#: One file may have 4 GB (content-posting-api-media-transfer-guide, read 2026-09-11).
+LOW_SPACE_BYTES: Final = 5 * 1024**3
+_SQLITE: Final = "sqlite:///"
+
+
+def check_tool(name: str) -> Iterator[Finding]:
+    """Say which version of ``ffmpeg`` or ``ffprobe`` is installed."""
+    from reelflow.media.runner import run_tool
+
+    result = run_tool([name, "-version"])
+    first_line = result.stdout.decode("utf-8", "replace").partition("\n")[0]
+    if result.return_code or not first_line.startswith(name):
+        fix = f"run `{name} -version` by hand, or install it again: apt-get install ffmpeg"
+        yield Finding(name, Status.PROBLEM, f"{name} does not run", fix)
+        return
+    yield Finding(name, Status.OK, first_line.partition(" Copyright")[0])
+
+
+def check_data_folder(settings: Settings) -> Iterator[Finding]:
+    """Say whether the data folder can be written to, and how much room its disk has."""
+    from reelflow.storage.local import LocalFolders
+
+    folders = LocalFolders(settings.data_folder)
+    root = folders.root
+    if not root.is_dir():
+        message = f"{root} does not exist yet"
+        fix = "run `reelflow db upgrade`, or set REELFLOW_HOME to the right folder"
+        yield Finding("data folder", Status.PROBLEM, message, fix)
+        return
+    inboxes = [folders.inbox / name for name in folders.account_folders()]
+    parts = [folders.inbox, folders.media, folders.thumbnails, folders.quarantine, folders.work]
+    closed = [
+        folder
+        for folder in (root, *parts, *inboxes)
+        if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+    ]
+    for folder in closed:
+        fix = f"give the user of this process its folder: chown -R {os.getuid()} {folder}"
+        yield Finding("data folder", Status.PROBLEM, f"{folder} cannot be written to", fix)
+    if not closed:
+        yield Finding("data folder", Status.OK, f"{root} can be written to")
+    yield _free_space(root)
+
+
+def _free_space(root: Path) -> Finding:
+    free_bytes = shutil.disk_usage(root).free
+    message = f"{free_bytes / 1024**3:.1f} GiB free"
+    if free_bytes >= LOW_SPACE_BYTES:
+        return Finding("free space", Status.OK, message)
+    fix = "make room on the disk of REELFLOW_HOME: one video may have 4 GB"
+    return Finding("free space", Status.WARNING, message, fix)
+
+
+def check_ledger(settings: Settings) -> Iterator[Finding]:
+    """Say whether the ledger answers at this version's revision, then what depends on it."""
+    from reelflow.ledger import accounts, engine
+
+    url = settings.ledger_url
+    file = Path(url.removeprefix(_SQLITE).partition("?")[0])
+    if url.startswith(_SQLITE) and not file.exists():  # opening it would make an empty one
+        message = f"there is no database {file}"
+        yield Finding("ledger", Status.PROBLEM, message, "run `reelflow db upgrade`")
+        return
+    database = engine.open_engine(url)
+    engine.check_revision(database)
+    where = database.url.render_as_string(hide_password=True)
+    yield Finding("ledger", Status.OK, f"{where} is at revision {engine.REVISION}")
+    with engine.transaction(database, writes=False) as session:
+        known = accounts.list_all(session)
+    yield from _accounts(known)
+    yield from _stored_tokens(settings, known)
+    yield from _inbox_folders(settings, known)
+
+
+def _accounts(known: Sequence[Account]) -> Iterator[Finding]:
+    if not known:
+        fix = "add one with `reelflow accounts add`"
+        yield Finding("accounts", Status.WARNING, "there is no account to post to", fix)
+        return
+    names = ", ".join(account.name for account in known)
+    yield Finding("accounts", Status.OK, f"{len(known)}: {names}")
+    for account in known:
+        if account.revoked:
+            message = f"{account.name} was revoked: TikTok refuses its access token"
+            fix = f"reconnect it: `reelflow accounts set {account.name} --access-token-file FILE`"
+            yield Finding("accounts", Status.WARNING, message, fix)
+
+
+def _stored_tokens(settings: Settings, known: Sequence[Account]) -> Iterator[Finding]:
+    from reelflow.ledger.accounts import access_token
+    from reelflow.ledger.cipher import Cipher
+
+    try:
+        cipher = Cipher(settings.fernet_key.get_secret_value())
+    except ConfigurationError:  # told by check_key
+        return
+    wrong = []
+    for account in known:
+        try:
+            access_token(account, cipher)
+        except ConfigurationError:
+            wrong.append(account.name)
+    if wrong:
+        message = f"REELFLOW_FERNET_KEY does not open the stored tokens of {', '.join(wrong)}"
+        fix = (
+            "set the key they were stored with, or store them anew: "
+            "`reelflow accounts set NAME --access-token-file FILE`"
+        )
+        yield Finding("stored tokens", Status.PROBLEM, message, fix)
+    elif known:
+        message = f"REELFLOW_FERNET_KEY opens all {len(known)}"
+        yield Finding("stored tokens", Status.OK, message)
+
+
+def _inbox_folders(settings: Settings, known: Sequence[Account]) -> Iterator[Finding]:
+    from reelflow.storage.local import LocalFolders
+
+    names = {account.name for account in known}
+    for folder in LocalFolders(settings.data_folder).account_folders():
+        if folder not in names:
+            message = f"inbox/{folder} belongs to no account, so its files wait"
+            fix = "rename it to an account's name, or add one with `reelflow accounts add`"
+            yield Finding("inbox", Status.WARNING, message, fix)
+
+
+def check_key(settings: Settings) -> Iterator[Finding]:
+    """Say whether there is a Fernet key, and whether it is one."""
+    from reelflow.ledger.cipher import Cipher
+
+    Cipher(settings.fernet_key.get_secret_value())
+    yield Finding("Fernet key", Status.OK, "REELFLOW_FERNET_KEY is a Fernet key")
