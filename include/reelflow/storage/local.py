@@ -11,11 +11,14 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from reelflow.exceptions import MediaUnreadableError, StorageFullError
+from reelflow.exceptions import ConfigurationError, MediaUnreadableError
+from reelflow.storage.files import move, status_at, write_text_atomically
 
 SIDECAR_SUFFIX: Final = ".json"
 _FOLDERS: Final = ("inbox", "media", "thumbnails", "quarantine", "work")
@@ -38,8 +41,11 @@ class InboxFile:
 
     @property
     def inbox_path(self) -> str:
-        """Where it lies, relative to the inbox, as the ledger keeps it."""
-        return f"{self.account}/{self.path.name}"
+        """Where it lies, relative to the inbox, as the ledger keeps it.
+
+        The name is percent-encoded: names are bytes, and not all bytes can be stored as text.
+        """
+        return f"{self.account}/{quote_from_bytes(os.fsencode(self.path.name), safe='')}"
 
 
 class LocalFolders:
@@ -55,9 +61,19 @@ class LocalFolders:
         )
 
     def create(self) -> None:
-        """Make the folders that do not exist yet; only their owner may look in."""
-        for name in _FOLDERS:
-            (self.root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Make the folders that do not exist yet; only their owner may look in.
+
+        :raises ConfigurationError: the data folder cannot be made
+        """
+        try:
+            for name in _FOLDERS:
+                (self.root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as exc:
+            raise ConfigurationError(
+                f"the data folder {self.root} cannot be used ({exc.strerror}): point REELFLOW_HOME "
+                "at a folder that this user may write to",
+                code="data_folder",
+            ) from exc
 
     def path(self, relative: str) -> Path:
         """Return the path of something the ledger names.
@@ -84,13 +100,18 @@ class LocalFolders:
         with os.scandir(self.inbox) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
 
+    def is_closed(self, account: str) -> bool:
+        """Whether an account's folder exists, but this user may not move files out of it."""
+        folder = self.inbox / account
+        return folder.is_dir() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+
     def quiet_files(
         self, accounts: Sequence[str], *, now_s: float, quiet_s: float
     ) -> list[InboxFile]:
         """Return the files that nobody has written to for a while, together with their sidecars.
 
         Hidden files are left alone, so a program may copy to ``.name`` and rename. A sidecar
-        alone waits for its file.
+        alone waits for its file, and files in a folder out of which nothing may be moved wait too.
 
         :param accounts: names of the folders to look into
         :param now_s: the machine's time, seconds since 1970
@@ -102,18 +123,18 @@ class LocalFolders:
         return found
 
     def _quiet_in(self, account: str, quiet_since_s: float) -> Iterator[InboxFile]:
-        folder = self.inbox / account
-        try:
-            with os.scandir(folder) as listing:
-                entries = {entry.name: entry.stat(follow_symlinks=False) for entry in listing}
-        except FileNotFoundError:
+        if self.is_closed(account):
             return
+        folder = self.inbox / account
+        entries = _listing(folder)
         for name, status in sorted(entries.items()):
             if name.startswith(".") or stat.S_ISDIR(status.st_mode):
                 continue
             if name.endswith(SIDECAR_SUFFIX):
                 continue
             sidecar = entries.get(name + SIDECAR_SUFFIX)
+            if sidecar is not None and stat.S_ISDIR(sidecar.st_mode):
+                sidecar = None
             # ctime, because a copy that keeps its source's mtime looks old while it grows.
             newest = max(status.st_ctime, sidecar.st_ctime if sidecar else 0.0)
             if newest > quiet_since_s:
@@ -127,23 +148,42 @@ class LocalFolders:
                 mtime_ns=status.st_mtime_ns,
             )
 
-    def take(self, inbox_path: str, target: str, *, inode: int) -> bool:
+    def holds(self, file: InboxFile) -> bool:
+        """Whether the path still is that very file, and nobody has written to it since."""
+        status = status_at(file.path)
+        return status is not None and _is_file(
+            status, inode=file.inode, size_bytes=file.size_bytes, mtime_ns=file.mtime_ns
+        )
+
+    def take(
+        self, inbox_path: str, target: str, *, inode: int, size_bytes: int, mtime_ns: int
+    ) -> bool:
         """Move a file, and its sidecar, out of the inbox under a name of ours.
 
-        Doing it again finishes what a crash left half done.
+        Doing it again, or in two processes at once, finishes what a crash left half done: the
+        target's name is unique, so whatever lies there was taken before.
 
-        :param inode: which file it must be
+        :param inbox_path: as :attr:`InboxFile.inbox_path` gives it
+        :param inode: with size and modification time, which file it must be
         :return: False when that file is neither in the inbox nor taken already
         """
-        source = self.inbox / inbox_path
+        account, _, quoted = inbox_path.partition("/")
+        source = self.inbox / account / os.fsdecode(unquote_to_bytes(quoted))
         destination = self.path(target)
-        if not _is_inode(destination, inode) and not (
-            _is_inode(source, inode) and _move(source, destination)
-        ):
-            return False
-        sidecar = source.with_name(source.name + SIDECAR_SUFFIX)
-        if not source.exists():  # a new file of the same name keeps its own sidecar
-            _move(sidecar, destination.with_name(destination.name + SIDECAR_SUFFIX))
+        status = status_at(source)
+        wanted = status is not None and _is_file(
+            status, inode=inode, size_bytes=size_bytes, mtime_ns=mtime_ns
+        )
+        if status_at(destination) is None:
+            moved = wanted and move(source, destination)
+            if not moved and status_at(destination) is None:
+                return False
+        elif wanted:
+            source.unlink(missing_ok=True)  # a copy between disks died before it deleted
+        sidecar = _status_of_sidecar(source)
+        # A new file of the same name keeps its own sidecar.
+        if status_at(source) is None and sidecar is not None and not stat.S_ISDIR(sidecar.st_mode):
+            move(_sidecar_of(source), _sidecar_of(destination))
         return True
 
     def set_aside(
@@ -159,25 +199,21 @@ class LocalFolders:
         destination.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         reason_file = destination.with_name(f"{post_id}.reason{SIDECAR_SUFFIX}")
         write_text_atomically(reason_file, json.dumps(reason, indent=2, ensure_ascii=False) + "\n")
-        _move(self.path(source), destination)
-        self._sidecar_of(source).unlink(missing_ok=True)
+        move(self.path(source), destination)
+        _sidecar_of(self.path(source)).unlink(missing_ok=True)
         return target
 
     def bring_back(self, quarantined: str, source: str) -> bool:
         """Move a file out of the quarantine again; False when it is no longer there."""
         old = self.path(quarantined)
-        moved = _move(old, self.path(source))
+        moved = move(old, self.path(source))
         old.with_name(f"{old.stem}.reason{SIDECAR_SUFFIX}").unlink(missing_ok=True)
         return moved
 
     def delete_source(self, source: str) -> None:
         """Delete a source and its sidecar; gone already is fine."""
         self.path(source).unlink(missing_ok=True)
-        self._sidecar_of(source).unlink(missing_ok=True)
-
-    def _sidecar_of(self, source: str) -> Path:
-        path = self.path(source)
-        return path.with_name(path.name + SIDECAR_SUFFIX)
+        _sidecar_of(self.path(source)).unlink(missing_ok=True)
 
     def work_folder(self, name: str) -> Path:
         """Make scratch space for one task; it may be deleted when its task is dead."""
@@ -189,7 +225,8 @@ class LocalFolders:
         """Return scratch folders that were last touched before a time, seconds since 1970."""
         if not self.work.is_dir():
             return []
-        return [path for path in sorted(self.work.iterdir()) if path.lstat().st_mtime < before_s]
+        found = ((path, status_at(path)) for path in sorted(self.work.iterdir()))
+        return [path for path, status in found if status and status.st_mtime < before_s]
 
     @staticmethod
     def delete_work(path: Path) -> None:
@@ -200,57 +237,31 @@ class LocalFolders:
             path.unlink(missing_ok=True)
 
 
-def write_text_atomically(path: Path, text: str) -> None:
-    """Write a small file so that a reader sees all of it or nothing.
-
-    :raises StorageFullError: no room is left
-    """
-    part = path.with_name(f".{path.name}.part")
+def _listing(folder: Path) -> dict[str, os.stat_result]:
+    """Return what lies in a folder; nothing when it is none, without what vanishes meanwhile."""
+    entries: dict[str, os.stat_result] = {}
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        with os.scandir(folder) as listing:
+            for entry in listing:
+                with suppress(FileNotFoundError):
+                    entries[entry.name] = entry.stat(follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    return entries
+
+
+def _is_file(status: os.stat_result, *, inode: int, size_bytes: int, mtime_ns: int) -> bool:
+    return (status.st_ino, status.st_size, status.st_mtime_ns) == (inode, size_bytes, mtime_ns)
+
+
+def _sidecar_of(path: Path) -> Path:
+    return path.with_name(path.name + SIDECAR_SUFFIX)
+
+
+def _status_of_sidecar(path: Path) -> os.stat_result | None:
+    try:
+        return status_at(_sidecar_of(path))
     except OSError as exc:
-        part.unlink(missing_ok=True)
-        _raise_if_full(exc, path)
+        if exc.errno == errno.ENAMETOOLONG:  # so long a name has no room for a sidecar's
+            return None
         raise
-
-
-def _is_inode(path: Path, inode: int) -> bool:
-    try:
-        return path.lstat().st_ino == inode
-    except FileNotFoundError:
-        return False
-
-
-def _move(source: Path, destination: Path) -> bool:
-    """Rename, or copy and delete between disks; False when there is nothing to move."""
-    try:
-        destination.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        source.rename(destination)
-    except FileNotFoundError:
-        return False
-    except OSError as exc:
-        if exc.errno != errno.EXDEV:
-            _raise_if_full(exc, destination)
-            raise
-        _copy_and_delete(source, destination)
-    return True
-
-
-def _copy_and_delete(source: Path, destination: Path) -> None:
-    part = destination.with_name(f".{destination.name}.part")
-    try:
-        shutil.copy2(source, part, follow_symlinks=False)
-        part.replace(destination)
-    except OSError as exc:
-        part.unlink(missing_ok=True)
-        _raise_if_full(exc, destination)
-        raise
-    source.unlink(missing_ok=True)
-
-
-def _raise_if_full(exc: OSError, path: Path) -> None:
-    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-        raise StorageFullError(
-            f"no room to write {path}: make room on its disk; the post is kept for the next run"
-        ) from exc

@@ -1,0 +1,84 @@
+"""Moving and writing files so that a crash leaves the old or the new, never a half."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import uuid
+from pathlib import Path
+
+from reelflow.exceptions import StorageFullError
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write a small file so that a reader sees all of it or nothing.
+
+    :raises StorageFullError: no room is left
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        # What is no Unicode, from file names, is written as JSON's own escape.
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
+        part.replace(path)
+    except OSError as exc:
+        part.unlink(missing_ok=True)
+        _raise_if_full(exc, path)
+        raise
+
+
+def status_at(path: Path) -> os.stat_result | None:
+    """Return what lies at a path, a link itself and not its target; None for nothing."""
+    try:
+        return path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def move(source: Path, destination: Path) -> bool:
+    """Rename, or copy and delete between disks; False when there is nothing to move.
+
+    :raises StorageFullError: no room is left
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        try:
+            source.rename(destination)
+        except OSError as exc:
+            if exc.errno != errno.EXDEV:
+                raise
+            _copy_and_delete(source, destination)
+    except FileNotFoundError:
+        return False
+    except OSError as exc:
+        _raise_if_full(exc, destination)
+        raise
+    return True
+
+
+def _copy_and_delete(source: Path, destination: Path) -> None:
+    # A name of its own: another process may be copying the same file.
+    part = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}.part")
+    try:
+        shutil.copy2(source, part, follow_symlinks=False)
+        _flush(part)
+        part.replace(destination)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    source.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Have the bytes on the disk before their source is deleted."""
+    if stat.S_ISREG(path.lstat().st_mode):
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+
+
+def _raise_if_full(exc: OSError, path: Path) -> None:
+    if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise StorageFullError(
+            f"no room to write {path}: make room on its disk; the post is kept for the next run"
+        ) from exc
