@@ -43,6 +43,9 @@ def move(
 ) -> Post:
     """Move a post one step along the table, with its audit row; a compare-and-set.
 
+    A step out of UPLOADING that its uploader did not take ends the lease: a process that only
+    slept would go on and send the last byte of a post that the ledger believes unsent.
+
     :param why: kept as the post's reason
     :param code: stable slug of the reason, for machines
     :param fix: what a person can do about it
@@ -63,6 +66,11 @@ def move(
         to_state=to,
         publication_id=publication_id,
     )
+    if post.state is PostState.UPLOADING and fencing_token is None:
+        post.fencing_token += 1
+        post.lease_owner = post.lease_until = None
+    if to is not PostState.READY:
+        post.rescheduled_because = None
     post.state = to
     post.state_since = now
     post.reason = why
@@ -191,6 +199,14 @@ def with_content(session: Session, *, account_id: int, sha256: str, but_not: int
         )
         .order_by(Post.id)
     ).all()
+
+
+def key_holder(session: Session, post: Post) -> Post | None:
+    """Return the post that has the content key which this one would need in a keyed state."""
+    if post.sha256 is None:
+        return None
+    twins = with_content(session, account_id=post.account_id, sha256=post.sha256, but_not=post.id)
+    return next((twin for twin in twins if twin.slot == post.slot), None)
 
 
 def next_slot(session: Session, *, account_id: int, sha256: str) -> int:

@@ -108,24 +108,20 @@ def retry(workspace: Workspace, post_id: int, *, actor: str) -> Post:
         post.publications_forgiven = publications.count(session, post_id)
         _make_ready(session, post, now=now, actor=actor, why="tried again by hand")
         post.due_at = now
-        post.claimed_by = post.claimed_until = None
     return post
 
 
 def _make_ready(session: Session, post: Post, *, now: datetime, actor: str, why: str) -> None:
     """Move a post to READY, checking its key again when it had lost it."""
-    if post.state in UNKEYED and post.sha256 is not None:
-        twins = posts.with_content(
-            session, account_id=post.account_id, sha256=post.sha256, but_not=post.id
+    twin = posts.key_holder(session, post) if post.state in UNKEYED else None
+    if twin is not None:
+        raise IllegalTransitionError(
+            f"post {post.id} has the same bytes as post {twin.id}, which took its place: put the "
+            'file into the inbox again with "repost": true to post them once more'
         )
-        taken = [twin.id for twin in twins if twin.slot == post.slot]
-        if taken:
-            raise IllegalTransitionError(
-                f"post {post.id} has the same bytes as post {taken[0]}, which took its place: put "
-                'the file into the inbox again with "repost": true to post them once more'
-            )
     posts.move(session, post.id, PostState.READY, now=now, actor=actor, why=why)
     post.rescheduled_because = None
+    post.claimed_by = post.claimed_until = None
 
 
 def _bring_source_back(workspace: Workspace, post: Post) -> None:

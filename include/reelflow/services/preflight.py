@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
+from reelflow.domain.post import PrivacyLevel
 from reelflow.ledger.models import Post
 from reelflow.tiktok.models import CreatorInfo
+
+PRIVACY_NOT_OFFERED: Final = "privacy_not_offered"
+PRIVATE_BRANDED_CONTENT: Final = "private_branded_content"
 
 
 @dataclass(frozen=True)
@@ -30,10 +35,17 @@ def find_obstacle(post: Post, creator: CreatorInfo) -> Obstacle | None:
     if post.privacy_level not in creator.privacy_level_options:
         offered = ", ".join(creator.privacy_level_options) or "none"
         return Obstacle(
-            code="privacy_not_offered",
+            code=PRIVACY_NOT_OFFERED,
             why=f"{account} does not offer the privacy level {post.privacy_level} now "
             f"(offered: {offered}).",
             fix=f"choose one of them: `reelflow posts release {post.id} --privacy LEVEL`",
+        )
+    if post.brand_content_toggle and post.privacy_level == PrivacyLevel.SELF_ONLY:
+        # Not only the sidecar chooses a level: an account's inbox and `posts release` do too.
+        return Obstacle(
+            code=PRIVATE_BRANDED_CONTENT,
+            why="branded content may not be SELF_ONLY.",
+            fix=f"choose another level: `reelflow posts release {post.id} --privacy LEVEL`",
         )
     duration_s = post.media.duration_s or 0.0
     longest_s = creator.max_video_post_duration_sec

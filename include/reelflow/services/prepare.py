@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from reelflow.exceptions import (
     PostNotTakeableError,
     SourceChangedError,
 )
-from reelflow.ledger import posts
+from reelflow.ledger import audit, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.media.digest import sha256_file
 from reelflow.media.inspection import inspect_media
+from reelflow.services.preflight import PRIVACY_NOT_OFFERED, PRIVATE_BRANDED_CONTENT
 from reelflow.services.stage import begin, check_unchanged, source_path
 from reelflow.services.workspace import Workspace
 
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 
 NO_PRIVACY = "no_privacy"
 
+#: Reasons for which a post is HELD that other fields can settle.
+_SOLVED_BY_FIELDS = frozenset({NO_PRIVACY, PRIVACY_NOT_OFFERED, PRIVATE_BRANDED_CONTENT})
 #: What a held post takes over when the same bytes come again.
 _TAKEN_OVER = (
     "caption",
@@ -80,7 +84,8 @@ def validate(workspace: Workspace, post_id: int, *, run_id: str, actor: str) -> 
 def _examine(source: Path, media: Media) -> tuple[MediaFacts, str]:
     check_unchanged(source.lstat(), media)
     facts = inspect_media(source)
-    sha256 = sha256_file(source)
+    # One full pass in a file's life: what did not change since keeps its hash.
+    sha256 = media.sha256 or sha256_file(source)
     check_unchanged(source.lstat(), media)
     return facts, sha256
 
@@ -115,7 +120,9 @@ def _store_content(
             session, account_id=post.account_id, sha256=sha256, but_not=post_id
         )
         if twins and not post.repost:
-            _cancel_duplicate(session, post, twins[0], workspace=workspace, actor=actor)
+            if twins[0].state is PostState.HELD:
+                _take_over(session, post, twins[0], now=now, actor=actor)
+            cancel_duplicate(session, post, twins[0], now=now, actor=actor)
             return twins[0].id
         if post.repost:
             post.slot = posts.next_slot(session, account_id=post.account_id, sha256=sha256)
@@ -124,16 +131,22 @@ def _store_content(
         return None
 
 
-def _cancel_duplicate(
-    session: Session, post: Post, twin: Post, *, workspace: Workspace, actor: str
-) -> None:
-    now = workspace.ledger.now()
-    complete = post.privacy_level is not None or post.mode is PostMode.DRAFT
-    if twin.state is PostState.HELD and twin.reason_code == NO_PRIVACY and complete:
-        for field in _TAKEN_OVER:
-            setattr(twin, field, getattr(post, field))
-        why = f"the same bytes came again as post {post.id}, with what this one was waiting for"
+def _take_over(session: Session, post: Post, twin: Post, *, now: datetime, actor: str) -> None:
+    """Give a HELD post what the newcomer of the same bytes wishes, and let it go if that helps."""
+    for field in _TAKEN_OVER:
+        setattr(twin, field, getattr(post, field))
+    complete = twin.privacy_level is not None or twin.mode is PostMode.DRAFT
+    why = f"the same bytes came again as post {post.id}, and it takes over what that one wishes"
+    if twin.reason_code in _SOLVED_BY_FIELDS and complete:
         posts.move(session, twin.id, PostState.READY, now=now, actor=actor, why=why)
+    else:
+        audit.record(session, post_id=twin.id, at=now, actor=actor, why=why)
+
+
+def cancel_duplicate(
+    session: Session, post: Post, twin: Post, *, now: datetime, actor: str
+) -> None:
+    """Cancel a post whose bytes are another post of the account already."""
     posts.move(
         session,
         post.id,
@@ -214,22 +227,27 @@ def reject(
     actor: str,
     facts: MediaFacts | None = None,
 ) -> None:
-    """Make a READY post REJECTED and move its file to the quarantine, beside the reasons."""
+    """Make a READY post REJECTED and move its file to the quarantine, beside the reasons.
+
+    One that another run rejected meanwhile keeps the reasons it was given first.
+    """
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
-        post.media.violations = violations
-        post.media.facts = facts.as_dict() if facts else None
-        posts.move(
-            session,
-            post_id,
-            PostState.REJECTED,
-            now=now,
-            actor=actor,
-            why="; ".join(f"{v['rule']}: {v['value']} (allowed: {v['limit']})" for v in violations),
-            code=violations[0]["rule"],
-            fix="; ".join(dict.fromkeys(v["fix"] for v in violations)),
-        )
+        if post.state is not PostState.REJECTED:
+            why = (f"{v['rule']}: {v['value']} (allowed: {v['limit']})" for v in violations)
+            posts.move(
+                session,
+                post_id,
+                PostState.REJECTED,
+                now=now,
+                actor=actor,
+                why="; ".join(why),
+                code=violations[0]["rule"],
+                fix="; ".join(dict.fromkeys(v["fix"] for v in violations)),
+            )
+            post.media.violations = violations
+            post.media.facts = facts.as_dict() if facts else None
     quarantine(workspace, post_id)
 
 

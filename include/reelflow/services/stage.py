@@ -44,6 +44,9 @@ def begin(workspace: Workspace, post_id: int, *, run_id: str) -> Post:
             f"post {post_id} ({post.media.file_name}) is rejected: {post.reason}. {post.fix}",
             violations=post.media.violations or [],
         )
+    if post.state is PostState.READY and post.media.moved_at is None:
+        trouble = post.rescheduled_because or "a later run takes it"
+        raise PostNotTakeableError(f"the file of post {post_id} is still in the inbox: {trouble}")
     if post.state in _NOT_FOR_A_RUN:
         advice = f" {post.fix}" if post.fix else ""
         raise PostNotTakeableError(f"post {post_id} is {post.state}: {post.reason}.{advice}")
