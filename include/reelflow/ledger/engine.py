@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session
@@ -26,6 +26,9 @@ REVISION: Final = "0001"
 SQLITE_BUSY_TIMEOUT_S: Final = 30
 
 _WRITES: Final = "reelflow_writes"
+_NOT_MIGRATED: Final = ("no such table", "no such column", "has no column named")
+_UNDEFINED: Final = frozenset({"42P01", "42703"})  # undefined_table, undefined_column
+_DISK_FULL: Final = "53100"
 
 
 def open_engine(database_url: str) -> Engine:
@@ -38,19 +41,42 @@ def open_engine(database_url: str) -> Engine:
     """
     try:
         url = make_url(database_url)
+        if url.get_backend_name() == "sqlite":
+            url = _sqlite_file(url)
         # Tasks are short processes: a pool would only hold connections across forks.
-        engine = create_engine(url, poolclass=NullPool)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as exc:
+        # Parameters stay out of error messages: captions and encrypted tokens are among them.
+        engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as exc:
+        # What a parser says may quote the URL, and with it the password.
+        why = str(exc) if isinstance(exc, NoSuchModuleError | ModuleNotFoundError) else "malformed"
         raise ConfigurationError(
-            f"REELFLOW_DATABASE_URL cannot be used ({exc}): it looks like sqlite:////path/to/file "
+            f"REELFLOW_DATABASE_URL cannot be used ({why}): it looks like sqlite:////path/to/file "
             "or postgresql+psycopg://user@host/database, with that driver installed",
             code="database_url",
         ) from None
     if engine.dialect.name == "sqlite":
-        if url.database:
-            Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
         _configure_sqlite(engine)
     return engine
+
+
+def _sqlite_file(url: URL) -> URL:
+    """Return the URL of a real file, whose folder exists."""
+    if url.database in (None, "", ":memory:"):
+        raise ConfigurationError(
+            "REELFLOW_DATABASE_URL names no file, and a ledger in memory forgets what it must "
+            "never forget: use sqlite:////path/to/file",
+            code="database_url",
+        )
+    path = Path(str(url.database)).expanduser()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigurationError(
+            f"the folder of the ledger {path} cannot be made ({exc.strerror}): point "
+            "REELFLOW_DATABASE_URL or REELFLOW_HOME at a folder that this user may write to",
+            code="database_folder",
+        ) from exc
+    return url.set(database=str(path))
 
 
 def _configure_sqlite(engine: Engine) -> None:
@@ -94,15 +120,24 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Session]:
 def _raise_clearly(engine: Engine, exc: DBAPIError) -> None:
     where = engine.url.render_as_string(hide_password=True)
     cause = str(exc.orig).strip()
-    if "no such table" in cause or "no such column" in cause or "does not exist" in cause:
+    # SQLite says it in words, PostgreSQL's drivers by SQLSTATE.
+    said = cause if isinstance(exc, OperationalError) else ""
+    sqlstate = getattr(exc.orig, "sqlstate", None) or getattr(exc.orig, "pgcode", None)
+    if sqlstate in _UNDEFINED or any(words in said for words in _NOT_MIGRATED):
         raise LedgerNotMigratedError(
             f"the ledger {where} is not at revision {REVISION} ({cause}): run `reelflow db upgrade`"
         ) from exc
-    if "full" in cause:
+    if sqlstate == _DISK_FULL or "disk is full" in said:
         raise StorageFullError(
             f"the ledger {where} cannot be written ({cause}): make room on its disk; the post is "
             "kept for the next run",
             code="ledger_full",
+        ) from exc
+    if "file is not a database" in cause or "malformed" in cause:
+        raise ConfigurationError(
+            f"the ledger {where} is damaged or not a database ({cause}): put a backup in its "
+            "place, or point REELFLOW_DATABASE_URL at the right file",
+            code="ledger_damaged",
         ) from exc
     if isinstance(exc, OperationalError):
         raise LedgerLockedError(
@@ -136,13 +171,18 @@ def check_revision(engine: Engine) -> None:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the database to this version's schema; does nothing when it is there."""
+    """Bring the database to this version's schema; does nothing when it is there.
+
+    :raises LedgerLockedError: the database stayed locked, or cannot be reached
+    :raises StorageFullError: no room is left for the database
+    """
     # Alembic is imported here because only this command needs it, not every task.
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.connect() as connection, connection.begin():
-        config.attributes["connection"] = connection
+    # A writer from the start: of two that upgrade at once, the second finds the work done.
+    with transaction(engine, writes=True) as session:
+        config.attributes["connection"] = session.connection()
         command.upgrade(config, "head")
