@@ -17,6 +17,8 @@ from reelflow.services.workspace import PublishingRules, Workspace
 from reelflow.storage.local import LocalFolders
 from reelflow.tiktok.limits import TikTokLimits
 
+_DAY_S = 24 * 3600
+
 
 class Settings(BaseSettings):
     """Every setting of Reelflow, with its default.
@@ -36,18 +38,18 @@ class Settings(BaseSettings):
         get bytes, without https: the simulator's
     """
 
-    model_config = SettingsConfigDict(env_prefix="REELFLOW_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="REELFLOW_", extra="ignore", env_ignore_empty=True)
 
     home: Path = Path("~/reelflow")
-    database_url: str = ""
+    database_url: Annotated[str, Field(repr=False)] = ""  # may hold a password
     fernet_key: SecretStr = SecretStr("")
-    inbox_quiet_s: Annotated[float, Field(ge=0)] = 10
+    inbox_quiet_s: Annotated[float, Field(ge=0, le=_DAY_S)] = 10
     batch_size: Annotated[int, Field(ge=1, le=1000)] = 100
-    max_lateness_h: Annotated[float, Field(gt=0)] = 24
-    poll_interval_s: Annotated[float, Field(ge=10)] = 10
-    publish_timeout_s: Annotated[float, Field(gt=0)] = 1800
-    link_timeout_s: Annotated[float, Field(ge=0)] = 60
-    watch_interval_s: Annotated[float, Field(gt=0)] = 5
+    max_lateness_h: Annotated[float, Field(gt=0, le=24 * 366)] = 24
+    poll_interval_s: Annotated[float, Field(ge=10, le=_DAY_S)] = 10
+    publish_timeout_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 1800
+    link_timeout_s: Annotated[float, Field(ge=0, le=_DAY_S)] = 60
+    watch_interval_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 5
     simulator_upload_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
 
     @field_validator("simulator_upload_hosts", mode="before")
