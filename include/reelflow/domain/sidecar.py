@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, ValidationError
@@ -12,6 +13,8 @@ from reelflow.exceptions import SidecarError
 
 #: Longest caption of a video, in UTF-16 units (content-posting-api-reference-direct-post).
 CAPTION_MAX_UTF16_UNITS = 2200
+#: Outside of these, a year is a slip of the pen; near 1 and 9999 it has no UTC time at all.
+_YEARS = range(2000, 2100)
 #: A sidecar larger than this is not one.
 SIDECAR_MAX_BYTES = 64 * 1024
 
@@ -32,7 +35,7 @@ class PostFields(BaseModel):
 
     caption: str = ""
     privacy_level: PrivacyLevel | None = None
-    publish_at: AwareDatetime | None = None
+    publish_at: Annotated[AwareDatetime, Field(strict=True)] | None = None
     disable_comment: StrictBool = False
     disable_duet: StrictBool = False
     disable_stitch: StrictBool = False
@@ -45,6 +48,13 @@ class PostFields(BaseModel):
 
     @model_rule(mode="after")
     def _check_together(self) -> PostFields:
+        if "\0" in self.caption:  # PostgreSQL cannot store it, and no caption needs it
+            raise ValueError("caption has a NUL character: leave it out")
+        if self.publish_at is not None and self.publish_at.year not in _YEARS:
+            raise ValueError(
+                f"publish_at is in the year {self.publish_at.year}: years from {_YEARS[0]} to "
+                f"{_YEARS[-1]} are taken"
+            )
         units = utf16_units(self.caption)
         if units > CAPTION_MAX_UTF16_UNITS:
             raise ValueError(
@@ -71,7 +81,7 @@ def parse_sidecar(data: bytes) -> PostFields:
             "keep only the fields of a post in it"
         )
     try:
-        return PostFields.model_validate_json(data)
+        return PostFields.model_validate_json(data.removeprefix(codecs.BOM_UTF8))
     except ValidationError as exc:
         raise SidecarError("the sidecar cannot be used: " + "; ".join(_sentences(exc))) from None
 
@@ -82,11 +92,17 @@ def _sentences(exc: ValidationError) -> list[str]:
         field = ".".join(str(part) for part in error["loc"])
         if error["type"] == "extra_forbidden":
             known = ", ".join(PostFields.model_fields)
-            sentences.append(f"unknown field {field!r} (known: {known})")
+            sentences.append(f"unknown field {_short(field)} (known: {known})")
         elif error["type"] == "timezone_aware":
-            sentences.append(f"{field} {error['input']!r} has no time zone: add Z or +02:00")
+            sentences.append(f"{field} {_short(error['input'])} has no time zone: add Z or +02:00")
         elif field:
-            sentences.append(f"{field} is {error['input']!r}: {error['msg']}")
+            sentences.append(f"{field} is {_short(error['input'])}: {error['msg']}")
         else:
             sentences.append(error["msg"].removeprefix("Value error, "))
     return sentences
+
+
+def _short(value: object) -> str:
+    """Return a value as people read it in a message, cut where it gets long."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:79] + "…"
