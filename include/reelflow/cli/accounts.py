@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from reelflow.cli.screen import console, plain, print_json, screen_safe
+from reelflow.cli.screen import console, plain, print_json, screen_safe, table
+from reelflow.cli.workspace import open_workspace
 from reelflow.domain.post import PostState, PrivacyLevel
 from reelflow.exceptions import ConfigurationError
 
@@ -45,14 +46,16 @@ def add(
     from reelflow.cli.access_token import read_access_token
     from reelflow.ledger import accounts as ledger_accounts
 
-    workspace = _open_workspace()
+    workspace = open_workspace()
     ledger_accounts.check_name(name)
+    _check_open_id(open_id)
     token = read_access_token(access_token_file)
     with workspace.ledger.write() as session:
+        old_name = {one.open_id: one.name for one in ledger_accounts.list_all(session)}.get(open_id)
         account = ledger_accounts.save(
             session,
             workspace.ledger.cipher,
-            open_id=_checked_open_id(open_id),
+            open_id=open_id,
             name=name,
             access_token=token,
             now=workspace.ledger.now(),
@@ -60,6 +63,8 @@ def add(
         )
     inbox = workspace.folders.create_account_inbox(name)
     typer.echo(f"Account {name} is stored. Put its files into {screen_safe(str(inbox))}")
+    if old_name not in (None, name):
+        typer.echo(f"It was called {old_name}: move the files that wait in inbox/{old_name}.")
     if account.inbox_privacy_level is None:
         typer.echo(
             "It has no inbox privacy: files without a privacy_level in their sidecar are held "
@@ -73,11 +78,9 @@ def list_accounts(
     as_json: bool = typer.Option(False, "--json", help="Print a JSON list."),
 ) -> None:
     """List the accounts; tokens are never shown."""
-    from rich.table import Table
-
     from reelflow.ledger import accounts as ledger_accounts
 
-    workspace = _open_workspace()
+    workspace = open_workspace()
     with workspace.ledger.read() as session:
         rows = [_row(workspace, one) for one in ledger_accounts.list_all(session)]
     if as_json:
@@ -86,16 +89,16 @@ def list_accounts(
     if not rows:
         typer.echo("No accounts yet: add one with `reelflow accounts add`.")
         return
-    table = Table("account", "open_id", "inbox privacy", "access", "inbox")
+    told = table("account", "open_id", "inbox privacy", "access", "inbox")
     for row in rows:
-        table.add_row(
+        told.add_row(
             plain(row["name"], style="bold"),
             plain(row["open_id"]),
             plain(row["inbox_privacy_level"] or "none: held", style=_dim(row)),
             plain("revoked", style="red") if row["revoked"] else plain("granted", style="green"),
             plain(row["inbox"]),
         )
-    console().print(table)
+    console().print(told)
 
 
 @app.command("set")
@@ -121,7 +124,7 @@ def set_account(
             "there is nothing to change: give --inbox-privacy LEVEL or --access-token-file FILE"
         )
     level = _privacy_or_none(inbox_privacy) if inbox_privacy is not None else None
-    workspace = _open_workspace()
+    workspace = open_workspace()
     _check_exists(workspace, name)
     token = read_access_token(access_token_file) if access_token_file is not None else None
     if token is not None:
@@ -133,19 +136,12 @@ def set_account(
         _tell_of_held_posts(workspace, name)
 
 
-def _open_workspace() -> Workspace:
-    from reelflow.settings import Settings
-
-    return Settings.load().open_workspace()
-
-
-def _checked_open_id(open_id: str) -> str:
+def _check_open_id(open_id: str) -> None:
     if not open_id or len(open_id) > 128 or not open_id.isascii() or not open_id.isprintable():
         raise ConfigurationError(
             f"{open_id[:40]!r} is no open_id: TikTok's is 1 to 128 printable ASCII characters, "
             "given together with the access token"
         )
-    return open_id
 
 
 def _row(workspace: Workspace, account: Account) -> dict[str, Any]:

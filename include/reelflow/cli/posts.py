@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from reelflow.cli.screen import print_json
+from reelflow.cli.workspace import open_workspace
 from reelflow.domain.post import PostState, PrivacyLevel
 
 if TYPE_CHECKING:
     from reelflow.ledger.models import Post
-    from reelflow.services.workspace import Workspace
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -42,7 +42,7 @@ def list_posts(
     from reelflow.ledger import accounts as ledger_accounts
     from reelflow.services import report
 
-    workspace = _open_workspace()
+    workspace = open_workspace()
     if account is not None:
         with workspace.ledger.read() as session:
             ledger_accounts.by_name(session, account)
@@ -62,7 +62,7 @@ def show(
     from reelflow.cli.posts_view import print_post
     from reelflow.services import report
 
-    post = report.show_post(_open_workspace(), post_id)
+    post = report.show_post(open_workspace(), post_id)
     if as_json:
         print_json(post)
     else:
@@ -89,7 +89,7 @@ def release(
 
     wished = _time(at) if at is not None else None
     post = commands.release(
-        _open_workspace(), post_id, actor=_actor(), privacy_level=privacy, at=wished
+        open_workspace(), post_id, actor=_actor(), privacy_level=privacy, at=wished
     )
     _tell(post)
 
@@ -99,7 +99,7 @@ def cancel(post_id: int = _ID) -> None:
     """Cancel a post that TikTok does not have yet; a running upload stops before its last byte."""
     from reelflow.services import commands
 
-    _tell(commands.cancel(_open_workspace(), post_id, actor=_actor()))
+    _tell(commands.cancel(open_workspace(), post_id, actor=_actor()))
 
 
 @app.command()
@@ -107,13 +107,7 @@ def retry(post_id: int = _ID) -> None:
     """Try a post again that FAILED, was REJECTED, CANCELLED or MISSED; it is due at once."""
     from reelflow.services import commands
 
-    _tell(commands.retry(_open_workspace(), post_id, actor=_actor()))
-
-
-def _open_workspace() -> Workspace:
-    from reelflow.settings import Settings
-
-    return Settings.load().open_workspace()
+    _tell(commands.retry(open_workspace(), post_id, actor=_actor()))
 
 
 def _actor() -> str:

@@ -6,23 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reelflow.cli.screen import console, plain
+from reelflow.cli.screen import console, plain, table
 from reelflow.domain.post import DONE, PostState
 
-_LOOK: Final[dict[str, Any]] = {
-    "box": SIMPLE_HEAD,
-    "padding": (0, 1, 0, 0),
-    "pad_edge": False,
-    "header_style": "bold",
-    "title_justify": "left",
-    "title_style": "bold",
-}
 #: A narrower screen gets lines instead of a table.
 _TABLE_WIDTH: Final = 90
 _FILE_CHARS: Final = 80
@@ -58,15 +49,15 @@ def print_posts(rows: Sequence[Mapping[str, Any]], *, limit: int) -> None:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(**_LOOK)
-    table.add_column("id", justify="right", no_wrap=True)
-    table.add_column("file", overflow="fold", ratio=4)
-    table.add_column("account", overflow="fold", ratio=2)
-    table.add_column("state", no_wrap=True)
-    table.add_column("why", overflow="fold", ratio=6)
-    table.add_column("due (UTC) or\nTikTok post", no_wrap=True)
+    told = table()
+    told.add_column("id", justify="right", no_wrap=True)
+    told.add_column("file", overflow="fold", ratio=4)
+    told.add_column("account", overflow="fold", ratio=2)
+    told.add_column("state", no_wrap=True)
+    told.add_column("why", overflow="fold", ratio=6)
+    told.add_column("due (UTC) or\nTikTok post", no_wrap=True)
     for row in rows:
-        table.add_row(
+        told.add_row(
             plain(row["id"]),
             plain(_short(row["file_name"], _FILE_CHARS)),
             plain(row["account"]),
@@ -74,7 +65,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
             plain(_short(row["reason"], _REASON_CHARS)),
             plain(_next_or_result(row)),
         )
-    return table
+    return told
 
 
 def _stack(rows: Sequence[Mapping[str, Any]]) -> Group:
@@ -129,13 +120,13 @@ def _fields(post: Mapping[str, Any]) -> Table:
         "publish_id": post["publish_id"],
         "TikTok post": post["post_id"],
     }
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
     for name, value in rows.items():
         if value:
-            table.add_row(name, plain(value))
-    return table
+            grid.add_row(name, plain(value))
+    return grid
 
 
 def _media(facts: Mapping[str, Any]) -> str:
@@ -148,29 +139,27 @@ def _media(facts: Mapping[str, Any]) -> str:
 
 
 def _publications(publications: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(
-        "#", "state", "publish_id", "sent", "TikTok says", "begun (UTC)", title="Uploads", **_LOOK
-    )
+    told = table("#", "state", "publish_id", "sent", "TikTok says", "begun (UTC)", title="Uploads")
     for one in publications:
         share = f"{one['acknowledged_bytes']:,} of {one['size_bytes']:,} bytes"
         said = " ".join(filter(None, (one["tiktok_status"], one["fail_reason"])))
         current = "" if one["current"] else "dim"
         cells = (one["ordinal"], one["state"], one["publish_id"], share, said)
-        table.add_row(*(plain(cell) for cell in cells), _minute(one["created_at"]), style=current)
-    return table
+        told.add_row(*(plain(cell) for cell in cells), _minute(one["created_at"]), style=current)
+    return told
 
 
 def _story(story: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table("at (UTC)", "step", "why", "who", title="Story", **_LOOK)
+    told = table("at (UTC)", "step", "why", "who", title="Story")
     for entry in story:
         steps = [_state(state) for state in (entry["from"], entry["to"]) if state]
-        table.add_row(
+        told.add_row(
             _minute(entry["at"]),
             Text(" > ").join(steps),
             plain(entry["why"]),
             plain(entry["actor"]),
         )
-    return table
+    return told
 
 
 def _state(state: str) -> Text:

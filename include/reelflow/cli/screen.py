@@ -8,7 +8,9 @@ import sys
 from typing import IO, Any, Final
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 #: Width of tables that go into a file or another program, which have no width of their own.
@@ -39,6 +41,22 @@ def console(stream: IO[str] | None = None) -> Console:
     target = stream or sys.stdout
     width = None if target.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
     return Console(file=target, width=width, highlight=False, emoji=False, markup=False)
+
+
+def table(*headers: str, title: str | None = None) -> Table:
+    """Return an empty table in the house look; text that is too long folds, nothing is cut."""
+    empty = Table(
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        header_style="bold",
+        title=title,
+        title_style="bold",
+        title_justify="left",
+    )
+    for header in headers:
+        empty.add_column(header, overflow="fold")
+    return empty
 
 
 def print_json(value: Any) -> None:
