@@ -207,10 +207,12 @@ class World:
 
     def _is_post_cap_reached(self, open_id: str) -> bool:
         since = self.clock.now() - DAY_S
-        posts = self._publications_of(open_id, "direct")
-        return sum(
-            one.post_id is not None and (one.completed_at or 0) > since for one in posts
-        ) >= (POSTS_PER_DAY)
+        posts = (
+            one
+            for one in self._publications_of(open_id, "direct")
+            if one.post_id is not None and (one.completed_at or 0) > since
+        )
+        return sum(1 for _ in posts) >= POSTS_PER_DAY
 
     def _publications_of(self, open_id: str, kind: str) -> Iterator[Publication]:
         for publication in self.publications.values():
