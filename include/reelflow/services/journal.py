@@ -9,19 +9,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, NoReturn
 
 from sqlalchemy.orm import Session
 
 from reelflow.domain.chunks import ChunkPlan
-from reelflow.domain.post import PAST_LAST_BYTE, PostState
+from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.domain.schedule import retry_delay
 from reelflow.exceptions import (
+    ConfigurationError,
     LedgerLockedError,
     PostFailedError,
     PostHeldError,
+    PostNotTakeableError,
     ReelflowError,
     TikTokRateLimitedError,
     TikTokUnreachableError,
@@ -35,7 +37,18 @@ from reelflow.tiktok.models import InitAnswer
 log = logging.getLogger(__name__)
 
 #: Failures in which TikTok did nothing: they cost a post none of its tries.
-_UNCOUNTED: Final = (TikTokUnreachableError, TikTokRateLimitedError, LedgerLockedError)
+_UNCOUNTED: Final = (
+    TikTokUnreachableError,
+    TikTokRateLimitedError,
+    LedgerLockedError,
+    ConfigurationError,
+)
+
+#: Publications before their last byte: they cannot publish, and giving them up is safe.
+_UNFINISHED: Final = frozenset({PublicationState.INITIATING, PublicationState.UPLOADING})
+
+#: Where a lease holder may find a post whose upload was begun.
+_BEGUN: Final = DONE | PAST_LAST_BYTE | {PostState.UPLOADING}
 
 
 class UploadJournal:
@@ -66,20 +79,31 @@ class UploadJournal:
         with self._ledger.read() as session:
             return publications.current(session, self._post_id)
 
-    def past_last_byte(self) -> bool:
-        """Whether the last byte may be at TikTok."""
-        return self.post().state in PAST_LAST_BYTE
+    def is_uploading(self) -> bool:
+        """Whether the post is before its last byte, so that giving a publication up is safe."""
+        return self.post().state is PostState.UPLOADING
 
-    def start(self) -> None:
-        """READY to UPLOADING."""
+    def has_expired(self, publication: Publication) -> bool:
+        """Whether the hour of a publication's upload URL has passed, or it never had one."""
+        expires_at = publication.url_expires_at
+        return expires_at is None or expires_at <= self._ledger.now()
+
+    def start(self) -> Post:
+        """READY to UPLOADING; an upload that was begun already is gone on with.
+
+        :return: the post as it is under this lease, whatever it was before
+        :raises PostNotTakeableError: it left the states in which something may be sent
+        """
         with self._fenced() as (session, post):
-            post.rescheduled_because = None
-            self._move(session, PostState.UPLOADING, why="upload started")
+            if post.state is PostState.READY:
+                return self._move(session, PostState.UPLOADING, why="upload started")
+            if post.state not in _BEGUN:
+                raise PostNotTakeableError(f"post {post.id} is {post.state}: {post.reason}")
+            return post
 
-    def begin_publication(self, plan: ChunkPlan) -> datetime:
+    def begin_publication(self, plan: ChunkPlan) -> None:
         """Write the intention of an init; call TikTok only after this.
 
-        :return: the time of writing, from which the URL's hour is counted
         :raises PostFailedError: the post has begun too many; it is FAILED now
         """
         now = self._ledger.now()
@@ -92,18 +116,23 @@ class UploadJournal:
             self.fail(
                 f"{begun} uploads were begun at TikTok and none could be finished",
                 code="too_many_publications",
-                fix=f"see what went wrong with `reelflow posts show {self._post_id}`",
+                fix=self._retry_after(f"see `reelflow posts show {self._post_id}`"),
             )
-        return now
 
-    def opened(self, answer: InitAnswer, *, url_expires_at: datetime) -> None:
-        """Write ``publish_id`` and upload URL down; send bytes only after this."""
+    def opened(self, answer: InitAnswer, *, lifetime: timedelta) -> None:
+        """Write ``publish_id`` and upload URL down; send bytes only after this.
+
+        The URL's hour is counted from now, not from the call: TikTok's own hour ends no later,
+        which the proof that no byte can come any more is built on.
+
+        :param lifetime: of the upload URL
+        """
         with self._fenced() as (session, _):
             publication = publications.current(session, self._post_id)
             assert publication is not None
             publication.publish_id = answer.publish_id
             publication.upload_url_encrypted = self._ledger.cipher.encrypt(answer.upload_url)
-            publication.url_expires_at = url_expires_at
+            publication.url_expires_at = self._ledger.now() + lifetime
             why = f"TikTok opened it as {answer.publish_id}"
             self._step(session, PublicationState.UPLOADING, why)
 
@@ -125,9 +154,12 @@ class UploadJournal:
                 publication.acknowledged_bytes = held_bytes
 
     def commit(self) -> None:
-        """UPLOADING to COMMITTING: the last byte may be on its way; send it only after this."""
+        """UPLOADING to COMMITTING: the last byte may be on its way; send it only after this.
+
+        :raises IllegalTransitionError: the post is no longer one that may be sent
+        """
         with self._fenced() as (session, post):
-            if post.state is PostState.UPLOADING:
+            if post.state not in PAST_LAST_BYTE | DONE:
                 why = "its last bytes are being sent"
                 self._step(session, PublicationState.COMMITTING, why)
                 self._move(session, PostState.COMMITTING, why=why)
@@ -151,19 +183,22 @@ class UploadJournal:
         raise PostHeldError(f"post {self._post_id} is held: {why} {fix}", code=code)
 
     def fail(self, why: str, *, code: str, fix: str) -> NoReturn:
-        """End the post FAILED.
+        """End the post FAILED; a publication before its last byte is given up with it.
 
         :raises PostFailedError: always
         """
-        fix = f"{fix}; then `reelflow posts retry {self._post_id}`"
         with self._fenced() as (session, _):
+            publication = publications.current(session, self._post_id)
+            if publication is not None and publication.state in _UNFINISHED:
+                self._step(session, PublicationState.SUPERSEDED, why)
             self._move(session, PostState.FAILED, why=why, code=code, fix=fix)
         raise PostFailedError(f"post {self._post_id} failed: {why}. To fix: {fix}", code=code)
 
-    def record_failure(self, exc: TransientError) -> None:
+    def record_failure(self, exc: TransientError | ConfigurationError) -> None:
         """Make the post READY again with the time of its next try, or FAILED after too many.
 
-        Past the last byte nothing changes: only TikTok's word moves the post from there.
+        A wrong setting costs no try, but it is no reschedule either: a person must look. Past the
+        last byte nothing changes: only TikTok's word moves the post from there.
 
         :raises PostFailedError: it failed too often; it is FAILED now
         """
@@ -175,7 +210,7 @@ class UploadJournal:
             # The first failure matters more; the lease lapses and the post goes on by itself.
             log.warning("post %s: its failure was not recorded: %s", self._post_id, error)
 
-    def _reschedule(self, exc: TransientError) -> None:
+    def _reschedule(self, exc: TransientError | ConfigurationError) -> None:
         rules = self._workspace.rules
         counts = not isinstance(exc, _UNCOUNTED)
         with self._fenced() as (session, post):
@@ -186,14 +221,18 @@ class UploadJournal:
             if not spent:
                 pause = _pause(exc, post.upload_failures if counts else 0, self._workspace)
                 post.due_at = self._ledger.now() + pause
-                post.rescheduled_because = f"next try at {post.due_at:%H:%M:%S} UTC: {exc}"
+                if isinstance(exc, TransientError):
+                    post.rescheduled_because = f"next try at {post.due_at:%H:%M:%S} UTC: {exc}"
                 self._move(session, PostState.READY, why=str(exc), code=exc.code)
         if spent:
             self.fail(
                 f"its upload failed {rules.max_upload_failures} times, at last: {exc}",
                 code=exc.code,
-                fix="see whether TikTok and the network work with `reelflow doctor`",
+                fix=self._retry_after("see with `reelflow doctor` whether TikTok can be reached"),
             )
+
+    def _retry_after(self, advice: str) -> str:
+        return f"{advice}; then `reelflow posts retry {self._post_id}`"
 
     @contextmanager
     def _fenced(self) -> Iterator[tuple[Session, Post]]:
@@ -210,8 +249,8 @@ class UploadJournal:
         why: str,
         code: str | None = None,
         fix: str | None = None,
-    ) -> None:
-        posts.move(
+    ) -> Post:
+        return posts.move(
             session,
             self._post_id,
             to,
@@ -230,9 +269,11 @@ class UploadJournal:
             publications.move(session, publication, to, now=now, actor=self._actor, why=why)
 
 
-def _pause(exc: TransientError, failures: int, workspace: Workspace) -> timedelta:
+def _pause(
+    exc: TransientError | ConfigurationError, failures: int, workspace: Workspace
+) -> timedelta:
     """Return how long to wait: what TikTok asked for, else longer with each failure."""
-    if exc.retry_after_s is not None:
+    if isinstance(exc, TransientError) and exc.retry_after_s is not None:
         return timedelta(seconds=exc.retry_after_s)
     rules = workspace.rules
     if not failures:

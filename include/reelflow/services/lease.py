@@ -80,6 +80,13 @@ class UploadLease:
         self.check()
 
     def _beat(self) -> None:
+        """Renew the lease until the work is over; without a heartbeat it counts as lost."""
+        try:
+            self._renew_until_stopped()
+        finally:
+            self._lost.set()
+
+    def _renew_until_stopped(self) -> None:
         ledger, lease = self._workspace.ledger, self._workspace.rules.lease
         alive_until = ledger.now() + lease
         while not self._stopping.wait(lease.total_seconds() / 4):
@@ -99,5 +106,4 @@ class UploadLease:
             else:
                 alive_until = now + lease
             if not kept:
-                self._lost.set()
                 return

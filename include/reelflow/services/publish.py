@@ -1,4 +1,4 @@
-"""Publishing a post: preflight, init, bytes; whatever was done before is not done again.
+"""Publishing a post: init and bytes; whatever was done before is not done again.
 
 Until its last chunk a lost answer is safely begun again, because TikTok cannot publish bytes that
 it does not have. From then on only TikTok's own word moves the post.
@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final, NoReturn
 
-from reelflow.domain.post import DONE, PostMode, PostState
-from reelflow.domain.publication import PublicationState
+from reelflow.domain.post import DONE, PostState
 from reelflow.exceptions import (
+    ConfigurationError,
     LeaseLostError,
     MediaUnreadableError,
     PostFailedError,
+    PostNotTakeableError,
     SourceChangedError,
     TikTokAuthError,
-    TikTokRateLimitedError,
     TikTokRejectedError,
-    TikTokUnreachableError,
     TransientError,
 )
 from reelflow.ledger import accounts, posts, publications
@@ -29,14 +27,14 @@ from reelflow.ledger.models import Post, Publication
 from reelflow.media.source import open_source
 from reelflow.services.journal import UploadJournal
 from reelflow.services.lease import UploadLease
-from reelflow.services.preflight import find_obstacle
+from reelflow.services.opening import PublicationOpener
 from reelflow.services.sending import ChunkSender, UploadEndedError, UploadUrlDeadError
 from reelflow.services.settle import apply_status, proves_incomplete, reopen
 from reelflow.services.stage import begin, check_unchanged, source_path
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.limits import TikTokLimits
-from reelflow.tiktok.models import InitAnswer, VideoPost
+from reelflow.tiktok.models import PublishStatus
 
 #: Content types that TikTok takes (content-posting-api-media-transfer-guide), by container.
 _CONTENT_TYPES: Final = {"mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm"}
@@ -49,6 +47,9 @@ _HOLDING_CODES: Final = frozenset(
         "spam_risk_user_banned_from_posting",
     }
 )
+
+#: TikTok has every byte: there is nothing to send.
+_SENT: Final = DONE | {PostState.PROCESSING}
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,13 @@ def upload_to_tiktok(
     :raises PostHeldError: a person must act; the post is HELD
     :raises PostFailedError: the post is FAILED, with the fix
     :raises TransientError: the post is kept, and its next try is recorded
+    :raises ConfigurationError: the post is kept; a key or setting is wrong
     """
     post = begin(workspace, post_id, run_id=run_id)
-    if post.state not in DONE and post.state is not PostState.PROCESSING:
+    if post.state not in _SENT:
+        _check_validated(post)
         with UploadLease(workspace, post_id, owner=owner) as lease:
-            upload = _Upload(workspace, client, post_id, lease, actor=owner, limits=limits)
-            upload.run()
+            _Upload(workspace, client, post_id, lease, actor=owner, limits=limits).run()
     with workspace.ledger.read() as session:
         post = posts.get(session, post_id)
         publication = publications.current(session, post_id)
@@ -93,6 +95,18 @@ def upload_to_tiktok(
             f"post {post_id} failed: {post.reason}. To fix: {post.fix}", code=post.reason_code
         )
     return Uploaded(post_id, (publication and publication.publish_id) or "", post.state)
+
+
+def _check_validated(post: Post) -> None:
+    """Refuse bytes whose content nobody has judged, and which no other post is kept from sending.
+
+    :raises PostNotTakeableError: ``validate`` has not passed this file
+    """
+    if post.media.validated_at is None or post.sha256 is None:
+        raise PostNotTakeableError(
+            f"post {post.id} ({post.media.file_name}) was not validated: run `validate` for it "
+            "first; nothing was sent"
+        )
 
 
 class _Upload:
@@ -117,7 +131,6 @@ class _Upload:
         self._journal = UploadJournal(
             workspace, post_id, actor=actor, fencing_token=lease.fencing_token
         )
-        self._token = accounts.access_token(self._journal.post().account, workspace.ledger.cipher)
 
     def run(self) -> None:
         """Bring the post past its last byte, or write down and raise why not."""
@@ -125,153 +138,95 @@ class _Upload:
             self._run()
         except LeaseLostError:
             raise
-        except TransientError as exc:
+        except (TransientError, ConfigurationError) as exc:
             self._journal.record_failure(exc)
             raise
         except TikTokRejectedError as exc:
             self._refused(exc)
         except (SourceChangedError, MediaUnreadableError) as exc:
-            if self._journal.post().state is PostState.UPLOADING:
-                fix = "cancel this post and put the file into the inbox again"
-                self._journal.fail(str(exc), code=exc.code, fix=fix)
-            raise
+            if not self._journal.is_uploading():
+                raise
+            self._journal.fail(str(exc), code=exc.code, fix="put the file into the inbox again")
 
     def _run(self) -> None:
-        post = self._journal.post()
-        if post.state is PostState.READY:
-            self._journal.start()
-        if not self._journal.past_last_byte():
-            self._check_creator(post)
+        post = self._journal.start()
+        if post.state in _SENT:
+            return
+        token = accounts.access_token(post.account, self._workspace.ledger.cipher)
+        opener = PublicationOpener(
+            self._client, self._journal, post, access_token=token, limits=self._limits
+        )
         with open_source(source_path(self._workspace, post)) as source_fd:
-            while True:
-                publication, is_new = self._open_publication(post)
-                try:
-                    self._send(post, publication, source_fd, is_new=is_new)
-                except UploadEndedError as ended:
-                    if ended.status.status == "FAILED" and not self._journal.past_last_byte():
-                        self._journal.supersede(f"TikTok gave it up: {ended.status.fail_reason}")
-                        continue
-                    self._journal.commit()
-                    self._apply(publication, ended)
-                except UploadUrlDeadError as exc:
-                    if self._give_up(publication, str(exc)):
-                        continue
-                return
-
-    def _check_creator(self, post: Post) -> None:
-        publication = self._journal.publication()
-        resumes = publication is not None and publication.state is PublicationState.UPLOADING
-        if post.mode is PostMode.DRAFT or resumes:
-            return  # a draft is finished by its creator, who sees these limits in the app
-        obstacle = find_obstacle(post, self._client.creator_info(self._token))
-        if obstacle is not None:
-            self._journal.hold(obstacle.why, code=obstacle.code, fix=obstacle.fix)
-
-    def _open_publication(self, post: Post) -> tuple[Publication, bool]:
-        """Return the publication to send to, and whether it is a new one."""
-        publication = self._journal.publication()
-        if publication is not None:
-            if publication.state in (PublicationState.COMMITTING, PublicationState.SENT):
-                return publication, False
-            expires_at = publication.url_expires_at
-            if publication.state is PublicationState.INITIATING or expires_at is None:
-                self._journal.supersede("the answer to its init was lost, nothing can be sent")
-            elif publication.state is PublicationState.UPLOADING:
-                if expires_at > self._workspace.ledger.now():
-                    return publication, False
-                self._journal.supersede("its upload URL's hour passed before the last byte")
-        self._init(post)
-        opened = self._journal.publication()
-        assert opened is not None
-        return opened, True
-
-    def _init(self, post: Post) -> None:
-        plan = self._limits.plan(post.media.size_bytes)
-        asked_at = self._journal.begin_publication(plan)
-        try:
-            answer: InitAnswer
-            if post.mode is PostMode.DRAFT:
-                answer = self._client.init_draft(self._token, plan)
-            else:
-                answer = self._client.init_video(self._token, _video_post(post), plan)
-        except (TikTokUnreachableError, TikTokRateLimitedError) as exc:
-            self._journal.supersede(f"TikTok did not open it: {exc}", forgiven=True)
-            raise
-        except TikTokRejectedError as exc:
-            self._journal.supersede(f"TikTok refused to open it: {exc}")
-            raise
-        lifetime = timedelta(seconds=self._limits.url_lifetime_s)
-        self._journal.opened(answer, url_expires_at=asked_at + lifetime)
-
-    def _send(self, post: Post, publication: Publication, source_fd: int, *, is_new: bool) -> None:
-        def check_source() -> None:
             check_unchanged(os.fstat(source_fd), post.media)
+            while True:
+                publication, is_new = opener.open()
+                self._send(post, publication, source_fd, is_new=is_new, token=token)
+                if not self._journal.is_uploading():
+                    return
 
-        check_source()
-        container = str((post.media.facts or {}).get("container"))
+    def _send(
+        self, post: Post, publication: Publication, source_fd: int, *, is_new: bool, token: str
+    ) -> None:
+        """Send what TikTok lacks; the post stays UPLOADING only if another init is safe."""
         sender = ChunkSender(
             self._client,
             self._journal,
             self._lease,
             publication,
-            access_token=self._token,
+            access_token=token,
             upload_url=publications.upload_url(publication, self._workspace.ledger.cipher),
-            content_type=_CONTENT_TYPES[container],
+            content_type=_CONTENT_TYPES[str((post.media.facts or {}).get("container"))],
             limits=self._limits,
             source_fd=source_fd,
-            check_source=check_source,
+            check_source=lambda: check_unchanged(os.fstat(source_fd), post.media),
         )
-        held = 0 if is_new else sender.held_bytes()
-        sender.send_from(publication.acknowledged_bytes if held is None else held)
+        try:
+            held = 0 if is_new else sender.held_bytes()
+            sender.send_from(publication.acknowledged_bytes if held is None else held)
+        except UploadEndedError as ended:
+            self._ended(publication, ended.status)
+        except UploadUrlDeadError as dead:
+            self._url_died(publication, str(dead), token=token)
 
-    def _apply(self, publication: Publication, ended: UploadEndedError) -> None:
-        assert publication.publish_id is not None
-        apply_status(
-            self._workspace, self._post_id, publication.publish_id, ended.status, actor=self._actor
-        )
+    def _ended(self, publication: Publication, status: PublishStatus) -> None:
+        """Take TikTok's final word; before the last byte a failure only costs the publication."""
+        if status.status == "FAILED" and self._journal.is_uploading():
+            self._journal.supersede(f"TikTok gave it up: {status.fail_reason or 'no reason given'}")
+            return
+        self._journal.commit()
+        self._apply(publication, status)
 
-    def _give_up(self, publication: Publication, why: str) -> bool:
-        """Say whether another init is safe after the upload URL died, and make room for it."""
-        if not self._journal.past_last_byte():
+    def _url_died(self, publication: Publication, why: str, *, token: str) -> None:
+        """Make room for another init where it is safe, else ask TikTok what became of it all."""
+        if self._journal.is_uploading():
             self._journal.supersede(why)
-            return True
+            return
         assert publication.publish_id is not None
-        status = self._client.fetch_status(self._token, publication.publish_id)
+        asked_at = self._workspace.ledger.now()
+        status = self._client.fetch_status(token, publication.publish_id)
+        self._apply(publication, status)
+        if self._journal.post().state is PostState.COMMITTING and proves_incomplete(
+            publication, status, asked_at=asked_at, longest_put_s=self._limits.longest_put_s
+        ):
+            reopen(
+                self._workspace,
+                self._post_id,
+                actor=self._actor,
+                fencing_token=self._lease.fencing_token,
+            )
+
+    def _apply(self, publication: Publication, status: PublishStatus) -> None:
+        assert publication.publish_id is not None
         apply_status(
             self._workspace, self._post_id, publication.publish_id, status, actor=self._actor
         )
-        longest_put_s = self._limits.longest_put_s
-        if self._journal.post().state is not PostState.COMMITTING or not proves_incomplete(
-            self._workspace, publication, status, longest_put_s=longest_put_s
-        ):
-            return False
-        reopen(
-            self._workspace,
-            self._post_id,
-            actor=self._actor,
-            fencing_token=self._lease.fencing_token,
-        )
-        return True
 
     def _refused(self, exc: TikTokRejectedError) -> NoReturn:
         """Write TikTok's refusal down: held where a person can settle it, else failed."""
-        if self._journal.post().state is not PostState.UPLOADING:
+        if not self._journal.is_uploading():
             raise exc
         if isinstance(exc, TikTokAuthError) or exc.code in _HOLDING_CODES:
             fix = f"then `reelflow posts release {self._post_id}`"
             self._journal.hold(str(exc), code=exc.code, fix=fix)
-        self._journal.fail(str(exc), code=exc.code, fix="correct what TikTok refuses")
-
-
-def _video_post(post: Post) -> VideoPost:
-    return VideoPost(
-        title=post.caption,
-        privacy_level=post.privacy_level or "",
-        disable_duet=post.disable_duet,
-        disable_stitch=post.disable_stitch,
-        disable_comment=post.disable_comment,
-        video_cover_timestamp_ms=post.cover_timestamp_ms,
-        brand_content_toggle=post.brand_content_toggle,
-        brand_organic_toggle=post.brand_organic_toggle,
-        is_aigc=post.is_aigc,
-    )
+        fix = f"correct what TikTok refuses; then `reelflow posts retry {self._post_id}`"
+        self._journal.fail(str(exc), code=exc.code, fix=fix)

@@ -9,6 +9,7 @@ from typing import Final
 from reelflow.domain.chunks import ByteRange, ChunkPlan
 from reelflow.exceptions import (
     TikTokRateLimitedError,
+    TikTokRejectedError,
     TikTokUnavailableError,
     TikTokUnreachableError,
     TransientError,
@@ -75,7 +76,7 @@ class ChunkSender:
     def send_from(self, offset: int) -> None:
         """Send everything from a byte on; COMMITTING is written before the last chunk.
 
-        :raises UploadUrlDeadError: the URL answers 403 or 404
+        :raises UploadUrlDeadError: the URL's hour has passed, or it answers 403 or 404
         :raises UploadEndedError: TikTok's status is final meanwhile
         :raises TransientError: a chunk failed as often as it is tried
         """
@@ -84,20 +85,36 @@ class ChunkSender:
             self._publication.chunk_size_bytes,
             self._publication.total_chunks,
         )
+        standstills = 0
         while offset < plan.size_bytes:
             byte_range = plan.range_at(offset)
-            if plan.is_last(byte_range):
-                self._check_source()
-                self._journal.commit()
-            offset = self._send(byte_range)
+            self._prepare(byte_range, is_last=plan.is_last(byte_range))
+            held = self._send(byte_range)
+            standstills += held <= offset
+            if standstills >= self._limits.chunk_attempts:
+                raise TikTokUnavailableError(
+                    f"TikTok took {byte_range.content_range} and says again that it holds {held} "
+                    "bytes: the upload does not move on"
+                )
+            offset = held
             self._journal.acknowledge(offset)
         self._journal.commit()
         self._journal.sent()
+
+    def _prepare(self, byte_range: ByteRange, *, is_last: bool) -> None:
+        """Write down what must be known before a range is sent."""
+        if self._journal.has_expired(self._publication):
+            # Asked before COMMITTING is written: until then another init is safe.
+            raise UploadUrlDeadError(f"its upload URL's hour passed at byte {byte_range.first}")
+        self._check_source()
+        if is_last:
+            self._journal.commit()
 
     def held_bytes(self) -> int | None:
         """Ask TikTok how many bytes it holds; None when it does not say, which proves nothing.
 
         :raises UploadEndedError: TikTok's status is final
+        :raises UploadUrlDeadError: TikTok does not know the publication any more
         """
         assert self._publication.publish_id is not None
         try:
@@ -105,6 +122,10 @@ class ChunkSender:
         except (TikTokUnavailableError, TikTokUnreachableError, TikTokRateLimitedError) as exc:
             log.warning("no status of %s: %s", self._publication.publish_id, exc)
             return None
+        except TikTokRejectedError as exc:
+            if exc.code != "invalid_publish_id":
+                raise
+            raise UploadUrlDeadError(f"TikTok does not know it any more: {exc}") from exc
         if status.status in ("PUBLISH_COMPLETE", "SEND_TO_USER_INBOX", "FAILED"):
             raise UploadEndedError(status)
         if status.uploaded_bytes is None:
@@ -116,7 +137,7 @@ class ChunkSender:
         failure: TransientError | None = None
         for attempt in range(self._limits.chunk_attempts):
             if attempt:
-                self._lease.wait(2.0**attempt)
+                self._lease.wait(self._limits.first_chunk_retry_s * 2 ** (attempt - 1))
                 held = self.held_bytes()
                 if held is not None and held != byte_range.first:
                     return held
@@ -126,7 +147,7 @@ class ChunkSender:
                     self._source_fd,
                     byte_range,
                     self._content_type,
-                    checkpoint=self._lease.check,
+                    checkpoint=self._check,
                 )
             except (TikTokUnavailableError, TikTokUnreachableError) as exc:
                 log.warning("chunk %s failed: %s", byte_range.content_range, exc)
@@ -141,6 +162,11 @@ class ChunkSender:
             )
         assert failure is not None
         raise failure
+
+    def _check(self) -> None:
+        """Raise, between two blocks of a chunk, when nothing more may be sent."""
+        self._lease.check()
+        self._check_source()
 
     def _read(self, answer: ChunkAnswer, byte_range: ByteRange) -> int | None:
         """Return how many bytes TikTok holds by its answer; None when that is not clear."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -139,12 +139,15 @@ def _advance(
 
 
 def proves_incomplete(
-    workspace: Workspace, publication: Publication, status: PublishStatus, *, longest_put_s: float
+    publication: Publication, status: PublishStatus, *, asked_at: datetime, longest_put_s: float
 ) -> bool:
     """Whether a status proves that the last byte never arrived and never will.
 
     TikTok must say how many bytes it has, fewer than the file's, at a time when no PUT to the
     expired URL can still be under way. Silence about the bytes proves nothing.
+
+    :param asked_at: the time before TikTok was asked; the answer may be older than its arrival
+    :param longest_put_s: how long a PUT of ours can take
     """
     if publication.url_expires_at is None or status.uploaded_bytes is None:
         return False
@@ -152,7 +155,7 @@ def proves_incomplete(
     return (
         status.status == "PROCESSING_UPLOAD"
         and status.uploaded_bytes < publication.size_bytes
-        and workspace.ledger.now() > safe_from
+        and asked_at > safe_from
     )
 
 

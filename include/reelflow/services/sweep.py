@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState
@@ -129,10 +130,11 @@ def _ask(
     if publication is None or publication.publish_id is None:
         raise ConfigurationError(f"post {post_id} is {post.state} without a publish_id")
     token = accounts.access_token(post.account, workspace.ledger.cipher)
+    asked_at = workspace.ledger.now()
     status = fetch_status(token, publication.publish_id)
     state = apply_status(workspace, post_id, publication.publish_id, status, actor=actor)
     if state is PostState.COMMITTING and proves_incomplete(
-        workspace, publication, status, longest_put_s=longest_put_s
+        publication, status, asked_at=asked_at, longest_put_s=longest_put_s
     ):
         reopen(workspace, post_id, actor=actor, fencing_token=None)
         return_stalled_uploads(workspace, actor=actor)
@@ -148,6 +150,8 @@ def _give_up_waiting(
     limit = workspace.rules.unknown_after
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
+        if post.state not in PAST_LAST_BYTE:
+            return post.state
         if now - post.state_since < limit:
             return None
         posts.move(
@@ -165,28 +169,43 @@ def _give_up_waiting(
 
 
 def _finish(workspace: Workspace, report: SweepReport) -> None:
+    """Do for posts that ended what the run that ended them did not live to do."""
     now = workspace.ledger.now()
     with workspace.ledger.read() as session:
         unmoved = _ids(session, Post.state == PostState.REJECTED, Media.source_path.like("media/%"))
         uncleaned = _ids(session, Post.state.in_(DONE), Media.deleted_at.is_(None), _free(now))
         unannounced = _ids(session, Post.state.in_(DONE), Post.announced_at.is_(None), _free(now))
     for post_id in unmoved:
-        quarantine(workspace, post_id)
-    report.cleaned = [post_id for post_id in uncleaned if clean_up_files(workspace, post_id)]
+        with _going_on(f"post {post_id}: its file was not put into the quarantine"):
+            quarantine(workspace, post_id)
+    for post_id in uncleaned:
+        with _going_on(f"post {post_id}: its source was not deleted"):
+            if clean_up_files(workspace, post_id):
+                report.cleaned.append(post_id)
     for post_id in unannounced:
         news = announcement(workspace, post_id)
         if news is not None:
             report.to_announce.append(news)
     oldest_s = (now - workspace.rules.work_lifetime).timestamp()
     for path in workspace.folders.old_work(before_s=oldest_s):
-        workspace.folders.delete_work(path)
-        report.deleted_work.append(Path(path).name)
+        with _going_on(f"{path.name} was not deleted from the work folder"):
+            workspace.folders.delete_work(path)
+            report.deleted_work.append(path.name)
 
 
-def _free(now: object) -> object:
+@contextmanager
+def _going_on(trouble: str) -> Iterator[None]:
+    """Log what stands in one post's way and go on: the next run tries again."""
+    try:
+        yield
+    except (ReelflowError, OSError) as exc:
+        log.warning("%s: %s", trouble, exc)
+
+
+def _free(now: datetime) -> ColumnElement[bool]:
     return or_(Post.claimed_until.is_(None), Post.claimed_until <= now)
 
 
-def _ids(session: Session, *conditions: object) -> list[int]:
-    query = select(Post.id).join(Media, Media.id == Post.media_id).where(*conditions)  # type: ignore[arg-type]
-    return list(session.scalars(query.order_by(Post.id)))
+def _ids(session: Session, *conditions: ColumnElement[bool]) -> Sequence[int]:
+    query = select(Post.id).join(Media, Media.id == Post.media_id).where(*conditions)
+    return session.scalars(query.order_by(Post.id)).all()

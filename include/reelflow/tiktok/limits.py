@@ -29,6 +29,7 @@ class TikTokLimits:
     :param put_answer_timeout_s: longest silence between a chunk's last byte and its answer
     :param chunk_attempts: how often the same chunk is sent
         (content-posting-api-media-transfer-guide: resend the same chunk after a 5xx)
+    :param first_chunk_retry_s: pause before a chunk is sent again, doubled after each further try
     :param inits_per_minute: init calls per access token (content-posting-api-reference-direct-post)
     :param creator_infos_per_minute: creator_info calls per access token
         (content-posting-api-reference-query-creator-info)
@@ -47,6 +48,7 @@ class TikTokLimits:
     put_stall_timeout_s: float = 60.0
     put_answer_timeout_s: float = 120.0
     chunk_attempts: int = 3
+    first_chunk_retry_s: float = 2.0
     inits_per_minute: int = 6
     creator_infos_per_minute: int = 20
     statuses_per_minute: int = 30

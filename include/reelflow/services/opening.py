@@ -1,0 +1,106 @@
+"""Opening a publication: an init only when nothing that TikTok has can be resumed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from reelflow.domain.post import PostMode
+from reelflow.domain.publication import PublicationState
+from reelflow.exceptions import (
+    TikTokRateLimitedError,
+    TikTokRejectedError,
+    TikTokUnreachableError,
+)
+from reelflow.ledger.models import Post, Publication
+from reelflow.services.journal import UploadJournal
+from reelflow.services.preflight import find_obstacle
+from reelflow.tiktok.client import TikTokClient
+from reelflow.tiktok.limits import TikTokLimits
+from reelflow.tiktok.models import VideoPost
+
+
+class PublicationOpener:
+    """Finds the publication that a post's bytes go to, or asks TikTok for a new one.
+
+    :param post: as it was when its lease was taken
+    """
+
+    def __init__(
+        self,
+        client: TikTokClient,
+        journal: UploadJournal,
+        post: Post,
+        *,
+        access_token: str,
+        limits: TikTokLimits,
+    ) -> None:
+        self._client = client
+        self._journal = journal
+        self._post = post
+        self._access_token = access_token
+        self._limits = limits
+
+    def open(self) -> tuple[Publication, bool]:
+        """Return the publication to send to, and whether it is a new one.
+
+        :raises PostHeldError: the creator may not post this now; nothing was opened
+        :raises PostFailedError: too many were begun already
+        """
+        publication = self._resumable()
+        if publication is not None:
+            return publication, False
+        self._check_creator()
+        self._init()
+        opened = self._journal.publication()
+        assert opened is not None
+        return opened, True
+
+    def _resumable(self) -> Publication | None:
+        """Return the current publication, or give it up when it takes no bytes any more."""
+        publication = self._journal.publication()
+        if publication is None:
+            return None
+        if publication.state in (PublicationState.COMMITTING, PublicationState.SENT):
+            return publication
+        if publication.state is PublicationState.INITIATING:
+            self._journal.supersede("the answer to its init was lost, nothing can be sent")
+        elif publication.state is PublicationState.UPLOADING:
+            if not self._journal.has_expired(publication):
+                return publication
+            self._journal.supersede("its upload URL's hour passed before the last byte")
+        return None
+
+    def _check_creator(self) -> None:
+        """Ask right before each init what the creator may post now."""
+        if self._post.mode is PostMode.DRAFT:
+            return  # a draft is finished by its creator, who sees these limits in the app
+        obstacle = find_obstacle(self._post, self._client.creator_info(self._access_token))
+        if obstacle is not None:
+            self._journal.hold(obstacle.why, code=obstacle.code, fix=obstacle.fix)
+
+    def _init(self) -> None:
+        plan = self._limits.plan(self._post.media.size_bytes)
+        self._journal.begin_publication(plan)
+        try:
+            if self._post.mode is PostMode.DRAFT:
+                answer = self._client.init_draft(self._access_token, plan)
+            else:
+                answer = self._client.init_video(self._access_token, _video_post(self._post), plan)
+        except (TikTokUnreachableError, TikTokRateLimitedError, TikTokRejectedError) as exc:
+            self._journal.supersede(f"TikTok did not open it: {exc}", forgiven=True)
+            raise
+        self._journal.opened(answer, lifetime=timedelta(seconds=self._limits.url_lifetime_s))
+
+
+def _video_post(post: Post) -> VideoPost:
+    return VideoPost(
+        title=post.caption,
+        privacy_level=post.privacy_level or "",
+        disable_duet=post.disable_duet,
+        disable_stitch=post.disable_stitch,
+        disable_comment=post.disable_comment,
+        video_cover_timestamp_ms=post.cover_timestamp_ms,
+        brand_content_toggle=post.brand_content_toggle,
+        brand_organic_toggle=post.brand_organic_toggle,
+        is_aigc=post.is_aigc,
+    )
