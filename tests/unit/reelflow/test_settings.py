@@ -1,0 +1,123 @@
+"""Settings: read from the environment, wrong ones named, secrets never shown."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
+from reelflow.ledger.engine import open_engine, upgrade
+from reelflow.settings import Settings
+from tests.factories import FERNET_KEY
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"REELFLOW_{name.upper()}", raising=False)
+    monkeypatch.setenv("REELFLOW_HOME", str(tmp_path))
+
+
+def test_the_defaults_are_those_of_the_design() -> None:
+    settings = Settings.load()
+    assert settings.rules.inbox_quiet == timedelta(seconds=10)
+    assert settings.rules.max_lateness == timedelta(hours=24)
+    assert settings.rules.claim == timedelta(minutes=15)
+    assert settings.rules.lease == timedelta(seconds=120)
+    assert settings.rules.max_publications == 5
+    assert settings.rules.max_upload_failures == 5
+    assert settings.rules.unknown_after == timedelta(hours=72)
+    assert settings.publish_timeout_s == 30 * 60
+
+
+def test_the_ledger_lies_in_the_data_folder_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert Settings.load().ledger_url == f"sqlite:///{tmp_path}/reelflow.db"
+    monkeypatch.setenv("REELFLOW_DATABASE_URL", "postgresql+psycopg://db/reelflow")
+    assert Settings.load().ledger_url == "postgresql+psycopg://db/reelflow"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BATCH_SIZE", "0"),
+        ("BATCH_SIZE", "1001"),
+        ("BATCH_SIZE", "many"),
+        ("INBOX_QUIET_S", "-1"),
+        ("INBOX_QUIET_S", "nan"),
+        ("INBOX_QUIET_S", "inf"),
+        ("MAX_LATENESS_H", "0"),
+        ("MAX_LATENESS_H", "1e300"),
+        ("POLL_INTERVAL_S", "9.9"),
+        ("PUBLISH_TIMEOUT_S", "soon"),
+        ("WATCH_INTERVAL_S", "0"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_value(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"REELFLOW_{name}", value)
+    with pytest.raises(ConfigurationError, match=f"REELFLOW_{name} is '{value}': Input should be"):
+        Settings.load()
+
+
+def test_all_wrong_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REELFLOW_BATCH_SIZE", "x")
+    monkeypatch.setenv("REELFLOW_POLL_INTERVAL_S", "1")
+    with pytest.raises(ConfigurationError, match=r"BATCH_SIZE is 'x'.*POLL_INTERVAL_S is '1'"):
+        Settings.load()
+
+
+def test_an_empty_setting_is_one_that_was_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REELFLOW_HOME", "")
+    monkeypatch.setenv("REELFLOW_BATCH_SIZE", "")
+    settings = Settings.load()
+    assert settings.data_folder == Path("~/reelflow").expanduser()
+    assert settings.batch_size == 100
+
+
+def test_hosts_of_the_simulator_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REELFLOW_SIMULATOR_UPLOAD_HOSTS", "127.0.0.1:8080, [::1]:81,,")
+    assert Settings.load().simulator_upload_hosts == {"127.0.0.1:8080", "[::1]:81"}
+
+
+def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REELFLOW_FERNET_KEY", FERNET_KEY)
+    monkeypatch.setenv("REELFLOW_DATABASE_URL", "postgresql+psycopg://u:hunter2@db/x")
+    settings = Settings.load()
+    for shown in (repr(settings), str(settings)):
+        assert FERNET_KEY not in shown
+        assert "hunter2" not in shown
+
+
+def test_a_workspace_opens_on_a_migrated_ledger_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REELFLOW_FERNET_KEY", FERNET_KEY)
+    settings = Settings.load()
+    with pytest.raises(LedgerNotMigratedError, match="run `reelflow db upgrade`"):
+        settings.open_workspace()
+    upgrade(open_engine(settings.ledger_url))
+    workspace = settings.open_workspace()
+    assert workspace.folders.inbox == tmp_path / "inbox"
+    assert workspace.folders.inbox.is_dir()
+
+
+def test_a_workspace_needs_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match="`reelflow key generate`"):
+        Settings.load().open_workspace()
+    monkeypatch.setenv("REELFLOW_FERNET_KEY", "short")
+    with pytest.raises(ConfigurationError, match="is not a Fernet key") as refused:
+        Settings.load().open_workspace()
+    assert "short" not in str(refused.value)
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("REELFLOW_FERNET_KEY", FERNET_KEY)
+    monkeypatch.setenv("REELFLOW_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(ConfigurationError, match=r"file/home.*REELFLOW_HOME"):
+        Settings.load().open_workspace()
