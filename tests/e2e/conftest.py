@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,12 +17,30 @@ ACCOUNTS = ("aurora.kitchen", "north.trail", "paper.moon", "city.loops")
 UNDECIDED = "quiet.harbor"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def ends_on_sigterm() -> Iterator[None]:
+    """End as on Ctrl-C when told to stop, so that the stack is stopped too."""
+
+    def stop(number: int, _frame: object) -> None:
+        pytest.exit(f"signal {number}", returncode=128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     settings = {"REELFLOW_INBOX_QUIET_S": "2", "REELFLOW_WATCH_INTERVAL_S": "2"}
     folder = tmp_path_factory.mktemp("stack")
-    # A killed worker is noticed after this many seconds without a heartbeat.
-    with Stack(folder, extra_environment=settings, heartbeat_timeout_s=25) as stack:
+    stack = Stack(
+        folder,
+        extra_environment=settings,
+        # A killed worker is noticed after this many seconds without a heartbeat.
+        heartbeat_timeout_s=25,
+        simulator_arguments=("--link-polls", "0"),
+    )
+    with stack:
         stack.start(ACCOUNTS)
         stack.add_account(UNDECIDED, privacy=None)
         stack.wait_healthy()

@@ -107,7 +107,7 @@ class Scene:
     def runs(self) -> list[dict[str, Any]]:
         return self.stack.airflow.dag_runs(DAG_ID)
 
-    def runs_state(self, run_id: str) -> str:
+    def run_state(self, run_id: str) -> str:
         return str(self.stack.api("GET", f"{RUNS}/{run_id}")["state"])
 
     def wait_for_runs_to_end(self, *, deadline_s: float = 150) -> None:
@@ -160,6 +160,12 @@ class Scene:
             response = session.request(method, url, json=body, timeout=30)
         response.raise_for_status()
         return response.json()
+
+    def received_bytes(self, name: str) -> int:
+        """Return how many bytes of a file the simulator holds."""
+        publish_id = (self.find(name) or {}).get("publish_id")
+        uploads = self.simulator("GET", "/uploads")["uploads"]
+        return sum(one["received_bytes"] for one in uploads if one["publish_id"] == publish_id)
 
     def published(self) -> list[dict[str, Any]]:
         return list(self.simulator("GET", "/posts")["posts"])

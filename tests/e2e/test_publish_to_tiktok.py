@@ -3,118 +3,144 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from demo.stack import DAG_ID
+from demo.stack import DAG_ID, Stack
 from tests import media_files
-from tests.e2e.scene import RUNS, UPLOAD_TASK, Scene
+from tests.e2e.scene import ENDED, RUNS, UPLOAD_TASK, Scene
 
 CHUNKED_BYTES = 70_000_000  # two chunks
-PUBLIC = {"privacy_level": "PUBLIC_TO_EVERYONE"}
 
 
-def test_files_are_published_by_an_event_run_and_one_bad_file_stops_no_other(scene: Scene) -> None:
-    good = [
-        scene.drop("aurora.kitchen", "plain.mp4"),
-        scene.drop("north.trail", "told.mp4", sidecar={**PUBLIC, "caption": "Hello #reelflow"}),
-        scene.drop("paper.moon", "draft.mp4", sidecar={"mode": "draft"}),
-    ]
-    text = scene.drop("aurora.kitchen", "notes.mp4", data=b"not a video at all")
-    sidecar = scene.drop("north.trail", "typo.mp4", sidecar={"privcy_level": "SELF_ONLY"})
-    avi = scene.drop("paper.moon", "old.avi", data=media_files.mpeg4_avi().read_bytes())
+@dataclass(frozen=True)
+class First:
+    """The files of the first drop, by what is wrong with them."""
 
-    scene.wait_for([*good, text, sidecar, avi])
+    scene: Scene
+    plain: str
+    told: str
+    draft: str
+    text: str
+    typo: str
+    avi: str
+
+    @property
+    def good(self) -> list[str]:
+        return [self.plain, self.told, self.draft]
+
+    @property
+    def bad(self) -> list[str]:
+        return [self.text, self.typo, self.avi]
+
+
+@pytest.fixture(scope="module")
+def first(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> First:
+    """Three good files and three bad ones, dropped together and followed to their end."""
+    scene = Scene(stack, tmp_path_factory.mktemp("first"))
+    first = First(
+        scene,
+        plain=scene.drop("aurora.kitchen", "plain.mp4"),
+        told=scene.drop("north.trail", "told.mp4", sidecar={"caption": "Hello #reelflow"}),
+        draft=scene.drop("paper.moon", "draft.mp4", sidecar={"mode": "draft"}),
+        text=scene.drop("aurora.kitchen", "notes.mp4", data=b"not a video at all"),
+        typo=scene.drop("north.trail", "typo.mp4", sidecar={"privcy_level": "SELF_ONLY"}),
+        avi=scene.drop("paper.moon", "old.avi", data=media_files.mpeg4_avi().read_bytes()),
+    )
+    scene.wait_for([*first.good, *first.bad])
     scene.wait_for_runs_to_end()
+    return first
 
-    states = [scene.post(name)["state"] for name in good]
+
+def test_good_files_are_published_byte_for_byte(first: First) -> None:
+    scene = first.scene
+    states = [scene.post(name)["state"] for name in first.good]
     assert states == ["PUBLISHED", "PUBLISHED", "IN_INBOX"]
-    for name in good:
+    for name in first.good:
         post = scene.post(name)
         assert scene.received(post["publish_id"]) == scene.original(name)
         assert (scene.stack.folders.reelflow_home / post["thumbnail_path"]).is_file()
     published = {one["publish_id"]: one["post_id"] for one in scene.published()}
-    assert scene.post(good[0])["post_id"] == published[scene.post(good[0])["publish_id"]]
-    told = scene.post(good[1])["publish_id"]
+    plain = scene.post(first.plain)
+    assert plain["post_id"] == published[plain["publish_id"]]
     uploads = {one["publish_id"]: one for one in scene.simulator("GET", "/uploads")["uploads"]}
-    assert uploads[told]["post_info"]["title"] == "Hello #reelflow"
+    told = uploads[scene.post(first.told)["publish_id"]]
+    assert told["post_info"]["title"] == "Hello #reelflow"
+    assert not list((scene.stack.folders.reelflow_home / "media").glob("*.mp4"))
 
-    for name, rule in ((text, "type"), (sidecar, "sidecar"), (avi, "container")):
+
+def test_a_bad_file_is_rejected_with_its_reason_and_stops_no_other(first: First) -> None:
+    scene = first.scene
+    for name, rule in ((first.text, "type"), (first.typo, "sidecar"), (first.avi, "container")):
         post = scene.post(name)
         assert (post["state"], post["reason_code"]) == ("REJECTED", rule)
         folder = scene.stack.folders.reelflow_home / "quarantine" / post["account"]
         reason = json.loads((folder / f"{post['id']}.reason.json").read_text())
         assert reason["file"] == name
         assert reason["violations"][0]["fix"]
-    assert "ffmpeg -i" in scene.post(avi)["fix"]
-
-    runs = scene.runs()
-    assert {run["run_type"] for run in runs} <= {"asset_triggered", "scheduled"}
-    task = scene.task_of(text, "publish_post.validate")
-    assert task["state"] == "failed"
-    run = next(run for run in runs if run["dag_run_id"] == task["dag_run_id"])
-    assert run["state"] == "failed", "a run with a rejected post asks for a person"
-    announced = [event["post_id"] for event in scene.published_events()]
-    assert sorted(announced) == sorted(scene.post(name)["id"] for name in good)
+    assert "ffmpeg -i" in scene.post(first.avi)["fix"]
 
 
-def test_a_cleared_run_posts_nothing_twice(scene: Scene) -> None:
-    names = [scene.drop("aurora.kitchen", "one.mp4"), scene.drop("city.loops", "two.mp4")]
-    scene.wait_for(names)
-    scene.wait_for_runs_to_end()
+def test_a_rejected_post_makes_its_task_and_its_run_red(first: First) -> None:
+    scene = first.scene
+    for name in first.bad:
+        task = scene.task_of(name, "publish_post.validate")
+        assert task["state"] == "failed"
+        run = scene.stack.api("GET", f"{RUNS}/{task['dag_run_id']}")
+        assert (run["run_type"], run["state"]) == ("asset_triggered", "failed")
+
+
+def test_each_published_post_is_announced_once(first: First) -> None:
+    announced = sorted(event["post_id"] for event in first.scene.published_events())
+    assert announced == sorted(first.scene.post(name)["id"] for name in first.good)
+
+
+def test_a_cleared_run_posts_and_announces_nothing_twice(first: First) -> None:
+    scene = first.scene
     before, announced = scene.published(), scene.published_events()
-    run_id = scene.task_of(names[0], UPLOAD_TASK)["dag_run_id"]
+    run_id = scene.task_of(first.plain, UPLOAD_TASK)["dag_run_id"]
 
     scene.clear_run(run_id)
-    scene.wait(lambda: scene.runs_state(run_id) not in ("success", "failed"), "the run to begin")
+    scene.wait(lambda: scene.run_state(run_id) not in ENDED, "the run to begin again")
     scene.wait_for_runs_to_end()
 
     assert scene.published() == before
     assert scene.published_events() == announced
     assert scene.simulator("GET", "/posts")["duplicates"] == 0
-    assert scene.runs_state(run_id) == "success"
 
 
-def test_an_upload_cleared_after_its_first_chunk_resumes_the_same_publication(
-    scene: Scene,
-) -> None:
+def test_uploads_cleared_or_killed_at_any_chunk_resume_the_same_publication(scene: Scene) -> None:
+    scene.simulator("POST", "/hold", {"chunk": -1, "when": "after"})
+    killed_last = scene.drop("city.loops", "killed-last.mp4", size_bytes=CHUNKED_BYTES)
+    scene.wait(
+        lambda: scene.received_bytes(killed_last) == CHUNKED_BYTES, "the last chunk to be stored"
+    )
     scene.simulator("POST", "/hold", {"chunk": 0, "when": "after"})
-    name = scene.drop("paper.moon", "cleared.mp4", size_bytes=CHUNKED_BYTES)
-    scene.wait(lambda: scene.simulator("GET", "/held")["held"], "the first chunk to be stored")
-    publish_id = scene.post(name)["publish_id"]
+    scene.simulator("POST", "/hold", {"chunk": 0, "when": "after"})
+    cleared = scene.drop("paper.moon", "cleared.mp4", size_bytes=CHUNKED_BYTES)
+    killed = scene.drop("north.trail", "killed.mp4", size_bytes=CHUNKED_BYTES)
+    scene.wait(
+        lambda: all(0 < scene.received_bytes(name) < CHUNKED_BYTES for name in (cleared, killed)),
+        "the first chunk of both to be stored",
+    )
+    names = [killed_last, cleared, killed]
+    before = {name: scene.post(name)["publish_id"] for name in names}
+    states = [scene.post(name)["state"] for name in names]
+    assert states == ["COMMITTING", "UPLOADING", "UPLOADING"]
 
-    scene.clear_task(scene.task_of(name, UPLOAD_TASK))
-    scene.wait(lambda: scene.post(name)["acknowledged_bytes"] > 0, "the upload to go on")
+    scene.kill_worker_of(scene.task_of(killed_last, UPLOAD_TASK))
+    scene.kill_worker_of(scene.task_of(killed, UPLOAD_TASK))
+    scene.clear_task(scene.task_of(cleared, UPLOAD_TASK))
     scene.simulator("POST", "/release")
-    scene.wait_for([name])
+    scene.wait_for(names, deadline_s=240)
 
-    assert scene.post(name)["state"] == "PUBLISHED"
-    assert scene.post(name)["publish_id"] == publish_id
-    assert scene.received(publish_id) == scene.original(name)
-    assert scene.simulator("GET", "/posts")["duplicates"] == 0
-    scene.wait_for_runs_to_end()
-
-
-@pytest.mark.parametrize("chunk", [0, -1], ids=["between two chunks", "after the last one"])
-def test_a_worker_killed_during_an_upload_loses_and_doubles_nothing(
-    scene: Scene, chunk: int
-) -> None:
-    account = "north.trail" if chunk == 0 else "city.loops"
-    scene.simulator("POST", "/hold", {"chunk": chunk, "when": "after"})
-    name = scene.drop(account, "killed.mp4", size_bytes=CHUNKED_BYTES)
-    scene.wait(lambda: scene.simulator("GET", "/held")["held"], "the chunk to be stored")
-    publish_id = scene.post(name)["publish_id"]
-    assert scene.post(name)["state"] == ("UPLOADING" if chunk == 0 else "COMMITTING")
-
-    scene.kill_worker_of(scene.task_of(name, UPLOAD_TASK))
-    scene.simulator("POST", "/release")
-    scene.wait_for([name], deadline_s=240)
-
-    assert scene.post(name)["state"] == "PUBLISHED"
-    assert scene.post(name)["publish_id"] == publish_id
-    assert scene.received(publish_id) == scene.original(name)
+    for name in names:
+        post = scene.post(name)
+        assert (post["state"], post["publish_id"]) == ("PUBLISHED", before[name])
+        assert scene.received(before[name]) == scene.original(name)
     assert scene.simulator("GET", "/posts")["duplicates"] == 0
     scene.wait_for_runs_to_end()
 
@@ -134,14 +160,16 @@ def test_a_missed_post_is_published_by_a_backfill_over_its_day(scene: Scene) -> 
     assert scene.post(name)["state"] == "PUBLISHED"
     scene.wait_for_runs_to_end()
     run_id = scene.task_of(name, UPLOAD_TASK)["dag_run_id"]
-    assert next(one for one in scene.runs() if one["dag_run_id"] == run_id)["run_type"] == "backfill"
+    assert (
+        next(one for one in scene.runs() if one["dag_run_id"] == run_id)["run_type"] == "backfill"
+    )
     assert scene.simulator("GET", "/posts")["duplicates"] == 0
 
 
 def test_a_manual_run_without_a_logical_date_finds_nothing_and_succeeds(scene: Scene) -> None:
     run_id = scene.stack.api("POST", RUNS, {"logical_date": None})["dag_run_id"]
-    scene.wait(lambda: scene.runs_state(run_id) in ("success", "failed"), "the run to end")
-    assert scene.runs_state(run_id) == "success"
+    scene.wait(lambda: scene.run_state(run_id) in ENDED, "the run to end")
+    assert scene.run_state(run_id) == "success"
 
 
 def test_held_future_and_unknown_files_make_no_event_and_no_run_for_three_minutes(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState, PrivacyLevel
 from reelflow.exceptions import PostFailedError, TerminalError
 from reelflow.settings import Settings
 from reelflow_provider.hooks.tiktok import TikTokHook
@@ -153,13 +154,12 @@ class TikTokPublishStatusSensor(BaseSensorOperator):
         return self._read()
 
     def _is_waiting(self, post: Post) -> bool:
-        from reelflow.domain.post import PAST_LAST_BYTE
-
+        if post.state is PostState.PUBLISHED_NO_LINK:
+            age_s = (self._workspace.ledger.now() - post.state_since).total_seconds()
+            return age_s < self._link_timeout_s(post)
         return post.state in PAST_LAST_BYTE
 
     def _result(self, post: Post, publication: Publication | None) -> dict[str, Any]:
-        from reelflow.domain.post import DONE, PostState
-
         if post.state is PostState.FAILED:
             raise PostFailedError(
                 f"post {post.id} failed: {post.reason}. To fix: {post.fix}", code=post.reason_code
@@ -172,8 +172,9 @@ class TikTokPublishStatusSensor(BaseSensorOperator):
         }
 
     def _link_timeout_s(self, post: Post) -> float:
-        """Private posts never get a link (get-video-status), so nobody waits for one."""
-        return 0.0 if post.privacy_level == "SELF_ONLY" else self._settings.link_timeout_s
+        """Only public posts get a link (content-posting-api-reference-get-video-status)."""
+        public = post.privacy_level == PrivacyLevel.PUBLIC_TO_EVERYONE
+        return self._settings.link_timeout_s if public else 0.0
 
     def _access_token(self, post: Post) -> str:
         from reelflow.ledger import accounts
