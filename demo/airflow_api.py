@@ -5,10 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from demo.exceptions import StackError
 
 TIMEOUT_S = 30.0
+#: A loaded server may time out or find its SQLite locked; reading again does no harm. A refused
+#: connection is not tried again, because whoever polls asks again anyway.
+READ_AGAIN = Retry(
+    total=4,
+    connect=0,
+    backoff_factor=0.5,
+    status_forcelist=(500, 502, 503, 504),
+    allowed_methods=("GET",),
+    raise_on_status=False,
+)
 
 
 class AirflowApi:
@@ -23,6 +35,7 @@ class AirflowApi:
         self._password = password
         self._session = requests.Session()
         self._session.trust_env = False  # neither proxies nor .netrc for our own server
+        self._session.mount("http://", HTTPAdapter(max_retries=READ_AGAIN))
 
     def call(self, method: str, path: str, json: Any = None, **query: Any) -> Any:
         """Call a route and return its JSON, ``None`` for an empty body.

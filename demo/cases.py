@@ -90,17 +90,22 @@ def make_originals(cases: Iterable[Case], folder: Path) -> list[Original]:
     return originals
 
 
-def drop(original: Original, inbox: Path) -> None:
-    """Put a file and its sidecar into its account's inbox folder.
+def drop(originals: Iterable[Original], inbox: Path) -> None:
+    """Put files and sidecars into their accounts' inbox folders, all within an instant.
 
     Each appears whole under its name: it is written under a hidden one, which nobody takes, then
-    renamed. The sidecar goes first, so that nobody finds the file without it.
+    renamed; a sidecar before its file. All copies are made before the first is renamed, so that
+    one look at the inbox finds all of them and one run takes them.
     """
-    folder = inbox / original.case.account
-    if original.case.sidecar is not None:
-        sidecar = folder / f".{original.case.file}.json"
-        sidecar.write_text(json.dumps(original.case.sidecar, indent=2))
-        sidecar.replace(folder / sidecar.name[1:])
-    copied = folder / f".{original.case.file}"
-    shutil.copyfile(original.path, copied)
-    copied.replace(folder / original.case.file)
+    written = []
+    for original in originals:
+        folder = inbox / original.case.account
+        if original.case.sidecar is not None:
+            sidecar = folder / f".{original.case.file}.json"
+            sidecar.write_text(json.dumps(original.case.sidecar, indent=2))
+            written.append(sidecar)
+        copied = folder / f".{original.case.file}"
+        shutil.copyfile(original.path, copied)
+        written.append(copied)
+    for path in written:
+        path.replace(path.with_name(path.name[1:]))

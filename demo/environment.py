@@ -108,6 +108,9 @@ def airflow_environment(
         "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),  # HS512 needs 64 bytes
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+        # The supervisor of a task sleeps this long when the task's sockets close before its process
+        # is gone, and keeps its slot: seen on 40 of 133 task instances with the default of 5 s.
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(heartbeat_timeout_s),
     }
 

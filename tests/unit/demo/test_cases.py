@@ -32,7 +32,7 @@ def test_a_dropped_file_lies_whole_beside_its_sidecar_and_the_original_stays(
     inbox = tmp_path / "home" / "inbox"
     (inbox / "one").mkdir(parents=True)
 
-    drop(original, inbox)
+    drop([original], inbox)
 
     assert sorted(path.name for path in (inbox / "one").iterdir()) == ["a.mp4", "a.mp4.json"]
     assert (inbox / "one" / "a.mp4").read_bytes() == b"hello"
