@@ -1,8 +1,7 @@
 """Opening the ledger: SQLite's settings, revisions, and one clear sentence for each trouble."""
 
+import multiprocessing
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -129,16 +128,13 @@ def test_upgrading_is_needed_once_and_harmless_after(tmp_path: Path) -> None:
 
 def test_two_processes_may_upgrade_at_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/l.db"
-    code = f"from reelflow.ledger.engine import *; upgrade(open_engine({url!r}))"
-    environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(3)
-    ]
-    ended = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
-    assert [code for _, code in ended] == [0, 0, 0], ended
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=lambda: upgrade(open_engine(url))) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=60)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
     check_revision(open_engine(url))
 
 
