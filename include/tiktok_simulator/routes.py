@@ -162,6 +162,8 @@ class UploadRoutes:
         if fault := faults.take("put", "before", chunk):
             return _faulty(fault)
         await faults.wait("before", chunk)
+        # Another PUT may have stored this range while this one was held.
+        span = check_chunk_headers(request.headers, plan, received.size_bytes)
         await self._store(request, publication, span)
         fault = faults.take("put", "after", chunk)
         await faults.wait("after", chunk)
