@@ -28,7 +28,9 @@ def accounts() -> None:
 
 @app.command()
 def add(
-    name: str = typer.Argument(help="Its name here and of its inbox folder: a-z 0-9 . _ -"),
+    name: str = typer.Argument(
+        metavar="NAME", help="Its name here and of its inbox folder: a-z 0-9 . _ -"
+    ),
     open_id: str = typer.Option(..., help="TikTok's open_id of the account."),
     inbox_privacy: PrivacyLevel | None = typer.Option(
         None,
@@ -103,7 +105,7 @@ def list_accounts(
 
 @app.command("set")
 def set_account(
-    name: str = typer.Argument(help="Name of the account."),
+    name: str = typer.Argument(metavar="NAME", help="Name of the account."),
     inbox_privacy: str | None = typer.Option(
         None,
         metavar="LEVEL|none",
@@ -133,7 +135,7 @@ def set_account(
     if inbox_privacy is not None:
         _store_privacy(workspace, name, level)
         typer.echo(f"Inbox files of {name} without a privacy level: {level or 'held'}.")
-        _tell_of_held_posts(workspace, name)
+    _tell_of_held_posts(workspace, name)
 
 
 def _check_open_id(open_id: str) -> None:
@@ -202,14 +204,13 @@ def _store_privacy(workspace: Workspace, name: str, level: PrivacyLevel | None) 
 
 
 def _tell_of_held_posts(workspace: Workspace, name: str) -> None:
-    """Say which posts a new privacy setting does not release: a person chooses for each."""
-    from reelflow.services.prepare import NO_PRIVACY
+    """Say which posts the change does not release: a person decides on each."""
     from reelflow.services.report import list_posts
 
     held = list_posts(workspace, states=[PostState.HELD], account=name)
-    ids = [str(row["id"]) for row in held if row["reason_code"] == NO_PRIVACY]
-    if ids:
+    if held:
+        ids = ", ".join(str(row["id"]) for row in held)
         typer.echo(
-            f"Held for lack of privacy, and still held: {', '.join(ids)}. Release each with "
-            "`reelflow posts release ID --privacy LEVEL`."
+            f"Still held: {ids}. Release each with `reelflow posts release ID`, with --privacy "
+            "LEVEL when it has no privacy level."
         )

@@ -20,7 +20,6 @@ def upgrade() -> None:
     upgrade from an older version.
     """
     from alembic.util import CommandError
-    from sqlalchemy.exc import DBAPIError
 
     from reelflow.exceptions import ConfigurationError
     from reelflow.ledger import engine as database
@@ -35,11 +34,6 @@ def upgrade() -> None:
         raise ConfigurationError(
             f"the ledger {where} is at revision {before}, which this version does not know (it "
             f"needs {database.REVISION}): install the newer Reelflow that upgraded it"
-        ) from None
-    except DBAPIError as error:
-        raise ConfigurationError(
-            f"the ledger {where} cannot be upgraded ({error.orig}): check that "
-            "REELFLOW_DATABASE_URL or REELFLOW_HOME names Reelflow's own database"
         ) from None
     if before == database.REVISION:
         typer.echo(f"The ledger {where} was at revision {database.REVISION} already.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-_ID = typer.Argument(metavar="ID", help="Id of the post, from `reelflow posts list`.", min=1)
+_LARGEST: Final = 2**31 - 1  # of a column of type INTEGER
+_ID = typer.Argument(
+    metavar="ID", help="Id of the post, from `reelflow posts list`.", min=1, max=_LARGEST
+)
 
 
 @app.callback()
@@ -34,7 +37,9 @@ def list_posts(
         help=f"Only posts in this state; may be given several times: {', '.join(PostState)}.",
     ),
     account: str | None = typer.Option(None, metavar="NAME", help="Only posts of this account."),
-    limit: int = typer.Option(100, min=1, help="Most posts to show; the newest are kept."),
+    limit: int = typer.Option(
+        100, min=1, max=_LARGEST, help="Most posts to show; the newest are kept."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print a JSON list."),
 ) -> None:
     """List posts, newest last."""

@@ -1,0 +1,110 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from reelflow.ledger.models import Account
+from reelflow.services.workspace import Workspace
+from tests.unit.reelflow.cli.conftest import Run
+from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http
+
+SECRET = "very-secret-1234"
+HEALTHY = {
+    name: {"status": "healthy"}
+    for name in ("metadatabase", "scheduler", "triggerer", "dag_processor")
+}
+
+
+@pytest.fixture
+def answering(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An address that answers as TikTok does, then as Airflow does, and is set as both."""
+    refusal = {"error": {"code": "access_token_invalid", "message": "no"}}
+    server.answers += [
+        http(401, json.dumps(refusal).encode()),
+        http(200, json.dumps(HEALTHY).encode()),
+    ]
+    url = f"http://{server.address}"
+    fields = {"conn_type": "tiktok", "host": url, "login": "key", "password": SECRET}
+    monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_APP", json.dumps(fields))
+    return url
+
+
+def test_all_in_order_ends_with_exit_code_0(run: Run, account: Account, answering: str) -> None:
+    result = run("doctor", "--airflow-url", answering)
+    assert result.exit_code == 0, result.output
+    assert "0 problems." in result.stdout
+    assert SECRET not in result.output
+
+
+def test_airflows_own_setting_names_its_address(
+    run: Run, account: Account, answering: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", answering)
+    assert f"{answering} answers" in run("doctor").stdout
+
+
+def test_json_has_every_check_with_its_status_and_fix(
+    run: Run, account: Account, answering: str
+) -> None:
+    result = run("doctor", "--json", "--airflow-url", answering)
+    report = json.loads(result.stdout)
+    assert report["ok"] is True
+    assert [check["check"] for check in report["checks"]] == [
+        *("ffmpeg", "ffprobe", "data folder", "free space", "Fernet key"),
+        *("ledger", "accounts", "stored tokens", "connection", "TikTok"),
+        *("Airflow", "metadatabase", "scheduler", "dag_processor", "triggerer"),
+    ]
+    assert {frozenset(check) for check in report["checks"]} == {
+        frozenset({"check", "status", "message", "fix"})
+    }
+
+
+def test_everything_wrong_at_once_is_all_told_with_exit_code_1(
+    bare_run: Run, closed_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("REELFLOW_FERNET_KEY", "short")
+    monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_APP", f"tiktok://key:{SECRET}@host:x")
+    result = bare_run("doctor", "--json", "--airflow-url", closed_url)
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert report["ok"] is False
+    problems = {one["check"] for one in report["checks"] if one["status"] == "problem"}
+    assert problems == {"ffmpeg", "ffprobe", "Fernet key", "ledger", "TikTok", "Airflow"}
+    assert SECRET not in result.output
+
+
+def test_settings_that_cannot_be_read_leave_the_other_checks(
+    bare_run: Run, closed_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELFLOW_BATCH_SIZE", "many")
+    report = json.loads(bare_run("doctor", "--json", "--airflow-url", closed_url).stdout)
+    assert [(one["check"], one["status"]) for one in report["checks"]] == [
+        *(("ffmpeg", "ok"), ("ffprobe", "ok")),
+        *(("settings", "problem"), ("Airflow", "problem")),
+    ]
+    assert "REELFLOW_BATCH_SIZE is 'many'" in report["checks"][2]["message"]
+
+
+@pytest.mark.parametrize("columns", ["40", "100"])
+def test_hostile_folder_names_are_shown_and_not_obeyed(
+    run: Run,
+    workspace: Workspace,
+    closed_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    columns: str,
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    (workspace.folders.inbox / "[red]\x1b[2J\n").mkdir()
+    result = run("doctor", "--airflow-url", closed_url)
+    assert result.exit_code == 1
+    assert "[red]�[2J" in "".join(line.strip() for line in result.stdout.splitlines())
+    assert "\x1b" not in result.stdout
+
+
+def test_the_doctor_changes_nothing(
+    bare_run: Run, closed_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELFLOW_HOME", str(tmp_path / "none"))
+    bare_run("doctor", "--airflow-url", closed_url)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,186 @@
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from reelflow.cli import machine_checks
+from reelflow.cli.findings import Finding, Status
+from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError, MediaToolError
+from reelflow.ledger.cipher import generate_key
+from reelflow.ledger.engine import REVISION, open_engine
+from reelflow.ledger.models import Account
+from reelflow.services.workspace import Workspace
+from reelflow.settings import Settings
+from tests import factories
+
+Check = Callable[[Settings], Iterator[Finding]]
+OK, WARNING, PROBLEM = Status.OK, Status.WARNING, Status.PROBLEM
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path, database_url="", fernet_key=factories.FERNET_KEY)
+
+
+def statuses(findings: Sequence[Finding]) -> list[tuple[str, Status]]:
+    return [(finding.check, finding.status) for finding in findings]
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize("name", ["ffmpeg", "ffprobe"])
+def test_an_installed_tool_is_told_with_its_version(name: str) -> None:
+    [finding] = machine_checks.check_tool(name)
+    assert finding.status is OK
+    assert finding.message.startswith(f"{name} version ")
+    assert "Copyright" not in finding.message
+
+
+def test_a_missing_tool_is_an_error_that_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path, "prlimit", "exit 1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MediaToolError, match="ffmpeg is not installed; run: apt-get install"):
+        list(machine_checks.check_tool("ffmpeg"))
+
+
+@pytest.mark.parametrize("script", ["exit 1", "echo something else", "exit 0"])
+def test_a_tool_that_does_not_run_is_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    program(tmp_path, "ffmpeg", script)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    [finding] = machine_checks.check_tool("ffmpeg")
+    assert (finding.status, finding.message) == (PROBLEM, "ffmpeg does not run")
+
+
+def test_a_data_folder_that_can_be_used_is_told_with_its_room(
+    settings: Settings, workspace: Workspace
+) -> None:
+    found = list(machine_checks.check_data_folder(settings))
+    assert statuses(found)[0] == ("data folder", OK)
+    assert found[1].check == "free space"
+    assert found[1].message.endswith("GiB free")
+
+
+def test_a_data_folder_that_does_not_exist_is_a_problem_and_stays_away(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "none", database_url="")
+    [finding] = machine_checks.check_data_folder(settings)
+    assert finding.status is PROBLEM
+    assert finding.fix is not None
+    assert "REELFLOW_HOME" in finding.fix
+    assert not (tmp_path / "none").exists()
+
+
+def test_folders_that_cannot_be_written_to_are_each_named(
+    settings: Settings, workspace: Workspace, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = {workspace.folders.quarantine, workspace.folders.inbox / "acme"}
+    # Tests may run as root, who may write everywhere.
+    monkeypatch.setattr("os.access", lambda path, mode: path not in closed)
+    found = [one for one in machine_checks.check_data_folder(settings) if one.status is PROBLEM]
+    assert {one.message for one in found} == {f"{path} cannot be written to" for path in closed}
+    assert all(one.fix and "chown" in one.fix for one in found)
+
+
+def test_little_room_is_a_warning(
+    settings: Settings, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine_checks, "LOW_SPACE_BYTES", 2**70)
+    [*_, finding] = machine_checks.check_data_folder(settings)
+    assert finding.status is WARNING
+    assert finding.fix is not None
+    assert "make room" in finding.fix
+
+
+def test_a_key_is_right_or_an_error_says_what_is_wrong(settings: Settings) -> None:
+    assert statuses(list(machine_checks.check_key(settings))) == [("Fernet key", OK)]
+    for key, said in (("", "is not set"), ("short", "is not a Fernet key")):
+        wrong = settings.model_copy(update={"fernet_key": type(settings.fernet_key)(key)})
+        with pytest.raises(ConfigurationError, match=said):
+            list(machine_checks.check_key(wrong))
+
+
+def test_a_ledger_that_was_never_made_is_a_problem_and_stays_away(settings: Settings) -> None:
+    [finding] = machine_checks.check_ledger(settings)
+    assert (finding.status, finding.fix) == (PROBLEM, "run `reelflow db upgrade`")
+    assert not (settings.data_folder / "reelflow.db").exists()
+
+
+def test_a_ledger_of_another_revision_is_an_error(settings: Settings) -> None:
+    with open_engine(settings.ledger_url).connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE something (id INTEGER)")
+    with pytest.raises(LedgerNotMigratedError):
+        list(machine_checks.check_ledger(settings))
+
+
+def test_a_ledger_in_order_is_told_with_accounts_and_tokens(
+    settings: Settings, workspace: Workspace, make_account: Callable[..., Account]
+) -> None:
+    make_account("acme")
+    make_account("other")
+    ledger, accounts, tokens = machine_checks.check_ledger(settings)
+    assert ledger.message == f"{settings.ledger_url} is at revision {REVISION}"
+    assert accounts.message == "2: acme, other"
+    assert tokens.message == "REELFLOW_FERNET_KEY opens all 2"
+    assert {ledger.status, accounts.status, tokens.status} == {OK}
+
+
+def test_no_account_is_a_warning(settings: Settings, workspace: Workspace) -> None:
+    found = list(machine_checks.check_ledger(settings))
+    assert statuses(found) == [("ledger", OK), ("accounts", WARNING)]
+
+
+def test_tokens_of_another_key_are_a_problem_with_their_accounts(
+    settings: Settings, workspace: Workspace, make_account: Callable[..., Account]
+) -> None:
+    make_account("acme")
+    old = make_account("old")
+    with workspace.ledger.write() as session:
+        session.get_one(Account, old.id).access_token_encrypted = b"gAAAAA of another key"
+    [*_, finding] = machine_checks.check_ledger(settings)
+    assert finding.status is PROBLEM
+    assert finding.message == "REELFLOW_FERNET_KEY does not open the stored tokens of old"
+
+
+def test_a_whole_other_key_opens_no_token(
+    settings: Settings, workspace: Workspace, account: Account
+) -> None:
+    other = Settings(home=settings.home, database_url="", fernet_key=generate_key())
+    [*_, finding] = machine_checks.check_ledger(other)
+    assert finding.message.endswith("stored tokens of acme")
+
+
+def test_a_missing_key_does_not_hide_the_ledger(
+    settings: Settings, workspace: Workspace, account: Account
+) -> None:
+    without = Settings(home=settings.home, database_url="", fernet_key="")
+    assert statuses(list(machine_checks.check_ledger(without))) == [
+        ("ledger", OK),
+        ("accounts", OK),
+    ]
+
+
+def test_a_revoked_account_is_a_warning_with_the_way_back(
+    settings: Settings, workspace: Workspace, account: Account
+) -> None:
+    with workspace.ledger.write() as session:
+        session.get_one(Account, account.id).revoked = True
+    found = list(machine_checks.check_ledger(settings))
+    [warning] = [one for one in found if one.status is WARNING]
+    assert warning.message.startswith("acme was revoked")
+    assert warning.fix is not None
+    assert "reelflow accounts set acme --access-token-file" in warning.fix
+
+
+def test_an_inbox_folder_of_nobody_is_a_warning(
+    settings: Settings, workspace: Workspace, account: Account
+) -> None:
+    (workspace.folders.inbox / "amce").mkdir()
+    [warning] = [one for one in machine_checks.check_ledger(settings) if one.status is WARNING]
+    assert warning.check == "inbox"
+    assert warning.message == "inbox/amce belongs to no account, so its files wait"

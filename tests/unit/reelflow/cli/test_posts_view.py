@@ -1,0 +1,117 @@
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from reelflow.domain.chunks import plan_chunks
+from reelflow.domain.post import PostState
+from reelflow.ledger import publications
+from reelflow.ledger.models import Account, Post
+from reelflow.services.workspace import Workspace
+from tests import factories
+from tests.unit.reelflow.cli.conftest import Run
+
+HOSTILE = "[red]x[/red] \x1b[2J\u202e:smile:\nnext"
+SHOWN = "[red]x[/red] �[2J�:smile:⏎ next"
+
+
+@pytest.fixture
+def hostile(account: Account, make_post: Callable[..., Post]) -> Post:
+    """A post whose every text is hostile."""
+    return make_post(
+        account, file_name=HOSTILE, caption=HOSTILE, reason=HOSTILE, fix=HOSTILE, state="FAILED"
+    )
+
+
+def test_the_table_tells_each_post_in_a_line(
+    run: Run, account: Account, make_post: Callable[..., Post]
+) -> None:
+    due_at = datetime(2126, 5, 4, 3, 2, 1, tzinfo=UTC)
+    waiting = make_post(account, file_name="waiting.mp4", due_at=due_at)
+    done = make_post(account, file_name="done.mp4", state=PostState.PUBLISHED, due_at=due_at)
+    lines = run("posts", "list").stdout.splitlines()
+    [first] = [line.split() for line in lines if "waiting.mp4" in line]
+    assert first == [
+        *(str(waiting.id), "waiting.mp4", "acme", "READY"),
+        *("made", "by", "a", "test", "2126-05-04", "03:02"),
+    ]
+    [second] = [line for line in lines if "done.mp4" in line]
+    assert second.split()[:4] == [str(done.id), "done.mp4", "acme", "PUBLISHED"]
+    assert "2126" not in second  # nothing is due any more
+
+
+def test_a_full_list_says_how_to_see_more(
+    run: Run, account: Account, make_post: Callable[..., Post]
+) -> None:
+    for _ in range(2):
+        make_post(account)
+    assert "The newest 2; --limit shows more." in run("posts", "list", "--limit", 2).stdout
+    assert "--limit" not in run("posts", "list", "--limit", 3).stdout
+
+
+@pytest.mark.parametrize("columns", ["20", "60", "100", "200"])
+@pytest.mark.parametrize("words", [("list",), ("show", "1")])
+def test_hostile_text_is_shown_and_obeyed_at_no_width(
+    run: Run, hostile: Post, monkeypatch: pytest.MonkeyPatch, columns: str, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    result = run("posts", *words)
+    assert result.exit_code == 0
+    assert "[red]x" in result.stdout
+    assert not set(result.stdout) & {"\x1b", "\u202e", "\N{SMILING FACE WITH OPEN MOUTH}"}
+
+
+def test_a_narrow_screen_gets_lines_that_are_whole(
+    run: Run, account: Account, make_post: Callable[..., Post], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    post = make_post(account, file_name="clip.mp4", state=PostState.FAILED)
+    assert [line.rstrip() for line in run("posts", "list").stdout.splitlines()] == [
+        f"{post.id}  FAILED  acme",
+        "   clip.mp4",
+        "   made by a test",
+    ]
+
+
+def test_a_post_is_shown_with_all_that_is_known(
+    run: Run, hostile: Post, workspace: Workspace
+) -> None:
+    with workspace.ledger.write() as session:
+        plan = plan_chunks(hostile.media.size_bytes)
+        one = publications.open_new(session, hostile.id, plan=plan, now=workspace.ledger.now())
+        one.publish_id, one.fail_reason = "v_pub_file~v2-1.1", "picture_size_check_failed"
+        one.tiktok_status = "FAILED"
+    shown = run("posts", "show", hostile.id).stdout
+    assert f"Post {hostile.id}  FAILED" in shown
+    for name in ("why", "file", "caption"):
+        assert any(line.split() == [name, *SHOWN.split()] for line in shown.splitlines()), name
+    assert f"fix: {SHOWN}\n" in shown
+    assert "mp4, h264, 640x360, 1.5 s" in shown
+    assert "v_pub_file~v2-1.1" in shown
+    assert "FAILED picture_size_check_failed" in shown
+    assert f"0 of {hostile.media.size_bytes} bytes" in shown
+    assert factories.ACTOR in shown.rpartition("Story")[2]
+
+
+def test_a_fix_that_is_a_command_line_is_not_wrapped(
+    run: Run, account: Account, make_post: Callable[..., Post], workspace: Workspace
+) -> None:
+    fix = "ffmpeg -i in.avi " + "-c:v libx264 " * 20 + "out.mp4"
+    post = make_post(account, state=PostState.REJECTED, fix=fix)
+    violation = {"rule": "type", "value": "avi", "limit": ".mp4", "fix": fix}
+    with workspace.ledger.write() as session:
+        session.get_one(Post, post.id).media.violations = [violation]
+    shown = run("posts", "show", post.id).stdout
+    assert "broken rule type: avi (allowed: .mp4)\n" in shown
+    assert shown.count(f"  fix: {fix}\n") == 1
+
+
+@pytest.mark.parametrize("state", PostState)
+def test_every_state_can_be_listed_and_shown(
+    run: Run, account: Account, make_post: Callable[..., Post], state: PostState
+) -> None:
+    post = make_post(account, state=state)
+    for words in (("list",), ("show", post.id)):
+        result = run("posts", *words)
+        assert result.exit_code == 0
+        assert state in result.stdout
