@@ -52,6 +52,9 @@ def started(code: str, folder: Path) -> Iterator[Component]:
     finally:
         component.popen.kill()
         component.popen.wait()
+        if (folder / "pids").exists():
+            for pid in running(family_pids(folder)):
+                psutil.Process(pid).kill()
 
 
 def wait_for_file(path: Path) -> None:
@@ -89,12 +92,9 @@ def test_children_of_a_program_that_was_killed_are_ended_too(tmp_path: Path) -> 
         component.popen.kill()
         component.popen.wait()
 
-        try:
-            end_processes([component.identity], grace_s=1)
-            assert running(in_session) == []
-        finally:
-            for pid in running(family_pids(tmp_path)):
-                psutil.Process(pid).kill()
+        end_processes([component.identity], grace_s=1)
+
+        assert running(in_session) == []
 
 
 def test_a_program_that_ignores_sigterm_is_killed_and_named(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The note that a running stack leaves on disk."""
 
-import os
 import stat
 import subprocess
 import sys
@@ -44,7 +43,9 @@ def test_stopping_ends_what_runs_names_it_and_removes_the_note(tmp_path: Path) -
     )
     try:
         alive = ProcessId("scheduler", sleeper.pid, psutil.Process(sleeper.pid).create_time())
-        ended = ProcessId("triggerer", os.getpid(), 1.0)
+        gone = subprocess.Popen([sys.executable, "-c", ""])
+        gone.wait()
+        ended = ProcessId("triggerer", gone.pid, 1.0)
         record = record_of(tmp_path, alive, ended)
         record.write()
 
