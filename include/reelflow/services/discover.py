@@ -44,15 +44,14 @@ def find_new_uploads(workspace: Workspace, run: Run, *, actor: str) -> list[Batc
         _take(workspace, run, actor=actor)
     if isinstance(run, NormalRun) and not known:
         register_inbox(workspace, run=run, actor=actor)
+    if isinstance(run, NormalRun):
+        _miss_late(workspace, run, actor=actor)
     return _claimed_batch(workspace, run.run_id)
 
 
 def _take(workspace: Workspace, run: Run, *, actor: str) -> None:
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        if isinstance(run, NormalRun):
-            for late in posts.missed(session, before=run.missed_before, now=now):
-                _miss(session, late, run, now=now, actor=actor)
         taken = _wanted(session, run, now=now, batch_size=workspace.rules.batch_size)
         if isinstance(run, BackfillRun):
             taken = [
@@ -83,6 +82,14 @@ def _recall(session: Session, post_id: int, run: BackfillRun, *, now: datetime, 
     posts.move(session, post_id, PostState.READY, now=now, actor=actor, why=why)
     post.due_at = now  # by its old time, the next normal run would miss it again
     return True
+
+
+def _miss_late(workspace: Workspace, run: NormalRun, *, actor: str) -> None:
+    """Make posts MISSED that are too late for a normal run, newly registered ones included."""
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        for late in posts.missed(session, before=run.missed_before, now=now):
+            _miss(session, late, run, now=now, actor=actor)
 
 
 def _miss(session: Session, post: Post, run: NormalRun, *, now: datetime, actor: str) -> None:
