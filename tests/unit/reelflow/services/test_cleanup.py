@@ -1,0 +1,87 @@
+"""Finishing a post: its source goes when nothing needs it, and it is announced."""
+
+from collections.abc import Callable
+
+import pytest
+
+from reelflow.domain.post import DONE, PostState
+from reelflow.domain.publication import PublicationState
+from reelflow.ledger import publications
+from reelflow.ledger.models import Account, Media, Post
+from reelflow.services.cleanup import announcement, clean_up_files, mark_announced
+from reelflow.services.workspace import Workspace
+from reelflow.tiktok.limits import TikTokLimits
+from tests.factories import change_post, read_post
+
+MakePost = Callable[..., Post]
+
+
+@pytest.mark.parametrize("state", PostState)
+def test_a_source_is_deleted_only_when_its_post_is_done(
+    workspace: Workspace, account: Account, make_post: MakePost, state: PostState
+) -> None:
+    post = make_post(account, state=state)
+    source = workspace.folders.path(post.media.source_path)
+    assert clean_up_files(workspace, post.id) is (state in DONE)
+    assert source.exists() is (state not in DONE)
+    assert (read_post(workspace, post.id).media.deleted_at is not None) is (state in DONE)
+    assert clean_up_files(workspace, post.id) is (state in DONE)
+
+
+@pytest.mark.parametrize("other", sorted(set(PostState) - DONE))
+def test_a_source_that_another_post_needs_is_kept(
+    workspace: Workspace, account: Account, make_post: MakePost, other: PostState
+) -> None:
+    done = make_post(account, state=PostState.PUBLISHED)
+    needing = make_post(account, state=other)
+    with workspace.ledger.write() as session:
+        session.get_one(Post, needing.id).media = session.get_one(Media, done.media_id)
+    source = workspace.folders.path(done.media.source_path)
+    assert not clean_up_files(workspace, done.id)
+    assert source.exists()
+    change_post(workspace, needing.id, state=PostState.IN_INBOX)
+    assert clean_up_files(workspace, done.id)
+    assert not source.exists()
+
+
+def test_a_crash_between_deleting_and_its_row_is_finished(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=PostState.PUBLISHED)
+    workspace.folders.delete_source(post.media.source_path)
+    assert clean_up_files(workspace, post.id)
+
+
+def published(workspace: Workspace, post: Post) -> None:
+    with workspace.ledger.write() as session:
+        row = publications.open_new(
+            session, post.id, plan=TikTokLimits().plan(1000), now=workspace.ledger.now()
+        )
+        row.state, row.publish_id, row.tiktok_post_id = PublicationState.DONE, "v_pub~1", "77"
+
+
+def test_a_post_is_announced_with_what_others_need_until_it_was(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=PostState.PUBLISHED)
+    published(workspace, post)
+    news = announcement(workspace, post.id)
+    assert news is not None
+    assert (news.post_id, news.account, news.state) == (post.id, "acme", "PUBLISHED")
+    assert (news.publish_id, news.tiktok_post_id) == ("v_pub~1", "77")
+    assert (news.sha256, news.size_bytes) == (post.sha256, 1000)
+    assert announcement(workspace, post.id) == news
+    mark_announced(workspace, [post.id])
+    first = read_post(workspace, post.id).announced_at
+    mark_announced(workspace, [post.id])
+    assert announcement(workspace, post.id) is None
+    assert read_post(workspace, post.id).announced_at == first
+
+
+@pytest.mark.parametrize("state", sorted(set(PostState) - DONE))
+def test_what_is_not_done_is_not_announced(
+    workspace: Workspace, account: Account, make_post: MakePost, state: PostState
+) -> None:
+    post = make_post(account, state=state)
+    published(workspace, post)
+    assert announcement(workspace, post.id) is None

@@ -1,0 +1,61 @@
+"""What is in the way of a direct post, by what its creator may post right now."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from reelflow.ledger.models import Account, Post
+from reelflow.services.preflight import find_obstacle
+from reelflow.tiktok.models import CreatorInfo
+
+MakePost = Callable[..., Post]
+CREATOR = CreatorInfo(
+    creator_avatar_url="",
+    creator_username="acme",
+    creator_nickname="Acme",
+    privacy_level_options=("PUBLIC_TO_EVERYONE", "SELF_ONLY"),
+    comment_disabled=False,
+    duet_disabled=False,
+    stitch_disabled=False,
+    max_video_post_duration_sec=60,
+)
+
+
+@pytest.mark.parametrize("level", ["PUBLIC_TO_EVERYONE", "SELF_ONLY"])
+def test_an_offered_level_and_a_short_video_may_go(
+    account: Account, make_post: MakePost, level: str
+) -> None:
+    assert find_obstacle(make_post(account, privacy_level=level), CREATOR) is None
+
+
+@pytest.mark.parametrize("options", [("PUBLIC_TO_EVERYONE",), ()])
+def test_a_level_that_is_no_longer_offered_is_for_a_person_to_change(
+    account: Account, make_post: MakePost, options: tuple[str, ...]
+) -> None:
+    post = make_post(account, privacy_level="SELF_ONLY")
+    found = find_obstacle(post, replace(CREATOR, privacy_level_options=options))
+    assert found is not None
+    assert found.code == "privacy_not_offered"
+    assert f"SELF_ONLY now (offered: {', '.join(options) or 'none'})" in found.why
+    assert f"reelflow posts release {post.id} --privacy" in found.fix
+
+
+@pytest.mark.parametrize(("duration_s", "code"), [(60.0, None), (60.1, "longer_than_creator_may")])
+def test_a_video_may_be_as_long_as_the_creator_may_post(
+    workspace: object, account: Account, make_post: MakePost, duration_s: float, code: str | None
+) -> None:
+    post = make_post(account, facts={"duration_s": duration_s})
+    found = find_obstacle(post, CREATOR)
+    assert (found and found.code) == code
+
+
+def test_branded_content_is_not_posted_privately_whoever_chose_the_level(
+    account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, privacy_level="SELF_ONLY", brand_content_toggle=True)
+    found = find_obstacle(post, CREATOR)
+    assert found is not None
+    assert found.code == "private_branded_content"
+    public = make_post(account, privacy_level="PUBLIC_TO_EVERYONE", brand_content_toggle=True)
+    assert find_obstacle(public, CREATOR) is None

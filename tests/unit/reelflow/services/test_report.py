@@ -1,0 +1,64 @@
+"""Posts as people and programs read them."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from reelflow.domain.post import PostState
+from reelflow.domain.publication import PublicationState
+from reelflow.exceptions import PostNotFoundError
+from reelflow.ledger import publications
+from reelflow.ledger.models import Account, Post
+from reelflow.services.report import list_posts, show_post
+from reelflow.services.workspace import Workspace
+from reelflow.tiktok.limits import TikTokLimits
+
+MakePost = Callable[..., Post]
+
+
+def test_the_newest_posts_are_listed_newest_last_by_state_and_account(
+    workspace: Workspace, make_account: Callable[..., Account], make_post: MakePost
+) -> None:
+    a, b = make_account("a"), make_account("b")
+    first, second = make_post(a), make_post(a, state=PostState.HELD)
+    third = make_post(b, state=PostState.HELD)
+
+    def ids(**asked: object) -> list[int]:
+        return [row["id"] for row in list_posts(workspace, **asked)]  # type: ignore[arg-type]
+
+    assert ids() == [first.id, second.id, third.id]
+    assert ids(limit=2) == [second.id, third.id]
+    assert ids(states=[PostState.HELD]) == [second.id, third.id]
+    assert ids(account="a", states=[PostState.HELD, PostState.READY]) == [first.id, second.id]
+    assert ids(account="nobody") == []
+
+
+def test_a_post_is_shown_with_its_publications_and_story_as_json_and_without_secrets(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, caption="Hi", rescheduled_because="next try at noon")
+    ledger = workspace.ledger
+    with ledger.write() as session:
+        plan = TikTokLimits().plan(1000)
+        publications.open_new(session, post.id, plan=plan, now=ledger.now())
+        row = publications.open_new(session, post.id, plan=plan, now=ledger.now())
+        row.publish_id, row.state = "v_pub~2", PublicationState.UPLOADING
+        row.upload_url_encrypted = ledger.cipher.encrypt("https://upload/secret")
+    shown = show_post(workspace, post.id)
+    text = json.dumps(shown)
+    assert "secret" not in text
+    assert "upload_url" not in text
+    assert shown["publish_id"] == "v_pub~2"
+    assert (shown["chunks"], shown["caption"]) == (1, "Hi")
+    assert shown["reason"] == "next try at noon"
+    assert [item["current"] for item in shown["publications"]] == [False, True]
+    assert [entry["to"] for entry in shown["story"]] == ["READY"]
+    (listed,) = list_posts(workspace)
+    assert listed["publish_id"] == "v_pub~2"
+    assert listed.items() <= shown.items()
+
+
+def test_a_post_that_is_not_there_says_so(workspace: Workspace) -> None:
+    with pytest.raises(PostNotFoundError, match="no post has id 9"):
+        show_post(workspace, 9)

@@ -1,0 +1,88 @@
+"""How a stage begins: it asks the ledger first, whoever cleared it and whenever."""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from reelflow.domain.post import PostState
+from reelflow.exceptions import (
+    MediaRejectedError,
+    MediaUnreadableError,
+    PostNotTakeableError,
+    SourceChangedError,
+)
+from reelflow.ledger.models import Account, Media, Post
+from reelflow.services.stage import begin, check_unchanged, source_path
+from reelflow.services.workspace import Workspace
+from tests.factories import Clock, read_post
+
+MakePost = Callable[..., Post]
+LEFT_ALONE = {"HELD", "CANCELLED", "MISSED", "FAILED", "UNKNOWN"}
+
+
+@pytest.mark.parametrize("state", PostState)
+def test_a_stage_works_on_what_a_run_may_touch_and_says_why_it_leaves_the_rest(
+    workspace: Workspace, account: Account, make_post: MakePost, state: PostState
+) -> None:
+    post = make_post(account, state=state, fix="do this")
+    if state is PostState.REJECTED:
+        with pytest.raises(MediaRejectedError, match=r"\(clip\.mp4\) is rejected: .*do this"):
+            begin(workspace, post.id, run_id="run")
+    elif state in LEFT_ALONE:
+        with pytest.raises(PostNotTakeableError, match=f"is {state}: made by a test. do this"):
+            begin(workspace, post.id, run_id="run")
+    else:
+        assert begin(workspace, post.id, run_id="run").id == post.id
+
+
+def test_each_stage_renews_its_runs_claim_and_no_other_runs(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    post = make_post(account)
+    begin(workspace, post.id, run_id="run")
+    clock.advance(timedelta(minutes=10))
+    begin(workspace, post.id, run_id="run")
+    begin(workspace, post.id, run_id="other")
+    claimed = read_post(workspace, post.id)
+    assert (claimed.claimed_by, claimed.claimed_until) == ("run", clock() + timedelta(minutes=15))
+
+
+def test_a_post_whose_file_still_lies_in_the_inbox_is_left_to_a_later_run(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account)
+    with workspace.ledger.write() as session:
+        session.get_one(Media, post.media_id).moved_at = None
+    with pytest.raises(PostNotTakeableError, match="is still in the inbox: a later run takes it"):
+        begin(workspace, post.id, run_id="run")
+
+
+def test_a_source_that_another_stage_moved_is_found_by_asking_again(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    before = make_post(account)
+    target = workspace.folders.set_aside(
+        before.media.source_path, account="acme", post_id=before.id, reason={}
+    )
+    with pytest.raises(MediaUnreadableError, match=r"\(clip\.mp4\) is gone"):
+        source_path(workspace, before)
+    with workspace.ledger.write() as session:
+        session.get_one(Media, before.media_id).source_path = target
+    assert source_path(workspace, before) == workspace.folders.path(target)
+
+
+def test_a_source_that_grew_or_was_touched_is_another_file(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account)
+    path = source_path(workspace, post)
+    check_unchanged(path.lstat(), post.media)
+    os.utime(path, ns=(0, post.media.mtime_ns + 1))
+    with pytest.raises(SourceChangedError, match="changed after it was taken"):
+        check_unchanged(path.lstat(), post.media)
+    path.write_bytes(b"x")
+    os.utime(path, ns=(0, post.media.mtime_ns))
+    with pytest.raises(SourceChangedError, match="1 now"):
+        check_unchanged(path.lstat(), post.media)
