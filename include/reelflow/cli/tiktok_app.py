@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from reelflow.exceptions import ConfigurationError
 
@@ -71,15 +71,7 @@ def _from_uri(stored: str) -> tuple[str, str, int | None]:
     conn_type, _, rest = stored.partition("://")
     scheme, found, _ = rest.partition("://")
     parts = urlsplit(rest if found else f"//{rest}")
-    host = _host(parts)
+    host = unquote(parts.hostname or "")
     if found and host:
         host = f"{scheme}://{host}"
-    return conn_type.replace("-", "_"), host, parts.port
-
-
-def _host(parts: SplitResult) -> str:
-    """Return the host unquoted; a quoted address keeps its capitals as Airflow does."""
-    host = unquote(parts.hostname or "")
-    if "/" in host:
-        host = unquote(parts.netloc.rpartition("@")[2].partition(":")[0])
-    return host
+    return conn_type, host, parts.port

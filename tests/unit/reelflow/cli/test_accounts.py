@@ -70,10 +70,10 @@ def test_adding_an_open_id_again_renames_it_and_names_the_old_inbox(
 
 
 @pytest.mark.parametrize("name", ["../acme", "Acme", "", "a/b", "-x"])
-def test_a_name_that_cannot_be_a_folder_is_refused(
+def test_a_name_that_cannot_be_a_folder_is_refused_before_a_token_is_asked_for(
     run: Run, workspace: Workspace, name: str
 ) -> None:
-    result = run("accounts", "add", "--open-id", "open-1", "--", name, stdin=TOKEN)
+    result = run("accounts", "add", "--open-id", "open-1", "--", name)
     assert result.exit_code == 2
     assert "cannot be a folder" in result.stderr
     assert list(workspace.folders.inbox.iterdir()) == []
