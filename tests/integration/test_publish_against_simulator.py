@@ -1,4 +1,4 @@
-"""upload_to_tiktok over real HTTP: what TikTok gets, what the ledger knew before, what fails how."""
+"""upload_to_tiktok over real HTTP: what TikTok gets, what the ledger knew before, what fails."""
 
 from __future__ import annotations
 

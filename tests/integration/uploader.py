@@ -42,9 +42,10 @@ def main() -> None:
                 limits=SMALL_CHUNKS,
             )
         except ReelflowError as error:
-            print(json.dumps({"error": type(error).__name__, "message": str(error)}))
+            outcome = {"error": type(error).__name__, "message": str(error)}
         else:
-            print(json.dumps({"state": uploaded.state, "publish_id": uploaded.publish_id}))
+            outcome = {"state": uploaded.state, "publish_id": uploaded.publish_id}
+    sys.stdout.write(json.dumps(outcome) + "\n")
 
 
 if __name__ == "__main__":

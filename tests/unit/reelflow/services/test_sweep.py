@@ -1,0 +1,351 @@
+"""Settling what nobody works on: every kind of leftover, one post's trouble beside the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from cryptography.fernet import Fernet
+
+from reelflow.domain.post import PostState
+from reelflow.domain.publication import PublicationState
+from reelflow.exceptions import TikTokRateLimitedError, TikTokUnreachableError
+from reelflow.ledger import audit, publications
+from reelflow.ledger.cipher import Cipher
+from reelflow.ledger.models import Account, Post, Publication
+from reelflow.services.cleanup import mark_announced
+from reelflow.services.sweep import SweepReport, expire_sessions
+from reelflow.services.workspace import Workspace
+from reelflow.tiktok.models import PublishStatus
+from tests.factories import ACTOR, Clock, change_post, read_post
+from tests.unit.reelflow.services.publication_factory import make_publication
+
+MakePost = Callable[..., Post]
+S, P = PostState, PublicationState
+LONGEST_PUT_S = 1090.0
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+LINKED = PublishStatus("PUBLISH_COMPLETE", post_ids=("7678907398077074696",))
+FAILED = PublishStatus("FAILED", fail_reason="internal")
+WORKING = PublishStatus("PROCESSING_UPLOAD")
+
+
+@dataclass
+class TikTok:
+    """Answers status calls as a test says, by publish_id; WORKING unless told otherwise."""
+
+    says: dict[str, PublishStatus | Exception] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    on_call: Callable[[], object] = lambda: None
+
+    def fetch_status(self, access_token: str, publish_id: str) -> PublishStatus:
+        self.asked.append((access_token, publish_id))
+        self.on_call()
+        answer = self.says.get(publish_id, WORKING)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def tiktok() -> TikTok:
+    return TikTok()
+
+
+def sweep(workspace: Workspace, tiktok: TikTok) -> SweepReport:
+    return expire_sessions(workspace, tiktok.fetch_status, actor=ACTOR, longest_put_s=LONGEST_PUT_S)
+
+
+def said(tiktok: TikTok, publication: Publication, status: PublishStatus | Exception) -> None:
+    assert publication.publish_id is not None
+    tiktok.says[publication.publish_id] = status
+
+
+def source_exists(workspace: Workspace, post: Post) -> bool:
+    return workspace.folders.path(read_post(workspace, post.id).media.source_path).exists()
+
+
+@pytest.mark.parametrize(
+    ("lapses_in", "returned"), [(SECOND, False), (timedelta(0), True), (None, True)]
+)
+def test_an_upload_goes_back_to_ready_when_its_lease_is_over(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    clock: Clock,
+    tiktok: TikTok,
+    lapses_in: timedelta | None,
+    returned: bool,
+) -> None:
+    lease_until = None if lapses_in is None else clock() + lapses_in
+    post = make_post(account, state=S.UPLOADING, lease_owner="dead", lease_until=lease_until)
+    publication = make_publication(workspace, post)
+    assert sweep(workspace, tiktok).returned_to_ready == ([post.id] if returned else [])
+    after = read_post(workspace, post.id)
+    assert after.state is (S.READY if returned else S.UPLOADING)
+    assert (after.fencing_token > post.fencing_token) is returned
+    with workspace.ledger.read() as session:
+        current = publications.current(session, post.id)
+    assert current is not None
+    assert current.publish_id == publication.publish_id
+    assert tiktok.asked == []
+
+
+def test_an_upload_url_whose_hour_is_over_is_given_up_with_the_lapsed_lease(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
+) -> None:
+    live = make_post(account, state=S.UPLOADING)
+    dead = make_post(account, state=S.UPLOADING)
+    held = make_post(account, state=S.UPLOADING, lease_until=clock() + SECOND)
+    make_publication(workspace, live, url_expires_at=clock() + SECOND)
+    make_publication(workspace, dead, url_expires_at=clock())
+    make_publication(workspace, held, url_expires_at=clock())
+    sweep(workspace, tiktok)
+    with workspace.ledger.read() as session:
+        states = [publications.of_post(session, post.id)[0].state for post in (live, dead, held)]
+    assert states == [P.UPLOADING, P.SUPERSEDED, P.UPLOADING]
+    assert read_post(workspace, dead.id).state is S.READY
+
+
+@pytest.mark.parametrize("state", [S.COMMITTING, S.PROCESSING])
+def test_a_sent_post_that_nobody_holds_is_settled_cleaned_and_announced(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: TikTok, state: PostState
+) -> None:
+    post = make_post(account, state=state)
+    publication = make_publication(workspace, post)
+    said(tiktok, publication, LINKED)
+    report = sweep(workspace, tiktok)
+    assert report.settled == {post.id: S.PUBLISHED}
+    assert report.cleaned == [post.id]
+    assert not source_exists(workspace, post)
+    (news,) = report.to_announce
+    assert (news.post_id, news.state, news.publish_id, news.tiktok_post_id) == (
+        post.id,
+        "PUBLISHED",
+        publication.publish_id,
+        "7678907398077074696",
+    )
+    assert tiktok.asked == [("act.acme", publication.publish_id)]
+
+
+def test_what_is_not_known_to_be_announced_is_announced_again(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: TikTok
+) -> None:
+    post = make_post(account, state=S.PUBLISHED)
+    make_publication(workspace, post)
+    for _ in range(2):
+        assert [news.post_id for news in sweep(workspace, tiktok).to_announce] == [post.id]
+    mark_announced(workspace, [post.id])
+    assert sweep(workspace, tiktok).to_announce == []
+
+
+@pytest.mark.parametrize("holder", ["lease_until", "claimed_until"])
+@pytest.mark.parametrize("state", [S.COMMITTING, S.PROCESSING])
+def test_a_sent_post_that_somebody_holds_is_left_alone(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    clock: Clock,
+    tiktok: TikTok,
+    state: PostState,
+    holder: str,
+) -> None:
+    post = make_post(account, state=state, **{holder: clock() + SECOND})
+    said(tiktok, make_publication(workspace, post), LINKED)
+    assert sweep(workspace, tiktok) == SweepReport()
+    assert tiktok.asked == []
+    clock.advance(SECOND)
+    assert sweep(workspace, tiktok).settled == {post.id: S.PUBLISHED}
+
+
+def test_a_failed_post_keeps_its_source_and_is_not_announced(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: TikTok
+) -> None:
+    post = make_post(account, state=S.PROCESSING)
+    said(tiktok, make_publication(workspace, post), FAILED)
+    report = sweep(workspace, tiktok)
+    assert report.settled == {post.id: S.FAILED}
+    assert (report.cleaned, report.to_announce) == ([], [])
+    assert source_exists(workspace, post)
+
+
+@pytest.mark.parametrize("answer", [WORKING, TikTokUnreachableError("no way to TikTok")])
+def test_a_post_without_a_final_status_is_unknown_after_72_hours_and_not_before(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    clock: Clock,
+    tiktok: TikTok,
+    answer: PublishStatus | Exception,
+) -> None:
+    post = make_post(account, state=S.PROCESSING)
+    said(tiktok, make_publication(workspace, post), answer)
+    clock.advance(72 * HOUR - SECOND)
+    report = sweep(workspace, tiktok)
+    assert list(report.still_unsettled) == [post.id]
+    assert read_post(workspace, post.id).state is S.PROCESSING
+    clock.advance(SECOND)
+    assert sweep(workspace, tiktok).settled == {post.id: S.UNKNOWN}
+    after = read_post(workspace, post.id)
+    assert after.reason_code == "no_final_status"
+    assert "acme in the TikTok app" in str(after.fix)
+    assert source_exists(workspace, post)
+
+
+def test_an_unknown_post_is_never_sent_again_by_a_sweep(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
+) -> None:
+    post = make_post(account, state=S.UNKNOWN)
+    make_publication(workspace, post)
+    clock.advance(1000 * HOUR)
+    sweep(workspace, tiktok)
+    assert read_post(workspace, post.id).state is S.UNKNOWN
+
+
+PROOF_AFTER = HOUR + timedelta(seconds=LONGEST_PUT_S) + 5 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("later", "uploaded_bytes", "state"),
+    [
+        (PROOF_AFTER + SECOND, 1, S.READY),
+        (PROOF_AFTER, 1, S.COMMITTING),
+        (PROOF_AFTER + SECOND, None, S.COMMITTING),
+    ],
+)
+def test_a_committing_post_is_sent_anew_only_when_its_last_byte_provably_never_came(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    clock: Clock,
+    tiktok: TikTok,
+    later: timedelta,
+    uploaded_bytes: int | None,
+    state: PostState,
+) -> None:
+    post = make_post(account, state=S.COMMITTING)
+    publication = make_publication(workspace, post)
+    said(tiktok, publication, PublishStatus("PROCESSING_UPLOAD", uploaded_bytes=uploaded_bytes))
+    clock.advance(later)
+    sweep(workspace, tiktok)
+    assert read_post(workspace, post.id).state is state
+    with workspace.ledger.read() as session:
+        is_current = publications.current(session, post.id) is not None
+    assert is_current is (state is S.COMMITTING)
+
+
+def test_an_answer_that_was_long_on_its_way_proves_nothing(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
+) -> None:
+    """What TikTok held when it was asked may not be what it holds when the answer is read."""
+    post = make_post(account, state=S.COMMITTING)
+    publication = make_publication(workspace, post)
+    said(tiktok, publication, PublishStatus("PROCESSING_UPLOAD", uploaded_bytes=1))
+    tiktok.on_call = lambda: clock.advance(PROOF_AFTER + HOUR)
+    sweep(workspace, tiktok)
+    assert read_post(workspace, post.id).state is S.COMMITTING
+
+
+def test_one_posts_trouble_does_not_stop_the_others(
+    workspace: Workspace,
+    make_account: Callable[..., Account],
+    make_post: MakePost,
+    tiktok: TikTok,
+) -> None:
+    account = make_account("fine")
+    limited = make_post(account, state=S.PROCESSING)
+    nameless = make_post(account, state=S.COMMITTING)
+    locked_out = make_post(make_account("locked"), state=S.PROCESSING)
+    fine = make_post(account, state=S.PROCESSING)
+    said(
+        tiktok,
+        make_publication(workspace, limited),
+        TikTokRateLimitedError("slow down", retry_after_s=60),
+    )
+    make_publication(workspace, nameless, publish_id=None)
+    make_publication(workspace, locked_out)
+    said(tiktok, make_publication(workspace, fine), LINKED)
+    other_key = Cipher(Fernet.generate_key().decode())
+    with workspace.ledger.write() as session:
+        session.get_one(Account, locked_out.account_id).access_token_encrypted = other_key.encrypt(
+            "act.locked"
+        )
+    report = sweep(workspace, tiktok)
+    assert report.settled == {fine.id: S.PUBLISHED}
+    assert report.cleaned == [fine.id]
+    assert report.still_unsettled.keys() == {limited.id, nameless.id, locked_out.id}
+    assert "slow down" in report.still_unsettled[limited.id]
+    assert "without a publish_id" in report.still_unsettled[nameless.id]
+    assert "REELFLOW_FERNET_KEY" in report.still_unsettled[locked_out.id]
+
+
+def test_a_source_that_cannot_be_deleted_does_not_stop_the_others(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    tiktok: TikTok,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stuck, fine = make_post(account, state=S.PUBLISHED), make_post(account, state=S.PUBLISHED)
+    for post in (stuck, fine):
+        make_publication(workspace, post)
+    path = workspace.folders.path(stuck.media.source_path)
+    path.unlink()
+    path.mkdir()  # cannot be unlinked, not even by root
+    report = sweep(workspace, tiktok)
+    assert report.cleaned == [fine.id]
+    assert f"post {stuck.id}: its source was not deleted" in caplog.text
+    assert {news.post_id for news in report.to_announce} == {stuck.id, fine.id}
+
+
+def test_a_rejected_file_that_never_reached_the_quarantine_is_moved_there(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: TikTok
+) -> None:
+    post = make_post(account, state=S.REJECTED)
+    sweep(workspace, tiktok)
+    after = read_post(workspace, post.id)
+    assert after.media.source_path == f"quarantine/{account.name}/{post.id}.mp4"
+    assert source_exists(workspace, post)
+    assert (workspace.folders.quarantine / account.name / f"{post.id}.reason.json").exists()
+
+
+def test_work_of_dead_runs_is_deleted_and_fresh_work_is_kept(
+    workspace: Workspace, clock: Clock, tiktok: TikTok
+) -> None:
+    old, fresh = (workspace.folders.work_folder(name) for name in ("old", "fresh"))
+    (old / "part").write_bytes(b"left behind")
+    oldest = clock() - workspace.rules.work_lifetime
+    os.utime(old, (0, oldest.timestamp() - 1))
+    os.utime(fresh, (0, oldest.timestamp() + 1))
+    assert sweep(workspace, tiktok).deleted_work == ["old"]
+    assert not old.exists()
+    assert fresh.exists()
+
+
+def test_a_second_sweep_finds_nothing_to_do(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: TikTok
+) -> None:
+    make_publication(workspace, make_post(account, state=S.UPLOADING))
+    done = make_post(account, state=S.PROCESSING)
+    said(tiktok, make_publication(workspace, done), LINKED)
+    make_post(account, state=S.REJECTED)
+    sweep(workspace, tiktok)
+    mark_announced(workspace, [done.id])
+    with workspace.ledger.read() as session:
+        before = len(audit.story(session, done.id))
+    assert sweep(workspace, tiktok) == SweepReport()
+    with workspace.ledger.read() as session:
+        assert len(audit.story(session, done.id)) == before
+
+
+def test_a_post_that_another_process_settled_meanwhile_is_not_made_unknown(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
+) -> None:
+    post = make_post(account, state=S.PROCESSING)
+    said(tiktok, make_publication(workspace, post), TikTokUnreachableError("no way to TikTok"))
+    clock.advance(100 * HOUR)
+    tiktok.on_call = lambda: change_post(workspace, post.id, state=S.PUBLISHED)
+    sweep(workspace, tiktok)
+    assert read_post(workspace, post.id).state is S.PUBLISHED
