@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from reelflow.domain.post import PostState
+from reelflow.domain.post import DONE, PostState
 from reelflow.domain.publication import PublicationState, Settlement, settle_status
 from reelflow.exceptions import PostNotFoundError
 from reelflow.ledger import posts, publications
@@ -82,9 +82,7 @@ def _settle(
             _advance(session, publication, PublicationState.SENT, workspace, actor, why)
             posts.move(session, post.id, PostState.PROCESSING, now=now, actor=actor, why=why)
         return
-    if target is post.state or (
-        post.state is not PostState.COMMITTING and _goes_back(post, target)
-    ):
+    if target is post.state or _goes_back(post, target):
         return
     code = fix = None
     why = _said(publication)
@@ -109,8 +107,7 @@ def _settle(
 
 def _goes_back(post: Post, target: PostState) -> bool:
     """Whether a late or repeated answer says less than what is known already."""
-    ended = {PostState.PUBLISHED, PostState.PUBLISHED_NO_LINK, PostState.IN_INBOX}
-    return post.state in ended and target is not PostState.PUBLISHED
+    return post.state in DONE and target is not PostState.PUBLISHED
 
 
 def _said(publication: Publication) -> str:
