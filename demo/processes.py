@@ -135,6 +135,18 @@ def end_processes(identities: Iterable[ProcessId], *, grace_s: float = 15.0) -> 
     return killed
 
 
+def cpu_seconds(identities: Iterable[ProcessId]) -> float:
+    """Return the CPU time that programs have used with all their children, ended ones included."""
+    total_s = 0.0
+    for process in _members(list(identities)).values():
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total_s += times.user + times.system + times.children_user + times.children_system
+    return total_s
+
+
 def _members(leaders: Sequence[ProcessId]) -> dict[int, psutil.Process]:
     """Find the living processes that belong to these programs, by pid."""
     sessions = {leader.pid for leader in leaders if not leader.pid_was_reused()}

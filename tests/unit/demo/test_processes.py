@@ -13,7 +13,14 @@ import psutil
 import pytest
 
 from demo.exceptions import StackError
-from demo.processes import Component, ProcessId, end_processes, start_component, tail
+from demo.processes import (
+    Component,
+    ProcessId,
+    cpu_seconds,
+    end_processes,
+    start_component,
+    tail,
+)
 from demo.waiting import wait_until
 
 # Starts one child in the program's own group, one in a group of its own and one in a session of
@@ -164,3 +171,17 @@ def test_a_wait_ends_at_once_when_its_check_raises() -> None:
 
     with pytest.raises(StackError, match="the scheduler died"):
         wait_until(lambda: True, deadline_s=60, waiting_for="nothing", check=check)
+
+
+def test_the_cpu_time_of_a_program_holds_that_of_children_that_ended(tmp_path: Path) -> None:
+    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    code = f"""
+import subprocess, sys, time
+subprocess.run([sys.executable, "-c", {burn!r}])
+open("ready", "w").close()
+time.sleep(600)
+"""
+    with started(code, tmp_path) as component:
+        wait_for_file(tmp_path / "ready")
+
+        assert cpu_seconds([component.identity]) >= 0.3
