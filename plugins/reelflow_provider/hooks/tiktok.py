@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from reelflow.exceptions import ConfigurationError, ReelflowError, TikTokAuthError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 #: A token that no account has: TikTok's refusal of it shows that it is TikTok that answers.
 _NO_TOKEN = "act.connection-test"  # noqa: S105
+_CHECK_HOST = "It is not TikTok's API: set the connection's host to open.tiktokapis.com."
 
 
 class TikTokHook(BaseHook):
@@ -61,31 +63,39 @@ class TikTokHook(BaseHook):
         """
         from reelflow.tiktok.aclient import AsyncStatusClient
 
-        return AsyncStatusClient(self._host(await BaseHook.aget_connection(self.tiktok_conn_id)))
+        try:
+            connection = await self.aget_connection(self.tiktok_conn_id)
+        except AirflowNotFoundException as exc:
+            raise self._missing() from exc
+        return AsyncStatusClient(self._host(connection))
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the host for a status without a valid token: TikTok refuses it in its own words."""
         try:
             with self.get_conn() as client:
                 client.fetch_status(_NO_TOKEN, "v_pub_file~v2-1.0")
-        except TikTokAuthError:
-            return True, "TikTok's API answers. Accounts have tokens of their own in the ledger."
+        except TikTokAuthError as exc:
+            # Whoever wants a password says 401; only TikTok numbers its refusals.
+            if exc.log_id is not None:
+                return True, "TikTok's API answers. The tokens of accounts are in the ledger."
+            return False, f"The host refuses the call, but not in TikTok's words. {_CHECK_HOST}"
         except ReelflowError as exc:
             return False, str(exc)
-        return False, "The host accepts any token, so it is not TikTok's API: check it."
+        return False, f"The host accepts any token. {_CHECK_HOST}"
 
     def _connection(self) -> Connection:
         try:
             return self.get_connection(self.tiktok_conn_id)
-        except Exception as exc:
-            if type(exc).__name__ != "AirflowNotFoundException":
-                raise
-            raise ConfigurationError(
-                f"the connection {self.tiktok_conn_id!r} does not exist: add one of type 'tiktok' "
-                "with the app's host, client key and secret, in the UI or as "
-                f"AIRFLOW_CONN_{self.tiktok_conn_id.upper()}",
-                code="connection_missing",
-            ) from exc
+        except AirflowNotFoundException as exc:
+            raise self._missing() from exc
+
+    def _missing(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"the connection {self.tiktok_conn_id!r} does not exist: add one of type 'tiktok' "
+            "with the app's host, client key and secret, in the UI or as "
+            f"AIRFLOW_CONN_{self.tiktok_conn_id.upper()}",
+            code="connection_missing",
+        )
 
     def _host(self, connection: Connection) -> str:
         if connection.conn_type != self.conn_type:
@@ -98,5 +108,11 @@ class TikTokHook(BaseHook):
             raise ConfigurationError(
                 f"the connection {self.tiktok_conn_id!r} has no host: set open.tiktokapis.com",
                 code="connection_host",
+            )
+        if connection.port:
+            raise ConfigurationError(
+                f"the connection {self.tiktok_conn_id!r} has the port {connection.port} beside its "
+                f"host: write it into the host, {connection.host}:{connection.port}",
+                code="connection_port",
             )
         return connection.host
