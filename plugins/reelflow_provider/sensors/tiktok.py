@@ -95,7 +95,7 @@ class TikTokPublishStatusSensor(BaseSensorOperator):
         raise AssertionError("defer always raises")
 
     def _defer(self, post: Post, publication: Publication | None) -> None:
-        from reelflow_provider.triggers.tiktok import TikTokPublishStatusTrigger
+        from reelflow_provider.triggers.tiktok import FIRST_POLL_S, TikTokPublishStatusTrigger
 
         assert publication is not None
         assert publication.publish_id is not None
@@ -106,7 +106,7 @@ class TikTokPublishStatusSensor(BaseSensorOperator):
                 post_id=self.post_id,
                 publish_id=publication.publish_id,
                 tiktok_conn_id=self.tiktok_conn_id,
-                poll_interval_s=max(interval_s, 10.0),
+                poll_interval_s=max(interval_s, FIRST_POLL_S),
                 ends_at_s=post.state_since.timestamp() + timeout_s,
                 link_timeout_s=self._link_timeout_s(post),
             ),
@@ -123,7 +123,7 @@ class TikTokPublishStatusSensor(BaseSensorOperator):
         from reelflow.tiktok.models import PublishStatus
 
         fields = dict(event)
-        outcome = fields.pop("outcome")
+        outcome, publish_id = fields.pop("outcome"), fields.pop("publish_id")
         if outcome == "refused":
             raise TerminalError(fields["message"], code=fields["code"])
         if outcome != "status":
@@ -131,12 +131,9 @@ class TikTokPublishStatusSensor(BaseSensorOperator):
                 f"TikTok is not done with post {self.post_id} (status {fields['status']}): a later "
                 "run settles it"
             )
-        _, publication = self._read()
-        assert publication is not None
-        assert publication.publish_id is not None
         fields["post_ids"] = tuple(fields["post_ids"])
-        status = PublishStatus(**fields)
-        return self._result(*self._write_down(status, publication.publish_id, context))
+        # Of the publication that was asked about: the post may have got another one meanwhile.
+        return self._result(*self._write_down(PublishStatus(**fields), publish_id, context))
 
     def _read(self) -> tuple[Post, Publication | None]:
         from reelflow.ledger import posts, publications

@@ -19,13 +19,18 @@ from reelflow_provider.hooks.tiktok import TikTokHook
 
 log = logging.getLogger(__name__)
 
+#: Airflow 3.3.2 can fail a task whose trigger fires right after it deferred
+#: (https://github.com/apache/airflow/issues/71580).
+FIRST_POLL_S = 10.0
+
 
 class TikTokPublishStatusTrigger(BaseTrigger):
     """Poll until the status is final, the deadline passes, or TikTok refuses to answer.
 
-    It fires once, with ``{"outcome": "status" | "deadline" | "refused", ...}``: a status carries
-    the fields of :class:`~reelflow.tiktok.models.PublishStatus`, a refusal its ``message``. An
-    unknown status is pending. Tokens are read from the ledger here, never passed.
+    It fires once, with ``{"outcome": "status" | "deadline" | "refused", "publish_id", ...}``: a
+    status carries the fields of :class:`~reelflow.tiktok.models.PublishStatus`, a refusal its
+    ``code`` and ``message``. An unknown status is pending. Tokens are read from the ledger here,
+    never passed.
 
     :param post_id: the post in the ledger
     :param publish_id: the publication at TikTok
@@ -70,9 +75,10 @@ class TikTokPublishStatusTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll, and fire once."""
         try:
-            yield TriggerEvent(await self._outcome())
+            outcome = await self._outcome()
         except TerminalError as exc:
-            yield TriggerEvent({"outcome": "refused", "code": exc.code, "message": str(exc)})
+            outcome = {"outcome": "refused", "code": exc.code, "message": str(exc)}
+        yield TriggerEvent({"publish_id": self.publish_id, **outcome})
 
     async def _outcome(self) -> dict[str, Any]:
         settings = await asyncio.to_thread(Settings.load)
@@ -81,7 +87,7 @@ class TikTokPublishStatusTrigger(BaseTrigger):
         last: PublishStatus | None = None
         async with client:
             while True:
-                await asyncio.sleep(self.poll_interval_s)
+                await asyncio.sleep(self._pause_s())
                 try:
                     token = await asyncio.to_thread(_access_token, settings, self.post_id)
                     last = await client.fetch_status(token, self.publish_id)
@@ -96,6 +102,10 @@ class TikTokPublishStatusTrigger(BaseTrigger):
                         return {"outcome": "status", **dataclasses.asdict(last)}
                 elif now_s >= self.ends_at_s:
                     return {"outcome": "deadline", "status": last.status if last else "none"}
+
+    def _pause_s(self) -> float:
+        """Return the pause before the next poll; a long one ends with the waiting itself."""
+        return min(self.poll_interval_s, max(self.ends_at_s - time.time(), FIRST_POLL_S))
 
 
 #: Statuses after which TikTok does nothing more by itself; every other one is pending
