@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 #: The same work wakes the DAG at most this often.
 REPEAT_S = 60.0
+#: Pause after a look that found the settings wrong.
+UNSET_INTERVAL_S = 5.0
 
 
 class WorkWatch:
@@ -34,8 +36,7 @@ class WorkWatch:
         :param now_s: monotonic seconds
         """
         if not work:
-            self._fired_for = frozenset()
-            return False
+            return False  # what was fired for is remembered: it may be claimed for a while only
         if work == self._fired_for and now_s - self._fired_at_s < self._repeat_s:
             return False
         self._fired_for, self._fired_at_s = work, now_s
@@ -59,21 +60,23 @@ class UploadsTrigger(BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look at the ledger and the inbox again and again."""
         watch = WorkWatch()
-        settings = await asyncio.to_thread(Settings.load)
         complaint = ""
+        interval_s = UNSET_INTERVAL_S
         while True:
+            work: frozenset[str] = frozenset()
             try:
+                settings = await asyncio.to_thread(Settings.load)
+                interval_s = settings.watch_interval_s
                 work = await asyncio.to_thread(_waiting_work, settings)
                 complaint = ""
             except (ReelflowError, OSError) as exc:
-                work = frozenset()
                 if str(exc) != complaint:
                     complaint = str(exc)
                     log.warning("the inbox and ledger cannot be watched: %s", complaint)
             if watch.fires(work, now_s=time.monotonic()):
                 log.info("waking publish_to_tiktok for %d posts and files", len(work))
                 yield TriggerEvent({"waiting": len(work)})
-            await asyncio.sleep(settings.watch_interval_s)
+            await asyncio.sleep(interval_s)
 
 
 def _waiting_work(settings: Settings) -> frozenset[str]:
