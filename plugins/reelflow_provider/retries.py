@@ -12,7 +12,7 @@ from reelflow.exceptions import TerminalError, TransientError
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-#: Airflow gives up after this many tries of its own; the ledger then has the next try's time.
+#: A task waits no longer than this for its next try; the ledger has the time of a later one.
 _LONGEST_DELAY = timedelta(minutes=5)
 
 
