@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
+from reelflow.cli.screen import screen_safe
 from reelflow.exceptions import MediaRejectedError, ReelflowError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def inspect(
     try:
         facts, broken = _examine(file, thumbnail, profile)
     except (ReelflowError, OSError) as error:
-        typer.echo(_screen_safe(str(error)), err=True)
+        typer.echo(screen_safe(str(error)), err=True)
         raise typer.Exit(EXIT_UNREADABLE) from None
     if as_json:
         typer.echo(json.dumps(_report(facts, broken), indent=2))
@@ -88,10 +89,10 @@ def _print_report(
     broken: Sequence[Violation],
     profile: Profile,
 ) -> None:
-    console.print(_screen_safe(str(file)), style="bold", markup=False)
+    console.print(screen_safe(str(file)), style="bold", markup=False)
     for name, value in facts.as_dict().items():
         if value is not None:
-            console.print(f"  {name:<20} {_screen_safe(str(value))}", markup=False)
+            console.print(f"  {name:<20} {screen_safe(str(value))}", markup=False)
     if not broken:
         console.print(f"Accepted by the {profile} profile.", style="green")
         return
@@ -99,10 +100,5 @@ def _print_report(
     console.print(f"Rejected by the {profile} profile: {rules} broken.", style="red")
     for violation in broken:
         measured = f"{violation.rule}: {violation.value} (allowed: {violation.limit})"
-        console.print(f"  {_screen_safe(measured)}", markup=False)
-        console.print(f"    fix: {_screen_safe(violation.fix)}", markup=False)
-
-
-def _screen_safe(text: str) -> str:
-    """Replace what could move the cursor or recolour the screen: names come from strangers."""
-    return "".join(char if char.isprintable() else "�" for char in text)
+        console.print(f"  {screen_safe(measured)}", markup=False)
+        console.print(f"    fix: {screen_safe(violation.fix)}", markup=False)

@@ -133,6 +133,12 @@ def _raise_clearly(engine: Engine, exc: DBAPIError) -> None:
             "kept for the next run",
             code="ledger_full",
         ) from exc
+    if "already exists" in said:
+        raise ConfigurationError(
+            f"the database {where} holds tables of something else ({cause}): point "
+            "REELFLOW_DATABASE_URL at a database of Reelflow's own",
+            code="ledger_foreign",
+        ) from exc
     if "file is not a database" in cause or "malformed" in cause:
         raise ConfigurationError(
             f"the ledger {where} is damaged or not a database ({cause}): put a backup in its "
@@ -164,9 +170,13 @@ def check_revision(engine: Engine) -> None:
     """
     revision = current_revision(engine)
     if revision != REVISION:
+        newer = revision is not None and revision > REVISION
+        mend = (
+            "install the newer Reelflow that upgraded it" if newer else "run `reelflow db upgrade`"
+        )
         raise LedgerNotMigratedError(
             f"the ledger {engine.url.render_as_string(hide_password=True)} is at revision "
-            f"{revision or 'none'}, this version needs {REVISION}: run `reelflow db upgrade`"
+            f"{revision or 'none'}, this version needs {REVISION}: {mend}"
         )
 
 

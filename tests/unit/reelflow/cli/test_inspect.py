@@ -82,5 +82,5 @@ def test_a_name_cannot_act_on_the_screen(tmp_path: Path) -> None:
     path = tmp_path / "[red]\x1b[2J\nx.mp4"
     path.write_text("text")
     result = run(path)
-    assert "[red]�[2J�x.mp4" in result.stdout
+    assert "[red]�[2J⏎ x.mp4" in result.stdout
     assert "\x1b" not in result.stdout
