@@ -207,9 +207,11 @@ def generate_thumbnail(workspace: Workspace, post_id: int, *, run_id: str, actor
     if post.state in DONE | PAST_LAST_BYTE and post.media.deleted_at is not None:
         return ""
     at_s = None if post.cover_timestamp_ms is None else post.cover_timestamp_ms / 1000
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    scratch = workspace.folders.scratch_path(".jpg")
     try:
-        make_thumbnail(source_path(workspace, post), target, _facts(workspace, post), at_s=at_s)
+        make_thumbnail(source_path(workspace, post), scratch, _facts(workspace, post), at_s=at_s)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        scratch.replace(target)
     except MediaRejectedError as exc:
         if post.state is PostState.READY:
             reject(workspace, post_id, exc.violations, actor=actor)

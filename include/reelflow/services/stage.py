@@ -11,9 +11,10 @@ from reelflow.exceptions import (
     MediaRejectedError,
     MediaUnreadableError,
     PostNotTakeableError,
+    ReelflowError,
     SourceChangedError,
 )
-from reelflow.ledger import posts
+from reelflow.ledger import audit, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.services.workspace import Workspace
 
@@ -51,6 +52,24 @@ def begin(workspace: Workspace, post_id: int, *, run_id: str) -> Post:
         advice = f" {post.fix}" if post.fix else ""
         raise PostNotTakeableError(f"post {post_id} is {post.state}: {post.reason}.{advice}")
     return post
+
+
+def postpone(workspace: Workspace, post_id: int, exc: ReelflowError, *, actor: str) -> None:
+    """Write down why a stage could not do its work, and keep the post from the very next runs.
+
+    It is no reschedule: the run fails, because what stands in the way (a missing ffmpeg, a wrong
+    connection) is for a person to mend. A post that has a time for its next try keeps it.
+    """
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        post = posts.get(session, post_id, lock=True)
+        if post.state is not PostState.READY or post.due_at > now:
+            return
+        post.due_at = now + workspace.rules.unreachable_retry
+        post.reason, post.reason_code, post.fix = str(exc), exc.code, None
+        audit.record(
+            session, post_id=post_id, at=now, actor=actor, why=f"kept for a later run: {exc}"
+        )
 
 
 def source_path(workspace: Workspace, post: Post) -> Path:

@@ -36,9 +36,10 @@ def status_at(path: Path) -> os.stat_result | None:
         return None
 
 
-def move(source: Path, destination: Path) -> bool:
+def move(source: Path, destination: Path, *, scratch: Path) -> bool:
     """Rename, or copy and delete between disks; False when there is nothing to move.
 
+    :param scratch: folder on the destination's disk, where a copy grows until it is whole
     :raises StorageFullError: no room is left
     """
     destination.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -48,7 +49,7 @@ def move(source: Path, destination: Path) -> bool:
         except OSError as exc:
             if exc.errno != errno.EXDEV:
                 raise
-            _copy_and_delete(source, destination)
+            _copy_and_delete(source, destination, scratch)
     except FileNotFoundError:
         return False
     except OSError as exc:
@@ -57,9 +58,9 @@ def move(source: Path, destination: Path) -> bool:
     return True
 
 
-def _copy_and_delete(source: Path, destination: Path) -> None:
+def _copy_and_delete(source: Path, destination: Path, scratch: Path) -> None:
     # A name of its own: another process may be copying the same file.
-    part = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}.part")
+    part = scratch / uuid.uuid4().hex
     try:
         shutil.copy2(source, part, follow_symlinks=False)
         _flush(part)

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import stat
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -175,7 +176,7 @@ class LocalFolders:
             status, inode=inode, size_bytes=size_bytes, mtime_ns=mtime_ns
         )
         if status_at(destination) is None:
-            moved = wanted and move(source, destination)
+            moved = wanted and move(source, destination, scratch=self.work)
             if not moved and status_at(destination) is None:
                 return False
         elif wanted:
@@ -183,7 +184,7 @@ class LocalFolders:
         sidecar = _status_of_sidecar(source)
         # A new file of the same name keeps its own sidecar.
         if status_at(source) is None and sidecar is not None and not stat.S_ISDIR(sidecar.st_mode):
-            move(_sidecar_of(source), _sidecar_of(destination))
+            move(_sidecar_of(source), _sidecar_of(destination), scratch=self.work)
         return True
 
     def set_aside(
@@ -199,14 +200,14 @@ class LocalFolders:
         destination.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         reason_file = destination.with_name(f"{post_id}.reason{SIDECAR_SUFFIX}")
         write_text_atomically(reason_file, json.dumps(reason, indent=2, ensure_ascii=False) + "\n")
-        move(self.path(source), destination)
+        move(self.path(source), destination, scratch=self.work)
         _sidecar_of(self.path(source)).unlink(missing_ok=True)
         return target
 
     def bring_back(self, quarantined: str, source: str) -> bool:
         """Move a file out of the quarantine again; False when it is no longer there."""
         old = self.path(quarantined)
-        moved = move(old, self.path(source))
+        moved = move(old, self.path(source), scratch=self.work)
         old.with_name(f"{old.stem}.reason{SIDECAR_SUFFIX}").unlink(missing_ok=True)
         return moved
 
@@ -215,14 +216,13 @@ class LocalFolders:
         self.path(source).unlink(missing_ok=True)
         _sidecar_of(self.path(source)).unlink(missing_ok=True)
 
-    def work_folder(self, name: str) -> Path:
-        """Make scratch space for one task; it may be deleted when its task is dead."""
-        folder = self.work / name
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return folder
+    def scratch_path(self, suffix: str = "") -> Path:
+        """Return a path for a file that is not whole yet; a dead task's is deleted by a sweep."""
+        self.work.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self.work / f"{uuid.uuid4().hex}{suffix}"
 
     def old_work(self, *, before_s: float) -> list[Path]:
-        """Return scratch folders that were last touched before a time, seconds since 1970."""
+        """Return scratch files that were last touched before a time, seconds since 1970."""
         if not self.work.is_dir():
             return []
         found = ((path, status_at(path)) for path in sorted(self.work.iterdir()))

@@ -9,12 +9,14 @@ import pytest
 from reelflow.domain.post import PostState
 from reelflow.exceptions import (
     MediaRejectedError,
+    MediaToolError,
     MediaUnreadableError,
     PostNotTakeableError,
     SourceChangedError,
 )
+from reelflow.ledger import audit
 from reelflow.ledger.models import Account, Media, Post
-from reelflow.services.stage import begin, check_unchanged, source_path
+from reelflow.services.stage import begin, check_unchanged, postpone, source_path
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock, read_post
 
@@ -86,3 +88,29 @@ def test_a_source_that_grew_or_was_touched_is_another_file(
     os.utime(path, ns=(0, post.media.mtime_ns))
     with pytest.raises(SourceChangedError, match="1 now"):
         check_unchanged(path.lstat(), post.media)
+
+
+def test_a_stage_that_cannot_work_keeps_the_post_for_later_and_says_why(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    post = make_post(account)
+    missing = MediaToolError("ffmpeg is not installed: install it", code="ffmpeg_missing")
+
+    postpone(workspace, post.id, missing, actor="run")
+
+    kept = read_post(workspace, post.id)
+    assert (kept.state, kept.reason_code) == (PostState.READY, "ffmpeg_missing")
+    assert kept.reason == str(missing)
+    assert kept.rescheduled_because is None, "a person must look, so the run fails"
+    assert kept.due_at == clock() + workspace.rules.unreachable_retry
+    with workspace.ledger.read() as session:
+        assert audit.story(session, post.id)[-1].why.endswith(str(missing))
+
+
+def test_a_post_with_a_time_for_its_next_try_keeps_it(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    later = clock() + timedelta(minutes=1)
+    post = make_post(account, due_at=later)
+    postpone(workspace, post.id, MediaToolError("no room"), actor="run")
+    assert read_post(workspace, post.id).due_at == later

@@ -314,12 +314,13 @@ def test_a_rejected_file_that_never_reached_the_quarantine_is_moved_there(
 def test_work_of_dead_runs_is_deleted_and_fresh_work_is_kept(
     workspace: Workspace, clock: Clock, tiktok: TikTok
 ) -> None:
-    old, fresh = (workspace.folders.work_folder(name) for name in ("old", "fresh"))
-    (old / "part").write_bytes(b"left behind")
+    old, fresh = workspace.folders.scratch_path(".jpg"), workspace.folders.scratch_path()
+    old.write_bytes(b"left behind")
+    fresh.write_bytes(b"growing")
     oldest = clock() - workspace.rules.work_lifetime
     os.utime(old, (0, oldest.timestamp() - 1))
     os.utime(fresh, (0, oldest.timestamp() + 1))
-    assert sweep(workspace, tiktok).deleted_work == ["old"]
+    assert sweep(workspace, tiktok).deleted_work == [old.name]
     assert not old.exists()
     assert fresh.exists()
 

@@ -351,7 +351,9 @@ def test_a_reader_sees_all_of_a_file_or_nothing(tmp_path: Path) -> None:
 def test_old_scratch_space_is_found_and_deleted_links_without_their_targets(
     folders: LocalFolders, tmp_path: Path
 ) -> None:
-    old, new = folders.work_folder("old"), folders.work_folder("new")
+    old, new = folders.scratch_path(), folders.scratch_path()
+    old.mkdir()
+    new.touch()
     (old / "frame.jpg").touch()
     target = tmp_path / "target"
     target.mkdir()
@@ -359,7 +361,7 @@ def test_old_scratch_space_is_found_and_deleted_links_without_their_targets(
     os.utime(old, (1000, 1000))
     os.utime(folders.work / "link", (1000, 1000), follow_symlinks=False)
     found = folders.old_work(before_s=1001)
-    assert found == [folders.work / "link", old]
+    assert found == [old, folders.work / "link"]
     for path in found:
         folders.delete_work(path)
         folders.delete_work(path)
