@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.console import Console
 from demo.cases import ACCOUNTS, CASES, make_originals
 from demo.environment import REPOSITORY, StackFolders
 from demo.exceptions import StackError
+from demo.processes import exit_on_signals
 from demo.record import StackRecord
 from demo.report import build_report, print_report
 from demo.show import send_through
@@ -113,9 +113,8 @@ def _introduce(record: StackRecord) -> None:
 
 
 def main() -> None:
-    """Run the command line; end with what it started also on SIGTERM and SIGHUP."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda caught, _: sys.exit(128 + caught))
+    """Run the command line; what it started ends with it."""
+    exit_on_signals()
     try:
         app()
     except (StackError, requests.RequestException) as error:
