@@ -14,6 +14,7 @@ from itertools import zip_longest
 from pathlib import PurePath
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostState
@@ -96,6 +97,29 @@ def _register(workspace: Workspace, file: InboxFile, *, run: NormalRun, actor: s
         fields = _read_sidecar(file)
     except SidecarError as exc:
         fields, refusal = PostFields(), exc
+    try:
+        post = _write_rows(workspace, file, fields, refusal, run=run, actor=actor)
+    except IntegrityError:
+        # PostgreSQL lets two runs look at once; the second to write finds the first one's row.
+        with workspace.ledger.read() as session:
+            if workspace.folders.holds(file) and not _known(session, file):
+                raise
+        return None
+    if post is None:
+        return None
+    _finish_move(workspace, post.media_id, actor=actor)
+    return post.id
+
+
+def _write_rows(
+    workspace: Workspace,
+    file: InboxFile,
+    fields: PostFields,
+    refusal: SidecarError | None,
+    *,
+    run: NormalRun,
+    actor: str,
+) -> Post | None:
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         if not workspace.folders.holds(file) or _known(session, file):
@@ -113,8 +137,7 @@ def _register(workspace: Workspace, file: InboxFile, *, run: NormalRun, actor: s
         if joins and len(batches.post_ids(session, run.run_id)) < workspace.rules.batch_size:
             batches.append(session, run.run_id, [post.id], now=now)
             posts.claim(session, [post.id], run_id=run.run_id, now=now, claim=workspace.rules.claim)
-    _finish_move(workspace, media.id, actor=actor)
-    return post.id
+    return post
 
 
 def _refuse(post: Post, refusal: SidecarError) -> None:
