@@ -350,3 +350,14 @@ def test_a_post_that_another_process_settled_meanwhile_is_not_made_unknown(
     tiktok.on_call = lambda: change_post(workspace, post.id, state=S.PUBLISHED)
     sweep(workspace, tiktok)
     assert read_post(workspace, post.id).state is S.PUBLISHED
+
+
+def test_a_done_post_is_left_to_the_run_that_claims_it(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
+) -> None:
+    post = make_post(account, state=S.PUBLISHED, claimed_until=clock() + SECOND)
+    make_publication(workspace, post)
+    assert sweep(workspace, tiktok) == SweepReport()
+    clock.advance(SECOND)
+    report = sweep(workspace, tiktok)
+    assert (report.cleaned, [news.post_id for news in report.to_announce]) == ([post.id], [post.id])
