@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
+from reelflow_provider import preload
 from reelflow_provider.links import TikTokPostLink
 
 
@@ -12,3 +13,4 @@ class ReelflowPlugin(AirflowPlugin):
 
     name = "reelflow"
     operator_extra_links = [TikTokPostLink()]  # noqa: RUF012 - declared so by AirflowPlugin
+    listeners = [preload]  # noqa: RUF012 - declared so by AirflowPlugin

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from reelflow.exceptions import PostHeldError, PostNotTakeableError
+from reelflow.exceptions import (
+    ConfigurationError,
+    PostHeldError,
+    PostNotTakeableError,
+    ReelflowError,
+    TransientError,
+)
 from reelflow.settings import Settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from reelflow.services.workspace import Workspace
+
+
+log = logging.getLogger(__name__)
+
+
+class PostTask(Protocol):
+    """A task that works on one post."""
+
+    post_id: int
+
+    @property
+    def workspace(self) -> Workspace:
+        """The ledger and the folders."""
 
 
 class ReelflowOperator(BaseOperator):
@@ -61,12 +81,20 @@ def actor_of(context: Context) -> str:
 
 
 @contextmanager
-def skipping_what_is_not_for_this_run() -> Iterator[None]:
-    """Skip the task, with the reason, when the ledger says that a run leaves the post alone.
+def post_kept_or_skipped(task: PostTask, context: Context) -> Iterator[None]:
+    """Keep the post for a later run when a stage cannot work; skip what is not for this run.
 
     Airflow's own skip operators do not skip inside a mapped group; a raised skip does.
     """
+    from reelflow.services.stage import postpone
+
     try:
         yield
     except (PostNotTakeableError, PostHeldError) as exc:
         raise AirflowSkipException(str(exc)) from exc
+    except (TransientError, ConfigurationError) as exc:
+        try:
+            postpone(task.workspace, task.post_id, exc, actor=actor_of(context))
+        except ReelflowError as second:
+            log.warning("post %s: what went wrong was not recorded: %s", task.post_id, second)
+        raise

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from reelflow_provider.operators.base import (
     PostOperator,
     actor_of,
+    post_kept_or_skipped,
     run_id_of,
-    skipping_what_is_not_for_this_run,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class ValidateMediaOperator(PostOperator):
         """Return the file's SHA-256."""
         from reelflow.services.prepare import validate
 
-        with skipping_what_is_not_for_this_run():
+        with post_kept_or_skipped(self, context):
             return validate(
                 self.workspace, self.post_id, run_id=run_id_of(context), actor=actor_of(context)
             )
@@ -46,7 +46,7 @@ class ExtractMetadataOperator(PostOperator):
         """Return the stored values."""
         from reelflow.services.prepare import extract_metadata
 
-        with skipping_what_is_not_for_this_run():
+        with post_kept_or_skipped(self, context):
             return extract_metadata(self.workspace, self.post_id, run_id=run_id_of(context))
 
 
@@ -61,7 +61,7 @@ class GenerateThumbnailOperator(PostOperator):
         """Return where the picture lies, relative to the data folder."""
         from reelflow.services.prepare import generate_thumbnail
 
-        with skipping_what_is_not_for_this_run():
+        with post_kept_or_skipped(self, context):
             return generate_thumbnail(
                 self.workspace, self.post_id, run_id=run_id_of(context), actor=actor_of(context)
             )

@@ -13,8 +13,8 @@ from reelflow_provider.operators.base import (
     PostOperator,
     ReelflowOperator,
     actor_of,
+    post_kept_or_skipped,
     run_id_of,
-    skipping_what_is_not_for_this_run,
 )
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class CleanUpFilesOperator(PostOperator, AnnouncingOperator):
         from reelflow.services.cleanup import announcement, clean_up_files
         from reelflow.services.stage import begin
 
-        with skipping_what_is_not_for_this_run():
+        with post_kept_or_skipped(self, context):
             begin(self.workspace, self.post_id, run_id=run_id_of(context))
         deleted = clean_up_files(self.workspace, self.post_id)
         news = announcement(self.workspace, self.post_id)

@@ -10,8 +10,8 @@ from reelflow_provider.links import TikTokPostLink
 from reelflow_provider.operators.base import (
     PostOperator,
     actor_of,
+    post_kept_or_skipped,
     run_id_of,
-    skipping_what_is_not_for_this_run,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class TikTokUploadOperator(PostOperator):
         from reelflow.services.publish import upload_to_tiktok
 
         with (
-            skipping_what_is_not_for_this_run(),
+            post_kept_or_skipped(self, context),
             TikTokHook(self.tiktok_conn_id).get_conn(self.settings) as client,
         ):
             uploaded = upload_to_tiktok(

@@ -17,8 +17,8 @@ from reelflow_provider.hooks.tiktok import TikTokHook
 from reelflow_provider.links import TikTokPostLink
 from reelflow_provider.operators.base import (
     actor_of,
+    post_kept_or_skipped,
     run_id_of,
-    skipping_what_is_not_for_this_run,
 )
 
 if TYPE_CHECKING:
@@ -72,15 +72,16 @@ class TikTokPublishStatusSensor(BaseSensorOperator):
         return Settings.load()
 
     @cached_property
-    def _workspace(self) -> Workspace:
+    def workspace(self) -> Workspace:
+        """The ledger and the folders."""
         return self._settings.open_workspace()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask once, then defer until the status is final."""
         from reelflow.services.stage import begin
 
-        with skipping_what_is_not_for_this_run():
-            begin(self._workspace, self.post_id, run_id=run_id_of(context))
+        with post_kept_or_skipped(self, context):
+            begin(self.workspace, self.post_id, run_id=run_id_of(context))
         post, publication = self._read()
         if not self._is_waiting(post):
             return self._result(post, publication)
@@ -138,7 +139,7 @@ class TikTokPublishStatusSensor(BaseSensorOperator):
     def _read(self) -> tuple[Post, Publication | None]:
         from reelflow.ledger import posts, publications
 
-        with self._workspace.ledger.read() as session:
+        with self.workspace.ledger.read() as session:
             post = posts.get(session, self.post_id)
             return post, publications.current(session, self.post_id)
 
@@ -147,12 +148,12 @@ class TikTokPublishStatusSensor(BaseSensorOperator):
     ) -> tuple[Post, Publication | None]:
         from reelflow.services.settle import apply_status
 
-        apply_status(self._workspace, self.post_id, publish_id, status, actor=actor_of(context))
+        apply_status(self.workspace, self.post_id, publish_id, status, actor=actor_of(context))
         return self._read()
 
     def _is_waiting(self, post: Post) -> bool:
         if post.state is PostState.PUBLISHED_NO_LINK:
-            age_s = (self._workspace.ledger.now() - post.state_since).total_seconds()
+            age_s = (self.workspace.ledger.now() - post.state_since).total_seconds()
             return age_s < self._link_timeout_s(post)
         return post.state in PAST_LAST_BYTE
 
@@ -176,4 +177,4 @@ class TikTokPublishStatusSensor(BaseSensorOperator):
     def _access_token(self, post: Post) -> str:
         from reelflow.ledger import accounts
 
-        return accounts.access_token(post.account, self._workspace.ledger.cipher)
+        return accounts.access_token(post.account, self.workspace.ledger.cipher)

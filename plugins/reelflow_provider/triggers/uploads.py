@@ -22,7 +22,10 @@ UNSET_INTERVAL_S = 5.0
 
 
 class WorkWatch:
-    """Decides when seen work is worth an event: level-triggered, at most once a minute a set."""
+    """Decides when seen work is worth an event: level-triggered, at most once a minute a set.
+
+    Work that a run is just taking shrinks, and is no new work.
+    """
 
     def __init__(self, *, repeat_s: float = REPEAT_S) -> None:
         self._repeat_s = repeat_s
@@ -37,7 +40,7 @@ class WorkWatch:
         """
         if not work:
             return False  # what was fired for is remembered: it may be claimed for a while only
-        if work == self._fired_for and now_s - self._fired_at_s < self._repeat_s:
+        if work <= self._fired_for and now_s - self._fired_at_s < self._repeat_s:
             return False
         self._fired_for, self._fired_at_s = work, now_s
         return True

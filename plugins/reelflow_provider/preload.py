@@ -1,0 +1,41 @@
+"""Loads the stages' modules in Airflow's long-lived components, before they fork.
+
+LocalExecutor's workers are forked from the scheduler and every task from a worker, so what the
+scheduler has imported costs a task nothing: without this, each task of a post spends a quarter of
+a second of CPU on imports.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import Final
+
+from airflow.listeners import hookimpl
+
+log = logging.getLogger(__name__)
+
+_STAGES: Final = (
+    "reelflow_provider.operators.media",
+    "reelflow_provider.operators.posts",
+    "reelflow_provider.operators.tiktok",
+    "reelflow_provider.sensors.tiktok",
+    "reelflow_provider.triggers.tiktok",
+    "reelflow.services.cleanup",
+    "reelflow.services.discover",
+    "reelflow.services.prepare",
+    "reelflow.services.publish",
+    "reelflow.services.summarize",
+    "reelflow.services.sweep",
+    "reelflow.tiktok.client",
+)
+
+
+@hookimpl
+def on_starting(component: object) -> None:
+    """Import what tasks will need, if this is a component and not a task itself."""
+    if type(component).__name__ != "Job":
+        return
+    for name in _STAGES:
+        importlib.import_module(name)
+    log.debug("loaded the stages of Reelflow")
