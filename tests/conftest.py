@@ -1,8 +1,13 @@
-"""Fixtures for what works on a ledger and a data folder; see factories.py for their details."""
+"""Fixtures for what works on a ledger and a data folder (details in factories.py), or calls TikTok.
+
+No test sees the Airflow or the settings of whoever runs it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +16,22 @@ import pytest
 from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
 from tests import factories
+from tests.integration.simulator_process import Simulator
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give Airflow a home of the tests' own, before anything imports it."""
+    home = tempfile.TemporaryDirectory(prefix="reelflow-airflow-")
+    config.add_cleanup(home.cleanup)
+    for name in list(os.environ):
+        if name.startswith(("AIRFLOW", "REELFLOW_")):
+            del os.environ[name]
+    os.environ["AIRFLOW_HOME"] = home.name
+    os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+    os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(REPOSITORY / "dags")
+    os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(REPOSITORY / "plugins")
 
 
 @pytest.fixture
@@ -49,3 +70,20 @@ def drop(workspace: Workspace) -> Callable[..., Path]:
 @pytest.fixture
 def read_post(workspace: Workspace) -> Callable[[int], Post]:
     return partial(factories.read_post, workspace)
+
+
+@pytest.fixture(scope="module")
+def simulator_process() -> Iterator[Simulator]:
+    """A simulator in a process of its own, one for each module of tests."""
+    simulator = Simulator()
+    try:
+        yield simulator
+    finally:
+        simulator.stop()
+
+
+@pytest.fixture
+def simulator(simulator_process: Simulator) -> Simulator:
+    """The module's simulator, having forgotten everything."""
+    simulator_process.reset()
+    return simulator_process

@@ -1,8 +1,6 @@
-"""A real simulator process for each module, forgotten between tests, and a publisher before it."""
+"""A publisher before the simulator process of tests/conftest.py."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
@@ -10,21 +8,6 @@ from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.integration.publisher import Publisher
 from tests.integration.simulator_process import Simulator
-
-
-@pytest.fixture(scope="module")
-def simulator_process() -> Iterator[Simulator]:
-    simulator = Simulator()
-    try:
-        yield simulator
-    finally:
-        simulator.stop()
-
-
-@pytest.fixture
-def simulator(simulator_process: Simulator) -> Simulator:
-    simulator_process.reset()
-    return simulator_process
 
 
 @pytest.fixture

@@ -1,0 +1,181 @@
+"""The DAG ``publish_to_tiktok`` as Airflow reads it: its graph, its schedule, its promises."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pendulum
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG, AssetAll, AssetOrTimeSchedule, CronTriggerTimetable, TriggerRule
+from airflow.sdk.definitions.taskgroup import MappedTaskGroup
+from airflow.serialization.serialized_objects import DagSerialization
+
+from reelflow_provider.assets import PUBLISHED_POSTS, UPLOADS
+from reelflow_provider.retries import ReelflowRetryPolicy
+
+DAGS = Path(__file__).parents[3] / "dags"
+GROUP = "publish_post"
+
+#: Every edge between two stages, as the docstring of the DAG tells it.
+EDGES = {
+    ("find_new_uploads", "publish_post.validate"),
+    ("publish_post.validate", "publish_post.extract_metadata"),
+    ("publish_post.validate", "publish_post.generate_thumbnail"),
+    ("publish_post.extract_metadata", "publish_post.upload_to_tiktok"),
+    ("publish_post.generate_thumbnail", "publish_post.upload_to_tiktok"),
+    ("publish_post.upload_to_tiktok", "publish_post.wait_for_publish"),
+    ("publish_post.wait_for_publish", "publish_post.clean_up_files"),
+    ("publish_post.clean_up_files", "expire_sessions"),
+    ("expire_sessions", "summarize"),
+}
+STAGES = {name for edge in EDGES for name in edge}
+#: Each task of the group also waits for the list that the group expands over.
+EXPANSION = {("find_new_uploads", name) for name in STAGES if name.startswith(f"{GROUP}.")}
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    return DagBag(dag_folder=str(DAGS), safe_mode=False)
+
+
+@pytest.fixture(scope="module")
+def dag(bag: DagBag) -> DAG:
+    dag = bag.dags["publish_to_tiktok"]
+    assert isinstance(dag, DAG)
+    return dag
+
+
+@pytest.fixture(scope="module")
+def as_scheduled(dag: DAG) -> Any:
+    """The DAG as the scheduler has it: serialised, stored and read again."""
+    return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+
+
+def edges_of(dag: Any) -> set[tuple[str, str]]:
+    return {(task.task_id, below) for task in dag.tasks for below in task.downstream_task_ids}
+
+
+def test_every_dag_file_can_be_imported(bag: DagBag) -> None:
+    assert bag.import_errors == {}
+    assert set(bag.dags) == {"publish_to_tiktok"}
+
+
+def test_every_dag_is_named_like_its_file() -> None:
+    assert {path.stem for path in DAGS.glob("*.py")} == {"publish_to_tiktok"}
+
+
+def test_the_stages_follow_each_other_as_designed(dag: DAG) -> None:
+    assert {task.task_id for task in dag.tasks} == STAGES
+    assert edges_of(dag) == EDGES | EXPANSION
+
+
+def test_one_group_is_mapped_over_the_posts(dag: DAG) -> None:
+    group = dag.task_group.children[GROUP]
+    assert isinstance(group, MappedTaskGroup)
+    assert set(group.children) == {name for name in STAGES if name.startswith(f"{GROUP}.")}
+
+
+def test_the_scheduler_reads_the_same_graph(dag: DAG, as_scheduled: Any) -> None:
+    assert edges_of(as_scheduled) == edges_of(dag)
+    assert DagSerialization.serialize_dag(dag) == DagSerialization.serialize_dag(dag)
+
+
+def test_bad_posts_stop_neither_the_settling_nor_the_summary(dag: DAG) -> None:
+    rules = {task.task_id: task.trigger_rule for task in dag.tasks}
+    assert rules == {
+        **dict.fromkeys(STAGES, TriggerRule.ALL_SUCCESS),
+        "expire_sessions": TriggerRule.ALL_DONE,
+        "summarize": TriggerRule.ALL_DONE,
+    }
+
+
+def test_it_runs_daily_at_midnight_and_whenever_work_waits(dag: DAG) -> None:
+    schedule = dag.timetable
+    assert isinstance(schedule, AssetOrTimeSchedule)
+    assert schedule.asset_condition == AssetAll(UPLOADS)
+    assert schedule.timetable == CronTriggerTimetable(
+        "0 0 * * *", timezone="UTC", interval=timedelta(days=1)
+    )
+
+
+def test_its_next_two_runs_start_at_midnight_over_the_day_before(as_scheduled: Any) -> None:
+    runs = as_scheduled.iter_dagrun_infos_between(
+        pendulum.datetime(2026, 3, 28, 12), pendulum.datetime(2026, 3, 30, 12)
+    )
+    assert [(run.run_after, run.data_interval.start, run.data_interval.end) for run in runs] == [
+        (midnight, midnight - timedelta(days=1), midnight)
+        for midnight in (datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 3, 30, tzinfo=UTC))
+    ]
+
+
+def test_days_before_it_was_switched_on_are_left_to_backfills(dag: DAG, as_scheduled: Any) -> None:
+    assert dag.catchup is False
+    assert as_scheduled.timetable.periodic  # what Airflow lets be backfilled
+
+
+def test_the_watcher_reaches_the_triggerer(as_scheduled: Any) -> None:
+    ((_, asset),) = as_scheduled.timetable.asset_condition.iter_assets()
+    (watcher,) = asset.watchers
+    assert watcher.trigger["classpath"] == "reelflow_provider.triggers.uploads.UploadsTrigger"
+
+
+def test_a_begun_post_goes_before_the_next_one(dag: DAG) -> None:
+    assert {str(task.weight_rule) for task in dag.tasks} == {"upstream"}
+
+
+def test_every_task_is_retried_by_the_one_policy(dag: DAG) -> None:
+    for task in dag.tasks:
+        assert task.retries is not None
+        assert task.retries >= 2
+        assert isinstance(task.retry_policy, ReelflowRetryPolicy)
+
+
+def test_an_upload_ends_before_the_hour_of_its_url_does(dag: DAG) -> None:
+    limit = dag.get_task("publish_post.upload_to_tiktok").execution_timeout
+    assert limit is not None
+    assert timedelta(minutes=30) < limit < timedelta(hours=1)
+
+
+def test_runs_may_overlap_so_that_no_slow_one_holds_up_the_next(dag: DAG) -> None:
+    assert dag.max_active_runs is not None
+    assert dag.max_active_runs > 1
+
+
+def test_every_task_of_the_group_is_shown_under_its_file_name(dag: DAG) -> None:
+    # A group hands no template down to its tasks.
+    labels = {task.task_id: task.map_index_template for task in dag.tasks}
+    assert {name for name, label in labels.items() if label == "{{ task.file_name }}"} == {
+        name for name in STAGES if name.startswith(f"{GROUP}.")
+    }
+
+
+def test_only_tasks_that_learn_of_published_posts_announce_them(dag: DAG) -> None:
+    announcing = {task.task_id for task in dag.tasks if task.outlets}
+    assert announcing == {"publish_post.clean_up_files", "expire_sessions"}
+    assert all(dag.get_task(name).outlets == [PUBLISHED_POSTS] for name in announcing)
+
+
+def test_it_tells_people_what_it_is_and_whose(dag: DAG) -> None:
+    assert dag.tags == {"reelflow", "tiktok"}
+    assert dag.owner == "reelflow"
+    assert dag.doc_md is not None
+    for question in ("**What.**", "**When.**", "**Safe to clear.**", "**When it is red.**"):
+        assert question in dag.doc_md
+
+
+@pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.name)
+def test_a_dag_file_imports_nothing_of_ours_but_the_provider(path: Path) -> None:
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            imported.add(str(node.module))
+    others = {name.partition(".")[0] for name in imported} - set(sys.stdlib_module_names)
+    assert others <= {"airflow", "reelflow_provider"}

@@ -1,0 +1,86 @@
+"""Fixtures of the Airflow glue: the environment that a worker and the triggerer have."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reelflow.ledger.models import Account, Post
+from reelflow.services.workspace import Workspace
+from reelflow_provider.operators.tiktok import TikTokUploadOperator
+from tests import factories
+from tests.integration.simulator_process import Simulator
+from tests.unit.reelflow_provider.airflow_task import run_task
+
+Connect = Callable[..., None]
+
+
+@pytest.fixture
+def clock() -> factories.Clock:
+    """The machine's time when the test began; operators open the ledger with its clock."""
+    return factories.Clock(datetime.now(UTC))
+
+
+@pytest.fixture
+def worker(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """The workspace that operators and triggers find by their environment."""
+    monkeypatch.setenv("REELFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("REELFLOW_FERNET_KEY", factories.FERNET_KEY)
+    monkeypatch.setenv("REELFLOW_INBOX_QUIET_S", "0")
+    return workspace
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
+    """Set the connection ``tiktok_app`` to a host."""
+
+    def set_connection(host: str | None, conn_type: str = "tiktok", **fields: object) -> None:
+        connection = {"conn_type": conn_type, "host": host, "login": "key", **fields}
+        monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_APP", json.dumps(connection))
+
+    return set_connection
+
+
+@pytest.fixture
+def tiktok(
+    worker: Workspace, simulator: Simulator, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> Simulator:
+    """TikTok, played by the simulator that the connection names."""
+    connect(simulator.api, password="the client secret")
+    monkeypatch.setenv("REELFLOW_SIMULATOR_UPLOAD_HOSTS", simulator.upload_host)
+    return simulator
+
+
+@pytest.fixture
+def creator(worker: Workspace, tiktok: Simulator) -> Account:
+    """An account that TikTok knows."""
+    known = tiktok.accounts[0]
+    return factories.make_account(
+        worker, "aurora", open_id=known["open_id"], access_token=known["access_token"]
+    )
+
+
+@pytest.fixture
+def sent_post(worker: Workspace, creator: Account) -> Callable[..., Post]:
+    """Make a post whose last byte TikTok has; TikTok is PROCESSING it for one status call."""
+
+    def send(privacy_level: str = "PUBLIC_TO_EVERYONE", **fields: Any) -> Post:
+        post = factories.make_post(worker, creator, privacy_level=privacy_level, **fields)
+        ended = run_task(TikTokUploadOperator, post_id=post.id, file_name="clip.mp4")
+        assert ended.state == "success"
+        return factories.read_post(worker, post.id)
+
+    return send
+
+
+@pytest.fixture
+def closed_url() -> str:
+    """An address where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -1,0 +1,100 @@
+"""What all operators of a post share: their label, who acts, and which errors skip."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+
+from reelflow.domain.post import PostState
+from reelflow.exceptions import (
+    ConfigurationError,
+    MediaRejectedError,
+    MediaToolError,
+    PostFailedError,
+    PostHeldError,
+    PostNotTakeableError,
+    ReelflowError,
+)
+from reelflow.ledger import audit
+from reelflow.ledger.models import Account
+from reelflow.services.workspace import Workspace
+from reelflow_provider.operators.base import PostOperator, post_kept_or_skipped
+from reelflow_provider.operators.media import ExtractMetadataOperator, ValidateMediaOperator
+from tests import factories
+from tests.unit.reelflow_provider.airflow_task import RUN_ID, run_task
+
+#: A task on one post, and the context it runs in.
+Task = tuple[PostOperator, Any]
+
+
+@pytest.fixture
+def task(worker: Workspace, account: Account) -> Task:
+    post = factories.make_post(worker, account)
+    ti = SimpleNamespace(dag_id="tests", run_id=RUN_ID, task_id="task", map_index=0)
+    return PostOperator(task_id="task", post_id=post.id), {"ti": ti}
+
+
+def test_a_task_is_shown_under_its_file_name(worker: Workspace, account: Account) -> None:
+    post = factories.make_post(worker, account, file_name="spring garden.mp4")
+    ended = run_task(ExtractMetadataOperator, post_id=post.id, file_name="spring garden.mp4")
+    assert ended.message.rendered_map_index == "spring garden.mp4"
+
+
+def test_a_template_of_the_dag_s_author_wins() -> None:
+    operator = PostOperator(task_id="task", post_id=1, map_index_template="{{ task.post_id }}")
+    assert operator.map_index_template == "{{ task.post_id }}"
+
+
+def test_the_ledger_names_the_task_instance_that_acted(worker: Workspace, account: Account) -> None:
+    post = factories.make_post(worker, account, content=b"no video", validated=False)
+    run_task(ValidateMediaOperator, post_id=post.id, file_name="clip.mp4", map_index=3)
+    with worker.ledger.read() as session:
+        last = audit.story(session, post.id)[-1]
+    assert (last.to_state, last.actor) == ("REJECTED", f"tests/{RUN_ID}/task[3]")
+
+
+@pytest.mark.parametrize("error", [PostNotTakeableError("taken"), PostHeldError("held")])
+def test_what_is_not_for_this_run_skips_with_the_reason(error: Exception, task: Task) -> None:
+    with pytest.raises(AirflowSkipException, match=str(error)), post_kept_or_skipped(*task):
+        raise error
+
+
+@pytest.mark.parametrize(
+    "error", [MediaToolError("ffmpeg was killed"), ConfigurationError("ffmpeg is missing")]
+)
+def test_what_keeps_a_stage_from_working_is_recorded_for_a_later_run_and_raised(
+    error: ReelflowError, task: Task, worker: Workspace
+) -> None:
+    with pytest.raises(type(error), match=str(error)), post_kept_or_skipped(*task):
+        raise error
+    post = factories.read_post(worker, task[0].post_id)
+    assert (post.state, post.reason) == (PostState.READY, str(error))
+    assert post.due_at > worker.ledger.now()
+
+
+def test_an_error_stays_itself_when_it_cannot_be_recorded(
+    task: Task, worker: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    (worker.folders.root / "reelflow.db").unlink()
+    with (
+        caplog.at_level(logging.WARNING, "reelflow_provider"),
+        pytest.raises(MediaToolError, match="ffmpeg was killed"),
+        post_kept_or_skipped(*task),
+    ):
+        raise MediaToolError("ffmpeg was killed")
+    assert f"post {task[0].post_id}: what went wrong was not recorded" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "error", [MediaRejectedError("too short", violations=[]), PostFailedError("no"), OSError("I/O")]
+)
+def test_every_other_error_stays_as_it_is_and_records_nothing(
+    error: Exception, task: Task, worker: Workspace
+) -> None:
+    with pytest.raises(type(error)), post_kept_or_skipped(*task):
+        raise error
+    assert factories.read_post(worker, task[0].post_id).reason == "made by a test"

@@ -1,0 +1,132 @@
+"""The media operators as a worker runs them, on real files where a file is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from reelflow.domain.post import PostState
+from reelflow.exceptions import ConfigurationError, MediaRejectedError, MediaToolError
+from reelflow.ledger.models import Account, Post
+from reelflow.services.workspace import Workspace
+from reelflow_provider.operators.media import (
+    ExtractMetadataOperator,
+    GenerateThumbnailOperator,
+    ValidateMediaOperator,
+)
+from tests import factories, media_files
+from tests.unit.reelflow_provider.airflow_task import run_task
+
+OPERATORS = (ValidateMediaOperator, ExtractMetadataOperator, GenerateThumbnailOperator)
+
+
+@pytest.fixture
+def video(worker: Workspace, account: Account) -> Post:
+    """A post of a real video that nothing was done for yet."""
+    return factories.make_post(
+        worker, account, content=media_files.h264_mp4(), validated=False, file_name="clip.mp4"
+    )
+
+
+def test_a_video_is_validated_described_and_pictured(
+    worker: Workspace, video: Post, read_post: Callable[[int], Post]
+) -> None:
+    validated, described, pictured = (
+        run_task(operator, post_id=video.id, file_name="clip.mp4") for operator in OPERATORS
+    )
+    media = read_post(video.id).media
+    assert validated.result == media.sha256
+    assert described.result["video_codec"] == "h264"
+    assert described.result["duration_s"] == media.duration_s
+    assert pictured.result == media.thumbnail_path
+    assert worker.folders.path(pictured.result).read_bytes().startswith(b"\xff\xd8")
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_done_work_is_not_done_again(operator: Any, video: Post, worker: Workspace) -> None:
+    first = {
+        done: run_task(done, post_id=video.id, file_name="clip.mp4").result for done in OPERATORS
+    }
+    # Without its file, nothing but the ledger can answer.
+    worker.folders.path(video.media.source_path).unlink()
+    again = run_task(operator, post_id=video.id, file_name="clip.mp4")
+    assert (again.state, again.result) == ("success", first[operator])
+
+
+def test_a_bad_file_fails_its_task_at_once_with_the_fix(
+    worker: Workspace, account: Account, read_post: Callable[[int], Post]
+) -> None:
+    post = factories.make_post(worker, account, content=b"not a video at all", validated=False)
+    ended = run_task(ValidateMediaOperator, post_id=post.id, file_name="clip.mp4")
+    assert ended.state == "failed"  # and not up_for_retry: the file stays bad
+    assert isinstance(ended.error, MediaRejectedError)
+    assert "To fix:" in str(ended.error)
+    assert read_post(post.id).state is PostState.REJECTED
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_rejected_post_fails_again_for_the_same_reason(
+    operator: Any, worker: Workspace, account: Account
+) -> None:
+    post = factories.make_post(worker, account, content=b"not a video at all", validated=False)
+    first = run_task(ValidateMediaOperator, post_id=post.id, file_name="clip.mp4")
+    again = run_task(operator, post_id=post.id, file_name="clip.mp4")
+    assert again.state == "failed"
+    assert isinstance(first.error, MediaRejectedError)
+    assert isinstance(again.error, MediaRejectedError)
+    assert again.error.violations == first.error.violations
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize(
+    "state", [PostState.HELD, PostState.CANCELLED, PostState.MISSED, PostState.FAILED]
+)
+def test_a_post_that_is_not_for_a_run_skips_with_its_state_and_reason(
+    operator: Any, state: PostState, worker: Workspace, account: Account
+) -> None:
+    post = factories.make_post(worker, account, state=state, reason="somebody said so")
+    ended = run_task(operator, post_id=post.id, file_name="clip.mp4")
+    assert ended.skipped_because == f"post {post.id} is {state}: somebody said so."
+
+
+def test_the_same_bytes_as_another_post_skip(
+    worker: Workspace, account: Account, video: Post
+) -> None:
+    twin = factories.make_post(worker, account, content=media_files.h264_mp4(), validated=False)
+    run_task(ValidateMediaOperator, post_id=video.id, file_name="clip.mp4")
+    ended = run_task(ValidateMediaOperator, post_id=twin.id, file_name="clip.mp4")
+    assert f"the same bytes as post {video.id}" in ended.skipped_because
+
+
+def test_missing_media_tools_are_waited_for_and_the_post_is_kept(
+    video: Post, read_post: Callable[[int], Post], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    ended = run_task(ValidateMediaOperator, post_id=video.id, file_name="clip.mp4")
+    assert ended.state == "up_for_retry"
+    assert isinstance(ended.error, MediaToolError)
+    assert ended.message.retry_reason == ended.error.code
+    assert read_post(video.id).state is PostState.READY
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_wrong_setting_fails_at_once_and_is_named(
+    operator: Any, video: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELFLOW_BATCH_SIZE", "many")
+    ended = run_task(operator, post_id=video.id, file_name="clip.mp4")
+    assert ended.state == "failed"
+    assert isinstance(ended.error, ConfigurationError)
+    assert "REELFLOW_BATCH_SIZE is 'many'" in str(ended.error)
+
+
+def test_each_stage_renews_the_claim_of_its_run(
+    worker: Workspace, video: Post, read_post: Callable[[int], Post]
+) -> None:
+    run_task(ValidateMediaOperator, run_id="run-7", post_id=video.id, file_name="clip.mp4")
+    claimed = read_post(video.id)
+    assert claimed.claimed_by == "run-7"
+    assert claimed.claimed_until is not None
+    assert claimed.claimed_until > worker.ledger.now()

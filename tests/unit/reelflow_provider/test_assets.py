@@ -1,0 +1,24 @@
+"""The assets: what wakes the DAG, and what it announces."""
+
+from __future__ import annotations
+
+from airflow.sdk import Asset
+
+from reelflow_provider.assets import PUBLISHED, PUBLISHED_POSTS, UPLOADS
+from reelflow_provider.triggers.uploads import UploadsTrigger
+
+
+def test_work_is_watched_by_one_trigger_only() -> None:
+    (watcher,) = UPLOADS.watchers
+    assert isinstance(watcher.trigger, UploadsTrigger)
+
+
+def test_the_assets_have_schemes_of_ours_so_no_other_provider_rewrites_them() -> None:
+    assert (UPLOADS.name, UPLOADS.uri) == ("reelflow_uploads", "x-reelflow://uploads")
+    assert (PUBLISHED.name, PUBLISHED.uri) == ("reelflow_published", "x-reelflow://published")
+
+
+def test_posts_are_announced_through_an_alias_so_that_nothing_published_emits_nothing() -> None:
+    assert not isinstance(PUBLISHED_POSTS, Asset)
+    assert PUBLISHED_POSTS.name == "reelflow_published_posts"
+    assert PUBLISHED.watchers == []

@@ -1,0 +1,281 @@
+"""TikTokPublishStatusTrigger: polls a scripted TikTok until there is something to say."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from pkgutil import resolve_name
+from typing import Any, cast
+
+import pytest
+from airflow.sdk.serde import deserialize, serialize
+
+from reelflow.domain.post import PostState
+from reelflow.ledger.models import Account, Post
+from reelflow.services.workspace import Workspace
+from reelflow_provider.triggers.tiktok import TikTokPublishStatusTrigger
+from tests import factories
+from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
+from tests.unit.reelflow_provider.conftest import Connect
+from tests.unit.reelflow_provider.triggers.quick_loop import Watched, all_events, run_quickly
+
+PUBLISH_ID = "v_pub_file~v2-1.123456789"
+LINK = 7300000000000000001
+PENDING = ok({"status": "PROCESSING_UPLOAD", "uploaded_bytes": 5})
+COMPLETE = ok({"status": "PUBLISH_COMPLETE"})
+LINKED = ok({"status": "PUBLISH_COMPLETE", "publicaly_available_post_id": [LINK]})
+
+
+@pytest.fixture
+def server(connect: Connect) -> Iterator[ScriptedServer]:
+    server = ScriptedServer()
+    connect(f"http://{server.address}")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def post(worker: Workspace, account: Account) -> Post:
+    return factories.make_post(worker, account, state=PostState.PROCESSING)
+
+
+def make_trigger(post_id: int, **fields: Any) -> TikTokPublishStatusTrigger:
+    arguments: dict[str, Any] = {
+        "post_id": post_id,
+        "publish_id": PUBLISH_ID,
+        "tiktok_conn_id": "tiktok_app",
+        "poll_interval_s": 12.0,
+        "ends_at_s": time.time() + 1800,
+        "link_timeout_s": 0.0,
+        **fields,
+    }
+    return TikTokPublishStatusTrigger(**arguments)
+
+
+def stored_and_read(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return what Airflow reads of fields that it has stored."""
+    stored = json.loads(json.dumps(serialize(fields)))
+    return cast("dict[str, Any]", deserialize(stored))
+
+
+def refusal(status: int, code: str, **headers: str) -> bytes:
+    return http(status, json.dumps({"error": {"code": code, "message": "no"}}).encode(), **headers)
+
+
+def test_it_survives_the_way_to_the_triggerer_and_back() -> None:
+    trigger = make_trigger(7, link_timeout_s=60.0)
+    classpath, kwargs = trigger.serialize()
+    again = resolve_name(classpath)(**stored_and_read(kwargs))
+    assert type(again) is TikTokPublishStatusTrigger
+    assert again.serialize() == trigger.serialize()
+    assert vars(again).items() >= kwargs.items()
+
+
+def test_no_token_travels_with_it(post: Post) -> None:
+    assert "act." not in repr(make_trigger(post.id).serialize())
+
+
+def test_it_asks_about_its_publication_with_the_token_of_the_ledger(
+    post: Post, server: ScriptedServer
+) -> None:
+    server.answers = [LINKED]
+    all_events(make_trigger(post.id))
+    (asked,) = server.received
+    assert asked.headers["authorization"] == "Bearer act.acme"
+    assert json.loads(asked.body) == {"publish_id": PUBLISH_ID}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (LINKED, {"status": "PUBLISH_COMPLETE", "post_ids": (str(LINK),)}),
+        (COMPLETE, {"status": "PUBLISH_COMPLETE", "post_ids": ()}),
+        (ok({"status": "SEND_TO_USER_INBOX"}), {"status": "SEND_TO_USER_INBOX"}),
+        (
+            ok({"status": "FAILED", "fail_reason": "duration_check_failed"}),
+            {"status": "FAILED", "fail_reason": "duration_check_failed"},
+        ),
+    ],
+    ids=["published", "published without a link", "in the inbox", "failed"],
+)
+def test_each_final_status_is_fired_once(
+    answer: bytes, said: dict[str, Any], post: Post, server: ScriptedServer
+) -> None:
+    server.answers = [answer]
+    (event,), _ = all_events(make_trigger(post.id))
+    assert event["outcome"] == "status"
+    assert event["publish_id"] == PUBLISH_ID
+    assert event.items() >= said.items()
+
+
+def test_what_it_fires_can_be_stored(post: Post, server: ScriptedServer) -> None:
+    server.answers = [LINKED]
+    (event,), _ = all_events(make_trigger(post.id))
+    assert list(stored_and_read(event)["post_ids"]) == [str(LINK)]
+
+
+def test_nothing_is_fired_while_tiktok_is_processing(post: Post, server: ScriptedServer) -> None:
+    server.answers = [PENDING] * 10_000
+
+    async def look() -> None:
+        await Watched(make_trigger(post.id)).no_event_for(looks=5)
+
+    run_quickly(look)
+    assert len(server.received) >= 4
+
+
+def test_it_pauses_before_each_poll_the_first_one_too(post: Post, server: ScriptedServer) -> None:
+    server.answers = [PENDING, PENDING, LINKED]
+    _, pauses_s = all_events(make_trigger(post.id, poll_interval_s=12.0))
+    assert pauses_s == [12.0, 12.0, 12.0]
+
+
+@pytest.mark.parametrize("status", ["PROCESSING_DOWNLOAD", "SOMETHING_NEW", "publish_complete"])
+def test_an_unknown_status_is_pending(status: str, post: Post, server: ScriptedServer) -> None:
+    server.answers = [ok({"status": status}), ok({"status": status}), LINKED]
+    (event,), _ = all_events(make_trigger(post.id))
+    assert event["status"] == "PUBLISH_COMPLETE"
+    assert len(server.received) == 3
+
+
+@pytest.mark.parametrize("status", ["PROCESSING_UPLOAD", "SOMETHING_NEW"])
+def test_the_deadline_ends_the_waiting_after_a_last_poll(
+    status: str, post: Post, server: ScriptedServer
+) -> None:
+    server.answers = [ok({"status": status})]
+    (event,), _ = all_events(make_trigger(post.id, ends_at_s=time.time() - 1))
+    assert event == {"outcome": "deadline", "publish_id": PUBLISH_ID, "status": status}
+
+
+def test_a_final_status_at_the_deadline_counts(post: Post, server: ScriptedServer) -> None:
+    server.answers = [LINKED]
+    (event,), _ = all_events(make_trigger(post.id, ends_at_s=time.time() - 1))
+    assert event["outcome"] == "status"
+
+
+def test_a_deadline_without_any_answer_says_so(
+    post: Post, connect: Connect, closed_url: str
+) -> None:
+    connect(closed_url)
+    (event,), _ = all_events(make_trigger(post.id, ends_at_s=time.time() - 1))
+    assert event == {"outcome": "deadline", "publish_id": PUBLISH_ID, "status": "none"}
+
+
+def test_a_long_pause_ends_with_the_waiting_but_never_right_after_the_deferral(
+    post: Post, server: ScriptedServer
+) -> None:
+    server.answers = [PENDING]
+    over = make_trigger(post.id, poll_interval_s=3600, ends_at_s=time.time() - 1)
+    assert all_events(over)[1] == [10.0]
+    server.answers = [LINKED]
+    soon = make_trigger(post.id, poll_interval_s=3600, ends_at_s=time.time() + 100)
+    (pause_s,) = all_events(soon)[1]
+    assert 10 < pause_s <= 100
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [http(503), http(200, b"<html>"), refusal(500, "internal_error")],
+    ids=["a gateway", "a page", "an internal error"],
+)
+def test_trouble_that_passes_keeps_it_polling(
+    answer: bytes, post: Post, server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answers = [answer, answer, LINKED]
+    with caplog.at_level(logging.WARNING, "reelflow_provider"):
+        (event,), _ = all_events(make_trigger(post.id))
+    assert event["outcome"] == "status"
+    assert len(caplog.records) == 2
+    assert f"post {post.id}: no status yet" in caplog.text
+
+
+def test_a_locked_ledger_keeps_it_polling(
+    post: Post, server: ScriptedServer, worker: Workspace
+) -> None:
+    # A folder where the file should be: nothing can be opened there, until somebody repairs it.
+    path = worker.folders.root / "reelflow.db"
+    kept = path.rename(path.with_name("kept.db"))
+    path.mkdir()
+    trigger = make_trigger(post.id)
+    server.answers = [LINKED]
+
+    async def repair_later() -> Any:
+        watched = Watched(trigger)
+        await watched.no_event_for(looks=2)
+        path.rmdir()
+        kept.rename(path)
+        return await watched.event()
+
+    assert run_quickly(repair_later)[0]["outcome"] == "status"
+
+
+@pytest.mark.parametrize(("asked_s", "waited_s"), [("7", 7.0), ("3600", 60.0)])
+def test_it_waits_as_long_as_tiktok_asks_but_no_more_than_a_minute(
+    asked_s: str, waited_s: float, post: Post, server: ScriptedServer
+) -> None:
+    server.answers = [refusal(429, "rate_limit_exceeded", Retry_After=asked_s), LINKED]
+    (event,), pauses_s = all_events(make_trigger(post.id, poll_interval_s=12.0))
+    assert event["outcome"] == "status"
+    assert pauses_s == [12.0, waited_s, 12.0]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(401, "access_token_invalid"), (400, "invalid_publish_id")]
+)
+def test_a_refusal_is_fired_with_tiktok_s_code(
+    status: int, code: str, post: Post, server: ScriptedServer
+) -> None:
+    server.answers = [refusal(status, code)]
+    (event,), _ = all_events(make_trigger(post.id))
+    assert event["outcome"] == "refused"
+    assert event["code"] == code
+    assert event["message"]
+    assert "act.acme" not in repr(event)
+
+
+def test_a_missing_connection_is_fired_as_a_refusal_with_the_fix(post: Post) -> None:
+    (event,), pauses_s = all_events(make_trigger(post.id))
+    assert (event["outcome"], event["code"]) == ("refused", "connection_missing")
+    assert "add one of type 'tiktok'" in event["message"]
+    assert pauses_s == []
+
+
+def test_a_wrong_key_is_fired_as_a_refusal_with_the_fix(
+    post: Post, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELFLOW_FERNET_KEY", "cmVlbGZsb3ctYW5vdGhlci1rZXktbm90LWEtc2VjcmU=")
+    (event,), _ = all_events(make_trigger(post.id))
+    assert event["outcome"] == "refused"
+    assert "key" in event["message"]
+    assert server.received == []
+
+
+def test_a_published_post_is_polled_on_for_its_link(post: Post, server: ScriptedServer) -> None:
+    server.answers = [PENDING, COMPLETE, COMPLETE, LINKED]
+    (event,), _ = all_events(make_trigger(post.id, link_timeout_s=60.0))
+    assert event["post_ids"] == (str(LINK),)
+
+
+def test_a_link_that_does_not_come_in_time_is_done_without(
+    post: Post, server: ScriptedServer
+) -> None:
+    server.answers = [COMPLETE] * 10_000
+    (event,), _ = all_events(make_trigger(post.id, link_timeout_s=0.05))
+    assert (event["outcome"], event["post_ids"]) == ("status", ())
+    assert len(server.received) > 1
+
+
+def test_the_deadline_ends_the_waiting_for_the_link_too(post: Post, server: ScriptedServer) -> None:
+    server.answers = [COMPLETE]
+    trigger = make_trigger(post.id, link_timeout_s=60.0, ends_at_s=time.time() - 1)
+    (event,), _ = all_events(trigger)
+    assert (event["outcome"], event["post_ids"]) == ("status", ())
+
+
+def test_it_only_reads(post: Post, server: ScriptedServer, worker: Workspace) -> None:
+    server.answers = [LINKED]
+    all_events(make_trigger(post.id))
+    after = factories.read_post(worker, post.id)
+    assert (after.state, after.state_since) == (post.state, post.state_since)
