@@ -62,6 +62,7 @@ def test_a_cleared_run_gets_the_same_posts_again_and_nothing_else(
     assert find(workspace, run) == posts
     change_post(workspace, posts[0], state=PostState.PUBLISHED)
     change_post(workspace, posts[1], state=PostState.REJECTED)
+    make_post(account)
     clock.advance(2 * DAY)
     make_post(account)
     drop(account, "new.mp4")
@@ -150,15 +151,13 @@ def test_posts_that_a_cleared_backfill_has_already_take_no_room_from_new_ones(
     workspace = factories.open_workspace(tmp_path, clock, batch_size=3)
     account = factories.make_account(workspace)
 
-    def missed() -> int:
-        return factories.make_post(
-            workspace, account, state=PostState.MISSED, publish_at=START, due_at=START
-        ).id
+    def wished() -> int:
+        return factories.make_post(workspace, account, publish_at=START, due_at=START).id
 
-    known = [missed(), missed()]
+    known = [wished(), wished()]
     assert find(workspace, backfill()) == known
     summarize(workspace, "backfill")  # gives the claims back
-    new = [missed(), missed()]
+    new = [wished(), wished()]
     assert find(workspace, backfill()) == [*known, new[0]]
     assert find(workspace, backfill()) == [*known, new[0]]
 
