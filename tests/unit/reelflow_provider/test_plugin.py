@@ -10,6 +10,9 @@ from pathlib import Path
 
 from airflow import plugins_manager
 
+from reelflow_provider import preload
+from reelflow_provider.plugin import ReelflowPlugin
+
 REPOSITORY = Path(__file__).parents[3]
 
 LOADED_BY_PLUGIN = """
@@ -42,6 +45,11 @@ def in_new_process(code: str, airflow_home: Path) -> object:
 def test_airflow_finds_the_plugin_by_its_entry_point() -> None:
     (plugin,) = (one for one in plugins_manager.get_plugin_info() if one["name"] == "reelflow")
     assert "reelflow==" in str(plugin["source"])
+
+
+def test_the_plugin_listens_for_the_start_of_components() -> None:
+    assert preload.on_starting
+    assert ReelflowPlugin.listeners == [preload]
 
 
 def test_the_plugin_loads_nothing_but_its_links_and_errors(tmp_path: Path) -> None:
