@@ -48,7 +48,6 @@ def test_airflow_finds_the_plugin_by_its_entry_point() -> None:
 
 
 def test_the_plugin_listens_for_the_start_of_components() -> None:
-    assert preload.on_starting
     assert ReelflowPlugin.listeners == [preload]
 
 
