@@ -73,7 +73,13 @@ def run(folder: Path, *, rounds: int) -> dict[str, Any]:
     noop_s: list[float] = []
     publish_s: list[float] = []
     cpu: dict[str, list[float]] = {"noop": [], "publish": []}
-    with Stack(folder / "stack", extra_environment=extra) as stack:
+    stack = Stack(
+        folder / "stack",
+        extra_environment=extra,
+        # One deferral each, as in the DAG that does nothing: waiting for a link is TikTok's time.
+        simulator_arguments=("--link-polls", "0"),
+    )
+    with stack:
         stack.start()
         accounts = [one.username for one in stack.running_simulator().accounts[:ACCOUNTS]]
         for account in accounts:

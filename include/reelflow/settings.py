@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import Engine
 
 from reelflow.exceptions import ConfigurationError
-from reelflow.ledger.engine import check_revision
+from reelflow.ledger.cipher import Cipher
+from reelflow.ledger.engine import check_revision, open_engine
 from reelflow.ledger.ledger import Ledger
 from reelflow.services.workspace import PublishingRules, Workspace
 from reelflow.storage.local import LocalFolders
@@ -104,8 +106,18 @@ class Settings(BaseSettings):
         :raises ConfigurationError: key or database URL are missing or malformed
         :raises LedgerNotMigratedError: the ledger needs ``reelflow db upgrade``
         """
-        ledger = Ledger.open(self.ledger_url, self.fernet_key.get_secret_value())
+        cipher = Cipher(self.fernet_key.get_secret_value())
+        ledger = Ledger(_engine(self.ledger_url), cipher)
         check_revision(ledger.engine)
         folders = LocalFolders(self.data_folder)
         folders.create()
         return Workspace(ledger=ledger, folders=folders, rules=self.rules)
+
+
+@lru_cache(maxsize=8)
+def _engine(ledger_url: str) -> Engine:
+    """Return one engine a database and process, also across forks: it pools no connections.
+
+    What it learned of the database and the statements it compiled are kept.
+    """
+    return open_engine(ledger_url)

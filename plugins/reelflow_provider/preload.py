@@ -13,12 +13,16 @@ from typing import Final
 
 from airflow.listeners import hookimpl
 
+from reelflow.exceptions import ReelflowError
+
 log = logging.getLogger(__name__)
 
 _STAGES: Final = (
+    "reelflow_provider.assets",
     "reelflow_provider.operators.media",
     "reelflow_provider.operators.posts",
     "reelflow_provider.operators.tiktok",
+    "reelflow_provider.retries",
     "reelflow_provider.sensors.tiktok",
     "reelflow_provider.triggers.tiktok",
     "reelflow.services.cleanup",
@@ -36,6 +40,23 @@ def on_starting(component: object) -> None:
     """Import what tasks will need, if this is a component and not a task itself."""
     if type(component).__name__ != "Job":
         return
+    from reelflow.ledger.models import Base
+
     for name in _STAGES:
         importlib.import_module(name)
-    log.debug("loaded the stages of Reelflow")
+    Base.registry.configure()
+    _warm_up()
+
+
+def _warm_up() -> None:
+    """Compile the stages' statements; a ledger that is not ready is no reason not to start."""
+    from reelflow.services.warmup import warm_up
+    from reelflow.settings import Settings
+
+    try:
+        settings = Settings.load()
+        # A database elsewhere may answer late or never, which must not hold up a component.
+        if settings.ledger_url.startswith("sqlite"):
+            warm_up(settings.open_workspace())
+    except ReelflowError as exc:
+        log.info("tasks will start more slowly: %s", exc)

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from reelflow.ledger.cipher import Cipher
-from reelflow.ledger.engine import open_engine, transaction
+from reelflow.ledger.engine import transaction
 
 
 def utc_now() -> datetime:
@@ -32,11 +32,6 @@ class Ledger:
         self.engine = engine
         self.cipher = cipher
         self.now = now
-
-    @classmethod
-    def open(cls, database_url: str, key: str) -> Ledger:
-        """Open the ledger at a database URL with a Fernet key."""
-        return cls(open_engine(database_url), Cipher(key))
 
     def read(self) -> AbstractContextManager[Session]:
         """Open a transaction that only reads."""

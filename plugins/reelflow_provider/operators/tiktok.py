@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reelflow_provider.hooks.tiktok import TikTokHook
-from reelflow_provider.links import TikTokPostLink
 from reelflow_provider.operators.base import (
     PostOperator,
     actor_of,
@@ -28,7 +27,6 @@ class TikTokUploadOperator(PostOperator):
     :param tiktok_conn_id: connection of type ``tiktok``; its host decides TikTok or simulator
     """
 
-    operator_extra_links = (TikTokPostLink(),)
     template_fields: Sequence[str] = (*PostOperator.template_fields, "tiktok_conn_id")
 
     def __init__(
