@@ -61,34 +61,26 @@ from reelflow_provider.sensors.tiktok import TikTokPublishStatusSensor
 def publish_to_tiktok() -> None:
     """Wire the stages; what each does is told by its operator."""
 
-    @task_group
-    def publish_post(post_id: int, file_name: str) -> None:
-        validate = ValidateMediaOperator(task_id="validate", post_id=post_id, file_name=file_name)
-        metadata = ExtractMetadataOperator(
-            task_id="extract_metadata", post_id=post_id, file_name=file_name
-        )
-        thumbnail = GenerateThumbnailOperator(
-            task_id="generate_thumbnail", post_id=post_id, file_name=file_name
-        )
+    # What the stages find is in the ledger; in XCom it would cost each task a call of the API more.
+    @task_group(default_args={"do_xcom_push": False})
+    def publish_post(post_id: int) -> None:
+        validate = ValidateMediaOperator(task_id="validate", post_id=post_id)
+        metadata = ExtractMetadataOperator(task_id="extract_metadata", post_id=post_id)
+        thumbnail = GenerateThumbnailOperator(task_id="generate_thumbnail", post_id=post_id)
         upload = TikTokUploadOperator(
             task_id="upload_to_tiktok",
             post_id=post_id,
-            file_name=file_name,
             # Below the hour that an upload URL lives.
             execution_timeout=timedelta(minutes=55),
         )
-        wait = TikTokPublishStatusSensor(
-            task_id="wait_for_publish", post_id=post_id, file_name=file_name
-        )
-        clean_up = CleanUpFilesOperator(
-            task_id="clean_up_files", post_id=post_id, file_name=file_name
-        )
+        wait = TikTokPublishStatusSensor(task_id="wait_for_publish", post_id=post_id)
+        clean_up = CleanUpFilesOperator(task_id="clean_up_files", post_id=post_id)
         validate >> [metadata, thumbnail] >> upload >> wait >> clean_up
 
     find = FindNewUploadsOperator(task_id="find_new_uploads")
     expire = ExpireSessionsOperator(task_id="expire_sessions", trigger_rule="all_done")
-    summarize = SummarizeOperator(task_id="summarize", trigger_rule="all_done")
-    publish_post.expand_kwargs(find.output) >> expire >> summarize
+    summarize = SummarizeOperator(task_id="summarize", batch=find.output, trigger_rule="all_done")
+    publish_post.expand(post_id=find.output) >> expire >> summarize
 
 
 publish_to_tiktok()

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
@@ -29,18 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class PostTask(Protocol):
-    """A task that works on one post."""
-
-    post_id: int
-
-    @property
-    def workspace(self) -> Workspace:
-        """The ledger and the folders."""
-
-
-class ReelflowOperator(BaseOperator):
-    """Base of the operators: settings and workspace of this process, and who acts."""
+class LedgerMixin:
+    """What a task needs to work with the ledger: this process's settings and workspace."""
 
     @cached_property
     def settings(self) -> Settings:
@@ -53,20 +43,43 @@ class ReelflowOperator(BaseOperator):
         return self.settings.open_workspace()
 
 
-class PostOperator(ReelflowOperator):
+class PostMixin(LedgerMixin):
+    """A task that works on one post, and is shown under its file's name."""
+
+    post_id: int
+
+    #: The ledger is asked for the name where it is shown: a second mapped argument would cost each
+    #: task another call of Airflow's API.
+    LABEL = "{{ task.file_name }}"
+
+    @cached_property
+    def file_name(self) -> str:
+        """The name of the post's file."""
+        from reelflow.ledger import posts
+
+        try:
+            with self.workspace.ledger.read() as session:
+                return posts.get(session, self.post_id).media.file_name
+        except ReelflowError:
+            return f"post {self.post_id}"  # a label is no reason to hide what the task itself says
+
+
+class ReelflowOperator(LedgerMixin, BaseOperator):
+    """Base of the operators."""
+
+
+class PostOperator(PostMixin, ReelflowOperator):
     """Base of the operators that work on one post.
 
     :param post_id: the post in the ledger
-    :param file_name: its file's name; the task instance is shown under it
     """
 
-    template_fields: Sequence[str] = ("post_id", "file_name")
+    template_fields: Sequence[str] = ("post_id",)
 
-    def __init__(self, *, post_id: int, file_name: str = "", **kwargs: Any) -> None:
-        kwargs.setdefault("map_index_template", "{{ task.file_name }}")
+    def __init__(self, *, post_id: int, **kwargs: Any) -> None:
+        kwargs.setdefault("map_index_template", self.LABEL)
         super().__init__(**kwargs)
         self.post_id = post_id
-        self.file_name = file_name
 
 
 def run_id_of(context: Context) -> str:
@@ -81,7 +94,7 @@ def actor_of(context: Context) -> str:
 
 
 @contextmanager
-def post_kept_or_skipped(task: PostTask, context: Context) -> Iterator[None]:
+def post_kept_or_skipped(task: PostMixin, context: Context) -> Iterator[None]:
     """Keep the post for a later run when a stage cannot work; skip what is not for this run.
 
     Airflow's own skip operators do not skip inside a mapped group; a raised skip does.

@@ -22,7 +22,6 @@ class ValidateMediaOperator(PostOperator):
     REJECTED and the file moves to the quarantine. The same bytes as another post skip it.
 
     :param post_id: the post in the ledger
-    :param file_name: its file's name
     """
 
     def execute(self, context: Context) -> str:
@@ -39,7 +38,6 @@ class ExtractMetadataOperator(PostOperator):
     """Store what was measured of a post's file on its media row.
 
     :param post_id: the post in the ledger
-    :param file_name: its file's name
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -54,7 +52,6 @@ class GenerateThumbnailOperator(PostOperator):
     """Make the cover picture of a post's file.
 
     :param post_id: the post in the ledger
-    :param file_name: its file's name
     """
 
     def execute(self, context: Context) -> str:

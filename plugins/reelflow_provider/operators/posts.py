@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 class FindNewUploadsOperator(ReelflowOperator):
     """Register the inbox's files and take this run's batch of due posts.
 
-    Its result is what the mapped task group expands over: each post's ``post_id`` and
-    ``file_name``. The same run, cleared, gets the same batch again.
+    Its result is what the mapped task group expands over: the posts' ids. The same run, cleared,
+    gets the same batch again.
     """
 
-    def execute(self, context: Context) -> list[dict[str, Any]]:
+    def execute(self, context: Context) -> list[int]:
         """Return the batch."""
         from reelflow.services.discover import find_new_uploads
 
         batch = find_new_uploads(self.workspace, self._run(context), actor=actor_of(context))
         for post in batch:
             self.log.info("post %s: %s", post.post_id, post.file_name)
-        return [asdict(post) for post in batch]
+        return [post.post_id for post in batch]
 
     def _run(self, context: Context) -> Run:
         from reelflow.domain.schedule import BackfillRun, NormalRun
@@ -85,7 +85,6 @@ class CleanUpFilesOperator(PostOperator, AnnouncingOperator):
     """Delete the source of a post that TikTok has, and announce the post.
 
     :param post_id: the post in the ledger
-    :param file_name: its file's name
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -145,13 +144,27 @@ class SummarizeOperator(ReelflowOperator):
     """Say what became of the run's posts, by the ledger, and fail the run where a person must look.
 
     The run fails if a post of its batch is FAILED, REJECTED or UNKNOWN, or was not sent and has
-    no recorded time for its next try.
+    no recorded time for its next try; and if there is no batch, because it could not be found.
+
+    :param batch: the result of :class:`FindNewUploadsOperator`
     """
+
+    template_fields: Sequence[str] = ("batch",)
+
+    def __init__(self, *, batch: list[int] | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.batch = batch
 
     def execute(self, context: Context) -> dict[str, int]:
         """Return how many posts are in each state."""
         from reelflow.services.summarize import summarize
 
+        if self.batch is None:
+            raise TerminalError(
+                "the run has no batch: find_new_uploads did not end, its log says why. Clear it, "
+                "or wait for the next run",
+                code="no_batch",
+            )
         summary = summarize(self.workspace, run_id_of(context))
         for line in summary.lines:
             self.log.info("%s", line)

@@ -23,7 +23,6 @@ class TikTokUploadOperator(PostOperator):
     Cleared or retried at any time it posts nothing twice: the ledger knows what TikTok has.
 
     :param post_id: the post in the ledger
-    :param file_name: its file's name
     :param tiktok_conn_id: connection of type ``tiktok``; its host decides TikTok or simulator
     """
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator
@@ -12,10 +11,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState, PrivacyLevel
 from reelflow.exceptions import PostFailedError, TerminalError
-from reelflow.settings import Settings
 from reelflow_provider.hooks.tiktok import TikTokHook
 from reelflow_provider.links import TikTokPostLink
 from reelflow_provider.operators.base import (
+    PostMixin,
     actor_of,
     post_kept_or_skipped,
     run_id_of,
@@ -25,14 +24,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from reelflow.ledger.models import Post, Publication
-    from reelflow.services.workspace import Workspace
     from reelflow.tiktok.models import PublishStatus
 
 #: Airflow's own limit on the deferral; the trigger's deadline comes first.
 _DEFERRAL_SLACK = timedelta(minutes=5)
 
 
-class TikTokPublishStatusSensor(BaseSensorOperator):
+class TikTokPublishStatusSensor(PostMixin, BaseSensorOperator):
     """Wait until TikTok has published a post, or has said why not.
 
     It asks once before it defers, and the answer is written to the ledger the same way however
@@ -40,41 +38,29 @@ class TikTokPublishStatusSensor(BaseSensorOperator):
     is skipped: the post stays PROCESSING and is settled by a later run.
 
     :param post_id: the post in the ledger
-    :param file_name: its file's name
     :param tiktok_conn_id: connection of type ``tiktok``
     :param poll_interval_s: pause between two polls, at least 10; None for the setting
     :param timeout_s: how long to wait since the last byte was sent; None for the setting
     """
 
     operator_extra_links = (TikTokPostLink(),)
-    template_fields: Sequence[str] = ("post_id", "file_name", "tiktok_conn_id")
+    template_fields: Sequence[str] = ("post_id", "tiktok_conn_id")
 
     def __init__(
         self,
         *,
         post_id: int,
-        file_name: str = "",
         tiktok_conn_id: str = TikTokHook.default_conn_name,
         poll_interval_s: float | None = None,
         timeout_s: float | None = None,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("map_index_template", "{{ task.file_name }}")
+        kwargs.setdefault("map_index_template", self.LABEL)
         super().__init__(**kwargs)
         self.post_id = post_id
-        self.file_name = file_name
         self.tiktok_conn_id = tiktok_conn_id
         self.poll_interval_s = poll_interval_s
         self.timeout_s = timeout_s
-
-    @cached_property
-    def _settings(self) -> Settings:
-        return Settings.load()
-
-    @cached_property
-    def workspace(self) -> Workspace:
-        """The ledger and the folders."""
-        return self._settings.open_workspace()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask once, then defer until the status is final."""
@@ -87,7 +73,7 @@ class TikTokPublishStatusSensor(BaseSensorOperator):
             return self._result(post, publication)
         if publication is None or publication.publish_id is None:
             raise AirflowSkipException(f"post {self.post_id} is {post.state}: {post.reason}")
-        with TikTokHook(self.tiktok_conn_id).get_conn(self._settings) as client:
+        with TikTokHook(self.tiktok_conn_id).get_conn(self.settings) as client:
             status = client.fetch_status(self._access_token(post), publication.publish_id)
         post, publication = self._write_down(status, publication.publish_id, context)
         if not self._is_waiting(post):
@@ -100,8 +86,8 @@ class TikTokPublishStatusSensor(BaseSensorOperator):
 
         assert publication is not None
         assert publication.publish_id is not None
-        interval_s = self.poll_interval_s or self._settings.poll_interval_s
-        timeout_s = self.timeout_s or self._settings.publish_timeout_s
+        interval_s = self.poll_interval_s or self.settings.poll_interval_s
+        timeout_s = self.timeout_s or self.settings.publish_timeout_s
         self.defer(
             trigger=TikTokPublishStatusTrigger(
                 post_id=self.post_id,
@@ -172,7 +158,7 @@ class TikTokPublishStatusSensor(BaseSensorOperator):
     def _link_timeout_s(self, post: Post) -> float:
         """Only public posts get a link (content-posting-api-reference-get-video-status)."""
         public = post.privacy_level == PrivacyLevel.PUBLIC_TO_EVERYONE
-        return self._settings.link_timeout_s if public else 0.0
+        return self.settings.link_timeout_s if public else 0.0
 
     def _access_token(self, post: Post) -> str:
         from reelflow.ledger import accounts

@@ -32,6 +32,7 @@ EDGES = {
     ("publish_post.wait_for_publish", "publish_post.clean_up_files"),
     ("publish_post.clean_up_files", "expire_sessions"),
     ("expire_sessions", "summarize"),
+    ("find_new_uploads", "summarize"),  # without a batch there is nothing to judge
 }
 STAGES = {name for edge in EDGES for name in edge}
 #: Each task of the group also waits for the list that the group expands over.

@@ -72,7 +72,7 @@ def sent_post(worker: Workspace, creator: Account) -> Callable[..., Post]:
 
     def send(privacy_level: str = "PUBLIC_TO_EVERYONE", **fields: Any) -> Post:
         post = factories.make_post(worker, creator, privacy_level=privacy_level, **fields)
-        ended = run_task(TikTokUploadOperator, post_id=post.id, file_name="clip.mp4")
+        ended = run_task(TikTokUploadOperator, post_id=post.id)
         assert ended.state == "success"
         return factories.read_post(worker, post.id)
 

@@ -40,7 +40,7 @@ def task(worker: Workspace, account: Account) -> Task:
 
 def test_a_task_is_shown_under_its_file_name(worker: Workspace, account: Account) -> None:
     post = factories.make_post(worker, account, file_name="spring garden.mp4")
-    ended = run_task(ExtractMetadataOperator, post_id=post.id, file_name="spring garden.mp4")
+    ended = run_task(ExtractMetadataOperator, post_id=post.id)
     assert ended.message.rendered_map_index == "spring garden.mp4"
 
 
@@ -51,7 +51,7 @@ def test_a_template_of_the_dag_s_author_wins() -> None:
 
 def test_the_ledger_names_the_task_instance_that_acted(worker: Workspace, account: Account) -> None:
     post = factories.make_post(worker, account, content=b"no video", validated=False)
-    run_task(ValidateMediaOperator, post_id=post.id, file_name="clip.mp4", map_index=3)
+    run_task(ValidateMediaOperator, post_id=post.id, map_index=3)
     with worker.ledger.read() as session:
         last = audit.story(session, post.id)[-1]
     assert (last.to_state, last.actor) == ("REJECTED", f"tests/{RUN_ID}/task[3]")

@@ -34,7 +34,7 @@ def test_a_video_is_validated_described_and_pictured(
     worker: Workspace, video: Post, read_post: Callable[[int], Post]
 ) -> None:
     validated, described, pictured = (
-        run_task(operator, post_id=video.id, file_name="clip.mp4") for operator in OPERATORS
+        run_task(operator, post_id=video.id) for operator in OPERATORS
     )
     media = read_post(video.id).media
     assert validated.result == media.sha256
@@ -46,12 +46,10 @@ def test_a_video_is_validated_described_and_pictured(
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_done_work_is_not_done_again(operator: Any, video: Post, worker: Workspace) -> None:
-    first = {
-        done: run_task(done, post_id=video.id, file_name="clip.mp4").result for done in OPERATORS
-    }
+    first = {done: run_task(done, post_id=video.id).result for done in OPERATORS}
     # Without its file, nothing but the ledger can answer.
     worker.folders.path(video.media.source_path).unlink()
-    again = run_task(operator, post_id=video.id, file_name="clip.mp4")
+    again = run_task(operator, post_id=video.id)
     assert (again.state, again.result) == ("success", first[operator])
 
 
@@ -59,7 +57,7 @@ def test_a_bad_file_fails_its_task_at_once_with_the_fix(
     worker: Workspace, account: Account, read_post: Callable[[int], Post]
 ) -> None:
     post = factories.make_post(worker, account, content=b"not a video at all", validated=False)
-    ended = run_task(ValidateMediaOperator, post_id=post.id, file_name="clip.mp4")
+    ended = run_task(ValidateMediaOperator, post_id=post.id)
     assert ended.state == "failed"  # and not up_for_retry: the file stays bad
     assert isinstance(ended.error, MediaRejectedError)
     assert "To fix:" in str(ended.error)
@@ -71,8 +69,8 @@ def test_a_rejected_post_fails_again_for_the_same_reason(
     operator: Any, worker: Workspace, account: Account
 ) -> None:
     post = factories.make_post(worker, account, content=b"not a video at all", validated=False)
-    first = run_task(ValidateMediaOperator, post_id=post.id, file_name="clip.mp4")
-    again = run_task(operator, post_id=post.id, file_name="clip.mp4")
+    first = run_task(ValidateMediaOperator, post_id=post.id)
+    again = run_task(operator, post_id=post.id)
     assert again.state == "failed"
     assert isinstance(first.error, MediaRejectedError)
     assert isinstance(again.error, MediaRejectedError)
@@ -87,7 +85,7 @@ def test_a_post_that_is_not_for_a_run_skips_with_its_state_and_reason(
     operator: Any, state: PostState, worker: Workspace, account: Account
 ) -> None:
     post = factories.make_post(worker, account, state=state, reason="somebody said so")
-    ended = run_task(operator, post_id=post.id, file_name="clip.mp4")
+    ended = run_task(operator, post_id=post.id)
     assert ended.skipped_because == f"post {post.id} is {state}: somebody said so."
 
 
@@ -95,8 +93,8 @@ def test_the_same_bytes_as_another_post_skip(
     worker: Workspace, account: Account, video: Post
 ) -> None:
     twin = factories.make_post(worker, account, content=media_files.h264_mp4(), validated=False)
-    run_task(ValidateMediaOperator, post_id=video.id, file_name="clip.mp4")
-    ended = run_task(ValidateMediaOperator, post_id=twin.id, file_name="clip.mp4")
+    run_task(ValidateMediaOperator, post_id=video.id)
+    ended = run_task(ValidateMediaOperator, post_id=twin.id)
     assert f"the same bytes as post {video.id}" in ended.skipped_because
 
 
@@ -104,7 +102,7 @@ def test_missing_media_tools_are_waited_for_and_the_post_is_kept(
     video: Post, read_post: Callable[[int], Post], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    ended = run_task(ValidateMediaOperator, post_id=video.id, file_name="clip.mp4")
+    ended = run_task(ValidateMediaOperator, post_id=video.id)
     assert ended.state == "up_for_retry"
     assert isinstance(ended.error, MediaToolError)
     assert ended.message.retry_reason == ended.error.code
@@ -116,7 +114,7 @@ def test_a_wrong_setting_fails_at_once_and_is_named(
     operator: Any, video: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REELFLOW_BATCH_SIZE", "many")
-    ended = run_task(operator, post_id=video.id, file_name="clip.mp4")
+    ended = run_task(operator, post_id=video.id)
     assert ended.state == "failed"
     assert isinstance(ended.error, ConfigurationError)
     assert "REELFLOW_BATCH_SIZE is 'many'" in str(ended.error)
@@ -125,7 +123,7 @@ def test_a_wrong_setting_fails_at_once_and_is_named(
 def test_each_stage_renews_the_claim_of_its_run(
     worker: Workspace, video: Post, read_post: Callable[[int], Post]
 ) -> None:
-    run_task(ValidateMediaOperator, run_id="run-7", post_id=video.id, file_name="clip.mp4")
+    run_task(ValidateMediaOperator, run_id="run-7", post_id=video.id)
     claimed = read_post(video.id)
     assert claimed.claimed_by == "run-7"
     assert claimed.claimed_until is not None

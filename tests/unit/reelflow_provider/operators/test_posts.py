@@ -34,7 +34,7 @@ def find(**run: Any) -> Ended:
 
 
 def clean_up(post: Post, *, finalize: bool = True) -> Ended:
-    return run_task(CleanUpFilesOperator, post_id=post.id, file_name="clip.mp4", finalize=finalize)
+    return run_task(CleanUpFilesOperator, post_id=post.id, finalize=finalize)
 
 
 @pytest.fixture
@@ -49,15 +49,18 @@ def published(worker: Workspace, sent_post: Callable[..., Post]) -> Post:
 # find_new_uploads
 
 
-def test_what_the_group_expands_over_is_ids_and_file_names(
+def names(worker: Workspace, post_ids: list[int]) -> list[str]:
+    return [factories.read_post(worker, post_id).media.file_name for post_id in post_ids]
+
+
+def test_what_the_group_expands_over_is_the_posts_ids(
     worker: Workspace, account: Account, drop: Callable[..., Path]
 ) -> None:
     due = factories.make_post(worker, account, file_name="due.mp4")
     drop(account, "new.mp4")
     found = find().result
-    assert found[0] == {"post_id": due.id, "file_name": "due.mp4"}
-    assert [one["file_name"] for one in found] == ["due.mp4", "new.mp4"]
-    assert all(set(one) == {"post_id", "file_name"} for one in found)
+    assert found[0] == due.id
+    assert names(worker, found) == ["due.mp4", "new.mp4"]
 
 
 def test_nothing_to_do_is_an_empty_list_and_no_failure(worker: Workspace) -> None:
@@ -72,7 +75,7 @@ def test_the_same_run_cleared_gets_the_same_batch(
     before = find(run_id="run-1").result
     drop(account, "second.mp4")
     assert find(run_id="run-1").result == before
-    assert [one["file_name"] for one in find(run_id="run-2").result] == ["second.mp4"]
+    assert names(worker, find(run_id="run-2").result) == ["second.mp4"]
 
 
 @pytest.mark.parametrize("run_type", ["scheduled", "asset_triggered", "manual"])
@@ -85,7 +88,7 @@ def test_a_run_takes_what_is_due_until_its_run_after(
     # The interval of a scheduled run is a day that has passed, and not what it is about.
     interval = (run_after - DAY, run_after - DAY / 2) if run_type == "scheduled" else None
     found = find(run_type=run_type, run_after=run_after, interval=interval).result
-    assert [one["post_id"] for one in found] == [due.id]
+    assert found == [due.id]
 
 
 def test_a_run_takes_nothing_that_is_too_late_by_the_setting(
@@ -95,7 +98,7 @@ def test_a_run_takes_nothing_that_is_too_late_by_the_setting(
     now = worker.ledger.now()
     late = factories.make_post(worker, account, due_at=now - timedelta(hours=2))
     taken = factories.make_post(worker, account, due_at=now - timedelta(minutes=30))
-    assert [one["post_id"] for one in find(run_after=now).result] == [taken.id]
+    assert find(run_after=now).result == [taken.id]
     assert factories.read_post(worker, late.id).state is PostState.MISSED
 
 
@@ -116,7 +119,7 @@ def test_a_backfill_takes_what_was_wished_for_in_its_interval(
     }
     drop(account, "new.mp4")
     found = find(run_type="backfill", run_after=start + DAY, interval=(start, start + DAY)).result
-    assert [one["post_id"] for one in found] == [wished["first"].id, wished["last"].id]
+    assert found == [wished["first"].id, wished["last"].id]
 
 
 def test_a_ledger_that_is_not_migrated_fails_with_the_command(
@@ -251,6 +254,10 @@ def test_settling_without_a_connection_fails_with_the_reason(worker: Workspace) 
 # summarize
 
 
+def summarize(**arguments: Any) -> Ended:
+    return run_task(SummarizeOperator, run_id="run-1", **arguments)
+
+
 def batch_of(worker: Workspace, account: Account, *states: PostState, **fields: Any) -> list[Post]:
     posts = [
         factories.make_post(worker, account, state=state, file_name=f"{state}.mp4", **fields)
@@ -267,7 +274,7 @@ def test_a_run_whose_posts_went_well_is_counted_by_state(
 ) -> None:
     batch_of(worker, account, PostState.PUBLISHED, PostState.PUBLISHED, PostState.PROCESSING)
     factories.make_post(worker, account, state=PostState.FAILED)  # of another run
-    ended = run_task(SummarizeOperator, run_id="run-1")
+    ended = summarize(batch=[1])
     assert (ended.state, ended.result) == ("success", {"PUBLISHED": 2, "PROCESSING": 1})
 
 
@@ -277,7 +284,7 @@ def test_a_run_is_failed_at_once_with_every_post_that_needs_a_person(
     fields = {"reason": "the reason", "fix": "the fix"}
     states = (PostState.PUBLISHED, PostState.FAILED, PostState.REJECTED, PostState.UNKNOWN)
     good, *bad = batch_of(worker, account, *states, **fields)
-    ended = run_task(SummarizeOperator, run_id="run-1")
+    ended = summarize(batch=[1])
     assert ended.state == "failed"  # trying again says the same
     assert isinstance(ended.error, TerminalError)
     message = str(ended.error)
@@ -293,10 +300,16 @@ def test_a_post_that_was_not_sent_fails_the_run_unless_its_next_try_is_recorded(
     worker: Workspace, account: Account
 ) -> None:
     (post,) = batch_of(worker, account, PostState.READY)
-    assert run_task(SummarizeOperator, run_id="run-1").state == "failed"
+    assert summarize(batch=[1]).state == "failed"
     factories.change_post(worker, post.id, rescheduled_because="TikTok is down: again at 12:00")
-    assert run_task(SummarizeOperator, run_id="run-1").result == {"READY": 1}
+    assert summarize(batch=[1]).result == {"READY": 1}
 
 
 def test_a_run_without_posts_is_fine(worker: Workspace) -> None:
-    assert run_task(SummarizeOperator).result == {}
+    assert summarize(batch=[]).result == {}
+
+
+def test_a_run_whose_batch_could_not_be_found_fails(worker: Workspace) -> None:
+    ended = summarize(batch=None)
+    assert ended.state == "failed"
+    assert "find_new_uploads did not end" in str(ended.error)

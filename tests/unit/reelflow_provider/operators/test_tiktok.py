@@ -23,7 +23,7 @@ from tests.unit.reelflow_provider.conftest import Connect
 
 
 def upload(post: Post) -> Ended:
-    return run_task(TikTokUploadOperator, post_id=post.id, file_name="clip.mp4", map_index=0)
+    return run_task(TikTokUploadOperator, post_id=post.id, map_index=0)
 
 
 def test_the_bytes_are_sent_and_only_ids_are_returned(

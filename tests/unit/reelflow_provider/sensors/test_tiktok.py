@@ -34,9 +34,7 @@ SendPost = Callable[..., Post]
 
 
 def wait(post: Post, **arguments: Any) -> Ended:
-    return run_task(
-        TikTokPublishStatusSensor, post_id=post.id, file_name="clip.mp4", map_index=0, **arguments
-    )
+    return run_task(TikTokPublishStatusSensor, post_id=post.id, map_index=0, **arguments)
 
 
 def status_event(publish_id: str, status: str, **fields: Any) -> dict[str, Any]:
