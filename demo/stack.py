@@ -55,7 +55,7 @@ class Stack:
         folder: Path,
         *,
         extra_environment: Mapping[str, str] | None = None,
-        heartbeat_timeout_s: int = 300,
+        heartbeat_timeout_s: int = 60,
         simulator_arguments: Sequence[str] = (),
     ) -> None:
         self.folders = settings.StackFolders(folder.resolve())
