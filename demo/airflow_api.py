@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
@@ -11,6 +12,8 @@ from urllib3.util import Retry
 from demo.exceptions import StackError
 
 TIMEOUT_S = 30.0
+#: States of a run in which nothing more happens.
+ENDED_STATES = frozenset({"success", "failed"})
 #: A loaded server may time out or find its SQLite locked; reading again does no harm. A refused
 #: connection is not tried again, because whoever polls asks again anyway.
 READ_AGAIN = Retry(
@@ -83,6 +86,16 @@ class AirflowApi:
             "dag_runs"
         ]
         return runs
+
+    def is_idle(self, dag_id: str) -> bool:
+        """Whether no run of a DAG is under way, and none is due that was not made yet.
+
+        At its first start Airflow makes the run of the last time that was due; whoever waits for a
+        run of another kind waits for that one to end first.
+        """
+        next_at = self.call("GET", f"/api/v2/dags/{dag_id}")["next_dagrun_run_after"]
+        is_ahead = next_at is None or datetime.fromisoformat(next_at) > datetime.now(UTC)
+        return is_ahead and all(run["state"] in ENDED_STATES for run in self.dag_runs(dag_id))
 
     def _log_in(self) -> None:
         response = self._session.post(

@@ -8,6 +8,7 @@ from typing import Any
 import requests
 from rich.console import Console
 
+from demo.airflow_api import ENDED_STATES
 from demo.cases import Original, drop
 from demo.exceptions import StackError
 from demo.stack import DAG_ID, Stack
@@ -17,7 +18,6 @@ from demo.waiting import wait_until
 RUN_DEADLINE_S = 420.0
 #: States that a post leaves by itself.
 MOVING_STATES = frozenset({"READY", "UPLOADING", "COMMITTING", "PROCESSING"})
-ENDED_RUN_STATES = frozenset({"success", "failed"})
 
 
 def send_through(stack: Stack, originals: list[Original], console: Console) -> list[dict[str, Any]]:
@@ -26,15 +26,16 @@ def send_through(stack: Stack, originals: list[Original], console: Console) -> l
     :return: the ledger's posts
     :raises StackError: if a component dies, or the deadline passes
     """
+    announced = {run["dag_run_id"] for run in stack.airflow.dag_runs(DAG_ID)}
+    before = len(announced)
     drop(originals, stack.inbox)
     console.print(f"{len(originals)} files dropped; waiting for the watcher to start a run")
-    announced: set[str] = set()
     posts: list[dict[str, Any]] = []
 
     def is_over() -> bool:
         runs = stack.airflow.dag_runs(DAG_ID)
         _announce(runs, announced, console)
-        if not runs or any(run["state"] not in ENDED_RUN_STATES for run in runs):
+        if len(runs) == before or any(run["state"] not in ENDED_STATES for run in runs):
             return False
         posts[:] = stack.posts()
         settled = [post for post in posts if post["state"] not in MOVING_STATES]

@@ -128,7 +128,7 @@ class Stack:
             self.add_account(name)
 
     def wait_healthy(self, deadline_s: float = 120.0, dag_ids: Sequence[str] = (DAG_ID,)) -> None:
-        """Wait until all four components report healthy and the DAGs are parsed.
+        """Wait until all four components report healthy and the DAGs are parsed and idle.
 
         :raises StackError: if a component dies, a DAG file is broken, or the deadline passes
         """
@@ -143,6 +143,13 @@ class Stack:
             deadline_s=deadline_s,
             waiting_for=f"the DAGs {', '.join(dag_ids)} to be parsed",
             check=self.check_alive,
+        )
+        wait_until(
+            lambda: all(self.airflow.is_idle(dag_id) for dag_id in dag_ids),
+            deadline_s=deadline_s,
+            waiting_for=f"the first scheduled runs of {', '.join(dag_ids)} to end",
+            check=self.check_alive,
+            interval_s=1.0,
         )
 
     def check_alive(self) -> None:
