@@ -66,6 +66,7 @@ def postpone(workspace: Workspace, post_id: int, exc: ReelflowError, *, actor: s
         if post.state is not PostState.READY or post.due_at > now:
             return
         post.due_at = now + workspace.rules.unreachable_retry
+        post.rescheduled_because = None  # of an earlier failure; this one is no reschedule
         post.reason, post.reason_code, post.fix = str(exc), exc.code, None
         audit.record(
             session, post_id=post_id, at=now, actor=actor, why=f"kept for a later run: {exc}"

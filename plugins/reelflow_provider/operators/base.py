@@ -99,15 +99,27 @@ def post_kept_or_skipped(task: PostMixin, context: Context) -> Iterator[None]:
 
     Airflow's own skip operators do not skip inside a mapped group; a raised skip does.
     """
-    from reelflow.services.stage import postpone
-
     try:
         yield
     except (PostNotTakeableError, PostHeldError) as exc:
         raise AirflowSkipException(str(exc)) from exc
     except (TransientError, ConfigurationError) as exc:
-        try:
-            postpone(task.workspace, task.post_id, exc, actor=actor_of(context))
-        except ReelflowError as second:
-            log.warning("post %s: what went wrong was not recorded: %s", task.post_id, second)
+        _record(task, exc, context)
         raise
+    except OSError as exc:
+        trouble = TransientError(
+            f"{exc.filename or 'a file'} cannot be used ({exc.strerror or exc}): check the disk "
+            "and the permissions of the data folder",
+            code="os_error",
+        )
+        _record(task, trouble, context)
+        raise trouble from exc
+
+
+def _record(task: PostMixin, exc: ReelflowError, context: Context) -> None:
+    from reelflow.services.stage import postpone
+
+    try:
+        postpone(task.workspace, task.post_id, exc, actor=actor_of(context))
+    except ReelflowError as second:
+        log.warning("post %s: what went wrong was not recorded: %s", task.post_id, second)

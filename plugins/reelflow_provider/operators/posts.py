@@ -94,7 +94,7 @@ class CleanUpFilesOperator(PostOperator, AnnouncingOperator):
 
         with post_kept_or_skipped(self, context):
             begin(self.workspace, self.post_id, run_id=run_id_of(context))
-        deleted = clean_up_files(self.workspace, self.post_id)
+            deleted = clean_up_files(self.workspace, self.post_id)
         news = announcement(self.workspace, self.post_id)
         if news is not None:
             self.announce(context, news)

@@ -93,7 +93,7 @@ def test_a_source_that_grew_or_was_touched_is_another_file(
 def test_a_stage_that_cannot_work_keeps_the_post_for_later_and_says_why(
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
 ) -> None:
-    post = make_post(account)
+    post = make_post(account, rescheduled_because="an earlier failure of another kind")
     missing = MediaToolError("ffmpeg is not installed: install it", code="ffmpeg_missing")
 
     postpone(workspace, post.id, missing, actor="run")

@@ -18,6 +18,7 @@ from reelflow.exceptions import (
     PostHeldError,
     PostNotTakeableError,
     ReelflowError,
+    TransientError,
 )
 from reelflow.ledger import audit
 from reelflow.ledger.models import Account
@@ -98,3 +99,15 @@ def test_every_other_error_stays_as_it_is_and_records_nothing(
     with pytest.raises(type(error)), post_kept_or_skipped(*task):
         raise error
     assert factories.read_post(worker, task[0].post_id).reason == "made by a test"
+
+
+def test_a_broken_disk_keeps_the_post_for_later_with_the_reason(
+    worker: Workspace, task: Task
+) -> None:
+    operator, context = task
+    with pytest.raises(TransientError, match="media/1 cannot be used"):
+        with post_kept_or_skipped(operator, context):
+            raise PermissionError(13, "Permission denied", "media/1")
+    kept = factories.read_post(worker, operator.post_id)
+    assert (kept.state, kept.reason_code) == (PostState.READY, "os_error")
+    assert kept.due_at > worker.ledger.now()
