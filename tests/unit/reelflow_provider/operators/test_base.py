@@ -91,7 +91,8 @@ def test_an_error_stays_itself_when_it_cannot_be_recorded(
 
 
 @pytest.mark.parametrize(
-    "error", [MediaRejectedError("too short", violations=[]), PostFailedError("no"), OSError("I/O")]
+    "error",
+    [MediaRejectedError("too short", violations=[]), PostFailedError("no"), ValueError("a bug")],
 )
 def test_every_other_error_stays_as_it_is_and_records_nothing(
     error: Exception, task: Task, worker: Workspace
@@ -105,9 +106,11 @@ def test_a_broken_disk_keeps_the_post_for_later_with_the_reason(
     worker: Workspace, task: Task
 ) -> None:
     operator, context = task
-    with pytest.raises(TransientError, match="media/1 cannot be used"):
-        with post_kept_or_skipped(operator, context):
-            raise PermissionError(13, "Permission denied", "media/1")
+    with (
+        pytest.raises(TransientError, match="media/1 cannot be used"),
+        post_kept_or_skipped(operator, context),
+    ):
+        raise PermissionError(13, "Permission denied", "media/1")
     kept = factories.read_post(worker, operator.post_id)
     assert (kept.state, kept.reason_code) == (PostState.READY, "os_error")
     assert kept.due_at > worker.ledger.now()
