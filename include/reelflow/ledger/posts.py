@@ -43,8 +43,8 @@ def move(
 ) -> Post:
     """Move a post one step along the table, with its audit row; a compare-and-set.
 
-    A step out of UPLOADING that its uploader did not take ends the lease: a process that only
-    slept would go on and send the last byte of a post that the ledger believes unsent.
+    A step into or out of UPLOADING that its uploader did not take ends the lease: a process that
+    only slept would go on and send the last byte of a post that the ledger believes unsent.
 
     :param why: kept as the post's reason
     :param code: stable slug of the reason, for machines
@@ -66,7 +66,7 @@ def move(
         to_state=to,
         publication_id=publication_id,
     )
-    if post.state is PostState.UPLOADING and fencing_token is None:
+    if fencing_token is None and PostState.UPLOADING in (post.state, to):
         post.fencing_token += 1
         post.lease_owner = post.lease_until = None
     if to is not PostState.READY:
@@ -92,6 +92,11 @@ def check_fence(post: Post, fencing_token: int | None) -> None:
         )
 
 
+def is_leased(post: Post, *, now: datetime) -> bool:
+    """Whether an upload holds the post."""
+    return post.lease_until is not None and post.lease_until > now
+
+
 def take_lease(
     session: Session, post_id: int, *, owner: str, now: datetime, lease: timedelta
 ) -> int | None:
@@ -100,7 +105,7 @@ def take_lease(
     :return: the new fencing token, or None while somebody else holds the lease
     """
     post = get(session, post_id, lock=True)
-    if post.lease_until is not None and post.lease_until > now and post.lease_owner != owner:
+    if is_leased(post, now=now) and post.lease_owner != owner:
         return None
     post.lease_owner = owner
     post.lease_until = now + lease

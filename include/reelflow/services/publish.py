@@ -211,6 +211,7 @@ class _Upload:
             reopen(
                 self._workspace,
                 self._post_id,
+                publication.publish_id,
                 actor=self._actor,
                 fencing_token=self._lease.fencing_token,
             )

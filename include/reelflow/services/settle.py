@@ -156,11 +156,33 @@ def proves_incomplete(
     )
 
 
-def reopen(workspace: Workspace, post_id: int, *, actor: str, fencing_token: int | None) -> None:
-    """Give up a publication whose last byte provably never arrived: COMMITTING to UPLOADING."""
+def reopen(
+    workspace: Workspace, post_id: int, publish_id: str, *, actor: str, fencing_token: int | None
+) -> bool:
+    """Give up a publication whose last byte provably never arrived: COMMITTING to UPLOADING.
+
+    The proof is about one publication and may be old: while TikTok was asked, another process may
+    have begun a newer one, whose last byte may be on its way.
+
+    :param publish_id: the publication that the proof is about
+    :param fencing_token: the caller's lease; None when nobody's lease may be alive
+    :return: False when nothing was done, because the proof is not about what is COMMITTING now
+    :raises LeaseLostError: a newer lease exists; nothing changed
+    """
     now = workspace.ledger.now()
     why = "TikTok holds only a part of the file and the upload URL has expired for good"
     with workspace.ledger.write() as session:
+        post = posts.get(session, post_id, lock=True)
+        posts.check_fence(post, fencing_token)
+        publication = publications.current(session, post_id)
+        if (
+            publication is None
+            or publication.publish_id != publish_id
+            or publication.state is not PublicationState.COMMITTING
+            or post.state is not PostState.COMMITTING
+            or (fencing_token is None and posts.is_leased(post, now=now))
+        ):
+            return False
         posts.move(
             session,
             post_id,
@@ -170,8 +192,7 @@ def reopen(workspace: Workspace, post_id: int, *, actor: str, fencing_token: int
             why=why,
             fencing_token=fencing_token,
         )
-        publication = publications.current(session, post_id)
-        if publication is not None:
-            publications.move(
-                session, publication, PublicationState.SUPERSEDED, now=now, actor=actor, why=why
-            )
+        publications.move(
+            session, publication, PublicationState.SUPERSEDED, now=now, actor=actor, why=why
+        )
+    return True

@@ -133,10 +133,11 @@ def _ask(
     asked_at = workspace.ledger.now()
     status = fetch_status(token, publication.publish_id)
     state = apply_status(workspace, post_id, publication.publish_id, status, actor=actor)
-    if state is PostState.COMMITTING and proves_incomplete(
-        publication, status, asked_at=asked_at, longest_put_s=longest_put_s
+    if (
+        state is PostState.COMMITTING
+        and proves_incomplete(publication, status, asked_at=asked_at, longest_put_s=longest_put_s)
+        and reopen(workspace, post_id, publication.publish_id, actor=actor, fencing_token=None)
     ):
-        reopen(workspace, post_id, actor=actor, fencing_token=None)
         return_stalled_uploads(workspace, actor=actor)
         return PostState.READY
     return state

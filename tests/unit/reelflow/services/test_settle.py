@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from reelflow.domain.post import PAST_LAST_BYTE, TRANSITIONS, PostMode, PostState
 from reelflow.domain.publication import PublicationState
-from reelflow.exceptions import IllegalTransitionError, LeaseLostError, PostNotFoundError
+from reelflow.exceptions import LeaseLostError, PostNotFoundError
 from reelflow.ledger import audit, publications
 from reelflow.ledger.models import Account, Post, Publication
 from reelflow.services.settle import apply_status, proves_incomplete, reopen
@@ -245,38 +244,79 @@ def test_a_publication_without_an_expiry_proves_nothing(
     assert not proves_incomplete(publication, said, asked_at=late, longest_put_s=LONGEST_PUT_S)
 
 
+@pytest.mark.parametrize("token", [7, None])
 def test_reopening_gives_the_publication_up_and_lets_the_post_be_sent_again(
-    workspace: Workspace, account: Account, make_post: MakePost
+    workspace: Workspace, account: Account, make_post: MakePost, token: int | None
 ) -> None:
     post = make_post(account, state=S.COMMITTING, fencing_token=7)
-    make_publication(workspace, post)
-    reopen(workspace, post.id, actor=ACTOR, fencing_token=7)
-    assert read_post(workspace, post.id).state is S.UPLOADING
+    assert reopened(workspace, make_publication(workspace, post), token=token)
+    after = read_post(workspace, post.id)
+    assert after.state is S.UPLOADING
+    assert after.fencing_token == (7 if token else 8)  # whoever slept under 7 stops
     with workspace.ledger.read() as session:
         assert publications.current(session, post.id) is None
         assert publications.of_post(session, post.id)[0].state is PublicationState.SUPERSEDED
 
 
-@pytest.mark.parametrize(
-    ("state", "token", "error"),
-    [
-        (S.COMMITTING, 6, LeaseLostError),
-        (S.PROCESSING, 7, IllegalTransitionError),
-        (S.PUBLISHED, 7, IllegalTransitionError),
-    ],
-)
-def test_reopening_is_fenced_and_only_for_committing_posts(
+def reopened(workspace: Workspace, publication: Publication, *, token: int | None) -> bool:
+    assert publication.publish_id is not None
+    return reopen(
+        workspace, publication.post_id, publication.publish_id, actor=ACTOR, fencing_token=token
+    )
+
+
+@pytest.mark.parametrize("token", [7, None])
+@pytest.mark.parametrize("state", [S.PROCESSING, S.PUBLISHED, S.UNKNOWN, S.UPLOADING])
+def test_only_a_committing_post_is_reopened(
     workspace: Workspace,
     account: Account,
     make_post: MakePost,
     state: PostState,
-    token: int,
-    error: type[Exception],
+    token: int | None,
 ) -> None:
     post = make_post(account, state=state, fencing_token=7)
     publication = make_publication(workspace, post)
-    with pytest.raises(error):
-        reopen(workspace, post.id, actor=ACTOR, fencing_token=token)
+    assert not reopened(workspace, publication, token=token)
+    assert_untouched(workspace, post, publication)
+
+
+def assert_untouched(workspace: Workspace, post: Post, current: Publication) -> None:
+    after = read_post(workspace, post.id)
+    assert (after.state, after.fencing_token) == (post.state, post.fencing_token)
     with workspace.ledger.read() as session:
-        current: Any = publications.current(session, post.id)
-    assert current.state is publication.state
+        found = publications.current(session, post.id)
+    assert found is not None
+    assert (found.publish_id, found.state) == (current.publish_id, current.state)
+
+
+@pytest.mark.parametrize("token", [7, None])
+def test_a_proof_about_an_older_publication_does_not_reopen_a_newer_one(
+    workspace: Workspace, account: Account, make_post: MakePost, token: int | None
+) -> None:
+    post = make_post(account, state=S.COMMITTING, fencing_token=7)
+    old = make_publication(workspace, post, state=PublicationState.SUPERSEDED, is_current=False)
+    newer = make_publication(workspace, post)
+    assert not reopened(workspace, old, token=token)
+    assert_untouched(workspace, post, newer)
+
+
+def test_reopening_is_fenced(workspace: Workspace, account: Account, make_post: MakePost) -> None:
+    post = make_post(account, state=S.COMMITTING, fencing_token=7)
+    publication = make_publication(workspace, post)
+    with pytest.raises(LeaseLostError):
+        reopened(workspace, publication, token=6)
+    assert_untouched(workspace, post, publication)
+
+
+@pytest.mark.parametrize(("left_s", "done"), [(1, False), (0, True)])
+def test_who_has_no_lease_does_not_reopen_what_an_upload_holds(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    clock: Clock,
+    left_s: int,
+    done: bool,
+) -> None:
+    lease_until = clock() + timedelta(seconds=left_s)
+    post = make_post(account, state=S.COMMITTING, lease_owner="u", lease_until=lease_until)
+    assert reopened(workspace, make_publication(workspace, post), token=None) is done

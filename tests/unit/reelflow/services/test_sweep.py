@@ -17,6 +17,7 @@ from reelflow.ledger import audit, publications
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.models import Account, Post, Publication
 from reelflow.services.cleanup import mark_announced
+from reelflow.services.settle import reopen
 from reelflow.services.sweep import SweepReport, expire_sessions
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
@@ -234,6 +235,30 @@ def test_a_committing_post_is_sent_anew_only_when_its_last_byte_provably_never_c
     with workspace.ledger.read() as session:
         is_current = publications.current(session, post.id) is not None
     assert is_current is (state is S.COMMITTING)
+
+
+def test_a_sweep_whose_call_hung_does_not_undo_the_last_byte_of_a_newer_publication(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
+) -> None:
+    post = make_post(account, state=S.COMMITTING)
+    old = make_publication(workspace, post)
+    said(tiktok, old, PublishStatus("PROCESSING_UPLOAD", uploaded_bytes=1))
+    clock.advance(PROOF_AFTER + SECOND)
+
+    def another_upload_begins_anew() -> None:
+        assert old.publish_id is not None
+        reopen(workspace, post.id, old.publish_id, actor="upload", fencing_token=None)
+        change_post(workspace, post.id, state=S.COMMITTING)
+        make_publication(workspace, read_post(workspace, post.id))
+
+    tiktok.on_call = another_upload_begins_anew
+    report = sweep(workspace, tiktok)
+    assert (report.settled, list(report.still_unsettled)) == ({}, [post.id])
+    assert read_post(workspace, post.id).state is S.COMMITTING
+    with workspace.ledger.read() as session:
+        current = publications.current(session, post.id)
+    assert current is not None
+    assert current.state is P.COMMITTING
 
 
 def test_an_answer_that_was_long_on_its_way_proves_nothing(
