@@ -17,6 +17,7 @@ from reelflow.exceptions import (
 from reelflow.ledger import audit, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.services.workspace import Workspace
+from reelflow.storage.files import file_identity
 
 _NOT_FOR_A_RUN: Final = frozenset(
     {
@@ -99,7 +100,7 @@ def check_unchanged(status: os.stat_result, media: Media) -> None:
 
     :raises SourceChangedError: its size or modification time is another
     """
-    if (status.st_size, status.st_mtime_ns) != (media.size_bytes, media.mtime_ns):
+    if file_identity(status)[1:] != (media.size_bytes, media.mtime_ns):
         raise SourceChangedError(
             f"{media.file_name} changed after it was taken from the inbox ({media.size_bytes} "
             f"bytes then, {status.st_size} now)"

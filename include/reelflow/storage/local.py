@@ -19,7 +19,7 @@ from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from reelflow.exceptions import ConfigurationError, MediaUnreadableError
-from reelflow.storage.files import move, status_at, write_text_atomically
+from reelflow.storage.files import file_identity, move, status_at, write_text_atomically
 
 SIDECAR_SUFFIX: Final = ".json"
 _FOLDERS: Final = ("inbox", "media", "thumbnails", "quarantine", "work")
@@ -30,7 +30,9 @@ class InboxFile:
     """A file in the inbox, with its sidecar if it has one.
 
     :param account: name of the account's folder it lies in
-    :param inode: with size and mtime, which file it is, so that a path used again is another file
+    :param inode: with size and mtime, which file it is, so that a path used again is another file;
+        as :func:`~reelflow.storage.files.file_identity` gives them
+    :param sidecar_identity: inode, size in bytes and change time in ns of the sidecar
     """
 
     account: str
@@ -39,6 +41,7 @@ class InboxFile:
     inode: int
     size_bytes: int
     mtime_ns: int
+    sidecar_identity: tuple[int, int, int] | None = None
 
     @property
     def inbox_path(self) -> str:
@@ -140,21 +143,40 @@ class LocalFolders:
             newest = max(status.st_ctime, sidecar.st_ctime if sidecar else 0.0)
             if newest > quiet_since_s:
                 continue
+            inode, size_bytes, mtime_ns = file_identity(status)
             yield InboxFile(
                 account=account,
                 path=folder / name,
                 sidecar=folder / (name + SIDECAR_SUFFIX) if sidecar else None,
-                inode=status.st_ino,
-                size_bytes=status.st_size,
-                mtime_ns=status.st_mtime_ns,
+                inode=inode,
+                size_bytes=size_bytes,
+                mtime_ns=mtime_ns,
+                sidecar_identity=_sidecar_identity(sidecar),
             )
 
-    def holds(self, file: InboxFile) -> bool:
-        """Whether the path still is that very file, and nobody has written to it since."""
-        status = status_at(file.path)
-        return status is not None and _is_file(
-            status, inode=file.inode, size_bytes=file.size_bytes, mtime_ns=file.mtime_ns
+    def lonely_sidecars(self, account: str, *, now_s: float, quiet_s: float) -> list[str]:
+        """Return the names of quiet sidecars whose file is not there, sorted."""
+        entries = _listing(self.inbox / account)
+        plain = {name: at for name, at in entries.items() if not stat.S_ISDIR(at.st_mode)}
+        return sorted(
+            name
+            for name, status in plain.items()
+            if name.endswith(SIDECAR_SUFFIX) and not name.startswith(".")
+            if name.removesuffix(SIDECAR_SUFFIX) not in plain
+            if status.st_ctime <= now_s - quiet_s
         )
+
+    def holds(self, file: InboxFile) -> bool:
+        """Whether file and sidecar still are those very files, and nobody has written to them.
+
+        A sidecar that came, went or changed since the listing is none that was read.
+        """
+        status = status_at(file.path)
+        if status is None or not _is_file(
+            status, inode=file.inode, size_bytes=file.size_bytes, mtime_ns=file.mtime_ns
+        ):
+            return False
+        return _sidecar_identity(_status_of_sidecar(file.path)) == file.sidecar_identity
 
     def take(
         self, inbox_path: str, target: str, *, inode: int, size_bytes: int, mtime_ns: int
@@ -190,24 +212,27 @@ class LocalFolders:
     def set_aside(
         self, source: str, *, account: str, post_id: int, reason: dict[str, object]
     ) -> str:
-        """Move a rejected file to the quarantine, beside a file that says why.
+        """Move a rejected file and its sidecar to the quarantine, beside a file that says why.
 
         :return: where it lies now, relative to the data folder; the same when it was there already
         """
         extension = PurePosixPath(source).suffix
+        if extension == ".reason":  # its sidecar would take the name of the reason's file
+            extension = ""
         target = f"quarantine/{account}/{post_id}{extension}"
         destination = self.path(target)
         destination.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         reason_file = destination.with_name(f"{post_id}.reason{SIDECAR_SUFFIX}")
         write_text_atomically(reason_file, json.dumps(reason, indent=2, ensure_ascii=False) + "\n")
         move(self.path(source), destination, scratch=self.work)
-        _sidecar_of(self.path(source)).unlink(missing_ok=True)
+        move(_sidecar_of(self.path(source)), _sidecar_of(destination), scratch=self.work)
         return target
 
     def bring_back(self, quarantined: str, source: str) -> bool:
-        """Move a file out of the quarantine again; False when it is no longer there."""
+        """Move a file, and its sidecar, out of the quarantine; False when it is not there."""
         old = self.path(quarantined)
         moved = move(old, self.path(source), scratch=self.work)
+        move(_sidecar_of(old), _sidecar_of(self.path(source)), scratch=self.work)
         old.with_name(f"{old.stem}.reason{SIDECAR_SUFFIX}").unlink(missing_ok=True)
         return moved
 
@@ -251,7 +276,13 @@ def _listing(folder: Path) -> dict[str, os.stat_result]:
 
 
 def _is_file(status: os.stat_result, *, inode: int, size_bytes: int, mtime_ns: int) -> bool:
-    return (status.st_ino, status.st_size, status.st_mtime_ns) == (inode, size_bytes, mtime_ns)
+    return file_identity(status) == (inode, size_bytes, mtime_ns)
+
+
+def _sidecar_identity(status: os.stat_result | None) -> tuple[int, int, int] | None:
+    if status is None or stat.S_ISDIR(status.st_mode):
+        return None
+    return status.st_ino, status.st_size, status.st_ctime_ns
 
 
 def _sidecar_of(path: Path) -> Path:

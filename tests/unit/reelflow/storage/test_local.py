@@ -133,6 +133,34 @@ def test_hidden_files_folders_and_lonely_sidecars_are_left_alone(folders: LocalF
     assert quiet(folders) == []
 
 
+def test_quiet_sidecars_without_their_file_are_named(folders: LocalFolders) -> None:
+    put(folders, "a.mp4", sidecar=True)
+    for name in ("b.mp4.json", "c.mp4.json", ".d.mp4.json"):
+        put(folders, name)
+    (folders.inbox / "acme" / "b.mp4").mkdir()
+    (folders.inbox / "acme" / "e.mp4.json").mkdir()
+    lonely = folders.lonely_sidecars("acme", now_s=LATER_S, quiet_s=10)
+    assert lonely == ["b.mp4.json", "c.mp4.json"]
+    assert folders.lonely_sidecars("acme", now_s=0, quiet_s=10) == []
+
+
+@pytest.mark.parametrize("change", ["appears", "changes", "goes"])
+def test_a_file_whose_sidecar_is_another_by_now_is_not_held(
+    folders: LocalFolders, change: str
+) -> None:
+    path = put(folders, "a.mp4", sidecar=change != "appears")
+    (found,) = quiet(folders)
+    assert folders.holds(found)
+    sidecar = path.with_name("a.mp4.json")
+    if change == "goes":
+        sidecar.unlink()
+    else:
+        sidecar.write_text('{"caption": "new"}')
+    assert not folders.holds(found)
+    (again,) = quiet(folders)
+    assert folders.holds(again)
+
+
 def test_a_folder_is_no_sidecar(folders: LocalFolders) -> None:
     put(folders, "a.mp4")
     (folders.inbox / "acme" / "a.mp4.json").mkdir()
@@ -322,16 +350,32 @@ def test_a_rejected_file_lies_beside_its_reason_and_comes_back(folders: LocalFol
     for _ in range(2):
         target = folders.set_aside("media/1.mp4", account="acme", post_id=7, reason=dict(reason))
         assert target == "quarantine/acme/7.mp4"
-    assert sorted(contents(folders.quarantine)) == ["acme/7.mp4", "acme/7.reason.json"]
+    assert sorted(contents(folders.quarantine)) == [
+        "acme/7.mp4",
+        "acme/7.mp4.json",
+        "acme/7.reason.json",
+    ]
     assert contents(folders.media) == {}
     written = (folders.quarantine / "acme" / "7.reason.json").read_text()
     assert json.loads(written) == reason
     assert "\N{CLAPPER BOARD}" in written
     assert folders.bring_back(target, "media/1.mp4")
     assert contents(folders.quarantine) == {}
-    assert contents(folders.media) == {"1.mp4": b"video"}
+    both = {"1.mp4": b"video", "1.mp4.json": b"{}"}
+    assert contents(folders.media) == both
     assert not folders.bring_back(target, "media/1.mp4")
-    assert contents(folders.media) == {"1.mp4": b"video"}
+    assert contents(folders.media) == both
+
+
+def test_a_sidecar_never_takes_the_place_of_the_reason(folders: LocalFolders) -> None:
+    (folders.media / "1.reason").write_bytes(b"video")
+    (folders.media / "1.reason.json").write_text("{}")
+    folders.set_aside("media/1.reason", account="acme", post_id=7, reason={"why": "x"})
+    assert contents(folders.quarantine) == {
+        "acme/7": b"video",
+        "acme/7.json": b"{}",
+        "acme/7.reason.json": b'{\n  "why": "x"\n}\n',
+    }
 
 
 def test_a_reader_sees_all_of_a_file_or_nothing(tmp_path: Path) -> None:
