@@ -18,6 +18,7 @@ from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import IllegalTransitionError, MediaUnreadableError
 from reelflow.ledger import posts, publications
 from reelflow.ledger.models import Post
+from reelflow.services.prepare import UNREAD_SIDECAR
 from reelflow.services.workspace import Workspace
 
 
@@ -88,27 +89,41 @@ def cancel(workspace: Workspace, post_id: int, *, actor: str) -> Post:
 
 
 def retry(workspace: Workspace, post_id: int, *, actor: str) -> Post:
-    """Try a post again that FAILED, was REJECTED, CANCELLED or MISSED; due now, with new tries.
+    """Try a post again that FAILED, was REJECTED, CANCELLED or MISSED, with new tries.
 
-    :raises IllegalTransitionError: it is in another state, or its bytes are another post by now
+    It is due now, or as it was wished when that is still to come.
+
+    :raises IllegalTransitionError: it is in another state, its sidecar was never understood, or
+        its bytes are another post by now
     :raises MediaUnreadableError: its file is gone
     """
     with workspace.ledger.read() as session:
         post = posts.get(session, post_id)
-        check_command(PersonCommand.RETRY, post.state)
+        _check_retry(post)
     _bring_source_back(workspace, post)
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
-        check_command(PersonCommand.RETRY, post.state)
+        _check_retry(post)
         if post.state is PostState.REJECTED:
             post.media.validated_at = None
             post.media.violations = None
         post.upload_failures = 0
         post.publications_forgiven = publications.count(session, post_id)
         _make_ready(session, post, now=now, actor=actor, why="tried again by hand")
-        post.due_at = now
+        post.due_at = max(post.publish_at or now, now)
     return post
+
+
+def _check_retry(post: Post) -> None:
+    check_command(PersonCommand.RETRY, post.state)
+    if post.state is PostState.REJECTED and post.reason_code == UNREAD_SIDECAR:
+        # It has the fields of no sidecar: it would go out at once, by the inbox's privacy level.
+        raise IllegalTransitionError(
+            f"post {post.id} cannot be tried again, because its sidecar was never understood: put "
+            f"file and corrected sidecar into the inbox again; both lie in {post.media.source_path}"
+            " and beside it"
+        )
 
 
 def _make_ready(session: Session, post: Post, *, now: datetime, actor: str, why: str) -> None:

@@ -16,6 +16,7 @@ from reelflow.exceptions import (
     MediaRejectedError,
     MediaUnreadableError,
     PostNotTakeableError,
+    ReelflowError,
     SourceChangedError,
 )
 from reelflow.ledger import audit, posts
@@ -29,6 +30,8 @@ from reelflow.services.workspace import Workspace
 log = logging.getLogger(__name__)
 
 NO_PRIVACY = "no_privacy"
+#: Why a post is REJECTED whose fields were never read, so that it may not go on as it is.
+UNREAD_SIDECAR = "sidecar"
 
 #: Reasons for which a post is HELD that other fields can settle.
 _SOLVED_BY_FIELDS = frozenset({NO_PRIVACY, PRIVACY_NOT_OFFERED, PRIVATE_BRANDED_CONTENT})
@@ -250,7 +253,19 @@ def reject(
             )
             post.media.violations = violations
             post.media.facts = facts.as_dict() if facts else None
-    quarantine(workspace, post_id)
+    try_quarantine(workspace, post_id)
+
+
+def try_quarantine(workspace: Workspace, post_id: int) -> None:
+    """Move a rejected post's file to the quarantine; one that cannot be moved waits for a sweep."""
+    try:
+        quarantine(workspace, post_id)
+    except (OSError, ReelflowError) as exc:
+        log.error(
+            "the file of post %d cannot be moved to the quarantine: %s; it is tried again",
+            post_id,
+            exc,
+        )
 
 
 def quarantine(workspace: Workspace, post_id: int) -> None:
@@ -259,14 +274,15 @@ def quarantine(workspace: Workspace, post_id: int) -> None:
         post = posts.get(session, post_id)
     if post.media.source_path.startswith("quarantine/"):
         return
-    reason = {
+    reason: dict[str, object] = {
         "post_id": post_id,
         "account": post.account.name,
         "file": post.media.file_name,
         "rejected_at": post.state_since.isoformat(),
         "violations": post.media.violations,
-        "release": f"reelflow posts retry {post_id}",
     }
+    if post.reason_code != UNREAD_SIDECAR:
+        reason["release"] = f"reelflow posts retry {post_id}"
     target = workspace.folders.set_aside(
         post.media.source_path, account=post.account.name, post_id=post_id, reason=reason
     )

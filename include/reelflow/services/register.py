@@ -14,18 +14,23 @@ from itertools import zip_longest
 from pathlib import PurePath
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostState
 from reelflow.domain.schedule import NormalRun
 from reelflow.domain.sidecar import SIDECAR_MAX_BYTES, PostFields, parse_sidecar
-from reelflow.exceptions import MediaUnreadableError, SidecarError
+from reelflow.exceptions import (
+    LedgerLockedError,
+    MediaUnreadableError,
+    ReelflowError,
+    SidecarError,
+)
 from reelflow.ledger import accounts, audit, batches, posts
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.media.digest import sha256_file
 from reelflow.media.source import open_source, read_at
-from reelflow.services.prepare import NO_PRIVACY, quarantine
+from reelflow.services.prepare import NO_PRIVACY, UNREAD_SIDECAR, try_quarantine
 from reelflow.services.workspace import Workspace
 from reelflow.storage.local import InboxFile
 
@@ -67,9 +72,29 @@ def register_inbox(workspace: Workspace, *, run: NormalRun, actor: str) -> list[
     """
     _report_waiting_folders(workspace)
     registered = (
-        _register(workspace, file, run=run, actor=actor) for file in waiting_inbox_files(workspace)
+        _try_register(workspace, file, run=run, actor=actor)
+        for file in waiting_inbox_files(workspace)
     )
     return [post_id for post_id in registered if post_id is not None]
+
+
+def _try_register(
+    workspace: Workspace, file: InboxFile, *, run: NormalRun, actor: str
+) -> int | None:
+    """Register one file; one that nobody foresaw is logged, and stops no other."""
+    try:
+        return _register(workspace, file, run=run, actor=actor)
+    except LedgerLockedError:
+        raise  # no matter of this file: every other would wait as long
+    except (ReelflowError, OSError, ValueError, OverflowError, SQLAlchemyError) as exc:
+        # What a disk says of a file is hostile: a value the ledger refuses is this file's alone.
+        log.exception(
+            "%s cannot be registered and stays in the inbox (%s): put it in again under a plain "
+            "name, with `touch`ed times",
+            _displayed(str(file.path.relative_to(workspace.folders.root))),
+            type(exc).__name__,
+        )
+        return None
 
 
 def _report_waiting_folders(workspace: Workspace) -> None:
@@ -88,6 +113,24 @@ def _report_waiting_folders(workspace: Workspace) -> None:
                 _displayed(name),
                 os.getuid(),
             )
+        else:
+            _report_lonely_sidecars(workspace, name)
+
+
+def _report_lonely_sidecars(workspace: Workspace, account: str) -> None:
+    """Say which sidecars wait, so that an old one is no surprise to a later file of its name."""
+    lonely = workspace.folders.lonely_sidecars(
+        account,
+        now_s=workspace.ledger.now().timestamp(),
+        quiet_s=workspace.rules.inbox_quiet.total_seconds(),
+    )
+    for name in lonely:
+        log.warning(
+            "inbox/%s/%s has no file beside it and waits for one: delete it unless its file is "
+            "still to come",
+            account,
+            _displayed(name),
+        )
 
 
 def _register(workspace: Workspace, file: InboxFile, *, run: NormalRun, actor: str) -> int | None:
@@ -144,14 +187,14 @@ def _refuse(post: Post, refusal: SidecarError) -> None:
     """Let a new post start as REJECTED, so that no crash can post it without its sidecar."""
     name = post.media.file_name
     violation = {
-        "rule": "sidecar",
+        "rule": UNREAD_SIDECAR,
         "value": str(refusal),
         "limit": "a JSON object with the fields of a post",
         "fix": f"correct {name}.json and put file and sidecar into the inbox again",
     }
     post.media.violations = [violation]
     post.state = PostState.REJECTED
-    post.reason, post.reason_code, post.fix = str(refusal), "sidecar", violation["fix"]
+    post.reason, post.reason_code, post.fix = str(refusal), UNREAD_SIDECAR, violation["fix"]
 
 
 def _known(session: Session, file: InboxFile) -> bool:
@@ -256,6 +299,13 @@ def _remember_content(workspace: Workspace, post_id: int) -> None:
             post.sha256 = sha256
 
 
+def _try_remember_content(workspace: Workspace, post_id: int) -> None:
+    try:
+        _remember_content(workspace, post_id)
+    except (OSError, ReelflowError) as exc:
+        log.error("the file of post %d cannot be read yet: %s", post_id, exc)
+
+
 def finish_moves(workspace: Workspace, *, actor: str) -> None:
     """Finish what a crash between registering a file and moving it left undone."""
     with workspace.ledger.read() as session:
@@ -276,7 +326,7 @@ def _finish_move(workspace: Workspace, media_id: str, *, actor: str) -> None:
             size_bytes=media.size_bytes,
             mtime_ns=media.mtime_ns,
         )
-    except OSError as exc:
+    except (OSError, ReelflowError) as exc:
         _postpone_move(workspace, media, exc)
         return
     now = workspace.ledger.now()
@@ -285,11 +335,13 @@ def _finish_move(workspace: Workspace, media_id: str, *, actor: str) -> None:
         if not taken:
             _cancel_vanished(session, media_id, now=now, actor=actor)
         found = session.scalars(select(Post).where(Post.media_id == media_id)).all()
+        for post in found:
+            post.rescheduled_because = None  # of a move that failed before
     for post in found if taken else ():
         if post.state is PostState.REJECTED:
-            quarantine(workspace, post.id)
+            try_quarantine(workspace, post.id)
         elif post.state is PostState.HELD:
-            _remember_content(workspace, post.id)
+            _try_remember_content(workspace, post.id)
 
 
 def _cancel_vanished(session: Session, media_id: str, *, now: datetime, actor: str) -> None:
@@ -311,9 +363,10 @@ def _cancel_vanished(session: Session, media_id: str, *, now: datetime, actor: s
         )
 
 
-def _postpone_move(workspace: Workspace, media: Media, exc: OSError) -> None:
+def _postpone_move(workspace: Workspace, media: Media, exc: OSError | ReelflowError) -> None:
     """Let one file that cannot be moved wait, without stopping the others."""
-    trouble = f"{media.file_name} cannot be moved out of the inbox: {exc.strerror}"
+    why = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
+    trouble = f"{media.file_name} cannot be moved out of the inbox: {why}"
     log.error("%s; it is tried again", trouble)
     next_try = workspace.ledger.now() + workspace.rules.unreachable_retry
     with workspace.ledger.write() as session:

@@ -17,7 +17,7 @@ from reelflow.exceptions import (
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Account, Post
 from reelflow.services import commands
-from reelflow.services.prepare import reject
+from reelflow.services.prepare import quarantine, reject
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from tests.factories import Clock, read_post
@@ -173,6 +173,28 @@ def test_a_retried_rejected_post_gets_its_file_back_and_is_judged_again(
     assert workspace.folders.path(now.media.source_path).read_bytes() == b"video"
     assert (now.media.validated_at, now.media.violations) == (None, None)
     assert list((workspace.folders.quarantine / "acme").iterdir()) == []
+
+
+def test_a_post_whose_sidecar_was_never_understood_cannot_be_retried(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    """It has the fields of no sidecar, and would go out at once by the inbox's privacy level."""
+    post = make_post(account, state=PostState.REJECTED, reason_code="sidecar")
+    quarantine(workspace, post.id)
+    with pytest.raises(IllegalTransitionError, match="corrected sidecar into the inbox again"):
+        commands.retry(workspace, post.id, actor=PERSON)
+    now = read_post(workspace, post.id)
+    assert (now.state, now.reason_code) == (PostState.REJECTED, "sidecar")
+    assert workspace.folders.path(f"quarantine/acme/{post.id}.mp4").exists()
+
+
+@pytest.mark.parametrize("wish_in", [30 * 24 * HOUR, -HOUR])
+def test_a_retry_keeps_a_wish_that_is_still_to_come(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, wish_in: timedelta
+) -> None:
+    wish = clock() + wish_in
+    post = make_post(account, state=PostState.CANCELLED, publish_at=wish, due_at=wish)
+    assert commands.retry(workspace, post.id, actor=PERSON).due_at == max(wish, clock())
 
 
 def test_a_retry_that_died_after_it_brought_the_file_back_can_be_given_again(

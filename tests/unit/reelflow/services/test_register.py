@@ -14,12 +14,14 @@ from sqlalchemy import select
 
 from reelflow.domain.post import PostMode, PostState, PrivacyLevel
 from reelflow.domain.schedule import NormalRun
+from reelflow.exceptions import StorageFullError
 from reelflow.ledger import audit, batches
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.discover import find_new_uploads, waiting_work
 from reelflow.services.register import finish_moves, register_inbox
+from reelflow.services.stage import check_unchanged
 from reelflow.services.workspace import Workspace
-from reelflow.storage.local import LocalFolders
+from reelflow.storage.local import InboxFile, LocalFolders
 from tests import factories
 from tests.factories import ACTOR, Clock, read_post
 
@@ -163,6 +165,8 @@ def test_an_unreadable_sidecar_rejects_its_post_with_the_reason(
     reason = json.loads(source(workspace, bad).with_name(f"{bad.id}.reason.json").read_text())
     assert reason["violations"][0]["value"] == bad.reason
     assert reason["file"] == "bad.mp4"
+    assert "release" not in reason  # its fields were never read: a retry is refused
+    assert source(workspace, bad).with_name(f"{bad.id}.mp4.json").read_bytes() == sidecar
     assert inbox(workspace) == []
     assert batch(workspace) == [bad.id, good.id]  # so that the run says it
 
@@ -308,6 +312,13 @@ def test_runs_that_register_at_once_make_one_post_of_each_file(
     assert all(source(workspace, post).is_file() for post in posts)
 
 
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (PermissionError(1, "Operation not permitted"), "Operation not permitted"),
+        (StorageFullError("no room to write a.mp4"), "no room to write a.mp4"),
+    ],
+)
 def test_a_file_that_cannot_be_moved_waits_and_stops_no_other(
     workspace: Workspace,
     account: Account,
@@ -315,6 +326,8 @@ def test_a_file_that_cannot_be_moved_waits_and_stops_no_other(
     clock: Clock,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
+    trouble: Exception,
+    said: str,
 ) -> None:
     drop(account, "a.mp4", b"stuck")
     drop(account, "b.mp4", b"free")
@@ -322,23 +335,89 @@ def test_a_file_that_cannot_be_moved_waits_and_stops_no_other(
 
     def refuse_first(folders: LocalFolders, inbox_path: str, *rest: Any, **more: Any) -> bool:
         if inbox_path.endswith("a.mp4"):
-            raise PermissionError(1, "Operation not permitted")
+            raise trouble
         return take(folders, inbox_path, *rest, **more)
 
     with monkeypatch.context() as immutable:
         immutable.setattr(LocalFolders, "take", refuse_first)
         stuck, free = register(workspace)
     assert source(workspace, free).read_bytes() == b"free"
-    assert "a.mp4 cannot be moved out of the inbox: Operation not permitted" in caplog.text
+    assert f"a.mp4 cannot be moved out of the inbox: {said}" in caplog.text
     assert stuck.rescheduled_because is not None
     assert "cannot be moved" in stuck.rescheduled_because
     assert stuck.due_at > clock()
     assert waiting_work(workspace) == frozenset()  # no run a minute for it
     finish_moves(workspace, actor=ACTOR)
     assert source(workspace, stuck).read_bytes() == b"stuck"
+    assert read_post(workspace, stuck.id).rescheduled_because is None
+
+
+def test_a_file_that_cannot_be_set_aside_waits_and_stops_no_other(
+    workspace: Workspace, account: Account, drop: Drop, caplog: pytest.LogCaptureFixture
+) -> None:
+    (workspace.folders.quarantine / "acme").write_text("in the way")
+    drop(account, "bad.mp4", sidecar=b"{")
+    drop(account, "good.mp4", b"other")
+    bad, good = register(workspace)
+    assert (bad.state, good.state) == ("REJECTED", "READY")
+    assert source(workspace, bad).is_file()
+    assert f"the file of post {bad.id} cannot be moved to the quarantine" in caplog.text
+
+
+def test_a_held_post_whose_file_cannot_be_read_stops_no_other(
+    workspace: Workspace,
+    make_account: Callable[..., Account],
+    drop: Drop,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(path: Path) -> str:
+        raise OSError(5, "Input/output error")
+
+    account = make_account(inbox_privacy_level=None)
+    drop(account, "a.mp4")
+    drop(account, "b.mp4", b"other")
+    monkeypatch.setattr("reelflow.services.register.sha256_file", fail)
+    assert [post.state for post in register(workspace)] == ["HELD", "HELD"]
+    assert "cannot be read yet: [Errno 5] Input/output error" in caplog.text
+
+
+def test_a_file_that_nobody_foresaw_is_logged_and_stops_no_other(
+    workspace: Workspace,
+    account: Account,
+    drop: Drop,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    holds = LocalFolders.holds
+
+    def overflow_first(folders: LocalFolders, file: InboxFile) -> bool:
+        if file.path.name == "a.mp4":
+            raise OverflowError("int too large")
+        return holds(folders, file)
+
+    drop(account, "a.mp4")
+    drop(account, "b.mp4", b"other")
+    monkeypatch.setattr(LocalFolders, "holds", overflow_first)
+    assert [post.media.file_name for post in register(workspace)] == ["b.mp4"]
+    assert "inbox/acme/a.mp4 cannot be registered" in caplog.text
+    assert inbox(workspace) == ["a.mp4"]
 
 
 # Odd things in the inbox
+
+
+def test_a_file_from_a_far_future_is_registered_and_blocks_nothing(
+    workspace: Workspace, account: Account, drop: Drop
+) -> None:
+    path = drop(account, "far.mp4")
+    os.utime(path, (0, 9_300_000_000))  # the year 2264: over 2**63 ns
+    if path.stat().st_mtime_ns < 2**63:
+        pytest.skip("this disk keeps no such time")
+    drop(account, "good.mp4", b"other")
+    far, good = register(workspace)
+    assert (far.state, good.state, inbox(workspace)) == ("READY", "READY", [])
+    check_unchanged(source(workspace, far).lstat(), far.media)
 
 
 def test_what_is_no_plain_file_is_taken_out_of_the_inbox_and_never_opened(
@@ -423,6 +502,37 @@ def test_a_file_that_grows_between_look_and_row_waits_for_the_next_pass(
         assert register(workspace) == []
     (post,) = register(workspace)
     assert post.media.size_bytes == len(b"half and the other")
+
+
+def test_a_sidecar_that_comes_between_look_and_row_is_read_by_the_next_pass(
+    workspace: Workspace, account: Account, drop: Drop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = drop(account, "clip.mp4")
+    from reelflow.services import register as module
+
+    read_sidecar = module._read_sidecar
+
+    def come(*args: Any) -> Any:
+        fields = read_sidecar(*args)
+        path.with_name("clip.mp4.json").write_text('{"caption": "late"}')
+        return fields
+
+    with monkeypatch.context() as late:
+        late.setattr(module, "_read_sidecar", come)
+        assert register(workspace) == []
+    (post,) = register(workspace)
+    assert post.caption == "late"
+
+
+def test_a_sidecar_without_its_file_is_reported(
+    workspace: Workspace, account: Account, drop: Drop, caplog: pytest.LogCaptureFixture
+) -> None:
+    drop(account, "old.mp4.json", b"{}")
+    drop(account, "clip.mp4", sidecar={})
+    register(workspace)
+    assert "inbox/acme/old.mp4.json has no file beside it" in caplog.text
+    assert "clip.mp4.json" not in caplog.text
+    assert inbox(workspace) == ["old.mp4.json"]
 
 
 def test_folders_of_unknown_accounts_are_reported_and_left_alone(
