@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from reelflow.domain.post import UNKEYED, PostState, check_transition
+from reelflow.domain.post import PAST_LAST_BYTE, UNKEYED, PostState, check_transition
 from reelflow.domain.schedule import BackfillRun, Run
 from reelflow.exceptions import LeaseLostError, PostNotFoundError
 from reelflow.ledger import audit
@@ -143,7 +143,7 @@ def claim(
     """Say that a run works on these posts, where no other run does; advisory."""
     session.execute(
         update(Post)
-        .where(Post.id.in_(post_ids), or_(_unclaimed(now), Post.claimed_by == run_id))
+        .where(Post.id.in_(post_ids), free_for(run_id, now=now))
         .values(claimed_by=run_id, claimed_until=now + claim)
     )
 
@@ -179,13 +179,16 @@ def missed(session: Session, *, before: datetime, now: datetime) -> Sequence[Pos
     ).all()
 
 
-def unsettled(session: Session, *, now: datetime) -> Sequence[Post]:
-    """Return posts past their last byte that no run and no upload holds."""
+def unsettled(session: Session, *, now: datetime, run_id: str | None = None) -> Sequence[Post]:
+    """Return posts that only TikTok's word moves on, and that no run and no upload holds.
+
+    :param run_id: the run that asks, when none of its other tasks works on a post any more
+    """
     return session.scalars(
         select(Post)
         .where(
-            Post.state.in_((PostState.COMMITTING, PostState.PROCESSING)),
-            _unclaimed(now),
+            Post.state.in_(PAST_LAST_BYTE | {PostState.UNKNOWN}),
+            free_for(run_id, now=now),
             or_(Post.lease_until.is_(None), Post.lease_until <= now),
         )
         .order_by(Post.id)
@@ -220,6 +223,11 @@ def next_slot(session: Session, *, account_id: int, sha256: str) -> int:
         select(func.max(Post.slot)).where(Post.account_id == account_id, Post.sha256 == sha256)
     )
     return 0 if highest is None else highest + 1
+
+
+def free_for(run_id: str | None, *, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that no run but this one has claimed a post."""
+    return _unclaimed(now) if run_id is None else or_(_unclaimed(now), Post.claimed_by == run_id)
 
 
 def _unclaimed(now: datetime) -> ColumnElement[bool]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState
 from reelflow.domain.publication import PublicationState
-from reelflow.exceptions import ConfigurationError, ReelflowError
+from reelflow.exceptions import ConfigurationError, ReelflowError, TikTokUnreachableError
 from reelflow.ledger import accounts, posts, publications
 from reelflow.ledger.models import Media, Post, Publication
 from reelflow.services.cleanup import Announcement, announcement, clean_up_files
@@ -41,31 +41,44 @@ class SweepReport:
 
 
 def expire_sessions(
-    workspace: Workspace, fetch_status: StatusFetcher, *, actor: str, longest_put_s: float
+    workspace: Workspace,
+    fetch_status: StatusFetcher,
+    *,
+    actor: str,
+    longest_put_s: float,
+    run_id: str | None = None,
 ) -> SweepReport:
     """Settle every post that nobody holds, and delete what dead runs left behind.
 
     One post's trouble does not stop the others: it is reported and tried again by the next run.
+
+    :param longest_put_s: how long a PUT of ours can take
+    :param run_id: the run that sweeps as its last work on posts; what it claimed itself is free
     """
     report = SweepReport()
     report.returned_to_ready = return_stalled_uploads(workspace, actor=actor)
     supersede_expired(workspace, actor=actor)
     with workspace.ledger.read() as session:
-        unsettled = [post.id for post in posts.unsettled(session, now=workspace.ledger.now())]
+        found = posts.unsettled(session, now=workspace.ledger.now(), run_id=run_id)
+        unsettled = [post.id for post in found]
     for post_id in unsettled:
         state: PostState | None
+        reached = True
         try:
             state = _ask(workspace, fetch_status, post_id, actor=actor, longest_put_s=longest_put_s)
             trouble = f"its state at TikTok is {state}"
         except ReelflowError as exc:
             state, trouble = None, str(exc)
-        if state is None or state in PAST_LAST_BYTE:
-            state = _give_up_waiting(workspace, post_id, actor=actor, trouble=trouble)
+            reached = not isinstance(exc, TikTokUnreachableError)
+        if state is None or state in PAST_LAST_BYTE or state is PostState.UNKNOWN:
+            state = _unsettled_state(
+                workspace, post_id, actor=actor, trouble=trouble, may_give_up=reached
+            )
         if state is None:
             report.still_unsettled[post_id] = trouble
         else:
             report.settled[post_id] = state
-    _finish(workspace, report)
+    _finish(workspace, report, run_id=run_id)
     return report
 
 
@@ -143,17 +156,24 @@ def _ask(
     return state
 
 
-def _give_up_waiting(
-    workspace: Workspace, post_id: int, *, actor: str, trouble: str
+def _unsettled_state(
+    workspace: Workspace, post_id: int, *, actor: str, trouble: str, may_give_up: bool
 ) -> PostState | None:
-    """Make a post UNKNOWN that TikTok has said nothing final about for too long."""
+    """Make a post UNKNOWN about which nothing at all was learnt for too long.
+
+    A status, also one that is not final, is news: while TikTok says that it works on a post, the
+    post waits.
+
+    :param may_give_up: False when TikTok could not be asked, which says nothing about the post
+    :return: the post's state if it changed since it was found, else None
+    """
     now = workspace.ledger.now()
     limit = workspace.rules.unknown_after
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
         if post.state not in PAST_LAST_BYTE:
-            return post.state
-        if now - post.state_since < limit:
+            return None if post.state is PostState.UNKNOWN else post.state
+        if not may_give_up or now - _last_news(session, post) < limit:
             return None
         posts.move(
             session,
@@ -161,21 +181,29 @@ def _give_up_waiting(
             PostState.UNKNOWN,
             now=now,
             actor=actor,
-            why=f"TikTok said nothing final for {limit}: {trouble}",
-            code="no_final_status",
+            why=f"TikTok said nothing for {limit}: {trouble}",
+            code="no_status",
             fix=f"look whether the post is on {post.account.name} in the TikTok app; Reelflow "
             "never posts it again by itself",
         )
     return PostState.UNKNOWN
 
 
-def _finish(workspace: Workspace, report: SweepReport) -> None:
+def _last_news(session: Session, post: Post) -> datetime:
+    """Return when the post last took a step, or TikTok last said anything about it."""
+    publication = publications.current(session, post.id)
+    said_at = publication and publication.tiktok_status_at
+    return max(post.state_since, said_at or post.state_since)
+
+
+def _finish(workspace: Workspace, report: SweepReport, *, run_id: str | None) -> None:
     """Do for posts that ended what the run that ended them did not live to do."""
     now = workspace.ledger.now()
+    free = posts.free_for(run_id, now=now)
     with workspace.ledger.read() as session:
         unmoved = _ids(session, Post.state == PostState.REJECTED, Media.source_path.like("media/%"))
-        uncleaned = _ids(session, Post.state.in_(DONE), Media.deleted_at.is_(None), _free(now))
-        unannounced = _ids(session, Post.state.in_(DONE), Post.announced_at.is_(None), _free(now))
+        uncleaned = _ids(session, Post.state.in_(DONE), Media.deleted_at.is_(None), free)
+        unannounced = _ids(session, Post.state.in_(DONE), Post.announced_at.is_(None), free)
     for post_id in unmoved:
         with _going_on(f"post {post_id}: its file was not put into the quarantine"):
             quarantine(workspace, post_id)
@@ -201,10 +229,6 @@ def _going_on(trouble: str) -> Iterator[None]:
         yield
     except (ReelflowError, OSError) as exc:
         log.warning("%s: %s", trouble, exc)
-
-
-def _free(now: datetime) -> ColumnElement[bool]:
-    return or_(Post.claimed_until.is_(None), Post.claimed_until <= now)
 
 
 def _ids(session: Session, *conditions: ColumnElement[bool]) -> Sequence[int]:

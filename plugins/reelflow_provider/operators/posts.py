@@ -104,6 +104,8 @@ class CleanUpFilesOperator(PostOperator, AnnouncingOperator):
 class ExpireSessionsOperator(AnnouncingOperator):
     """Settle what nobody works on any more, in this run or in one that died.
 
+    It comes after every task that works on the run's posts: what the run claimed is free for it.
+
     :param tiktok_conn_id: connection of type ``tiktok``
     """
 
@@ -125,6 +127,7 @@ class ExpireSessionsOperator(AnnouncingOperator):
                 client.fetch_status,
                 actor=actor_of(context),
                 longest_put_s=self.settings.tiktok_limits.longest_put_s,
+                run_id=run_id_of(context),
             )
         for post_id, trouble in report.still_unsettled.items():
             self.log.warning("post %s is not settled yet: %s", post_id, trouble)

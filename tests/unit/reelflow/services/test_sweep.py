@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 
 from reelflow.domain.post import PostState
 from reelflow.domain.publication import PublicationState
-from reelflow.exceptions import TikTokRateLimitedError, TikTokUnreachableError
+from reelflow.exceptions import TikTokRateLimitedError, TikTokRejectedError, TikTokUnreachableError
 from reelflow.ledger import audit, publications
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.models import Account, Post, Publication
@@ -31,6 +31,7 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 LINKED = PublishStatus("PUBLISH_COMPLETE", post_ids=("7678907398077074696",))
 FAILED = PublishStatus("FAILED", fail_reason="internal")
 WORKING = PublishStatus("PROCESSING_UPLOAD")
+REFUSED = TikTokRejectedError("no such publish_id", code="invalid_publish_id")
 
 
 @dataclass
@@ -55,8 +56,10 @@ def tiktok() -> TikTok:
     return TikTok()
 
 
-def sweep(workspace: Workspace, tiktok: TikTok) -> SweepReport:
-    return expire_sessions(workspace, tiktok.fetch_status, actor=ACTOR, longest_put_s=LONGEST_PUT_S)
+def sweep(workspace: Workspace, tiktok: TikTok, *, run_id: str | None = None) -> SweepReport:
+    return expire_sessions(
+        workspace, tiktok.fetch_status, actor=ACTOR, longest_put_s=LONGEST_PUT_S, run_id=run_id
+    )
 
 
 def said(tiktok: TikTok, publication: Publication, status: PublishStatus | Exception) -> None:
@@ -161,6 +164,27 @@ def test_a_sent_post_that_somebody_holds_is_left_alone(
     assert sweep(workspace, tiktok).settled == {post.id: S.PUBLISHED}
 
 
+@pytest.mark.parametrize(("run_id", "free"), [("run-1", True), ("run-2", False), (None, False)])
+@pytest.mark.parametrize("state", [S.PROCESSING, S.PUBLISHED])
+def test_what_the_sweeping_run_claimed_itself_is_free_and_what_another_claimed_is_not(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    clock: Clock,
+    tiktok: TikTok,
+    state: PostState,
+    run_id: str | None,
+    free: bool,
+) -> None:
+    claim = {"claimed_by": "run-1", "claimed_until": clock() + MINUTE}
+    post = make_post(account, state=state, **claim)
+    said(tiktok, make_publication(workspace, post), LINKED)
+    report = sweep(workspace, tiktok, run_id=run_id)
+    assert bool(tiktok.asked) is (free and state is S.PROCESSING)
+    assert report.cleaned == ([post.id] if free else [])
+    assert [news.post_id for news in report.to_announce] == report.cleaned
+
+
 def test_a_failed_post_keeps_its_source_and_is_not_announced(
     workspace: Workspace, account: Account, make_post: MakePost, tiktok: TikTok
 ) -> None:
@@ -172,17 +196,11 @@ def test_a_failed_post_keeps_its_source_and_is_not_announced(
     assert source_exists(workspace, post)
 
 
-@pytest.mark.parametrize("answer", [WORKING, TikTokUnreachableError("no way to TikTok")])
-def test_a_post_without_a_final_status_is_unknown_after_72_hours_and_not_before(
-    workspace: Workspace,
-    account: Account,
-    make_post: MakePost,
-    clock: Clock,
-    tiktok: TikTok,
-    answer: PublishStatus | Exception,
+def test_a_post_without_any_status_is_unknown_after_72_hours_and_not_before(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
 ) -> None:
     post = make_post(account, state=S.PROCESSING)
-    said(tiktok, make_publication(workspace, post), answer)
+    said(tiktok, make_publication(workspace, post), REFUSED)
     clock.advance(72 * HOUR - SECOND)
     report = sweep(workspace, tiktok)
     assert list(report.still_unsettled) == [post.id]
@@ -190,19 +208,73 @@ def test_a_post_without_a_final_status_is_unknown_after_72_hours_and_not_before(
     clock.advance(SECOND)
     assert sweep(workspace, tiktok).settled == {post.id: S.UNKNOWN}
     after = read_post(workspace, post.id)
-    assert after.reason_code == "no_final_status"
+    assert after.reason_code == "no_status"
     assert "acme in the TikTok app" in str(after.fix)
     assert source_exists(workspace, post)
+
+
+def test_the_72_hours_count_from_the_last_status(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
+) -> None:
+    post = make_post(account, state=S.PROCESSING)
+    publication = make_publication(workspace, post)
+    clock.advance(71 * HOUR)
+    sweep(workspace, tiktok)  # TikTok says that it works on it
+    said(tiktok, publication, REFUSED)
+    clock.advance(72 * HOUR - SECOND)
+    sweep(workspace, tiktok)
+    assert read_post(workspace, post.id).state is S.PROCESSING
+    clock.advance(SECOND)
+    sweep(workspace, tiktok)
+    assert read_post(workspace, post.id).state is S.UNKNOWN
+
+
+@pytest.mark.parametrize("answer", [WORKING, TikTokUnreachableError("no way to TikTok")])
+@pytest.mark.parametrize("state", [S.COMMITTING, S.PROCESSING])
+def test_a_post_waits_while_tiktok_works_on_it_or_cannot_be_asked(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    clock: Clock,
+    tiktok: TikTok,
+    state: PostState,
+    answer: PublishStatus | Exception,
+) -> None:
+    post = make_post(account, state=state)
+    said(tiktok, make_publication(workspace, post), answer)
+    clock.advance(1000 * HOUR)
+    report = sweep(workspace, tiktok)
+    assert (report.settled, list(report.still_unsettled)) == ({}, [post.id])
+    assert read_post(workspace, post.id).state is state
 
 
 def test_an_unknown_post_is_never_sent_again_by_a_sweep(
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
 ) -> None:
     post = make_post(account, state=S.UNKNOWN)
-    make_publication(workspace, post)
+    publication = make_publication(workspace, post)
+    incomplete = PublishStatus("PROCESSING_UPLOAD", uploaded_bytes=1)
     clock.advance(1000 * HOUR)
-    sweep(workspace, tiktok)
-    assert read_post(workspace, post.id).state is S.UNKNOWN
+    for answer in (WORKING, incomplete, REFUSED, TikTokUnreachableError("no way to TikTok")):
+        said(tiktok, publication, answer)
+        report = sweep(workspace, tiktok)
+        assert (report.settled, list(report.still_unsettled)) == ({}, [post.id])
+        assert read_post(workspace, post.id).state is S.UNKNOWN
+
+
+@pytest.mark.parametrize(("status", "state"), [(LINKED, S.PUBLISHED), (FAILED, S.FAILED)])
+def test_an_unknown_post_is_settled_by_tiktoks_final_word(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    tiktok: TikTok,
+    status: PublishStatus,
+    state: PostState,
+) -> None:
+    post = make_post(account, state=S.UNKNOWN)
+    said(tiktok, make_publication(workspace, post), status)
+    assert sweep(workspace, tiktok).settled == {post.id: state}
+    assert read_post(workspace, post.id).state is state
 
 
 PROOF_AFTER = HOUR + timedelta(seconds=LONGEST_PUT_S) + 5 * MINUTE
@@ -370,7 +442,7 @@ def test_a_post_that_another_process_settled_meanwhile_is_not_made_unknown(
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
 ) -> None:
     post = make_post(account, state=S.PROCESSING)
-    said(tiktok, make_publication(workspace, post), TikTokUnreachableError("no way to TikTok"))
+    said(tiktok, make_publication(workspace, post), REFUSED)
     clock.advance(100 * HOUR)
     tiktok.on_call = lambda: change_post(workspace, post.id, state=S.PUBLISHED)
     sweep(workspace, tiktok)

@@ -215,6 +215,21 @@ def test_what_dead_runs_left_is_settled_cleaned_and_announced(
     assert (third.result["announced"], third.events) == ([], [])
 
 
+def test_what_the_own_run_left_unfinished_is_settled_by_that_run(
+    worker: Workspace, tiktok: Simulator, sent_post: Callable[..., Post]
+) -> None:
+    """Its claim still lasts, but every task that worked on its posts has ended."""
+    post = sent_post("SELF_ONLY")
+    later = worker.ledger.now() + DAY
+    factories.change_post(worker, post.id, claimed_by="run-1", claimed_until=later)
+    other = run_task(ExpireSessionsOperator, run_id="run-2")
+    assert (other.result["settled"], other.result["still_unsettled"]) == ({}, 0)
+    run_task(ExpireSessionsOperator, run_id="run-1")  # TikTok is processing it
+    own = run_task(ExpireSessionsOperator, run_id="run-1")
+    assert own.result["settled"] == {str(post.id): "PUBLISHED_NO_LINK"}
+    assert own.result["announced"] == [post.id]
+
+
 def test_several_posts_are_announced_by_one_event_each(
     worker: Workspace, tiktok: Simulator, sent_post: Callable[..., Post]
 ) -> None:
