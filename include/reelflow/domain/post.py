@@ -46,6 +46,9 @@ _S = PostState
 
 #: TikTok has the post; nothing more is sent for it.
 DONE: Final = frozenset({_S.PUBLISHED, _S.PUBLISHED_NO_LINK, _S.IN_INBOX})
+#: TikTok shows the post. A publication that was given up may get there after all, so these are
+#: reached from every state in which a post with a publication can be.
+PUBLISHED: Final = frozenset({_S.PUBLISHED, _S.PUBLISHED_NO_LINK})
 #: The last byte may be at TikTok: a new init could post twice.
 PAST_LAST_BYTE: Final = frozenset({_S.COMMITTING, _S.PROCESSING})
 #: States in which the same bytes may be posted again under the same key.
@@ -54,18 +57,18 @@ UNKEYED: Final = frozenset({_S.REJECTED, _S.FAILED, _S.CANCELLED, _S.MISSED})
 FINAL: Final = DONE | {_S.REJECTED, _S.FAILED, _S.CANCELLED, _S.UNKNOWN}
 
 TRANSITIONS: Final[dict[PostState, frozenset[PostState]]] = {
-    _S.HELD: frozenset({_S.READY, _S.CANCELLED, _S.MISSED}),
-    _S.READY: frozenset({_S.UPLOADING, _S.HELD, _S.REJECTED, _S.MISSED, _S.CANCELLED}),
-    _S.UPLOADING: frozenset({_S.COMMITTING, _S.READY, _S.HELD, _S.FAILED, _S.CANCELLED}),
+    _S.HELD: PUBLISHED | {_S.READY, _S.CANCELLED, _S.MISSED},
+    _S.READY: PUBLISHED | {_S.UPLOADING, _S.HELD, _S.REJECTED, _S.MISSED, _S.CANCELLED},
+    _S.UPLOADING: PUBLISHED | {_S.COMMITTING, _S.READY, _S.HELD, _S.FAILED, _S.CANCELLED},
     _S.COMMITTING: DONE | {_S.PROCESSING, _S.UPLOADING, _S.FAILED, _S.UNKNOWN},
     _S.PROCESSING: DONE | {_S.FAILED, _S.UNKNOWN},
     _S.PUBLISHED: frozenset(),
     _S.PUBLISHED_NO_LINK: frozenset({_S.PUBLISHED}),
     _S.IN_INBOX: frozenset({_S.PUBLISHED}),
-    _S.REJECTED: frozenset({_S.READY}),
-    _S.FAILED: frozenset({_S.READY}),
-    _S.CANCELLED: frozenset({_S.READY}),
-    _S.MISSED: frozenset({_S.READY, _S.CANCELLED}),
+    _S.REJECTED: PUBLISHED | {_S.READY},
+    _S.FAILED: PUBLISHED | {_S.READY},
+    _S.CANCELLED: PUBLISHED | {_S.READY},
+    _S.MISSED: PUBLISHED | {_S.READY, _S.CANCELLED},
     _S.UNKNOWN: DONE | {_S.FAILED},
 }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from reelflow.domain.post import PostMode, PostState
+from reelflow.domain.post import PUBLISHED, PostMode, PostState
 from reelflow.exceptions import IllegalTransitionError
 
 
@@ -54,6 +54,11 @@ class Settlement:
 
     post_state: PostState | None
     all_bytes_held: bool = False
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the post can be watched: this is the truth, whatever was given up before."""
+        return self.post_state in PUBLISHED
 
 
 def settle_status(

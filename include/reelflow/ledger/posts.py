@@ -67,8 +67,7 @@ def move(
         publication_id=publication_id,
     )
     if fencing_token is None and PostState.UPLOADING in (post.state, to):
-        post.fencing_token += 1
-        post.lease_owner = post.lease_until = None
+        end_lease(post)
     if to is not PostState.READY:
         post.rescheduled_because = None
     post.state = to
@@ -112,6 +111,12 @@ def take_lease(
     post.fencing_token += 1
     session.flush()
     return post.fencing_token
+
+
+def end_lease(post: Post) -> None:
+    """Take the post away from whoever uploads it: what that process writes next is refused."""
+    post.fencing_token += 1
+    post.lease_owner = post.lease_until = None
 
 
 def renew_lease(

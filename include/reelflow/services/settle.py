@@ -12,6 +12,7 @@ from reelflow.domain.publication import PublicationState, Settlement, settle_sta
 from reelflow.exceptions import PostNotFoundError
 from reelflow.ledger import posts, publications
 from reelflow.ledger.models import Post, Publication
+from reelflow.services.superseded import take_as_published
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
 from reelflow.tiktok.refusals import explain_failure
@@ -62,6 +63,17 @@ def apply_status(
         )
         if publication.is_current and post.state in _SETTLEABLE:
             _settle(session, post, publication, settlement, workspace=workspace, actor=actor)
+        elif publication.state is PublicationState.SUPERSEDED and settlement.is_published:
+            assert settlement.post_state is not None
+            take_as_published(
+                session,
+                post,
+                publication,
+                settlement.post_state,
+                now=now,
+                actor=actor,
+                why=_said(publication),
+            )
         return post.state
 
 
