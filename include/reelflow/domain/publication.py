@@ -19,7 +19,7 @@ class PublicationState(StrEnum):
     SENT = "SENT"  # TikTok acknowledged every byte
     DONE = "DONE"
     FAILED = "FAILED"
-    SUPERSEDED = "SUPERSEDED"  # given up before its last byte; it cannot publish
+    SUPERSEDED = "SUPERSEDED"  # given up before its last byte, or proven to lack it
 
 
 _P = PublicationState
