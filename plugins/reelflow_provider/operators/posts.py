@@ -56,8 +56,8 @@ class FindNewUploadsOperator(ReelflowOperator):
 class AnnouncingOperator(ReelflowOperator):
     """Base of the operators that announce published posts, one asset event each.
 
-    ``announced_at`` is written when the task's success, and with it the events, has reached
-    Airflow: a crash in between announces again, never not at all.
+    ``announced_at`` is written when Airflow has the task's success, and with it the events: a crash
+    in between announces again, never not at all.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -77,8 +77,21 @@ def _remember_announced(context: Context) -> None:
 
     task = context["task"]
     assert isinstance(task, AnnouncingOperator)
-    if task.announced_ids:
+    if task.announced_ids and _is_success(context):
         mark_announced(task.workspace, task.announced_ids)
+
+
+def _is_success(context: Context) -> bool:
+    """Ask Airflow whether it took the task's success.
+
+    It may refuse it, and the events with it, and calls success callbacks all the same: two tasks
+    that are the first to use an asset at the same moment collide in its database.
+    """
+    ti = context["ti"]
+    states = ti.get_task_states(
+        dag_id=ti.dag_id, map_index=ti.map_index, task_ids=[ti.task_id], run_ids=[ti.run_id]
+    )
+    return "success" in states.get(ti.run_id, {}).values()
 
 
 class CleanUpFilesOperator(PostOperator, AnnouncingOperator):
@@ -114,7 +127,8 @@ class ExpireSessionsOperator(AnnouncingOperator):
     def __init__(
         self, *, tiktok_conn_id: str = TikTokHook.default_conn_name, **kwargs: Any
     ) -> None:
-        super().__init__(**kwargs)
+        # Named as an inlet, the asset is known to Airflow before two tasks announce at once.
+        super().__init__(inlets=[PUBLISHED], **kwargs)
         self.tiktok_conn_id = tiktok_conn_id
 
     def execute(self, context: Context) -> dict[str, Any]:

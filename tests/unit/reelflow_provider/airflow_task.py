@@ -38,8 +38,9 @@ def publish_id_of(workspace: Workspace, post: Post) -> str:
 class Supervisor:
     """Stands where a task's supervisor process does: keeps what is sent, knows no connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, final_state: str) -> None:
         self.sent: list[Any] = []
+        self._final_state = final_state
 
     def send(self, msg: Any) -> Any:
         self.sent.append(msg)
@@ -47,6 +48,9 @@ class Supervisor:
             return comms.ErrorResponse(error=ErrorType.CONNECTION_NOT_FOUND)
         if isinstance(msg, comms.ValidateInletsAndOutlets):
             return comms.InactiveAssetsResult(inactive_assets=[])
+        if isinstance(msg, comms.GetTaskStates):
+            states = {run_id: {"task": self._final_state} for run_id in msg.run_ids or []}
+            return comms.TaskStatesResult(task_states=states)
         return None
 
     async def asend(self, msg: Any) -> Any:
@@ -109,12 +113,14 @@ def run_task(
     interval: tuple[datetime, datetime] | None = None,
     map_index: int = -1,
     finalize: bool = True,
+    final_state: str = "success",
     **arguments: Any,
 ) -> Ended:
     """Run one try of a task, or what follows its deferral, and its callbacks.
 
     :param event: what its trigger fired; with it the task goes on in ``execute_complete``
     :param interval: the run's data interval; without it there is no logical date either
+    :param final_state: what Airflow says afterwards that the task's state is
     :param finalize: False ends the process before its callbacks, as a kill would
     """
     with DAG("tests", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
@@ -155,12 +161,12 @@ def run_task(
         max_tries=3,
         start_date=now,
     )
-    return _run(ti, finalize=finalize)
+    return _run(ti, finalize=finalize, final_state=final_state)
 
 
-def _run(ti: task_runner.RuntimeTaskInstance, *, finalize: bool) -> Ended:
+def _run(ti: task_runner.RuntimeTaskInstance, *, finalize: bool, final_state: str) -> Ended:
     log = structlog.testing.CapturingLogger()
-    with _supervisor() as supervisor:
+    with _supervisor(final_state) as supervisor:
         context = ti.get_template_context()
         state, message, error = task_runner.run(ti, context, log)
         if finalize:
@@ -169,9 +175,9 @@ def _run(ti: task_runner.RuntimeTaskInstance, *, finalize: bool) -> Ended:
 
 
 @contextmanager
-def _supervisor() -> Iterator[Supervisor]:
+def _supervisor(final_state: str) -> Iterator[Supervisor]:
     """Be a worker's process for a while; leave nothing of it behind."""
-    supervisor = Supervisor()
+    supervisor = Supervisor(final_state=final_state)
     before = signal.getsignal(signal.SIGTERM)
     task_runner.SUPERVISOR_COMMS = supervisor  # type: ignore[assignment]
     try:

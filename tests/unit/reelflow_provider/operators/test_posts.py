@@ -33,8 +33,8 @@ def find(**run: Any) -> Ended:
     return run_task(FindNewUploadsOperator, **run)
 
 
-def clean_up(post: Post, *, finalize: bool = True) -> Ended:
-    return run_task(CleanUpFilesOperator, post_id=post.id, finalize=finalize)
+def clean_up(post: Post, **how: Any) -> Ended:
+    return run_task(CleanUpFilesOperator, post_id=post.id, **how)
 
 
 @pytest.fixture
@@ -177,6 +177,15 @@ def test_it_is_remembered_as_announced_only_when_airflow_has_the_event(
     assert killed.events
     assert factories.read_post(worker, published.id).announced_at is None
     assert clean_up(published).events == killed.events
+
+
+def test_it_is_announced_again_when_airflow_refused_the_event(
+    worker: Workspace, published: Post
+) -> None:
+    refused = clean_up(published, final_state="failed")
+    assert factories.read_post(worker, published.id).announced_at is None
+    assert clean_up(published).events == refused.events
+    assert factories.read_post(worker, published.id).announced_at is not None
 
 
 def test_a_post_that_is_still_processing_keeps_its_source_and_is_not_announced(
