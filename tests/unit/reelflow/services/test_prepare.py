@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
@@ -27,8 +26,6 @@ from tests.factories import ACTOR, Clock, read_post
 MakePost = Callable[..., Post]
 Drop = Callable[..., Path]
 RUN = "run"
-
-pytestmark = pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffmpeg is not installed")
 
 
 def check(workspace: Workspace, post_id: int, run_id: str = RUN) -> str:
