@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -371,13 +372,13 @@ def test_a_held_post_whose_file_cannot_be_read_stops_no_other(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(path: Path) -> str:
+    def fail(*_: int) -> bytes:
         raise OSError(5, "Input/output error")
 
     account = make_account(inbox_privacy_level=None)
     drop(account, "a.mp4")
     drop(account, "b.mp4", b"other")
-    monkeypatch.setattr("reelflow.services.register.sha256_file", fail)
+    monkeypatch.setattr(os, "pread", fail)  # the disk, not our own code
     assert [post.state for post in register(workspace)] == ["HELD", "HELD"]
     assert "cannot be read yet: [Errno 5] Input/output error" in caplog.text
 
@@ -387,18 +388,18 @@ def test_a_file_that_nobody_foresaw_is_logged_and_stops_no_other(
     account: Account,
     drop: Drop,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    holds = LocalFolders.holds
+    class Surprising(LocalFolders):
+        """Folders in which one file is like no other."""
 
-    def overflow_first(folders: LocalFolders, file: InboxFile) -> bool:
-        if file.path.name == "a.mp4":
-            raise OverflowError("int too large")
-        return holds(folders, file)
+        def holds(self, file: InboxFile) -> bool:
+            if file.path.name == "a.mp4":
+                raise OverflowError("int too large")
+            return super().holds(file)
 
+    workspace = replace(workspace, folders=Surprising(workspace.folders.root))
     drop(account, "a.mp4")
     drop(account, "b.mp4", b"other")
-    monkeypatch.setattr(LocalFolders, "holds", overflow_first)
     assert [post.media.file_name for post in register(workspace)] == ["b.mp4"]
     assert "inbox/acme/a.mp4 cannot be registered" in caplog.text
     assert inbox(workspace) == ["a.mp4"]
