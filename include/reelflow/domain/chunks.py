@@ -99,14 +99,6 @@ class ChunkPlan:
         end = self.size_bytes if is_final else (index + 1) * self.chunk_size_bytes
         return ByteRange(offset, end - 1, self.size_bytes)
 
-    def index_of(self, byte_range: ByteRange) -> int:
-        """Return the number of the chunk, from 0, that ``byte_range`` lies in.
-
-        :raises ValueError: if it is a range of a file of another size
-        """
-        self._check_same_file(byte_range)
-        return min(byte_range.first // self.chunk_size_bytes, self.total_chunks - 1)
-
     def is_last(self, byte_range: ByteRange) -> bool:
         """Whether ``byte_range`` holds the video's last byte: with it TikTok may publish.
 

@@ -19,8 +19,6 @@ class TikTokLimits:
         so that floor(size / chunk) is never 1)
     :param max_video_bytes: largest video (same page: 4 GB, in the larger reading; TikTok itself
         refuses what it finds too large)
-    :param caption_max_utf16_units: longest caption in UTF-16 code units
-        (content-posting-api-reference-direct-post)
     :param url_lifetime_s: how long an upload URL lives after init (same page: one hour)
     :param connect_timeout_s: longest wait for a connection
     :param read_timeout_s: longest silence before a JSON call's answer
@@ -30,17 +28,11 @@ class TikTokLimits:
     :param chunk_attempts: how often the same chunk is sent
         (content-posting-api-media-transfer-guide: resend the same chunk after a 5xx)
     :param first_chunk_retry_s: pause before a chunk is sent again, doubled after each further try
-    :param inits_per_minute: init calls per access token (content-posting-api-reference-direct-post)
-    :param creator_infos_per_minute: creator_info calls per access token
-        (content-posting-api-reference-query-creator-info)
-    :param statuses_per_minute: status calls per access token
-        (content-posting-api-reference-get-video-status)
     """
 
     whole_max_bytes: int = chunks.WHOLE_MAX_BYTES
     chunk_bytes: int = chunks.CHUNK_BYTES
     max_video_bytes: int = chunks.VIDEO_MAX_BYTES
-    caption_max_utf16_units: int = 2200
     url_lifetime_s: int = 3600
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 30.0
@@ -49,9 +41,6 @@ class TikTokLimits:
     put_answer_timeout_s: float = 120.0
     chunk_attempts: int = 3
     first_chunk_retry_s: float = 2.0
-    inits_per_minute: int = 6
-    creator_infos_per_minute: int = 20
-    statuses_per_minute: int = 30
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

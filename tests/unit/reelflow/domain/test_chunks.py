@@ -105,18 +105,14 @@ def test_an_upload_that_goes_on_anywhere_sends_the_rest_exactly_once(
         assert byte_range.first == offset
         assert byte_range.last + 1 in boundaries | {size}
         assert plan.is_last(byte_range) == (byte_range.last == size - 1)
-        assert plan.index_of(byte_range) == plan.index_of(
-            ByteRange(byte_range.last, byte_range.last, size)
-        )
         sent += byte_range.length
         offset = byte_range.last + 1
     assert sent == size - start
 
 
-def test_each_chunk_knows_its_number_and_only_the_last_is_the_last() -> None:
+def test_of_all_chunks_only_the_last_is_the_last() -> None:
     plan = plan_chunks(100_000_000)
     ranges = list(plan.ranges())
-    assert [plan.index_of(byte_range) for byte_range in ranges] == [0, 1, 2]
     assert [plan.is_last(byte_range) for byte_range in ranges] == [False, False, True]
 
 
@@ -130,8 +126,6 @@ def test_a_range_of_another_file_is_refused() -> None:
     plan, foreign = plan_chunks(100), ByteRange(0, 98, 99)
     with pytest.raises(ValueError, match="99 bytes is asked of a plan for 100"):
         plan.is_last(foreign)
-    with pytest.raises(ValueError, match="99 bytes"):
-        plan.index_of(foreign)
 
 
 @pytest.mark.parametrize("size", [0, -1, 4 * GIB + 1])
