@@ -1,34 +1,64 @@
 """The creators who authorized the simulated app, and what creator_info says of them."""
 
+import copy
 import hashlib
 import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
+
+from tiktok_simulator.app_settings import SCOPES
 
 USERNAMES = ("aurora.kitchen", "north.trail", "paper.moon", "city.loops", "quiet.harbor")
 AVATAR_LIFETIME_S = 7200  # D-CI: creator_avatar_url has a TTL of two hours
+
+PUBLIC_OPTIONS = ("PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "SELF_ONLY")
+PRIVATE_OPTIONS = ("FOLLOWER_OF_CREATOR", "MUTUAL_FOLLOW_FRIENDS", "SELF_ONLY")
 
 _NAMESPACE = uuid.UUID("5f0c8a55-6f3b-4a69-9f3c-6d1d0b8e9a11")
 
 
 @dataclass
 class Account:
-    """A creator who authorized the app, and the settings creator_info shows (D-CI)."""
+    """A creator, the settings creator_info shows (D-CI), and the app's one grant (D-OA).
+
+    A creator's new consent replaces the grant: the tokens of the one before die.
+
+    :param access_token: "" when the creator has not authorized the app.
+    :param refresh_token: "" likewise; rotated at every refresh.
+    :param scopes: what the grant covers.
+    :param access_expires_at: Unix seconds; None: never, so that a test's clock may run.
+    :param refresh_expires_at: Unix seconds; None: never.
+    :param surviving_access_tokens: older ones that live on, with their ends in Unix seconds.
+    :param is_private: a private account offers other privacy levels, and neither duet nor stitch.
+    :param blocked_code: why the creator cannot post now, in place of creator_info's data (D-CI:
+        HTTP 200; the init calls answer it with 403).
+    """
 
     open_id: str
     username: str
     access_token: str
-    scopes: tuple[str, ...] = ("video.publish", "video.upload")
-    privacy_level_options: tuple[str, ...] = (  # of a public account
-        "PUBLIC_TO_EVERYONE",
-        "MUTUAL_FOLLOW_FRIENDS",
-        "SELF_ONLY",
-    )
+    refresh_token: str = ""
+    scopes: tuple[str, ...] = SCOPES
+    access_expires_at: float | None = None
+    refresh_expires_at: float | None = None
+    surviving_access_tokens: dict[str, float | None] = field(default_factory=dict)
+    is_private: bool = False
     comment_disabled: bool = False
     duet_disabled: bool = False
     stitch_disabled: bool = False
     max_video_post_duration_sec: int = 600
+    blocked_code: str | None = None
+
+    @property
+    def privacy_level_options(self) -> tuple[str, ...]:
+        """The levels creator_info offers (D-CI): they do not depend on the app's audit."""
+        return PRIVATE_OPTIONS if self.is_private else PUBLIC_OPTIONS
+
+    def restore(self, earlier: "Account") -> None:
+        """Become again what a copy of this account remembers."""
+        for one in fields(self):
+            setattr(self, one.name, copy.copy(getattr(earlier, one.name)))
 
     def creator_info(self, now_s: float) -> dict[str, Any]:
         """Return the ``data`` of creator_info (D-CI, "Response")."""
@@ -39,8 +69,8 @@ class Account:
             "creator_nickname": self.username.replace(".", " ").title(),
             "privacy_level_options": list(self.privacy_level_options),
             "comment_disabled": self.comment_disabled,
-            "duet_disabled": self.duet_disabled,
-            "stitch_disabled": self.stitch_disabled,
+            "duet_disabled": self.duet_disabled or self.is_private,
+            "stitch_disabled": self.stitch_disabled or self.is_private,
             "max_video_post_duration_sec": self.max_video_post_duration_sec,
         }
 
@@ -48,19 +78,20 @@ class Account:
 def make_accounts(seed: int | None = None) -> list[Account]:
     """Return the five creators; their open_ids are always the same.
 
-    :param seed: makes the access tokens the same at each start, too.
+    :param seed: makes the tokens the same at each start, too.
     """
     return [
         Account(
             open_id=str(uuid.uuid5(_NAMESPACE, username)),
             username=username,
             access_token=f"act.{_token(seed, username)}",
+            refresh_token=f"rft.{_token(seed, f'{username}:refresh')}",
         )
         for username in USERNAMES
     ]
 
 
-def _token(seed: int | None, username: str) -> str:
+def _token(seed: int | None, name: str) -> str:
     if seed is None:
         return secrets.token_hex(32)
-    return hashlib.sha256(f"{seed}:{username}".encode()).hexdigest()
+    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tiktok_simulator.accounts import Account
+from tiktok_simulator.app_settings import AppSettings
 from tiktok_simulator.chunks import UploadPlan
 from tiktok_simulator.exceptions import ApiError, UploadError
 from tiktok_simulator.faults import Faults
@@ -50,6 +51,7 @@ class Clock:
 class World:
     """Everything the simulated platform knows.
 
+    :param app: the registered app that calls the platform.
     :param directory: where received bytes are kept; None counts them only.
     :param processing_polls: status calls that still answer PROCESSING_UPLOAD after the last byte.
     :param link_polls: status calls that answer PUBLISH_COMPLETE before the post's id appears.
@@ -60,6 +62,7 @@ class World:
     directory: Path | None = None
     processing_polls: int = 1
     link_polls: int = 1
+    app: AppSettings = field(default_factory=AppSettings)
     clock: Clock = field(default_factory=Clock)
     faults: Faults = field(default_factory=Faults)
     publications: dict[str, Publication] = field(default_factory=dict)
@@ -88,7 +91,12 @@ class World:
         raise ApiError("access_token_invalid", message)
 
     def check_post_cap(self, account: Account, *, status: int | None = None) -> None:
-        """Refuse a creator who has used up the day's direct posts (D-CSG; D-DP: 403, D-CI: 200)."""
+        """Refuse a creator who cannot post now or has used up the day's direct posts (D-CSG).
+
+        :param status: of the answer; D-CI documents 200, D-DP 403.
+        """
+        if account.blocked_code is not None:
+            raise ApiError(account.blocked_code, status=status)
         if self._is_post_cap_reached(account.open_id):
             raise ApiError("spam_risk_too_many_posts", status=status)
 
