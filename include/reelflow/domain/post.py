@@ -33,6 +33,13 @@ class PostMode(StrEnum):
     DRAFT = "draft"
 
 
+class PostKind(StrEnum):
+    """What is posted: one video, or up to 35 photos in their order."""
+
+    VIDEO = "video"
+    PHOTO = "photo"
+
+
 class PrivacyLevel(StrEnum):
     """Who may watch (content-posting-api-reference-direct-post); there is no default."""
 

@@ -10,12 +10,19 @@ from reelflow.domain.post import PUBLISHED, PostMode, PostState
 from reelflow.exceptions import IllegalTransitionError
 
 
+class MediaSource(StrEnum):
+    """How TikTok gets the bytes: they are sent to it, or it fetches them from a URL of ours."""
+
+    FILE_UPLOAD = "FILE_UPLOAD"
+    PULL_FROM_URL = "PULL_FROM_URL"
+
+
 class PublicationState(StrEnum):
     """Where one publication stands."""
 
     INITIATING = "INITIATING"  # written before the call; its answer may be lost
     UPLOADING = "UPLOADING"  # publish_id and upload URL are known
-    COMMITTING = "COMMITTING"  # the last byte may be on its way
+    COMMITTING = "COMMITTING"  # the last byte may be on its way; of a pull, its init
     SENT = "SENT"  # TikTok acknowledged every byte
     DONE = "DONE"
     FAILED = "FAILED"
@@ -25,7 +32,7 @@ class PublicationState(StrEnum):
 _P = PublicationState
 
 PUBLICATION_TRANSITIONS: Final[dict[PublicationState, frozenset[PublicationState]]] = {
-    _P.INITIATING: frozenset({_P.UPLOADING, _P.SUPERSEDED, _P.FAILED}),
+    _P.INITIATING: frozenset({_P.UPLOADING, _P.COMMITTING, _P.SUPERSEDED, _P.FAILED}),
     _P.UPLOADING: frozenset({_P.COMMITTING, _P.SUPERSEDED, _P.FAILED}),
     _P.COMMITTING: frozenset({_P.SENT, _P.DONE, _P.FAILED, _P.SUPERSEDED}),
     _P.SENT: frozenset({_P.DONE, _P.FAILED}),

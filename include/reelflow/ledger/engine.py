@@ -21,7 +21,7 @@ from reelflow.exceptions import (
 )
 
 #: The schema revision that this version of the code needs.
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 #: How long SQLite waits for a lock before it gives up.
 SQLITE_BUSY_TIMEOUT_S: Final = 30
 

@@ -17,14 +17,15 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
-from reelflow.domain.post import UNKEYED, PostMode, PostState
-from reelflow.domain.publication import PublicationState
+from reelflow.domain.post import UNKEYED, PostKind, PostMode, PostState
+from reelflow.domain.publication import MediaSource, PublicationState
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -67,13 +68,20 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSON,
         list[dict[str, str]]: JSON,
         PostState: _stored_by_value(PostState, 20),
+        list[float]: JSON,
         PostMode: _stored_by_value(PostMode, 10),
+        PostKind: _stored_by_value(PostKind, 10),
         PublicationState: _stored_by_value(PublicationState, 20),
+        MediaSource: _stored_by_value(MediaSource, 16),
     }
 
 
 class Account(Base):
-    """A TikTok account that gave this app access. ``open_id`` is who it is; ``name`` its folder."""
+    """A TikTok account that gave this app access. ``open_id`` is who it is; ``name`` its folder.
+
+    ``token_version`` rises whenever its tokens change; ``refreshing_until`` says that a process is
+    refreshing them now. ``scopes`` is what the creator granted, None where that is not known.
+    """
 
     __tablename__ = "accounts"
 
@@ -85,6 +93,16 @@ class Account(Base):
     access_token_encrypted: Mapped[bytes] = mapped_column(LargeBinary)
     refresh_token_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
     access_token_expires_at: Mapped[datetime | None]
+    refresh_token_expires_at: Mapped[datetime | None]
+    refreshing_until: Mapped[datetime | None]
+    token_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    scopes: Mapped[str | None] = mapped_column(Text)
+    username: Mapped[str | None] = mapped_column(String(64))
+    display_name: Mapped[str | None] = mapped_column(String(255))
+    revoked_because: Mapped[str | None] = mapped_column(Text)
+    video_source: Mapped[MediaSource] = mapped_column(
+        default=MediaSource.FILE_UPLOAD, server_default="FILE_UPLOAD"
+    )
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -156,6 +174,8 @@ class Post(Base):
     sha256: Mapped[str | None] = mapped_column(String(64))
     slot: Mapped[int] = mapped_column(default=0)
 
+    kind: Mapped[PostKind] = mapped_column(default=PostKind.VIDEO, server_default="video")
+    title: Mapped[str | None] = mapped_column(Text)
     caption: Mapped[str] = mapped_column(Text)
     privacy_level: Mapped[str | None] = mapped_column(String(32))
     mode: Mapped[PostMode]
@@ -166,6 +186,8 @@ class Post(Base):
     brand_organic_toggle: Mapped[bool]
     is_aigc: Mapped[bool]
     cover_timestamp_ms: Mapped[int | None]
+    auto_add_music: Mapped[bool] = mapped_column(default=False, server_default=false())
+    photo_cover_index: Mapped[int] = mapped_column(default=0, server_default="0")
     repost: Mapped[bool]
 
     publish_at: Mapped[datetime | None]
@@ -178,6 +200,7 @@ class Post(Base):
     fencing_token: Mapped[int] = mapped_column(default=0)
     upload_failures: Mapped[int] = mapped_column(default=0)
     publications_forgiven: Mapped[int] = mapped_column(default=0)
+    cancel_requested_at: Mapped[datetime | None]
     announced_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
@@ -185,10 +208,23 @@ class Post(Base):
     media: Mapped[Media] = relationship(lazy="joined", innerjoin=True)
 
 
+class PhotoImage(Base):
+    """One image of a photo post, in its order; the post's own ``media`` is the first of them."""
+
+    __tablename__ = "photo_images"
+
+    post_id: Mapped[int] = mapped_column(ForeignKey("posts.id"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    media_id: Mapped[str] = mapped_column(ForeignKey("media.id"), index=True)
+
+    media: Mapped[Media] = relationship(lazy="joined", innerjoin=True)
+
+
 class Publication(Base):
     """One init at TikTok for a post; at most one is current.
 
-    ``acknowledged_bytes`` is what TikTok said it holds, never what was sent.
+    ``acknowledged_bytes`` is what TikTok said it holds, never what was sent. One whose ``source``
+    is PULL_FROM_URL has no upload URL and no chunks, and is COMMITTING before its init is sent.
     """
 
     __tablename__ = "publications"
@@ -203,6 +239,9 @@ class Publication(Base):
     ordinal: Mapped[int]
     is_current: Mapped[bool] = mapped_column(default=True)
     state: Mapped[PublicationState]
+    source: Mapped[MediaSource] = mapped_column(
+        default=MediaSource.FILE_UPLOAD, server_default="FILE_UPLOAD"
+    )
     publish_id: Mapped[str | None] = mapped_column(String(64), unique=True)
     upload_url_encrypted: Mapped[bytes | None] = mapped_column(LargeBinary)
     url_expires_at: Mapped[datetime | None]
@@ -242,3 +281,73 @@ class AuditEntry(Base):
     from_state: Mapped[str | None] = mapped_column(String(20))
     to_state: Mapped[str | None] = mapped_column(String(20))
     why: Mapped[str] = mapped_column(Text)
+
+
+class CallWindow(Base):
+    """When an account made its latest calls of one kind, Unix seconds: its budget's window."""
+
+    __tablename__ = "call_windows"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    call: Mapped[str] = mapped_column(String(20), primary_key=True)
+    called_at_s: Mapped[list[float]]
+    blocked_until: Mapped[datetime | None]
+
+
+class PlatformFailure(Base):
+    """A call that failed for a reason of the platform's, not of the post's or the account's."""
+
+    __tablename__ = "platform_failures"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    at: Mapped[datetime] = mapped_column(index=True)
+    code: Mapped[str] = mapped_column(String(64))
+
+
+class Breaker(Base):
+    """The circuit breaker before new inits: one row, ``id`` 1, while it is open."""
+
+    __tablename__ = "breaker"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    opened_at: Mapped[datetime]
+    why: Mapped[str] = mapped_column(Text)
+    probe_at: Mapped[datetime]
+    probing_until: Mapped[datetime | None]
+
+
+class OAuthState(Base):
+    """A connection that a browser was sent away for; used once, and for minutes only."""
+
+    __tablename__ = "oauth_states"
+
+    state_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    code_verifier_encrypted: Mapped[bytes] = mapped_column(LargeBinary)
+    redirect_uri: Mapped[str] = mapped_column(String(512))
+    account_name: Mapped[str] = mapped_column(String(64))
+    inbox_privacy_level: Mapped[str | None] = mapped_column(String(32))
+    expires_at: Mapped[datetime]
+
+
+class WebhookEvent(Base):
+    """One event that TikTok sent, kept until a publication it is about is known."""
+
+    __tablename__ = "webhook_events"
+    __table_args__ = (
+        Index("ix_webhook_events_unapplied", "publish_id",
+              sqlite_where=text("applied_at IS NULL"),
+              postgresql_where=text("applied_at IS NULL")),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    event: Mapped[str] = mapped_column(String(64))
+    open_id: Mapped[str] = mapped_column(String(128))
+    publish_id: Mapped[str | None] = mapped_column(String(64))
+    tiktok_post_id: Mapped[str | None] = mapped_column(String(32))
+    reason: Mapped[str | None] = mapped_column(String(128))
+    happened_at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    applied_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(Text)

@@ -17,7 +17,7 @@ from reelflow.domain.publication import (
 from reelflow.exceptions import IllegalTransitionError
 
 TABLE = {
-    "INITIATING": "UPLOADING SUPERSEDED FAILED",
+    "INITIATING": "UPLOADING COMMITTING SUPERSEDED FAILED",
     "UPLOADING": "COMMITTING SUPERSEDED FAILED",
     "COMMITTING": "SENT DONE FAILED SUPERSEDED",
     "SENT": "DONE FAILED",

@@ -1,0 +1,123 @@
+"""Photos, pulls, token refresh, budgets, the breaker, OAuth states and webhooks."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+_TIME = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    """Apply."""
+    _widen_accounts()
+    _widen_posts()
+    op.add_column(
+        "publications",
+        sa.Column("source", sa.String(16), nullable=False, server_default="FILE_UPLOAD"),
+    )
+    _create_photo_images()
+    _create_budgets()
+    _create_oauth_states()
+    _create_webhook_events()
+
+
+def _widen_accounts() -> None:
+    for column in (
+        sa.Column("refresh_token_expires_at", _TIME),
+        sa.Column("refreshing_until", _TIME),
+        sa.Column("token_version", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("scopes", sa.Text()),
+        sa.Column("username", sa.String(64)),
+        sa.Column("display_name", sa.String(255)),
+        sa.Column("revoked_because", sa.Text()),
+        sa.Column("video_source", sa.String(16), nullable=False, server_default="FILE_UPLOAD"),
+    ):
+        op.add_column("accounts", column)
+
+
+def _widen_posts() -> None:
+    for column in (
+        sa.Column("kind", sa.String(10), nullable=False, server_default="video"),
+        sa.Column("title", sa.Text()),
+        sa.Column("auto_add_music", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sa.Column("photo_cover_index", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("cancel_requested_at", _TIME),
+    ):
+        op.add_column("posts", column)
+
+
+def _create_photo_images() -> None:
+    op.create_table(
+        "photo_images",
+        sa.Column("post_id", sa.Integer(), sa.ForeignKey("posts.id"), primary_key=True),
+        sa.Column("ordinal", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("media_id", sa.String(32), sa.ForeignKey("media.id"), nullable=False),
+    )
+    op.create_index("ix_photo_images_media_id", "photo_images", ["media_id"])
+
+
+def _create_budgets() -> None:
+    op.create_table(
+        "call_windows",
+        sa.Column("account_id", sa.Integer(), sa.ForeignKey("accounts.id"), primary_key=True),
+        sa.Column("call", sa.String(20), primary_key=True),
+        sa.Column("called_at_s", sa.JSON(), nullable=False),
+        sa.Column("blocked_until", _TIME),
+    )
+    op.create_table(
+        "platform_failures",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("account_id", sa.Integer(), sa.ForeignKey("accounts.id"), nullable=False),
+        sa.Column("at", _TIME, nullable=False),
+        sa.Column("code", sa.String(64), nullable=False),
+    )
+    op.create_index("ix_platform_failures_at", "platform_failures", ["at"])
+    op.create_table(
+        "breaker",
+        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("opened_at", _TIME, nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.Column("probe_at", _TIME, nullable=False),
+        sa.Column("probing_until", _TIME),
+    )
+
+
+def _create_oauth_states() -> None:
+    op.create_table(
+        "oauth_states",
+        sa.Column("state_sha256", sa.String(64), primary_key=True),
+        sa.Column("code_verifier_encrypted", sa.LargeBinary(), nullable=False),
+        sa.Column("redirect_uri", sa.String(512), nullable=False),
+        sa.Column("account_name", sa.String(64), nullable=False),
+        sa.Column("inbox_privacy_level", sa.String(32)),
+        sa.Column("expires_at", _TIME, nullable=False),
+    )
+
+
+def _create_webhook_events() -> None:
+    op.create_table(
+        "webhook_events",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("digest", sa.String(64), nullable=False, unique=True),
+        sa.Column("event", sa.String(64), nullable=False),
+        sa.Column("open_id", sa.String(128), nullable=False),
+        sa.Column("publish_id", sa.String(64)),
+        sa.Column("tiktok_post_id", sa.String(32)),
+        sa.Column("reason", sa.String(128)),
+        sa.Column("happened_at", _TIME, nullable=False),
+        sa.Column("received_at", _TIME, nullable=False),
+        sa.Column("applied_at", _TIME),
+        sa.Column("outcome", sa.Text()),
+    )
+    unapplied = sa.text("applied_at IS NULL")
+    op.create_index(
+        "ix_webhook_events_unapplied",
+        "webhook_events",
+        ["publish_id"],
+        sqlite_where=unapplied,
+        postgresql_where=unapplied,
+    )
