@@ -19,7 +19,7 @@ PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11 python; 
   "$$python" -c '$(PYTHON_FITS)' 2>/dev/null && echo "$$python" && break; done)
 endif
 
-.PHONY: help setup ffmpeg lint format test test-unit test-e2e demo up down bench requirements clean
+.PHONY: help setup ffmpeg postgresql lint format test test-unit test-e2e demo up down bench requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ $(STAMP): requirements-dev.txt pyproject.toml
 ffmpeg: setup
 	@$(BIN)/python -m demo.ffmpeg
 
+postgresql: setup
+	@$(BIN)/python -m demo.postgresql
+
 lint: setup ## Check style, types and import rules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -53,10 +56,10 @@ format: setup ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
 
-test: setup ffmpeg ## Run every test, the end-to-end ones included
+test: setup ffmpeg postgresql ## Run every test, the end-to-end ones included
 	$(BIN)/pytest
 
-test-unit: setup ffmpeg ## Run the unit and contract tests only
+test-unit: setup ffmpeg postgresql ## Run the unit and contract tests only
 	$(BIN)/pytest tests/unit tests/contract
 
 test-e2e: setup ffmpeg ## Run the end-to-end tests only: real Airflow against the simulator

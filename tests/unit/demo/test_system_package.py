@@ -1,10 +1,15 @@
-"""How ffmpeg is put on a machine that lacks it. Fake programs stand on a path of their own."""
+"""How ffmpeg and PostgreSQL are put on a machine that lacks them.
+
+Fake programs stand on a path of their own.
+"""
 
 from pathlib import Path
 
 import pytest
 
-from demo import ffmpeg
+from demo import ffmpeg, postgresql
+from demo.ffmpeg import FFMPEG
+from demo.system_package import can_install
 
 
 @pytest.fixture
@@ -36,29 +41,29 @@ def test_ffprobe_alone_may_be_missing(path: Path) -> None:
 def test_root_installs_from_the_systems_packages(path: Path) -> None:
     put(path, "apt-get")
 
-    plan = ffmpeg.install_plan(is_root=True)
+    plan = FFMPEG.install_plan(is_root=True)
     assert plan is not None
     assert plan[1][-1] == ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "ffmpeg"]
-    assert ffmpeg.can_install("apt-get", is_root=True)
+    assert can_install("apt-get", is_root=True)
 
 
 def test_a_user_installs_through_sudo_only_if_it_asks_for_no_password(path: Path) -> None:
     put(path, "apk")
-    plan = ffmpeg.install_plan(is_root=False)
+    plan = FFMPEG.install_plan(is_root=False)
     assert plan == ("apk", [["sudo", "apk", "add", "--no-cache", "ffmpeg"]])
 
-    assert not ffmpeg.can_install("apk", is_root=False)
+    assert not can_install("apk", is_root=False)
     put(path, "sudo", "exit 1")
-    assert not ffmpeg.can_install("apk", is_root=False)
+    assert not can_install("apk", is_root=False)
     put(path, "sudo", "exit 0")
-    assert ffmpeg.can_install("apk", is_root=False)
+    assert can_install("apk", is_root=False)
 
 
 def test_brew_never_runs_as_root(path: Path) -> None:
     put(path, "brew")
 
-    assert ffmpeg.install_plan(is_root=False) == ("brew", [["brew", "install", "ffmpeg"]])
-    assert ffmpeg.can_install("brew", is_root=False)
+    assert FFMPEG.install_plan(is_root=False) == ("brew", [["brew", "install", "ffmpeg"]])
+    assert can_install("brew", is_root=False)
 
 
 def test_without_a_package_tool_one_sentence_says_what_to_do(
@@ -92,3 +97,34 @@ def test_what_the_package_tool_installed_is_checked(
     install = f"for name in ffmpeg ffprobe; do : > {path}/$name; /bin/chmod +x {path}/$name; done"
     put(path, "apk", install)
     assert ffmpeg.main() == 0
+
+
+def test_a_machine_without_postgresql_skips_its_tests_and_says_so_in_one_line(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "FOLDERS", ())
+    put(path, "postgres")  # a client alone, or a half of the server
+
+    assert postgresql.main() == 0
+    assert capsys.readouterr().err == (
+        "the tests on PostgreSQL will be skipped: initdb and postgres not found; "
+        "install PostgreSQL and run this again\n"
+    )
+
+    put(path, "initdb")
+    assert postgresql.main() == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_the_newest_installed_postgresql_is_used(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "FOLDERS", (f"{tmp_path}/lib/*/bin",))
+    for version in ("9.6", "15", "17"):
+        folder = tmp_path / "lib" / version / "bin"
+        folder.mkdir(parents=True)
+        put(folder, "postgres")
+        if version != "17":  # one without the server's maker is none
+            put(folder, "initdb")
+
+    assert postgresql.program_folder() == tmp_path / "lib" / "15" / "bin"
