@@ -18,8 +18,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tiktok_simulator.accounts import make_accounts
+from tiktok_simulator.answers import ABORT_EXTENSION
 from tiktok_simulator.app import create_api_app, create_upload_app
-from tiktok_simulator.routes import ABORT_EXTENSION
 from tiktok_simulator.state import World
 
 HOST = "127.0.0.1"

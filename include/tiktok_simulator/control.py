@@ -4,13 +4,13 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tiktok_simulator.faults import Fault, Hold
+from tiktok_simulator.faults import Call, Fault, Hold
 from tiktok_simulator.publication import Publication
 from tiktok_simulator.state import World
 
@@ -103,7 +103,7 @@ class ControlRoutes:
     async def arm_fault(self, request: Request) -> Response:
         """Let coming calls fail: the fields of :class:`~tiktok_simulator.faults.Fault`."""
         body = await _json_object(request, {field.name for field in dataclasses.fields(Fault)})
-        _check_choice(body, "call", ("creator_info", "init", "put", "status"), required=True)
+        _check_choice(body, "call", get_args(Call), required=True)
         _check_choice(body, "kind", ("error", "drop"), required=True)
         _check_choice(body, "when", ("before", "after"))
         _check_int(body, "status", 200, 599)

@@ -4,7 +4,17 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Literal
 
-Call = Literal["creator_info", "init", "put", "status"]
+Call = Literal[
+    "creator_info",
+    "init",
+    "put",
+    "status",
+    "token",
+    "revoke",
+    "user_info",
+    "video_list",
+    "video_query",
+]
 When = Literal["before", "after"]
 
 
@@ -12,7 +22,8 @@ When = Literal["before", "after"]
 class Fault:
     """One armed fault.
 
-    :param call: which call it meets; "init" means direct posts and drafts alike.
+    :param call: which call it meets; "init" means direct posts and drafts alike,
+        "token" code exchange and refresh.
     :param kind: "error" answers with ``status``, "drop" cuts the connection without an answer.
     :param when: before or after the call did its work.
     :param code: error code of the JSON body; without it the body is a gateway's HTML page.

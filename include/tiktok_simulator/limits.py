@@ -6,7 +6,14 @@ from tiktok_simulator.exceptions import ApiError
 
 # Requests a minute and user access token: D-DP and D-UP, D-CI, D-ST. Whether the two init calls
 # share their six is unknown; the stricter reading is simulated.
-CALLS_PER_MINUTE = {"init": 6, "creator_info": 20, "status": 30}
+CALLS_PER_MINUTE = {
+    "init": 6,
+    "creator_info": 20,
+    "status": 30,
+    "user_info": 600,  # D-RL, as the two below
+    "video_list": 600,
+    "video_query": 600,
+}
 WINDOW_S = 60
 
 

@@ -1,40 +1,21 @@
 """HTTP on one side, the world on the other: the four JSON calls and the PUT."""
 
-import json
 import logging
-import secrets
-import time
-from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from tiktok_simulator import rules
 from tiktok_simulator.accounts import Account
+from tiktok_simulator.answers import answer, faulty
 from tiktok_simulator.chunks import ChunkSpan, check_chunk_headers
-from tiktok_simulator.exceptions import ApiError, UploadError
-from tiktok_simulator.faults import Call, Fault
+from tiktok_simulator.exceptions import UploadError
 from tiktok_simulator.publication import Publication
 from tiktok_simulator.state import World
 
-ABORT_EXTENSION = "tiktok_simulator.abort"
-MAX_JSON_BYTES = 2**16
-
 _log = logging.getLogger(__name__)
-_Handler = Callable[[Account, str | None, bytes], dict[str, Any]]
-
-
-class CutConnection(Response):
-    """No answer: the connection is cut, as by a dying gateway."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Cut, and wait until the server has noticed."""
-        scope["extensions"][ABORT_EXTENSION]["abort"]()
-        while (await receive())["type"] != "http.disconnect":
-            pass
 
 
 class PublishRoutes:
@@ -61,7 +42,7 @@ class PublishRoutes:
             self._world.check_post_cap(account, status=200)  # D-CI: on purpose with HTTP 200
             return account.creator_info(self._world.clock.now())
 
-        return await self._answer(request, "creator_info", ("video.publish",), handle)
+        return await answer(self._world, request, "creator_info", ("video.publish",), handle)
 
     async def init_direct_post(self, request: Request) -> Response:
         """D-DP."""
@@ -71,7 +52,7 @@ class PublishRoutes:
             post_info, plan = rules.parse_direct_post(fields, account.privacy_level_options)
             return self._upload_task(self._world.start_direct_post(account, post_info, plan))
 
-        return await self._answer(request, "init", ("video.publish",), handle)
+        return await answer(self._world, request, "init", ("video.publish",), handle)
 
     async def init_draft(self, request: Request) -> Response:
         """D-UP."""
@@ -80,7 +61,7 @@ class PublishRoutes:
             plan = rules.parse_draft(rules.json_object(content_type, body))
             return self._upload_task(self._world.start_draft(account, plan))
 
-        return await self._answer(request, "init", ("video.upload",), handle)
+        return await answer(self._world, request, "init", ("video.upload",), handle)
 
     async def fetch_status(self, request: Request) -> Response:
         """D-ST."""
@@ -89,33 +70,13 @@ class PublishRoutes:
             publish_id = rules.parse_status_fetch(rules.json_object(content_type, body))
             return self._world.poll(self._world.find_publication(account, publish_id))
 
-        return await self._answer(request, "status", ("video.publish", "video.upload"), handle)
+        return await answer(
+            self._world, request, "status", ("video.publish", "video.upload"), handle
+        )
 
     def _upload_task(self, publication: Publication) -> dict[str, Any]:
         upload_url = self._world.upload_url + publication.upload_path
         return {"publish_id": publication.publish_id, "upload_url": upload_url}
-
-    async def _answer(
-        self, request: Request, call: Call, scopes: tuple[str, ...], handle: _Handler
-    ) -> Response:
-        body = await _read_json_body(request)
-        if fault := self._world.faults.take(call, "before"):
-            return _faulty(fault)
-        try:
-            account = self._world.authenticate(
-                rules.bearer_token(request.headers.get("authorization"))
-            )
-            rules.require_scope(account.scopes, scopes)
-            self._world.windows.count(account.access_token, call, self._world.clock.now())
-            if body is None:
-                raise ApiError("invalid_params", "The request body is too large")
-            data = handle(account, request.headers.get("content-type"), body)
-        except ApiError as error:
-            _log.info("%s refused: %s (%s)", call, error.code, error.message)
-            return _envelope(error.status, error.code, error.message)
-        if fault := self._world.faults.take(call, "after"):
-            return _faulty(fault)
-        return _envelope(200, "ok", "", data)
 
 
 class UploadRoutes:
@@ -160,7 +121,7 @@ class UploadRoutes:
         index = len(received.chunk_sizes)
         chunk = index, plan.is_last(index)
         if fault := faults.take("put", "before", chunk):
-            return _faulty(fault)
+            return faulty(fault)
         await faults.wait("before", chunk)
         # Another PUT may have stored this range while this one was held.
         span = check_chunk_headers(request.headers, plan, received.size_bytes)
@@ -168,7 +129,7 @@ class UploadRoutes:
         fault = faults.take("put", "after", chunk)
         await faults.wait("after", chunk)
         if fault:
-            return _faulty(fault)
+            return faulty(fault)
         return Response(status_code=201 if chunk[1] else 206, headers=_progress(publication))
 
     async def _store(self, request: Request, publication: Publication, span: ChunkSpan) -> None:
@@ -190,34 +151,3 @@ def _progress(publication: Publication) -> dict[str, str]:
     # D-MTG calls the second number the bytes uploaded: a count, not HTTP's last index.
     count, total = publication.received.size_bytes, publication.plan.video_size
     return {"Content-Range": f"bytes 0-{count}/{total}"}
-
-
-async def _read_json_body(request: Request) -> bytes | None:
-    body = bytearray()
-    async for piece in request.stream():
-        if len(body) <= MAX_JSON_BYTES:
-            body += piece
-    return bytes(body) if len(body) <= MAX_JSON_BYTES else None
-
-
-def _faulty(fault: Fault) -> Response:
-    if fault.kind == "drop":
-        return CutConnection()
-    if fault.call == "put":
-        return Response(status_code=fault.status)
-    if fault.code is not None:
-        return _envelope(fault.status, fault.code, fault.code)
-    # Seen in front of init: the edge answers in HTML, not in the API's JSON.
-    return HTMLResponse("<html><body><h1>Service Unavailable</h1></body></html>", fault.status)
-
-
-def _envelope(status: int, code: str, message: str, data: dict[str, Any] | None = None) -> Response:
-    log_id = time.strftime("%Y%m%d%H%M%S", time.gmtime()) + secrets.token_hex(10).upper()
-    answer: dict[str, Any] = {} if data is None else {"data": data}
-    answer["error"] = {"code": code, "message": message, "log_id": log_id}
-    return Response(
-        json.dumps(answer, separators=(",", ":")),
-        status,
-        headers={"X-Tt-Logid": log_id},
-        media_type="application/json; charset=utf-8",
-    )

@@ -51,6 +51,9 @@ class Clock:
 class World:
     """Everything the simulated platform knows.
 
+    :param processing_s: seconds after the last byte that end processing without any call; None:
+        calls alone end it.
+    :param link_s: seconds after ``processing_s`` that let the post's id appear.
     :param app: the registered app that calls the platform.
     :param directory: where received bytes are kept; None counts them only.
     :param processing_polls: status calls that still answer PROCESSING_UPLOAD after the last byte.
@@ -62,6 +65,8 @@ class World:
     directory: Path | None = None
     processing_polls: int = 1
     link_polls: int = 1
+    processing_s: float | None = None
+    link_s: float = 0
     app: AppSettings = field(default_factory=AppSettings)
     clock: Clock = field(default_factory=Clock)
     faults: Faults = field(default_factory=Faults)
@@ -174,6 +179,12 @@ class World:
         """Answer one status call; each one after the last byte moves the publication on."""
         if publication.completed_at is not None:
             publication.polls += 1
+        return self.current_status(publication)
+
+    def current_status(self, publication: Publication) -> dict[str, Any]:
+        """Return the ``data`` of a status call without counting one."""
+        self.expire(publication)
+        self._settle_by_time(publication)
         return publication.status(self.processing_polls, self.link_polls)
 
     def new_id(self) -> int:
@@ -203,6 +214,17 @@ class World:
         )
         self.publications[publication.publish_id] = publication
         return publication
+
+    def _settle_by_time(self, publication: Publication) -> None:
+        """Let the time that has passed count as the status calls nobody made."""
+        if publication.completed_at is None or self.processing_s is None:
+            return
+        elapsed_s = self.clock.now() - publication.completed_at
+        if elapsed_s >= self.processing_s:
+            publication.polls = max(publication.polls, self.processing_polls + 1)
+        if elapsed_s >= self.processing_s + self.link_s:
+            calls = self.processing_polls + self.link_polls + 1
+            publication.polls = max(publication.polls, calls)
 
     def _complete(self, publication: Publication) -> None:
         publication.fail_reason, self.next_fail_reason = self.next_fail_reason, None

@@ -7,7 +7,14 @@ from tiktok_simulator.limits import CALLS_PER_MINUTE, CallWindows
 
 
 def test_the_limits_are_those_of_the_documentation() -> None:
-    assert CALLS_PER_MINUTE == {"init": 6, "creator_info": 20, "status": 30}
+    assert CALLS_PER_MINUTE == {
+        "init": 6,
+        "creator_info": 20,
+        "status": 30,
+        "user_info": 600,
+        "video_list": 600,
+        "video_query": 600,
+    }
 
 
 @pytest.mark.parametrize(("call", "limit"), CALLS_PER_MINUTE.items())
