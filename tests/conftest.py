@@ -17,6 +17,7 @@ from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.integration.simulator_process import Simulator
+from tests.postgresql import TEMPLATE, PostgresqlServer, start_migrated
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -40,10 +41,38 @@ def clock() -> factories.Clock:
     return factories.Clock()
 
 
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """One server for all tests; they are skipped where none is installed."""
+    server = start_migrated()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture
-def workspace(tmp_path: Path, clock: factories.Clock) -> Workspace:
-    """A migrated SQLite ledger and a data folder of this test's own."""
-    return factories.open_workspace(tmp_path, clock)
+def postgresql_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
+    """A migrated PostgreSQL ledger of this test's own."""
+    name = postgresql_server.create_database(template=TEMPLATE)
+    try:
+        yield postgresql_server.url(name)
+    finally:
+        postgresql_server.drop_database(name)
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A migrated ledger of this test's own: SQLite, unless ``ON_BOTH_DATABASES`` says otherwise."""
+    if getattr(request, "param", "sqlite") == "postgresql":
+        return str(request.getfixturevalue("postgresql_url"))
+    return factories.migrated_sqlite(tmp_path)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, clock: factories.Clock, database_url: str) -> Workspace:
+    """A migrated ledger and a data folder of this test's own."""
+    return factories.open_workspace(tmp_path, clock, database_url=database_url)
 
 
 @pytest.fixture
