@@ -6,7 +6,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tiktok_simulator.control import ControlError, ControlRoutes, refuse
+from tiktok_simulator.control import ControlRoutes
+from tiktok_simulator.control_bodies import ControlError, refuse
 from tiktok_simulator.routes import PublishRoutes, UploadRoutes
 from tiktok_simulator.state import World
 

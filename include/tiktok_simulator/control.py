@@ -1,8 +1,6 @@
 """Control routes under ``/_sim``: what a test may see and steer, outside TikTok's own paths."""
 
 import dataclasses
-import json
-import re
 from collections.abc import Iterable
 from typing import Any, get_args
 
@@ -10,16 +8,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tiktok_simulator.control_bodies import (
+    ControlError,
+    check_choice,
+    check_code,
+    check_int,
+    done,
+    json_object,
+)
 from tiktok_simulator.faults import Call, Fault, Hold
 from tiktok_simulator.publication import Publication
 from tiktok_simulator.state import World
 
-_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _DAYS_100_S = 100 * 86_400
-
-
-class ControlError(Exception):
-    """A control request that means nothing; its message becomes the 400's sentence."""
 
 
 class ControlRoutes:
@@ -87,11 +88,11 @@ class ControlRoutes:
     async def reset(self, request: Request) -> Response:
         """Forget everything but the accounts."""
         self._world.reset()
-        return _done()
+        return done()
 
     async def advance_clock(self, request: Request) -> Response:
         """Put the one clock forward: ``{"advance_s": 3600}``."""
-        body = await _json_object(request, {"advance_s"})
+        body = await json_object(request, {"advance_s"})
         seconds = body.get("advance_s")
         if isinstance(seconds, bool) or not isinstance(seconds, int | float):
             raise ControlError("advance_s must be a number of seconds.")
@@ -102,38 +103,38 @@ class ControlRoutes:
 
     async def arm_fault(self, request: Request) -> Response:
         """Let coming calls fail: the fields of :class:`~tiktok_simulator.faults.Fault`."""
-        body = await _json_object(request, {field.name for field in dataclasses.fields(Fault)})
-        _check_choice(body, "call", get_args(Call), required=True)
-        _check_choice(body, "kind", ("error", "drop"), required=True)
-        _check_choice(body, "when", ("before", "after"))
-        _check_int(body, "status", 200, 599)
-        _check_int(body, "times", 1, 10_000)
-        _check_int(body, "chunk", -1, 999)
-        _check_code(body, "code")
+        body = await json_object(request, {field.name for field in dataclasses.fields(Fault)})
+        check_choice(body, "call", get_args(Call), required=True)
+        check_choice(body, "kind", ("error", "drop"), required=True)
+        check_choice(body, "when", ("before", "after"))
+        check_int(body, "status", 200, 599)
+        check_int(body, "times", 1, 10_000)
+        check_int(body, "chunk", -1, 999)
+        check_code(body, "code")
         if body.get("chunk") is not None and body["call"] != "put":
             raise ControlError("chunk belongs to the call put alone.")
         self._world.faults.arm(Fault(**body))
-        return _done()
+        return done()
 
     async def arm_hold(self, request: Request) -> Response:
         """Let one PUT wait: ``{"chunk": -1, "when": "after"}``."""
-        body = await _json_object(request, {"chunk", "when"})
-        _check_int(body, "chunk", -1, 999, required=True)
-        _check_choice(body, "when", ("before", "after"), required=True)
+        body = await json_object(request, {"chunk", "when"})
+        check_int(body, "chunk", -1, 999, required=True)
+        check_choice(body, "when", ("before", "after"), required=True)
         self._world.faults.arm_hold(Hold(**body))
-        return _done()
+        return done()
 
     async def release(self, request: Request) -> Response:
         """Let every held PUT go on and disarm holds that caught none."""
         self._world.faults.release()
-        return _done()
+        return done()
 
     async def fail_next(self, request: Request) -> Response:
         """Let the next completed upload end FAILED: ``{"fail_reason": "internal"}``."""
-        body = await _json_object(request, {"fail_reason"})
-        _check_code(body, "fail_reason", required=True)
+        body = await json_object(request, {"fail_reason"})
+        check_code(body, "fail_reason", required=True)
         self._world.next_fail_reason = body["fail_reason"]
-        return _done()
+        return done()
 
     def _upload(self, publication: Publication) -> dict[str, Any]:
         received, plan = publication.received, publication.plan
@@ -155,15 +156,6 @@ class ControlRoutes:
         }
 
 
-async def refuse(request: Request, error: Exception) -> Response:
-    """Answer a :class:`ControlError` with its sentence."""
-    return JSONResponse({"error": str(error)}, 400)
-
-
-def _done() -> Response:
-    return JSONResponse({"ok": True})
-
-
 def _post(publication: Publication) -> dict[str, Any]:
     return {
         "publish_id": publication.publish_id,
@@ -177,38 +169,3 @@ def _post(publication: Publication) -> dict[str, Any]:
 def _count_duplicates(publications: Iterable[Publication]) -> int:
     kept = [(one.open_id, one.received.sha256) for one in publications if one.received.is_kept]
     return len(kept) - len(set(kept))
-
-
-async def _json_object(request: Request, fields: set[str]) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.body())
-    except ValueError as error:
-        raise ControlError(f"The body is not JSON: {error}.") from error
-    if not isinstance(body, dict):
-        raise ControlError("The body must be a JSON object.")
-    if unknown := sorted(body.keys() - fields):
-        raise ControlError(f"Unknown fields {unknown}; known are {sorted(fields)}.")
-    return body
-
-
-def _check_choice(
-    body: dict[str, Any], name: str, choices: tuple[str, ...], *, required: bool = False
-) -> None:
-    if (name in body or required) and body.get(name) not in choices:
-        raise ControlError(f"{name} must be one of {list(choices)}, not {body.get(name)!r}.")
-
-
-def _check_int(
-    body: dict[str, Any], name: str, low: int, high: int, *, required: bool = False
-) -> None:
-    if name not in body and not required:
-        return
-    value = body.get(name)
-    if type(value) is not int or not low <= value <= high:
-        raise ControlError(f"{name} must be an integer from {low} to {high}, not {value!r}.")
-
-
-def _check_code(body: dict[str, Any], name: str, *, required: bool = False) -> None:
-    value = body.get(name)
-    if (name in body or required) and not (isinstance(value, str) and _CODE.fullmatch(value)):
-        raise ControlError(f"{name} must be a lower-case error code, not {value!r}.")
