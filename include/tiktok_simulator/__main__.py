@@ -21,6 +21,7 @@ from tiktok_simulator.accounts import make_accounts
 from tiktok_simulator.answers import ABORT_EXTENSION
 from tiktok_simulator.app import create_api_app, create_upload_app
 from tiktok_simulator.state import World
+from tiktok_simulator.switches import Switches
 
 HOST = "127.0.0.1"
 STOP_TIMEOUT_S = 2
@@ -66,8 +67,9 @@ def main(arguments: list[str] | None = None) -> None:
                 accounts=make_accounts(options.seed),
                 upload_url=upload_url,
                 directory=None if options.discard else Path(directory),
-                processing_polls=options.processing_polls,
-                link_polls=options.link_polls,
+                switches=Switches(
+                    processing_polls=options.processing_polls, link_polls=options.link_polls
+                ),
             )
             _serve(world, api, upload, {"api": api_url, "upload": upload_url})
 

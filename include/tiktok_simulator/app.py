@@ -8,8 +8,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tiktok_simulator.control import ControlRoutes
 from tiktok_simulator.control_bodies import ControlError, refuse
-from tiktok_simulator.routes import PublishRoutes, UploadRoutes
+from tiktok_simulator.routes import PublishRoutes
 from tiktok_simulator.state import World
+from tiktok_simulator.upload_routes import UploadRoutes
 
 _log = logging.getLogger(__name__)
 

@@ -67,26 +67,46 @@ def check_chunk_plan(plan: UploadPlan) -> None:
         raise ApiError("invalid_params", "The chunk size is invalid")
 
 
-def check_chunk_headers(headers: Mapping[str, str], plan: UploadPlan, received: int) -> ChunkSpan:
+def check_chunk_headers(
+    headers: Mapping[str, str],
+    plan: UploadPlan,
+    received: int,
+    *,
+    accepts_duplicates: bool = False,
+    long_body_status: int = 400,
+) -> ChunkSpan:
     """Return the span of a PUT (D-MTG, "Upload a video": headers and response codes).
 
     :param headers: by lower-case name.
     :param received: bytes stored so far; a chunk boundary, since a chunk is stored whole or not.
+    :param accepts_duplicates: whether a chunk that is stored already passes, too.
+    :param long_body_status: of a Content-Length beyond the range.
     :raises UploadError: 400 for headers that are malformed or break the plan, 416 for a range
         that does not begin where the stored bytes end.
     """
     if headers.get("content-type", "").lower() not in MEDIA_TYPES:
         raise UploadError(400, f"Content-Type must be one of {', '.join(MEDIA_TYPES)}")
     span = _parse_content_range(headers.get("content-range", ""), plan.video_size)
-    if "transfer-encoding" in headers or headers.get("content-length") != str(span.length):
-        raise UploadError(400, f"Content-Length must be the {span.length} bytes of Content-Range")
-    if span.first != received:
+    _check_content_length(headers, span, long_body_status)
+    index, rest = divmod(span.first, plan.chunk_size)
+    is_duplicate = accepts_duplicates and span.first < received and rest == 0
+    if span.first != received and not is_duplicate:
         raise UploadError(416, f"the range begins at {span.first}, stored are {received} bytes")
-    is_last = plan.is_last(received // plan.chunk_size)
-    end = plan.video_size if is_last else received + plan.chunk_size
+    end = plan.video_size if plan.is_last(index) else span.first + plan.chunk_size
     if span.last != end - 1:
         raise UploadError(400, f"this chunk must end at {end - 1}, not at {span.last}")
     return span
+
+
+def _check_content_length(headers: Mapping[str, str], span: ChunkSpan, long_status: int) -> None:
+    length = headers.get("content-length", "")
+    if "transfer-encoding" not in headers and length == str(span.length):
+        return
+    is_longer = length.isascii() and length.isdecimal() and int(length) > span.length
+    raise UploadError(
+        long_status if is_longer else 400,
+        f"Content-Length must be the {span.length} bytes of Content-Range",
+    )
 
 
 def _parse_content_range(value: str, video_size: int) -> ChunkSpan:

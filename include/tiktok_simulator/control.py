@@ -17,6 +17,7 @@ from tiktok_simulator.control_bodies import (
     json_object,
 )
 from tiktok_simulator.faults import Call, Fault, Hold
+from tiktok_simulator.lifecycle import ArmedFailure
 from tiktok_simulator.publication import Publication
 from tiktok_simulator.state import World
 
@@ -64,7 +65,7 @@ class ControlRoutes:
     async def list_uploads(self, request: Request) -> Response:
         """Every publication since the last reset, oldest first."""
         for publication in self._world.publications.values():
-            self._world.expire(publication)
+            self._world.lifecycle.expire(publication)
         return JSONResponse(
             {
                 "uploads": [self._upload(one) for one in self._world.publications.values()],
@@ -133,21 +134,21 @@ class ControlRoutes:
         """Let the next completed upload end FAILED: ``{"fail_reason": "internal"}``."""
         body = await json_object(request, {"fail_reason"})
         check_code(body, "fail_reason", required=True)
-        self._world.next_fail_reason = body["fail_reason"]
+        self._world.lifecycle.failures.append(ArmedFailure(body["fail_reason"]))
         return done()
 
     def _upload(self, publication: Publication) -> dict[str, Any]:
         received, plan = publication.received, publication.plan
-        status = publication.status(self._world.processing_polls, self._world.link_polls)
+        status = self._world.current_status(publication)
         return {
             "publish_id": publication.publish_id,
             "open_id": publication.open_id,
             "kind": publication.kind,
             "state": status["status"],
             "fail_reason": publication.fail_reason,
-            "video_size": plan.video_size,
-            "chunk_size": plan.chunk_size,
-            "total_chunks": plan.total_chunk_count,
+            "video_size": plan and plan.video_size,
+            "chunk_size": plan and plan.chunk_size,
+            "total_chunks": plan and plan.total_chunk_count,
             "received_bytes": received.size_bytes,
             "chunks": received.chunk_sizes,
             "sha256": received.sha256,

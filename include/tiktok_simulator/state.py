@@ -1,82 +1,72 @@
 """The simulated world: accounts, publications, the bytes they received, limits and one clock."""
 
+import copy
 import secrets
 import shutil
-import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from tiktok_simulator import caps
 from tiktok_simulator.accounts import Account
 from tiktok_simulator.app_settings import AppSettings
 from tiktok_simulator.chunks import UploadPlan
+from tiktok_simulator.clock import Clock
 from tiktok_simulator.exceptions import ApiError, UploadError
 from tiktok_simulator.faults import Faults
+from tiktok_simulator.lifecycle import Lifecycle, Listener
 from tiktok_simulator.limits import CallWindows
-from tiktok_simulator.publication import Publication
+from tiktok_simulator.publication import Kind, Media, Publication, Pull
 from tiktok_simulator.received import IncomingChunk, ReceivedBytes
+from tiktok_simulator.switches import Switches
 
-UPLOAD_URL_LIFETIME_S = 3600  # D-DP: upload_url is valid for one hour
-POSTS_PER_DAY = 15  # D-CSG: direct posts of a creator in 24 hours, "typically"
-PENDING_DRAFTS = 5  # D-UP: pending shares in any 24 hours
-DAY_S = 86_400
-
-
-class Clock:
-    """Unix time that can be put forward.
-
-    :param source: the real time in seconds.
-    """
-
-    def __init__(self, source: Callable[[], float] = time.time) -> None:
-        self._source = source
-        self._advance_s = 0.0
-
-    def now(self) -> float:
-        """Seconds since 1970."""
-        return self._source() + self._advance_s
-
-    def advance(self, seconds: float) -> None:
-        """Put the clock forward."""
-        self._advance_s += seconds
-
-    def reset(self) -> None:
-        """Go back to the real time."""
-        self._advance_s = 0.0
+UPLOAD_URL_LIFETIME_S = 3600  # D-DP: upload_url is valid for one hour; D-MTG: so is a pull
+# Observed shapes: media, source and mode can be read from a publish_id.
+_PREFIXES = {
+    ("video", "direct", False): "v_pub_file~v2-1.",
+    ("video", "direct", True): "v_pub_url~v2-1.",
+    ("video", "draft", False): "v_inbox_file~v2.",
+    ("video", "draft", True): "v_inbox_url~v2.",
+    ("photo", "direct", True): "p_pub_url~v2.",
+    ("photo", "draft", True): "p_inbox_url~v2.",
+}
 
 
 @dataclass
 class World:
     """Everything the simulated platform knows.
 
-    :param processing_s: seconds after the last byte that end processing without any call; None:
-        calls alone end it.
-    :param link_s: seconds after ``processing_s`` that let the post's id appear.
-    :param app: the registered app that calls the platform.
     :param directory: where received bytes are kept; None counts them only.
-    :param processing_polls: status calls that still answer PROCESSING_UPLOAD after the last byte.
-    :param link_polls: status calls that answer PUBLISH_COMPLETE before the post's id appears.
+    :param app: the registered app that calls the platform.
+    :param switches: what may be chosen; a reset goes back to what they were at the start.
+    :param connect_to: by host: the address to connect to instead, like curl's option.
     """
 
     accounts: Sequence[Account]
     upload_url: str
     directory: Path | None = None
-    processing_polls: int = 1
-    link_polls: int = 1
-    processing_s: float | None = None
-    link_s: float = 0
     app: AppSettings = field(default_factory=AppSettings)
+    switches: Switches = field(default_factory=Switches)
+    connect_to: dict[str, str] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     faults: Faults = field(default_factory=Faults)
     publications: dict[str, Publication] = field(default_factory=dict)
-    next_fail_reason: str | None = None
     authorization_violations: int = 0
     windows: CallWindows = field(default_factory=CallWindows)
 
+    def __post_init__(self) -> None:
+        self.lifecycle = Lifecycle(self.clock, self.switches)
+        self._at_start = copy.copy(self.switches), dict(self.connect_to)
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """Called with a publication and the name of its webhook event (D-WH) at each change."""
+        return self.lifecycle.listeners
+
     def reset(self) -> None:
-        """Forget everything but the accounts."""
+        """Forget everything but the accounts and what was chosen at the start."""
         self.faults.clear()
         self.clock.reset()
         for publication in self.publications.values():
@@ -84,7 +74,10 @@ class World:
                 shutil.rmtree(self.directory / publication.upload_id, ignore_errors=True)
         self.publications.clear()
         self.windows.clear()
-        self.next_fail_reason = None
+        self.lifecycle.failures.clear()
+        switches, connect_to = self._at_start
+        self.switches.set(vars(switches))
+        self.connect_to = dict(connect_to)
         self.authorization_violations = 0
 
     def authenticate(self, token: str) -> Account:
@@ -95,8 +88,8 @@ class World:
         message = "The access token is invalid or not found in the request."
         raise ApiError("access_token_invalid", message)
 
-    def check_post_cap(self, account: Account, *, status: int | None = None) -> None:
-        """Refuse a creator who cannot post now or has used up the day's direct posts (D-CSG).
+    def check_can_post(self, account: Account, *, status: int | None = None) -> None:
+        """Refuse a creator who cannot post now, or who has used up a cap of the day (D-CSG).
 
         :param status: of the answer; D-CI documents 200, D-DP 403.
         """
@@ -104,27 +97,46 @@ class World:
             raise ApiError(account.blocked_code, status=status)
         if self._is_post_cap_reached(account.open_id):
             raise ApiError("spam_risk_too_many_posts", status=status)
+        cap = self.switches.active_user_cap
+        if cap is None and not self.app.is_audited:
+            cap = caps.UNAUDITED_CREATORS
+        creators = caps.creators_posting(self.publications.values(), self.clock.now())
+        if cap is not None and account.open_id not in creators and len(creators) >= cap:
+            raise ApiError("reached_active_user_cap", status=status)
 
     def start_direct_post(
-        self, account: Account, post_info: dict[str, Any], plan: UploadPlan
+        self,
+        account: Account,
+        post_info: dict[str, Any],
+        source: UploadPlan | Pull,
+        media: Media = "video",
     ) -> Publication:
-        """Open the upload of a direct post (D-DP)."""
-        self.check_post_cap(account)
-        return self._start(account, "direct", post_info, plan)
+        """Begin a direct post (D-DP, D-PH)."""
+        self.check_can_post(account)
+        is_hidden = account.is_private and post_info.get("privacy_level") == "SELF_ONLY"
+        if not self.app.is_audited and not is_hidden:
+            # Observed: even with SELF_ONLY when the account itself is public
+            # (https://github.com/brightbeanxyz/brightbean-studio/pull/144).
+            message = "Please review our integration guidelines"
+            raise ApiError("unaudited_client_can_only_post_to_private_accounts", message)
+        return self._start(account, "direct", media, post_info, source)
 
-    def start_draft(self, account: Account, plan: UploadPlan) -> Publication:
-        """Open the upload of a draft, at most five pending in 24 hours (D-UP).
-
-        Counted are drafts that were delivered and drafts whose bytes may still come.
-        """
-        now = self.clock.now()
-        pending = sum(
-            now - (one.completed_at or now) < DAY_S and one.fail_reason is None
-            for one in self._publications_of(account.open_id, "draft")
-        )
-        if pending >= PENDING_DRAFTS:
-            raise ApiError("spam_risk_too_many_pending_share")
-        return self._start(account, "draft", {}, plan)
+    def start_draft(
+        self,
+        account: Account,
+        source: UploadPlan | Pull,
+        media: Media = "video",
+        post_info: dict[str, Any] | None = None,
+    ) -> Publication:
+        """Begin a draft, at most five pending in 24 hours (D-UP, D-PH)."""
+        if account.blocked_code == "spam_risk_user_banned_from_posting":
+            raise ApiError(account.blocked_code)
+        publications, now = self.publications.values(), self.clock.now()
+        pending = caps.count_pending_drafts(publications, account.open_id, now)
+        if pending >= caps.PENDING_DRAFTS:
+            status = self.switches.pending_share_status
+            raise ApiError("spam_risk_too_many_pending_share", status=status)
+        return self._start(account, "draft", media, post_info or {}, source)
 
     def find_publication(self, account: Account, publish_id: str) -> Publication:
         """Return a creator's own publication (D-ST: the two codes for anything else)."""
@@ -133,59 +145,77 @@ class World:
             raise ApiError("invalid_publish_id", "The publish_id does not exist")
         if publication.open_id != account.open_id:
             raise ApiError("token_not_authorized_for_specified_publish_id")
-        self.expire(publication)
+        self.lifecycle.expire(publication)
         return publication
 
     def find_upload(self, upload_id: str, upload_token: str) -> Publication:
-        """Return the publication of an upload URL.
+        """Return the publication of an upload URL, whatever became of it.
 
-        :raises UploadError: 404 without an upload task (also once it is complete: what TikTok does
-            then is unknown), 403 when the URL's hour has passed (D-MTG, response table).
+        :raises UploadError: 404 without an upload task (D-MTG, response table).
         """
         for publication in self.publications.values():
             if (publication.upload_id, publication.upload_token) == (upload_id, upload_token):
-                if publication.completed_at is not None:
-                    raise UploadError(404, "all bytes were received, the upload task is gone")
-                if self.expire(publication):
-                    raise UploadError(403, "the upload URL has expired")
                 return publication
         raise UploadError(404, "no upload task for this URL")
+
+    def check_accepts_bytes(self, publication: Publication) -> None:
+        """Refuse a new PUT once all bytes are there, after a cancel and after the URL's hour.
+
+        :raises UploadError: 403 for an expired URL (D-MTG); for the other two nothing is
+            documented: a switch decides, and 404.
+        """
+        if publication.completed_at is not None:
+            status = self.switches.completed_put
+            raise UploadError(status, "all bytes were received, the upload task is gone")
+        if publication.stage == "cancelled":
+            raise UploadError(404, "the upload was cancelled, its task is gone")
+        if self.lifecycle.expire(publication) or publication.stage == "failed":
+            raise UploadError(403, "the upload URL has expired")
 
     def store_chunk(self, publication: Publication, chunk: IncomingChunk) -> None:
         """Make a whole body part of the upload; the last one completes it.
 
-        A PUT that began within the URL's hour may finish after it, unless FAILED was answered.
+        Whether a PUT that began within the URL's hour may finish after it is a switch.
         """
         if publication.publish_id not in self.publications:
             raise UploadError(404, "the upload task was forgotten by a reset")
-        if publication.fail_reason is not None:
+        if publication.stage == "cancelled":
+            raise UploadError(404, "the upload was cancelled, its task is gone")
+        is_late = self.clock.now() >= publication.expires_at
+        rule = self.switches.late_put
+        if (is_late and rule == "never") or (publication.stage == "failed" and rule != "always"):
             raise UploadError(403, "the upload URL has expired")
         if not publication.received.store(chunk):
             raise UploadError(416, "another PUT stored this range first")
-        if publication.received.size_bytes == publication.plan.video_size:
-            self._complete(publication)
+        if publication.plan and publication.received.size_bytes == publication.plan.video_size:
+            self.complete(publication)
 
-    def expire(self, publication: Publication) -> bool:
-        """Fail an upload that lacks bytes when its URL expires.
-
-        What TikTok answers then is unknown; "internal" is the one documented reason (D-ST) whose
-        advice, a new init, is right here.
-        """
-        if publication.completed_at is None and self.clock.now() >= publication.expires_at:
-            publication.fail_reason = "internal"
-        return publication.completed_at is None and publication.fail_reason is not None
+    def complete(self, publication: Publication) -> None:
+        """Note that every byte is there."""
+        is_capped = publication.kind == "direct" and self._is_post_cap_reached(publication.open_id)
+        # D-ST lists it as a fail_reason, too: the init came before the cap was reached.
+        reason = "spam_risk_too_many_posts" if is_capped else None
+        self.lifecycle.complete(publication, self.new_id(), reason)
 
     def poll(self, publication: Publication) -> dict[str, Any]:
-        """Answer one status call; each one after the last byte moves the publication on."""
-        if publication.completed_at is not None:
-            publication.polls += 1
+        """Answer one status call; each one after the last byte may move the publication on."""
+        self.lifecycle.advance(publication)
+        publication.polls += publication.stage != "transfer"
         return self.current_status(publication)
 
     def current_status(self, publication: Publication) -> dict[str, Any]:
         """Return the ``data`` of a status call without counting one."""
-        self.expire(publication)
-        self._settle_by_time(publication)
-        return publication.status(self.processing_polls, self.link_polls)
+        return publication.status(self.clock.now(), self.switches)
+
+    def tick(self) -> None:
+        """Move on whatever the clock has moved.
+
+        An upload whose PUT is under way is left alone: the failure of one that nobody has heard of
+        may still be averted by its last byte.
+        """
+        for publication in list(self.publications.values()):
+            if not publication.puts_under_way:
+                self.lifecycle.advance(publication)
 
     def new_id(self) -> int:
         """Return an id in TikTok's shape: 19 digits, Unix second << 32, unlike any float64."""
@@ -195,57 +225,30 @@ class World:
     def _start(
         self,
         account: Account,
-        kind: Literal["direct", "draft"],
+        kind: Kind,
+        media: Media,
         post_info: dict[str, Any],
-        plan: UploadPlan,
+        source: UploadPlan | Pull,
     ) -> Publication:
-        prefix = "v_pub_file~v2-1." if kind == "direct" else "v_inbox_file~v2."  # observed shapes
-        upload_id = str(self.new_id())
+        is_pull = isinstance(source, Pull)
+        upload_id, now = str(self.new_id()), self.clock.now()
         publication = Publication(
-            publish_id=f"{prefix}{self.new_id()}",
+            publish_id=f"{_PREFIXES[media, kind, is_pull]}{self.new_id()}",
             upload_id=upload_id,
             upload_token=str(uuid.uuid4()),
             open_id=account.open_id,
             kind=kind,
+            media=media,
             post_info=post_info,
-            plan=plan,
-            expires_at=self.clock.now() + UPLOAD_URL_LIFETIME_S,
+            plan=None if isinstance(source, Pull) else source,
+            urls=source.urls if isinstance(source, Pull) else (),
+            created_at=now,
+            expires_at=now + UPLOAD_URL_LIFETIME_S,
             received=ReceivedBytes(self.directory / upload_id if self.directory else None),
         )
         self.publications[publication.publish_id] = publication
         return publication
 
-    def _settle_by_time(self, publication: Publication) -> None:
-        """Let the time that has passed count as the status calls nobody made."""
-        if publication.completed_at is None or self.processing_s is None:
-            return
-        elapsed_s = self.clock.now() - publication.completed_at
-        if elapsed_s >= self.processing_s:
-            publication.polls = max(publication.polls, self.processing_polls + 1)
-        if elapsed_s >= self.processing_s + self.link_s:
-            calls = self.processing_polls + self.link_polls + 1
-            publication.polls = max(publication.polls, calls)
-
-    def _complete(self, publication: Publication) -> None:
-        publication.fail_reason, self.next_fail_reason = self.next_fail_reason, None
-        if publication.kind == "direct" and publication.fail_reason is None:
-            if self._is_post_cap_reached(publication.open_id):  # D-ST lists it as a fail_reason too
-                publication.fail_reason = "spam_risk_too_many_posts"
-            else:
-                publication.post_id = self.new_id()
-        publication.completed_at = self.clock.now()
-
     def _is_post_cap_reached(self, open_id: str) -> bool:
-        since = self.clock.now() - DAY_S
-        posts = (
-            one
-            for one in self._publications_of(open_id, "direct")
-            if one.post_id is not None and (one.completed_at or 0) > since
-        )
-        return sum(1 for _ in posts) >= POSTS_PER_DAY
-
-    def _publications_of(self, open_id: str, kind: str) -> Iterator[Publication]:
-        for publication in self.publications.values():
-            if (publication.open_id, publication.kind) == (open_id, kind):
-                self.expire(publication)
-                yield publication
+        publications, now = self.publications.values(), self.clock.now()
+        return caps.count_posts(publications, open_id, now) >= caps.POSTS_PER_DAY

@@ -11,7 +11,8 @@ from starlette.types import ASGIApp
 
 from tiktok_simulator.accounts import make_accounts
 from tiktok_simulator.app import create_api_app, create_upload_app
-from tiktok_simulator.state import Clock, World
+from tiktok_simulator.clock import Clock
+from tiktok_simulator.state import World
 
 NOW_S = 1_795_000_000.0
 

@@ -1,93 +1,122 @@
 """What status/fetch answers at each step."""
 
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from tiktok_simulator.chunks import UploadPlan
-from tiktok_simulator.publication import Publication
+from tiktok_simulator.publication import Publication, Pull
 from tiktok_simulator.received import ReceivedBytes
+from tiktok_simulator.switches import Switches
 
 POST_ID = 7_678_907_398_077_074_697
+HOUR_S = 3600.0
 
 
-def publication(kind: Literal["direct", "draft"] = "direct", **fields: Any) -> Publication:
+def publication(**fields: Any) -> Publication:
     return Publication(
         publish_id="p",
         upload_id="7",
         upload_token="t",
         open_id="o",
-        kind=kind,
-        post_info={"privacy_level": fields.pop("privacy_level", "PUBLIC_TO_EVERYONE")},
-        plan=UploadPlan(10, 10, 1),
-        expires_at=3600.0,
-        received=ReceivedBytes(None),
-        **fields,
+        **{
+            "kind": "direct",
+            "post_info": {},
+            "plan": UploadPlan(10, 10, 1),
+            "expires_at": HOUR_S,
+            "received": ReceivedBytes(None),
+            **fields,
+        },
     )
 
 
-def answers(one: Publication, polls: int) -> list[dict[str, Any]]:
-    seen = []
-    for one.polls in range(1, polls + 1):
-        seen.append(one.status(processing_polls=1, link_polls=1))
-    return seen
+def status(one: Publication, now_s: float = 0, **switches: Any) -> dict[str, Any]:
+    return one.status(now_s, Switches(**switches))
 
 
-PROCESSING = {"status": "PROCESSING_UPLOAD", "uploaded_bytes": 0}
-PUBLISHED = {"status": "PUBLISH_COMPLETE"}
+def test_an_upload_says_how_many_bytes_it_has_until_processing_ends() -> None:
+    answer = {"status": "PROCESSING_UPLOAD", "uploaded_bytes": 0}
+
+    assert status(publication()) == answer
+    assert status(publication(stage="processing")) == answer
 
 
-def test_an_upload_that_lacks_bytes_says_how_many_it_has() -> None:
-    assert publication().status(0, 0) == PROCESSING
+def test_a_pull_says_how_many_bytes_it_has_until_processing_ends() -> None:
+    pull = Pull(("https://media.example/a.mp4",))
+    one = publication(urls=pull.urls, downloaded_bytes=7)
 
-
-def test_a_public_post_is_processed_then_published_then_gets_its_id() -> None:
-    one = publication(completed_at=1.0, post_id=POST_ID)
-
-    assert answers(one, 4) == [
-        PROCESSING,
-        PUBLISHED,
-        {**PUBLISHED, "publicaly_available_post_id": [POST_ID]},
-        {**PUBLISHED, "publicaly_available_post_id": [POST_ID]},
-    ]
-
-
-@pytest.mark.parametrize("privacy_level", ["SELF_ONLY", "MUTUAL_FOLLOW_FRIENDS"])
-def test_a_post_that_is_not_public_never_gets_an_id(privacy_level: str) -> None:
-    one = publication(completed_at=1.0, post_id=POST_ID, privacy_level=privacy_level)
-
-    assert answers(one, 4) == [PROCESSING, PUBLISHED, PUBLISHED, PUBLISHED]
-
-
-def test_a_draft_ends_in_the_inbox() -> None:
-    one = publication("draft", completed_at=1.0)
-
-    assert answers(one, 3) == [PROCESSING, *[{"status": "SEND_TO_USER_INBOX"}] * 2]
-
-
-def test_a_failure_shows_after_processing() -> None:
-    one = publication(completed_at=1.0, fail_reason="picture_size_check_failed")
-    failed = {"status": "FAILED", "fail_reason": "picture_size_check_failed"}
-
-    assert answers(one, 3) == [PROCESSING, failed, failed]
-
-
-def test_an_expired_upload_fails_at_once() -> None:
-    one = publication(fail_reason="internal")
-
-    assert one.status(5, 5) == {"status": "FAILED", "fail_reason": "internal"}
+    assert status(one) == {"status": "PROCESSING_DOWNLOAD", "downloaded_bytes": 7}
+    one.stage = "processing"
+    assert status(one) == {"status": "PROCESSING_DOWNLOAD", "downloaded_bytes": 7}
 
 
 @pytest.mark.parametrize(
-    ("kind", "privacy_level", "is_public"),
+    ("expired_upload", "has_bytes"),
+    [("failed", True), ("processing", True), ("processing_without_bytes", False)],
+)
+def test_an_expired_upload_may_keep_its_bytes_to_itself(
+    expired_upload: str, has_bytes: bool
+) -> None:
+    before = status(publication(), HOUR_S - 1, expired_upload=expired_upload)
+    after = status(publication(), HOUR_S, expired_upload=expired_upload)
+
+    assert "uploaded_bytes" in before
+    assert ("uploaded_bytes" in after) is has_bytes
+
+
+def test_failures_and_cancels_are_failed_with_their_reason() -> None:
+    for stage in ("failed", "cancelled"):
+        one = publication(stage=stage, fail_reason="some_reason")
+
+        assert status(one) == {"status": "FAILED", "fail_reason": "some_reason"}
+
+
+def test_a_listed_post_shows_its_ids_as_a_list_or_a_scalar() -> None:
+    one = publication(stage="published", post_ids=[1, POST_ID], is_listed=True)
+
+    assert status(one)["publicaly_available_post_id"] == [1, POST_ID]
+    assert status(one, post_id_format="scalar")["publicaly_available_post_id"] == POST_ID
+
+
+def test_a_post_without_an_id_has_no_field_or_an_empty_list() -> None:
+    one = publication(stage="published", post_ids=[POST_ID])
+
+    assert status(one) == {"status": "PUBLISH_COMPLETE"}
+    empty = {"status": "PUBLISH_COMPLETE", "publicaly_available_post_id": []}
+    assert status(one, no_post_id="empty_list") == empty
+
+
+def test_a_draft_ends_in_the_inbox_until_its_creator_posts_it() -> None:
+    one = publication(kind="draft", stage="inbox")
+    assert status(one) == {"status": "SEND_TO_USER_INBOX"}
+
+    one.stage = "published"
+
+    assert status(one) == {"status": "PUBLISH_COMPLETE"}
+    assert status(one, inbox_status="stays") == {"status": "SEND_TO_USER_INBOX"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_public"),
     [
-        ("direct", "PUBLIC_TO_EVERYONE", True),
-        ("direct", "MUTUAL_FOLLOW_FRIENDS", False),
-        ("direct", "SELF_ONLY", False),
-        ("draft", "PUBLIC_TO_EVERYONE", False),
+        ({"privacy_level": "PUBLIC_TO_EVERYONE"}, True),
+        ({"privacy_level": "MUTUAL_FOLLOW_FRIENDS"}, False),
+        ({"privacy_level": "SELF_ONLY"}, False),
+        ({"privacy_level": None}, False),
+        ({"privacy_level": "PUBLIC_TO_EVERYONE", "deleted_at": 1.0}, False),
     ],
 )
-def test_only_direct_posts_for_everyone_get_an_id(
-    kind: Literal["direct", "draft"], privacy_level: str, is_public: bool
+def test_only_posts_for_everyone_that_are_still_there_are_public(
+    fields: dict[str, Any], is_public: bool
 ) -> None:
-    assert publication(kind, privacy_level=privacy_level).is_public is is_public
+    assert publication(**fields).is_public is is_public
+
+
+def test_a_publication_is_final_when_its_processing_has_ended() -> None:
+    final = [
+        stage
+        for stage in ("transfer", "processing", "failed", "cancelled", "inbox", "published")
+        if publication(stage=stage).is_final
+    ]
+
+    assert final == ["failed", "cancelled", "inbox", "published"]

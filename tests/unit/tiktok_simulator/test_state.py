@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from tiktok_simulator.accounts import make_accounts
 from tiktok_simulator.chunks import UploadPlan
+from tiktok_simulator.clock import Clock
 from tiktok_simulator.exceptions import ApiError, UploadError
+from tiktok_simulator.lifecycle import ArmedFailure
 from tiktok_simulator.publication import Publication
-from tiktok_simulator.state import Clock, World
+from tiktok_simulator.state import World
 
 HOUR_S, DAY_S = 3600, 86_400
 PLAN = UploadPlan(6, 3, 2)
@@ -132,11 +134,11 @@ def test_a_draft_whose_url_expired_without_its_bytes_is_pending_no_more(world: W
 def test_an_upload_url_lives_one_hour(world: World) -> None:
     one = world.start_direct_post(world.accounts[0], PUBLIC, PLAN)
     world.clock.advance(HOUR_S - 1)
-    assert world.find_upload(one.upload_id, one.upload_token) is one
+    world.check_accepts_bytes(one)
 
     world.clock.advance(1)
 
-    assert refused(UploadError, world.find_upload, one.upload_id, one.upload_token).status == 403
+    assert refused(UploadError, world.check_accepts_bytes, one).status == 403
     assert world.poll(one) == {"status": "FAILED", "fail_reason": "internal"}
 
 
@@ -144,10 +146,10 @@ def test_an_upload_url_needs_its_own_token_and_ends_with_the_last_byte(world: Wo
     one = post(world)
     other = world.start_direct_post(world.accounts[0], PUBLIC, PLAN)
 
-    assert refused(UploadError, world.find_upload, one.upload_id, one.upload_token).status == 404
+    assert refused(UploadError, world.check_accepts_bytes, one).status == 404
     assert refused(UploadError, world.find_upload, other.upload_id, one.upload_token).status == 404
     world.clock.advance(HOUR_S)
-    assert refused(UploadError, world.find_upload, one.upload_id, one.upload_token).status == 404
+    assert refused(UploadError, world.check_accepts_bytes, one).status == 404
 
 
 def test_a_put_under_way_may_finish_after_the_hour_unless_failure_was_told(world: World) -> None:
@@ -162,7 +164,7 @@ def test_a_put_under_way_may_finish_after_the_hour_unless_failure_was_told(world
 
 
 def test_the_next_upload_fails_with_the_armed_reason_and_only_that_one(world: World) -> None:
-    world.next_fail_reason = "frame_rate_check_failed"
+    world.lifecycle.failures.append(ArmedFailure("frame_rate_check_failed"))
 
     first, second = post(world), post(world)
 
@@ -189,7 +191,7 @@ def test_reset_forgets_everything_but_the_accounts(world: World, tmp_path: Path)
     late = world.start_direct_post(world.accounts[0], PUBLIC, PLAN)
     late_chunk = late.received.open_chunk()
     world.clock.advance(5)
-    world.next_fail_reason = "internal"
+    world.lifecycle.failures.append(ArmedFailure("internal"))
 
     world.reset()
 
