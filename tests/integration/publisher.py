@@ -15,6 +15,7 @@ from reelflow.domain.post import PAST_LAST_BYTE, PostState
 from reelflow.exceptions import TransientError
 from reelflow.ledger import audit, publications
 from reelflow.ledger.models import Account, Post, Publication
+from reelflow.services.account_client import AccountClients
 from reelflow.services.publish import Uploaded, upload_to_tiktok
 from reelflow.services.settle import apply_status
 from reelflow.services.sweep import SweepReport, expire_sessions
@@ -60,7 +61,12 @@ class Publisher:
     def upload(self, post: Post, *, owner: str = OWNER, run_id: str = RUN) -> Uploaded:
         with self.simulator.client(self.limits, host=self.host) as client:
             return upload_to_tiktok(
-                self.workspace, client, post.id, run_id=run_id, owner=owner, limits=self.limits
+                self.workspace,
+                AccountClients(self.workspace, client),
+                post.id,
+                run_id=run_id,
+                owner=owner,
+                limits=self.limits,
             )
 
     @contextmanager
@@ -122,7 +128,7 @@ class Publisher:
         with self.simulator.client(self.limits, host=self.host) as client:
             return expire_sessions(
                 self.workspace,
-                client.fetch_status,
+                AccountClients(self.workspace, client).fetch_status,
                 actor="run-2/expire_sessions",
                 longest_put_s=self.limits.longest_put_s,
             )

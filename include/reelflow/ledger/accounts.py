@@ -65,6 +65,17 @@ def save(
     return account
 
 
+def get(session: Session, account_id: int) -> Account:
+    """Return an account.
+
+    :raises AccountNotFoundError: no account has this id
+    """
+    account = session.get(Account, account_id, populate_existing=True)
+    if account is None:
+        raise AccountNotFoundError(f"no account has id {account_id}: see `reelflow accounts list`")
+    return account
+
+
 def by_name(session: Session, name: str) -> Account:
     """Return the account with this name.
 

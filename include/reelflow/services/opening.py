@@ -12,9 +12,9 @@ from reelflow.exceptions import (
     TikTokUnreachableError,
 )
 from reelflow.ledger.models import Post, Publication
+from reelflow.services.account_client import AccountClient
 from reelflow.services.journal import UploadJournal
 from reelflow.services.preflight import find_obstacle
-from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import VideoPost
 
@@ -27,17 +27,15 @@ class PublicationOpener:
 
     def __init__(
         self,
-        client: TikTokClient,
+        client: AccountClient,
         journal: UploadJournal,
         post: Post,
         *,
-        access_token: str,
         limits: TikTokLimits,
     ) -> None:
         self._client = client
         self._journal = journal
         self._post = post
-        self._access_token = access_token
         self._limits = limits
 
     def open(self) -> tuple[Publication, bool]:
@@ -74,7 +72,7 @@ class PublicationOpener:
         """Ask right before each init what the creator may post now."""
         if self._post.mode is PostMode.DRAFT:
             return  # a draft is finished by its creator, who sees these limits in the app
-        obstacle = find_obstacle(self._post, self._client.creator_info(self._access_token))
+        obstacle = find_obstacle(self._post, self._client.creator_info())
         if obstacle is not None:
             self._journal.hold(obstacle.why, code=obstacle.code, fix=obstacle.fix)
 
@@ -83,9 +81,9 @@ class PublicationOpener:
         self._journal.begin_publication(plan)
         try:
             if self._post.mode is PostMode.DRAFT:
-                answer = self._client.init_draft(self._access_token, plan)
+                answer = self._client.init_draft(plan)
             else:
-                answer = self._client.init_video(self._access_token, _video_post(self._post), plan)
+                answer = self._client.init_video(_video_post(self._post), plan)
         except (TikTokUnreachableError, TikTokRateLimitedError, TikTokRejectedError) as exc:
             self._journal.supersede(f"TikTok did not open it: {exc}", forgiven=True)
             raise

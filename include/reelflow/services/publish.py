@@ -22,9 +22,10 @@ from reelflow.exceptions import (
     TikTokRejectedError,
     TransientError,
 )
-from reelflow.ledger import accounts, posts, publications
+from reelflow.ledger import posts, publications
 from reelflow.ledger.models import Post, Publication
 from reelflow.media.source import open_source
+from reelflow.services.account_client import AccountClient, AccountClients
 from reelflow.services.journal import UploadJournal
 from reelflow.services.lease import UploadLease
 from reelflow.services.opening import PublicationOpener
@@ -32,7 +33,6 @@ from reelflow.services.sending import ChunkSender, UploadEndedError, UploadUrlDe
 from reelflow.services.settle import apply_status, proves_incomplete, reopen
 from reelflow.services.stage import begin, check_unchanged, source_path
 from reelflow.services.workspace import Workspace
-from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import PublishStatus
 
@@ -66,7 +66,7 @@ class Uploaded:
 
 def upload_to_tiktok(
     workspace: Workspace,
-    client: TikTokClient,
+    tiktok: AccountClients,
     post_id: int,
     *,
     run_id: str,
@@ -75,6 +75,7 @@ def upload_to_tiktok(
 ) -> Uploaded:
     """Send a post's bytes to TikTok.
 
+    :param tiktok: TikTok, for each account
     :param owner: who asks; the same owner may take its own lease over
     :raises PostNotTakeableError: another run uploads the post, or it is not for a run
     :raises PostHeldError: a person must act; the post is HELD
@@ -86,6 +87,7 @@ def upload_to_tiktok(
     if post.state not in _SENT:
         _check_validated(post)
         with UploadLease(workspace, post_id, owner=owner) as lease:
+            client = tiktok.of(post.account_id)
             _Upload(workspace, client, post_id, lease, actor=owner, limits=limits).run()
     with workspace.ledger.read() as session:
         post = posts.get(session, post_id)
@@ -115,7 +117,7 @@ class _Upload:
     def __init__(
         self,
         workspace: Workspace,
-        client: TikTokClient,
+        client: AccountClient,
         post_id: int,
         lease: UploadLease,
         *,
@@ -152,28 +154,22 @@ class _Upload:
         post = self._journal.start()
         if post.state in _SENT:
             return
-        token = accounts.access_token(post.account, self._workspace.ledger.cipher)
-        opener = PublicationOpener(
-            self._client, self._journal, post, access_token=token, limits=self._limits
-        )
+        opener = PublicationOpener(self._client, self._journal, post, limits=self._limits)
         with open_source(source_path(self._workspace, post)) as source_fd:
             check_unchanged(os.fstat(source_fd), post.media)
             while True:
                 publication, is_new = opener.open()
-                self._send(post, publication, source_fd, is_new=is_new, token=token)
+                self._send(post, publication, source_fd, is_new=is_new)
                 if not self._journal.is_uploading():
                     return
 
-    def _send(
-        self, post: Post, publication: Publication, source_fd: int, *, is_new: bool, token: str
-    ) -> None:
+    def _send(self, post: Post, publication: Publication, source_fd: int, *, is_new: bool) -> None:
         """Send what TikTok lacks; the post stays UPLOADING only if another init is safe."""
         sender = ChunkSender(
             self._client,
             self._journal,
             self._lease,
             publication,
-            access_token=token,
             upload_url=publications.upload_url(publication, self._workspace.ledger.cipher),
             content_type=_CONTENT_TYPES[str((post.media.facts or {}).get("container"))],
             limits=self._limits,
@@ -186,7 +182,7 @@ class _Upload:
         except UploadEndedError as ended:
             self._ended(publication, ended.status)
         except UploadUrlDeadError as dead:
-            self._url_died(publication, str(dead), token=token)
+            self._url_died(publication, str(dead))
 
     def _ended(self, publication: Publication, status: PublishStatus) -> None:
         """Take TikTok's final word; before the last byte a failure only costs the publication."""
@@ -196,14 +192,14 @@ class _Upload:
         self._journal.commit()
         self._apply(publication, status)
 
-    def _url_died(self, publication: Publication, why: str, *, token: str) -> None:
+    def _url_died(self, publication: Publication, why: str) -> None:
         """Make room for another init where it is safe, else ask TikTok what became of it all."""
         if self._journal.is_uploading():
             self._journal.supersede(why)
             return
         assert publication.publish_id is not None
         asked_at = self._workspace.ledger.now()
-        status = self._client.fetch_status(token, publication.publish_id)
+        status = self._client.fetch_status(publication.publish_id)
         self._apply(publication, status)
         if self._journal.post().state is PostState.COMMITTING and proves_incomplete(
             publication, status, asked_at=asked_at, longest_put_s=self._limits.longest_put_s

@@ -15,9 +15,9 @@ from reelflow.exceptions import (
     TransientError,
 )
 from reelflow.ledger.models import Publication
+from reelflow.services.account_client import AccountClient
 from reelflow.services.journal import UploadJournal
 from reelflow.services.lease import UploadLease
-from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import ChunkAnswer, ChunkOutcome, PublishStatus
 
@@ -50,12 +50,11 @@ class ChunkSender:
 
     def __init__(
         self,
-        client: TikTokClient,
+        client: AccountClient,
         journal: UploadJournal,
         lease: UploadLease,
         publication: Publication,
         *,
-        access_token: str,
         upload_url: str,
         content_type: str,
         limits: TikTokLimits,
@@ -66,7 +65,6 @@ class ChunkSender:
         self._journal = journal
         self._lease = lease
         self._publication = publication
-        self._access_token = access_token
         self._upload_url = upload_url
         self._content_type = content_type
         self._limits = limits
@@ -118,7 +116,7 @@ class ChunkSender:
         """
         assert self._publication.publish_id is not None
         try:
-            status = self._client.fetch_status(self._access_token, self._publication.publish_id)
+            status = self._client.fetch_status(self._publication.publish_id)
         except (TikTokUnavailableError, TikTokUnreachableError, TikTokRateLimitedError) as exc:
             log.warning("no status of %s: %s", self._publication.publish_id, exc)
             return None

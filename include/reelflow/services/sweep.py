@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import ConfigurationError, ReelflowError, TikTokUnreachableError
-from reelflow.ledger import accounts, posts, publications
+from reelflow.ledger import posts, publications
 from reelflow.ledger.models import Media, Post, Publication
 from reelflow.services.cleanup import Announcement, announcement, clean_up_files
 from reelflow.services.prepare import quarantine
@@ -24,8 +24,8 @@ from reelflow.tiktok.models import PublishStatus
 
 log = logging.getLogger(__name__)
 
-#: Asks TikTok for a status: access token, publish_id.
-StatusFetcher = Callable[[str, str], PublishStatus]
+#: Asks TikTok for a status: id of the account, publish_id.
+StatusFetcher = Callable[[int, str], PublishStatus]
 
 
 @dataclass
@@ -142,9 +142,8 @@ def _ask(
         publication = publications.current(session, post_id)
     if publication is None or publication.publish_id is None:
         raise ConfigurationError(f"post {post_id} is {post.state} without a publish_id")
-    token = accounts.access_token(post.account, workspace.ledger.cipher)
     asked_at = workspace.ledger.now()
-    status = fetch_status(token, publication.publish_id)
+    status = fetch_status(post.account_id, publication.publish_id)
     state = apply_status(workspace, post_id, publication.publish_id, status, actor=actor)
     if (
         state is PostState.COMMITTING

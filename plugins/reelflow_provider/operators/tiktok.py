@@ -36,6 +36,7 @@ class TikTokUploadOperator(PostOperator):
 
     def execute(self, context: Context) -> dict[str, str]:
         """Return the publish_id and the post's state."""
+        from reelflow.services.account_client import AccountClients
         from reelflow.services.publish import upload_to_tiktok
 
         with (
@@ -44,7 +45,7 @@ class TikTokUploadOperator(PostOperator):
         ):
             uploaded = upload_to_tiktok(
                 self.workspace,
-                client,
+                AccountClients(self.workspace, client),
                 self.post_id,
                 run_id=run_id_of(context),
                 owner=actor_of(context),

@@ -17,6 +17,7 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import publications
 from reelflow.ledger.models import Account, Post, Publication
+from reelflow.services.account_client import AccountClients
 from reelflow.services.journal import UploadJournal
 from reelflow.services.opening import PublicationOpener
 from reelflow.services.workspace import Workspace
@@ -50,8 +51,8 @@ def open_publication(
     journal = UploadJournal(workspace, post.id, actor="tests", fencing_token=post.fencing_token)
     address = server.address
     with TikTokClient(host=f"http://{address}", extra_upload_hosts=frozenset({address})) as client:
-        opener = PublicationOpener(client, journal, post, access_token="act.x", limits=LIMITS)
-        return opener.open()
+        account_client = AccountClients(workspace, client).of(post.account_id)
+        return PublicationOpener(account_client, journal, post, limits=LIMITS).open()
 
 
 def paths(server: ScriptedServer) -> list[str]:

@@ -16,6 +16,7 @@ from reelflow.exceptions import (
     TikTokUnreachableError,
 )
 from reelflow.ledger.models import Account, Post
+from reelflow.services.account_client import AccountClients
 from reelflow.services.publish import Uploaded, upload_to_tiktok
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
@@ -30,7 +31,12 @@ RUN, OWNER, OTHER = "run-1", "run-1/upload[0]", "run-2/upload[0]"
 def upload(workspace: Workspace, post_id: int) -> Uploaded:
     with TikTokClient(host="http://127.0.0.1:1") as client:
         return upload_to_tiktok(
-            workspace, client, post_id, run_id=RUN, owner=OWNER, limits=TikTokLimits()
+            workspace,
+            AccountClients(workspace, client),
+            post_id,
+            run_id=RUN,
+            owner=OWNER,
+            limits=TikTokLimits(),
         )
 
 

@@ -19,6 +19,7 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import publications
 from reelflow.ledger.models import Account, Post
+from reelflow.services.account_client import AccountClients
 from reelflow.services.journal import UploadJournal
 from reelflow.services.lease import UploadLease
 from reelflow.services.sending import ChunkSender, UploadEndedError, UploadUrlDeadError
@@ -80,11 +81,10 @@ class Upload:
                     self.workspace, self.post.id, actor=OWNER, fencing_token=lease.fencing_token
                 )
                 sender = ChunkSender(
-                    client,
+                    AccountClients(self.workspace, client).of(self.post.account_id),
                     journal,
                     lease,
                     self.publication,
-                    access_token="act.secret",
                     upload_url=f"http://{address}/upload?upload_id=1&upload_token=secret",
                     content_type="video/mp4",
                     limits=LIMITS,

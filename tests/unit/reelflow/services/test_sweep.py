@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from cryptography.fernet import Fernet
 
 from reelflow.domain.post import PostState
 from reelflow.domain.publication import PublicationState
-from reelflow.exceptions import TikTokRateLimitedError, TikTokRejectedError, TikTokUnreachableError
+from reelflow.exceptions import (
+    ConfigurationError,
+    TikTokRateLimitedError,
+    TikTokRejectedError,
+    TikTokUnreachableError,
+)
 from reelflow.ledger import audit, publications
-from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.models import Account, Post, Publication
 from reelflow.services.cleanup import mark_announced
 from reelflow.services.settle import reopen
@@ -39,11 +42,11 @@ class TikTok:
     """Answers status calls as a test says, by publish_id; WORKING unless told otherwise."""
 
     says: dict[str, PublishStatus | Exception] = field(default_factory=dict)
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    asked: list[tuple[int, str]] = field(default_factory=list)
     on_call: Callable[[], object] = lambda: None
 
-    def fetch_status(self, access_token: str, publish_id: str) -> PublishStatus:
-        self.asked.append((access_token, publish_id))
+    def fetch_status(self, account_id: int, publish_id: str) -> PublishStatus:
+        self.asked.append((account_id, publish_id))
         self.on_call()
         answer = self.says.get(publish_id, WORKING)
         if isinstance(answer, Exception):
@@ -131,7 +134,7 @@ def test_a_sent_post_that_nobody_holds_is_settled_cleaned_and_announced(
         publication.publish_id,
         "7678907398077074696",
     )
-    assert tiktok.asked == [("act.acme", publication.publish_id)]
+    assert tiktok.asked == [(account.id, publication.publish_id)]
 
 
 def test_what_is_not_known_to_be_announced_is_announced_again(
@@ -362,13 +365,9 @@ def test_one_posts_trouble_does_not_stop_the_others(
         TikTokRateLimitedError("slow down", retry_after_s=60),
     )
     make_publication(workspace, nameless, publish_id=None)
-    make_publication(workspace, locked_out)
+    wrong_key = ConfigurationError("REELFLOW_FERNET_KEY is not the key it was stored with")
+    said(tiktok, make_publication(workspace, locked_out), wrong_key)
     said(tiktok, make_publication(workspace, fine), LINKED)
-    other_key = Cipher(Fernet.generate_key().decode())
-    with workspace.ledger.write() as session:
-        session.get_one(Account, locked_out.account_id).access_token_encrypted = other_key.encrypt(
-            "act.locked"
-        )
     report = sweep(workspace, tiktok)
     assert report.settled == {fine.id: S.PUBLISHED}
     assert report.cleaned == [fine.id]

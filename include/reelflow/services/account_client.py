@@ -1,0 +1,126 @@
+"""TikTok as one account sees it: every call with a token that works, renewed where it must be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from reelflow.domain.chunks import ByteRange, ChunkPlan
+from reelflow.exceptions import TikTokAuthError
+from reelflow.ledger import accounts
+from reelflow.services.workspace import Workspace
+from reelflow.tiktok.client import TikTokClient
+from reelflow.tiktok.models import ChunkAnswer, CreatorInfo, InitAnswer, PublishStatus, VideoPost
+
+_T = TypeVar("_T")
+
+#: The one refusal that another token can mend; TikTok carried nothing out.
+_TOKEN_REFUSED = "access_token_invalid"  # noqa: S105 - a code
+
+
+class TokenSource(Protocol):
+    """Where access tokens come from."""
+
+    def get(self, account_id: int) -> str:
+        """Return a token that is believed to work."""
+
+    def renew(self, account_id: int, refused_token: str) -> str:
+        """Return another token than the one that TikTok refused, or raise why there is none."""
+
+
+class StoredTokens:
+    """The tokens of the ledger as they are."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._ledger = workspace.ledger
+
+    def get(self, account_id: int) -> str:
+        """Return the stored token."""
+        with self._ledger.read() as session:
+            account = accounts.get(session, account_id)
+        return accounts.access_token(account, self._ledger.cipher)
+
+    def renew(self, account_id: int, refused_token: str) -> str:
+        """Return what is stored by now."""
+        return self.get(account_id)
+
+
+class AccountClients:
+    """Makes the client of each account.
+
+    :param client: calls TikTok; its lifetime is the caller's affair
+    :param tokens: where access tokens come from; the ledger's as they are by default
+    """
+
+    def __init__(
+        self, workspace: Workspace, client: TikTokClient, tokens: TokenSource | None = None
+    ) -> None:
+        self._workspace = workspace
+        self._client = client
+        self._tokens = tokens or StoredTokens(workspace)
+
+    def of(self, account_id: int) -> AccountClient:
+        """Return the client of one account."""
+        return AccountClient(self._workspace, self._client, self._tokens, account_id)
+
+    def fetch_status(self, account_id: int, publish_id: str) -> PublishStatus:
+        """Return where a publish task of an account stands."""
+        return self.of(account_id).fetch_status(publish_id)
+
+
+class AccountClient:
+    """Calls TikTok for one account.
+
+    A call whose token is refused is made once more with another one: a refused call was not
+    carried out. What else can go wrong is told by :class:`~reelflow.tiktok.client.TikTokClient`.
+    """
+
+    def __init__(
+        self, workspace: Workspace, client: TikTokClient, tokens: TokenSource, account_id: int
+    ) -> None:
+        self._workspace = workspace
+        self._client = client
+        self._tokens = tokens
+        self._account_id = account_id
+
+    def creator_info(self) -> CreatorInfo:
+        """Return what the account may post now, or raise why it cannot."""
+        return self._call(self._client.creator_info)
+
+    def init_video(self, post: VideoPost, plan: ChunkPlan) -> InitAnswer:
+        """Open a direct post of a video."""
+        return self._call(lambda token: self._client.init_video(token, post, plan))
+
+    def init_draft(self, plan: ChunkPlan) -> InitAnswer:
+        """Open a draft in the creator's inbox."""
+        return self._call(lambda token: self._client.init_draft(token, plan))
+
+    def fetch_status(self, publish_id: str) -> PublishStatus:
+        """Return where a publish task stands."""
+        return self._call(lambda token: self._client.fetch_status(token, publish_id))
+
+    def put_chunk(
+        self,
+        upload_url: str,
+        source_fd: int,
+        byte_range: ByteRange,
+        content_type: str,
+        *,
+        checkpoint: Callable[[], None],
+    ) -> ChunkAnswer:
+        """Send a range of an open file; the URL is the credential, no token goes along."""
+        return self._client.put_chunk(
+            upload_url, source_fd, byte_range, content_type, checkpoint=checkpoint
+        )
+
+    def _call(self, send: Callable[[str], _T]) -> _T:
+        token = self._tokens.get(self._account_id)
+        try:
+            return send(token)
+        except TikTokAuthError as exc:
+            if exc.code != _TOKEN_REFUSED:
+                raise
+            other = self._tokens.renew(self._account_id, token)
+            if other == token:
+                raise
+        return send(other)
