@@ -15,8 +15,10 @@
     │   ├── PostFailedError               the post ended FAILED; the message carries the fix
     │   ├── PostNotTakeableError          another run holds the post, or it needs no work
     │   ├── PostNotFoundError · AccountNotFoundError
+    │   ├── WebhookRefusedError(reason)   a webhook is forged, stale or malformed
     │   └── TikTokRejectedError(log_id, http_status)
     │       └── TikTokAuthError           the token or scope is refused: reconnect the account
+    │           └── TokenGrantRefusedError  so is the code or refresh token: nothing renews it
     └── TransientError(retry_after_s)
         ├── TikTokUnreachableError        nothing was sent: no connection could be made
         ├── TikTokUnavailableError        5xx, timeout, cut connection: the call may have worked
@@ -178,6 +180,25 @@ class TikTokAuthError(TikTokRejectedError):
     """The access token or its scope is refused."""
 
     default_code = "access_token_invalid"
+
+
+class TokenGrantRefusedError(TikTokAuthError):
+    """The code or the refresh token is refused, or consent was: only reconnecting helps."""
+
+    default_code = "invalid_grant"
+
+
+class WebhookRefusedError(TerminalError):
+    """A webhook's body must not be believed or cannot be read.
+
+    :param reason: ``forged``, ``stale`` or ``malformed``
+    """
+
+    default_code = "webhook_refused"
+
+    def __init__(self, message: str, *, reason: str, **context: Any) -> None:
+        super().__init__(message, **context)
+        self.reason = reason
 
 
 class TransientError(ReelflowError):
