@@ -97,7 +97,7 @@ class PostgresqlServer:
         if self._identity:
             for path in (self._folder, password_file):
                 os.chown(path, self._identity["user"], self._identity["group"])
-        command = [
+        command: list[str | Path] = [
             self._programs / "initdb", "--pgdata", self._folder / "data", "--username", USER,
             "--auth", "scram-sha-256", "--pwfile", password_file,
             "--encoding", "UTF8", "--no-locale", "--no-sync",

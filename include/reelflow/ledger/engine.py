@@ -7,28 +7,40 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    func,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from reelflow.exceptions import (
-    ConfigurationError,
-    LedgerLockedError,
-    LedgerNotMigratedError,
-    StorageFullError,
-)
+from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
+from reelflow.ledger.database_errors import raise_clearly
 
 #: The schema revision that this version of the code needs.
 REVISION: Final = "0002"
-#: How long SQLite waits for a lock before it gives up.
-SQLITE_BUSY_TIMEOUT_S: Final = 30
+#: How long a writer waits for a lock before it gives up: a lease must notice that its time is over.
+LOCK_TIMEOUT_S: Final = 30
+#: What libpq is told unless the URL says otherwise: a server behind a cut cable answers nobody, and
+#: without these a process would wait for it for a quarter of an hour.
+_POSTGRESQL_TIMEOUTS: Final = {
+    "connect_timeout": 10,  # seconds
+    "tcp_user_timeout": 30_000,  # milliseconds
+    "keepalives_idle": 30,  # seconds
+}
 
 _WRITES: Final = "reelflow_writes"
-_NOT_MIGRATED: Final = ("no such table", "no such column", "has no column named")
-_UNDEFINED: Final = frozenset({"42P01", "42703"})  # undefined_table, undefined_column
-_DISK_FULL: Final = "53100"
+#: The lock of whoever upgrades a PostgreSQL ledger; any number that nothing else uses.
+_UPGRADE_LOCK: Final = 0x7265656C666C6F77
 
 
 def open_engine(database_url: str) -> Engine:
@@ -45,7 +57,9 @@ def open_engine(database_url: str) -> Engine:
             url = _sqlite_file(url)
         # Tasks are short processes: a pool would only hold connections across forks.
         # Parameters stay out of error messages: captions and encrypted tokens are among them.
-        engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
+        engine = create_engine(
+            url, poolclass=NullPool, hide_parameters=True, connect_args=_timeouts(url)
+        )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as exc:
         # What a parser says may quote the URL, and with it the password.
         why = str(exc) if isinstance(exc, NoSuchModuleError | ModuleNotFoundError) else "malformed"
@@ -56,6 +70,8 @@ def open_engine(database_url: str) -> Engine:
         ) from None
     if engine.dialect.name == "sqlite":
         _configure_sqlite(engine)
+    elif engine.dialect.name == "postgresql":
+        _configure_postgresql(engine)
     return engine
 
 
@@ -79,12 +95,18 @@ def _sqlite_file(url: URL) -> URL:
     return url.set(database=str(path))
 
 
+def _timeouts(url: URL) -> dict[str, int]:
+    if url.drivername not in ("postgresql+psycopg", "postgresql+psycopg2", "postgresql"):
+        return {}
+    return {name: value for name, value in _POSTGRESQL_TIMEOUTS.items() if name not in url.query}
+
+
 def _configure_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours, see below
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_TIMEOUT_S * 1000}")
+        cursor.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT_S * 1000}")
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
@@ -96,6 +118,16 @@ def _configure_sqlite(engine: Engine) -> None:
         # "database is locked" without waiting when somebody else wrote in between.
         writes = connection.get_execution_options().get(_WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _configure_postgresql(engine: Engine) -> None:
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # LOCAL, so that a pooler between us and the server passes it on to nobody else; 0 is no
+        # limit at all.
+        if connection.get_execution_options().get(_WRITES, False):
+            timeout_ms = max(1, LOCK_TIMEOUT_S * 1000)
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {timeout_ms}")
 
 
 @contextmanager
@@ -112,46 +144,10 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Session]:
             session.connection(execution_options={_WRITES: writes})
             yield session
     except DBAPIError as exc:
-        _raise_clearly(engine, exc)
+        where = engine.url.render_as_string(hide_password=True)
+        raise_clearly(exc, where=where, revision=REVISION)
     finally:
         session.close()
-
-
-def _raise_clearly(engine: Engine, exc: DBAPIError) -> None:
-    where = engine.url.render_as_string(hide_password=True)
-    cause = str(exc.orig).strip()
-    # SQLite says it in words, PostgreSQL's drivers by SQLSTATE.
-    said = cause if isinstance(exc, OperationalError) else ""
-    sqlstate = getattr(exc.orig, "sqlstate", None) or getattr(exc.orig, "pgcode", None)
-    if sqlstate in _UNDEFINED or any(words in said for words in _NOT_MIGRATED):
-        raise LedgerNotMigratedError(
-            f"the ledger {where} is not at revision {REVISION} ({cause}): run `reelflow db upgrade`"
-        ) from exc
-    if sqlstate == _DISK_FULL or "disk is full" in said:
-        raise StorageFullError(
-            f"the ledger {where} cannot be written ({cause}): make room on its disk; the post is "
-            "kept for the next run",
-            code="ledger_full",
-        ) from exc
-    if "already exists" in said:
-        raise ConfigurationError(
-            f"the database {where} holds tables of something else ({cause}): point "
-            "REELFLOW_DATABASE_URL at a database of Reelflow's own",
-            code="ledger_foreign",
-        ) from exc
-    if "file is not a database" in cause or "malformed" in cause:
-        raise ConfigurationError(
-            f"the ledger {where} is damaged or not a database ({cause}): put a backup in its "
-            "place, or point REELFLOW_DATABASE_URL at the right file",
-            code="ledger_damaged",
-        ) from exc
-    if isinstance(exc, OperationalError):
-        raise LedgerLockedError(
-            f"the ledger {where} could not be used ({cause}): another process holds it, or it "
-            "cannot be reached; nothing was changed",
-            retry_after_s=5,
-        ) from exc
-    raise exc
 
 
 def current_revision(engine: Engine) -> str | None:
@@ -194,5 +190,8 @@ def upgrade(engine: Engine) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     # A writer from the start: of two that upgrade at once, the second finds the work done.
     with transaction(engine, writes=True) as session:
-        config.attributes["connection"] = session.connection()
+        connection = session.connection()
+        if engine.dialect.name == "postgresql":
+            session.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+        config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -176,7 +176,7 @@ def locked_by_another(path: Path) -> Iterator[None]:
 def test_a_locked_ledger_says_so_and_when_to_come_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reelflow.ledger.engine.SQLITE_BUSY_TIMEOUT_S", 0)
+    monkeypatch.setattr("reelflow.ledger.engine.LOCK_TIMEOUT_S", 0)
     engine = open_engine(migrated_sqlite(tmp_path))
     with locked_by_another(tmp_path / "reelflow.db"):
         with (

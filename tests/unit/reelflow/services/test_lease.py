@@ -113,7 +113,7 @@ def test_a_pause_ends_by_itself_while_the_lease_lives(workspace: Workspace, post
 def test_a_locked_ledger_costs_the_lease_only_when_its_time_is_over(
     hasty: Workspace, clock: Clock, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reelflow.ledger.engine.SQLITE_BUSY_TIMEOUT_S", 0)
+    monkeypatch.setattr("reelflow.ledger.engine.LOCK_TIMEOUT_S", 0)
     with UploadLease(hasty, post.id, owner=OWNER) as lease, hasty.ledger.write() as session:
         posts.get(session, post.id)  # nobody else may write now
         assert not lease_is_lost_within(lease, seconds=0.1)
