@@ -51,6 +51,11 @@ class Account:
     blocked_code: str | None = None
 
     @property
+    def nickname(self) -> str:
+        """The display name."""
+        return self.username.replace(".", " ").title()
+
+    @property
     def privacy_level_options(self) -> tuple[str, ...]:
         """The levels creator_info offers (D-CI): they do not depend on the app's audit."""
         return PRIVATE_OPTIONS if self.is_private else PUBLIC_OPTIONS
@@ -66,7 +71,7 @@ class Account:
         return {
             "creator_avatar_url": f"https://p16-sign.tiktokcdn.example/{self.open_id}.jpeg?x-expires={expires}",
             "creator_username": self.username,
-            "creator_nickname": self.username.replace(".", " ").title(),
+            "creator_nickname": self.nickname,
             "privacy_level_options": list(self.privacy_level_options),
             "comment_disabled": self.comment_disabled,
             "duet_disabled": self.duet_disabled or self.is_private,

@@ -1,6 +1,6 @@
 """The developer's side of the platform: what the simulated app was registered and reviewed for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 AppType = Literal["desktop", "web"]
@@ -60,3 +60,8 @@ class AppSettings:
     def needs_pkce(self) -> bool:
         """Whether an authorize URL without a ``code_challenge`` is refused."""
         return self.app_type == "desktop" if self.pkce_required is None else self.pkce_required
+
+    def become(self, other: "AppSettings") -> None:
+        """Take over every setting of another."""
+        for one in fields(self):
+            setattr(self, one.name, getattr(other, one.name))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tiktok_simulator import caps
+from tiktok_simulator import caps, grants
 from tiktok_simulator.accounts import Account
 from tiktok_simulator.app_settings import AppSettings
 from tiktok_simulator.chunks import UploadPlan
@@ -18,9 +18,11 @@ from tiktok_simulator.exceptions import ApiError, UploadError
 from tiktok_simulator.faults import Faults
 from tiktok_simulator.lifecycle import Lifecycle, Listener
 from tiktok_simulator.limits import CallWindows
+from tiktok_simulator.oauth import AuthorizationServer
 from tiktok_simulator.publication import Kind, Media, Publication, Pull
 from tiktok_simulator.received import IncomingChunk, ReceivedBytes
 from tiktok_simulator.switches import Switches
+from tiktok_simulator.webhooks import Webhooks, WebhookSettings
 
 UPLOAD_URL_LIFETIME_S = 3600  # D-DP: upload_url is valid for one hour; D-MTG: so is a pull
 # Observed shapes: media, source and mode can be read from a publish_id.
@@ -42,6 +44,7 @@ class World:
     :param app: the registered app that calls the platform.
     :param switches: what may be chosen; a reset goes back to what they were at the start.
     :param connect_to: by host: the address to connect to instead, like curl's option.
+    :param webhook_settings: the app's callback.
     """
 
     accounts: Sequence[Account]
@@ -50,6 +53,7 @@ class World:
     app: AppSettings = field(default_factory=AppSettings)
     switches: Switches = field(default_factory=Switches)
     connect_to: dict[str, str] = field(default_factory=dict)
+    webhook_settings: WebhookSettings = field(default_factory=WebhookSettings)
     clock: Clock = field(default_factory=Clock)
     faults: Faults = field(default_factory=Faults)
     publications: dict[str, Publication] = field(default_factory=dict)
@@ -58,7 +62,12 @@ class World:
 
     def __post_init__(self) -> None:
         self.lifecycle = Lifecycle(self.clock, self.switches)
+        self.oauth = AuthorizationServer(self.app, self.accounts, self.clock.now)
+        self.webhooks = Webhooks(self.app, self.clock.now, self.webhook_settings)
+        self.listeners.append(self.webhooks.announce_change)
         self._at_start = copy.copy(self.switches), dict(self.connect_to)
+        self._grants_at_start = copy.deepcopy((list(self.accounts), self.app))
+        self._webhooks_at_start = copy.copy(self.webhook_settings)
 
     @property
     def listeners(self) -> list[Listener]:
@@ -66,7 +75,10 @@ class World:
         return self.lifecycle.listeners
 
     def reset(self) -> None:
-        """Forget everything but the accounts and what was chosen at the start."""
+        """Forget everything but the accounts and what was chosen at the start.
+
+        The accounts get back the tokens and settings they began with.
+        """
         self.faults.clear()
         self.clock.reset()
         for publication in self.publications.values():
@@ -79,14 +91,30 @@ class World:
         self.switches.set(vars(switches))
         self.connect_to = dict(connect_to)
         self.authorization_violations = 0
+        self._reset_grants()
 
     def authenticate(self, token: str) -> Account:
         """Return the account of a token (D-ERR: else 401 ``access_token_invalid``)."""
-        for account in self.accounts:
-            if secrets.compare_digest(account.access_token.encode(), token.encode()):
-                return account
+        if account := self.oauth.find(token):
+            return account
         message = "The access token is invalid or not found in the request."
         raise ApiError("access_token_invalid", message)
+
+    def remove_authorization(
+        self, account: Account, reason: int, *, fails_under_way: bool = True
+    ) -> None:
+        """End a creator's grant, and what is under way for it (D-ST: ``auth_removed``).
+
+        :param reason: of the webhook ``authorization.removed`` (D-WH).
+        :param fails_under_way: U: whether uploads and processing end, too, or go on.
+        """
+        grants.withdraw(account)
+        for publication in self.publications.values():
+            is_own = publication.open_id == account.open_id
+            if is_own and fails_under_way and not publication.is_final:
+                publication.post_ids = []
+                self.lifecycle.fail(publication, "auth_removed")
+        self.webhooks.announce_removal(account.open_id, reason)
 
     def check_can_post(self, account: Account, *, status: int | None = None) -> None:
         """Refuse a creator who cannot post now, or who has used up a cap of the day (D-CSG).
@@ -221,6 +249,14 @@ class World:
         """Return an id in TikTok's shape: 19 digits, Unix second << 32, unlike any float64."""
         number = (int(self.clock.now()) << 32) | secrets.randbits(32)
         return number if int(float(number)) != number else number + 1
+
+    def _reset_grants(self) -> None:
+        accounts, app = self._grants_at_start
+        for account, earlier in zip(self.accounts, accounts, strict=True):
+            account.restore(earlier)
+        self.app.become(app)
+        self.oauth.reset()
+        self.webhooks.reset(self._webhooks_at_start)
 
     def _start(
         self,
