@@ -1,5 +1,6 @@
 """What every JSON call's answer has in common: faults, token, scope, limit, envelope (D-ERR)."""
 
+import contextlib
 import json
 import logging
 import secrets
@@ -14,14 +15,14 @@ from starlette.types import Receive, Scope, Send
 from tiktok_simulator import rules
 from tiktok_simulator.accounts import Account
 from tiktok_simulator.exceptions import ApiError
-from tiktok_simulator.faults import Call, Fault
+from tiktok_simulator.faults import Call, Fault, Target
 from tiktok_simulator.state import World
 
 ABORT_EXTENSION = "tiktok_simulator.abort"
 MAX_BODY_BYTES = 2**16
 
 _log = logging.getLogger(__name__)
-Handler = Callable[[Account, str | None, bytes], dict[str, Any]]
+Handler = Callable[[Account, str | None, bytes], dict[str, Any] | None]
 
 
 class CutConnection(Response):
@@ -40,13 +41,16 @@ async def answer(
     """Answer one JSON call in the order the platform checks it.
 
     :param scopes: the token needs one of them.
-    :param handle: takes the account, the Content-Type and the body; returns ``data``.
+    :param handle: takes the account, the Content-Type and the body; returns ``data``,
+        None if the answer has none.
     """
     body = await read_body(request)
-    if fault := world.faults.take(call, "before"):
+    authorization = request.headers.get("authorization")
+    encounter = world.faults.meet(_target(world, call, authorization, body))
+    if fault := await encounter.strike("before"):
         return faulty(fault)
     try:
-        account = world.authenticate(rules.bearer_token(request.headers.get("authorization")))
+        account = world.authenticate(rules.bearer_token(authorization))
         rules.require_scope(account.scopes, scopes)
         world.windows.count(account.access_token, call, world.clock.now())
         if body is None:
@@ -54,10 +58,24 @@ async def answer(
         data = handle(account, request.headers.get("content-type"), body)
     except ApiError as error:
         _log.info("%s refused: %s (%s)", call, error.code, error.message)
-        return envelope(error.status, error.code, error.message)
-    if fault := world.faults.take(call, "after"):
+        code = world.switches.invalid_code if error.code == "invalid_params" else error.code
+        return envelope(error.status, code, error.message)
+    encounter.target.publish_id = (data or {}).get("publish_id", encounter.target.publish_id)
+    if fault := await encounter.strike("after"):
         return faulty(fault)
     return envelope(200, "ok", "", data)
+
+
+def _target(world: World, call: Call, authorization: str | None, body: bytes | None) -> Target:
+    """Say whose call it is and about what, as far as that can be read before it is checked."""
+    target = Target(call)
+    with contextlib.suppress(ApiError):
+        target.open_id = world.authenticate(rules.bearer_token(authorization)).open_id
+    with contextlib.suppress(ValueError, RecursionError):
+        fields = json.loads(body or b"null")
+        publish_id = fields.get("publish_id") if isinstance(fields, dict) else None
+        target.publish_id = publish_id if isinstance(publish_id, str) else None
+    return target
 
 
 async def read_body(request: Request) -> bytes | None:
@@ -71,8 +89,19 @@ async def read_body(request: Request) -> bytes | None:
 
 def faulty(fault: Fault) -> Response:
     """Answer as an armed fault wants it."""
-    if fault.kind == "drop":
+    if fault.kind != "error":
         return CutConnection()
+    response = _error(fault)
+    if fault.retry_after_s is not None:
+        response.headers["Retry-After"] = str(fault.retry_after_s)
+    return response
+
+
+def _error(fault: Fault) -> Response:
+    if isinstance(fault.body, str):
+        return HTMLResponse(fault.body, fault.status)
+    if fault.body is not None:
+        return json_response(fault.body, fault.status, new_log_id())
     if fault.call == "put":
         return Response(status_code=fault.status)
     if fault.code is not None:
@@ -89,7 +118,7 @@ def envelope(status: int, code: str, message: str, data: dict[str, Any] | None =
     return json_response(content, status, log_id)
 
 
-def json_response(content: dict[str, Any], status: int, log_id: str) -> Response:
+def json_response(content: Any, status: int, log_id: str) -> Response:
     """Return JSON as the platform writes it, with the log id in a header, too."""
     return Response(
         json.dumps(content, separators=(",", ":")),

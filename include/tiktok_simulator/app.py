@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tiktok_simulator.control import ControlRoutes
 from tiktok_simulator.control_bodies import ControlError, refuse
+from tiktok_simulator.control_faults import FaultRoutes
 from tiktok_simulator.oauth_routes import OAuthRoutes
 from tiktok_simulator.routes import PublishRoutes
 from tiktok_simulator.state import World
@@ -18,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 def create_api_app(world: World) -> ASGIApp:
     """Return the app of the API's port: TikTok's JSON calls, and ``/_sim`` beside them."""
-    control = Mount("/_sim", routes=ControlRoutes(world).routes())
+    control = Mount("/_sim", routes=[*ControlRoutes(world).routes(), *FaultRoutes(world).routes()])
     app = Starlette(
         routes=[*PublishRoutes(world).routes(), *OAuthRoutes(world).routes(), control],
         exception_handlers={ControlError: refuse},

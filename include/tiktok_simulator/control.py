@@ -1,8 +1,7 @@
 """Control routes under ``/_sim``: what a test may see and steer, outside TikTok's own paths."""
 
-import dataclasses
 from collections.abc import Iterable
-from typing import Any, get_args
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -10,14 +9,9 @@ from starlette.routing import Route
 
 from tiktok_simulator.control_bodies import (
     ControlError,
-    check_choice,
-    check_code,
-    check_int,
     done,
     json_object,
 )
-from tiktok_simulator.faults import Call, Fault, Hold
-from tiktok_simulator.lifecycle import ArmedFailure
 from tiktok_simulator.publication import Publication
 from tiktok_simulator.state import World
 
@@ -36,13 +30,8 @@ class ControlRoutes:
             Route("/posts", self.list_posts, methods=["GET"]),
             Route("/uploads", self.list_uploads, methods=["GET"]),
             Route("/uploads/{publish_id}/content", self.read_content, methods=["GET"]),
-            Route("/held", self.show_held, methods=["GET"]),
             Route("/reset", self.reset, methods=["POST"]),
             Route("/clock", self.advance_clock, methods=["POST"]),
-            Route("/fault", self.arm_fault, methods=["POST"]),
-            Route("/hold", self.arm_hold, methods=["POST"]),
-            Route("/release", self.release, methods=["POST"]),
-            Route("/fail", self.fail_next, methods=["POST"]),
         ]
 
     async def list_posts(self, request: Request) -> Response:
@@ -82,10 +71,6 @@ class ControlRoutes:
         content = publication.received.content()
         return StreamingResponse(content, media_type="application/octet-stream")
 
-    async def show_held(self, request: Request) -> Response:
-        """Say whether a PUT waits for its answer now."""
-        return JSONResponse({"held": self._world.faults.is_holding})
-
     async def reset(self, request: Request) -> Response:
         """Forget everything but the accounts."""
         self._world.reset()
@@ -101,41 +86,6 @@ class ControlRoutes:
             raise ControlError(f"advance_s must be between 0 and {_DAYS_100_S}, not {seconds}.")
         self._world.clock.advance(seconds)
         return JSONResponse({"now": self._world.clock.now()})
-
-    async def arm_fault(self, request: Request) -> Response:
-        """Let coming calls fail: the fields of :class:`~tiktok_simulator.faults.Fault`."""
-        body = await json_object(request, {field.name for field in dataclasses.fields(Fault)})
-        check_choice(body, "call", get_args(Call), required=True)
-        check_choice(body, "kind", ("error", "drop"), required=True)
-        check_choice(body, "when", ("before", "after"))
-        check_int(body, "status", 200, 599)
-        check_int(body, "times", 1, 10_000)
-        check_int(body, "chunk", -1, 999)
-        check_code(body, "code")
-        if body.get("chunk") is not None and body["call"] != "put":
-            raise ControlError("chunk belongs to the call put alone.")
-        self._world.faults.arm(Fault(**body))
-        return done()
-
-    async def arm_hold(self, request: Request) -> Response:
-        """Let one PUT wait: ``{"chunk": -1, "when": "after"}``."""
-        body = await json_object(request, {"chunk", "when"})
-        check_int(body, "chunk", -1, 999, required=True)
-        check_choice(body, "when", ("before", "after"), required=True)
-        self._world.faults.arm_hold(Hold(**body))
-        return done()
-
-    async def release(self, request: Request) -> Response:
-        """Let every held PUT go on and disarm holds that caught none."""
-        self._world.faults.release()
-        return done()
-
-    async def fail_next(self, request: Request) -> Response:
-        """Let the next completed upload end FAILED: ``{"fail_reason": "internal"}``."""
-        body = await json_object(request, {"fail_reason"})
-        check_code(body, "fail_reason", required=True)
-        self._world.lifecycle.failures.append(ArmedFailure(body["fail_reason"]))
-        return done()
 
     def _upload(self, publication: Publication) -> dict[str, Any]:
         received, plan = publication.received, publication.plan

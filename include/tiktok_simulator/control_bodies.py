@@ -61,3 +61,10 @@ def check_code(body: dict[str, Any], name: str, *, required: bool = False) -> No
     value = body.get(name)
     if (name in body or required) and not (isinstance(value, str) and _CODE.fullmatch(value)):
         raise ControlError(f"{name} must be a lower-case error code, not {value!r}.")
+
+
+def check_text(body: dict[str, Any], name: str, *, required: bool = False) -> None:
+    """Refuse a field that is no text, or an empty one."""
+    value = body.get(name)
+    if (name in body or required) and not (isinstance(value, str) and value):
+        raise ControlError(f"{name} must be a text, not {value!r}.")

@@ -25,7 +25,7 @@ from tiktok_simulator.authorization import (
 )
 from tiktok_simulator.consent_page import consent_page, problem_page
 from tiktok_simulator.exceptions import OAuthError
-from tiktok_simulator.faults import Call, Fault
+from tiktok_simulator.faults import Call, Fault, Target
 from tiktok_simulator.redirects import with_query
 from tiktok_simulator.state import World
 
@@ -137,14 +137,15 @@ class OAuthRoutes:
         self, request: Request, call: Call, work: Callable[[dict[str, str]], Response]
     ) -> Response:
         body = await read_body(request)
-        if fault := self._world.faults.take(call, "before"):
+        encounter = self._world.faults.meet(Target(call))
+        if fault := await encounter.strike("before"):
             return _faulty(fault)
         try:
             answer = work(_parse_form(request.headers.get("content-type"), body))
         except OAuthError as error:
             _log.info("%s refused: %s", call, error)
             return _refusal(error, self._world.app.oauth_error_status)
-        if fault := self._world.faults.take(call, "after"):
+        if fault := await encounter.strike("after"):
             return _faulty(fault)
         return answer
 

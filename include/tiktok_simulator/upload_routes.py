@@ -9,6 +9,7 @@ from starlette.routing import Route
 from tiktok_simulator.answers import faulty
 from tiktok_simulator.chunks import ChunkSpan, UploadPlan, check_chunk_headers
 from tiktok_simulator.exceptions import UploadError
+from tiktok_simulator.faults import Fault, Target
 from tiktok_simulator.publication import Publication
 from tiktok_simulator.state import World
 
@@ -71,18 +72,30 @@ class UploadRoutes:
         span = self._check_headers(request, publication, plan)
         index = span.first // plan.chunk_size
         chunk = index, plan.is_last(index)
-        if fault := faults.take("put", "before", chunk):
-            return faulty(fault)
+        target = Target("put", publication.open_id, publication.publish_id, chunk)
+        encounter = faults.meet(target)
+        if fault := await encounter.strike("before"):
+            return await self._fail(fault, request, publication, plan)
         await faults.wait("before", chunk)
-        # Another PUT may have stored this range while this one was held.
+        # Another PUT may have stored this range while this one was held or slow.
         span = self._check_headers(request, publication, plan)
         await self._store(request, publication, span)
-        fault = faults.take("put", "after", chunk)
+        fault = await encounter.strike("after")
         await faults.wait("after", chunk)
         if fault:
-            return faulty(fault)
+            return await self._fail(fault, request, publication, plan)
         headers = self._progress(publication, plan)
         return Response(status_code=201 if chunk[1] else 206, headers=headers)
+
+    async def _fail(
+        self, fault: Fault, request: Request, publication: Publication, plan: UploadPlan
+    ) -> Response:
+        if fault.kind == "cut":
+            await _read(request, fault.after_bytes)
+        response = faulty(fault)
+        if (fault.status == 416) if fault.progress is None else fault.progress:
+            response.headers.update(self._progress(publication, plan))
+        return response
 
     def _check_headers(
         self, request: Request, publication: Publication, plan: UploadPlan
@@ -121,3 +134,11 @@ class UploadRoutes:
                 return {}
             second -= 1
         return {"Content-Range": f"bytes 0-{second}/{plan.video_size}"}
+
+
+async def _read(request: Request, size_bytes: int) -> None:
+    left = size_bytes
+    async for piece in request.stream():
+        left -= len(piece)
+        if left <= 0:
+            return

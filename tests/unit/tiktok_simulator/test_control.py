@@ -178,7 +178,7 @@ def test_nobody_is_held_at_first(api: Any) -> None:
         ("clock", {"advance_s": 1e300}),
         ("clock", {"advance_s": 1, "unit": "s"}),
         ("fault", {}),
-        ("fault", {"call": "cancel", "kind": "error"}),
+        ("fault", {"call": "publish", "kind": "error"}),
         ("fault", {"call": ["put"], "kind": "error"}),
         ("fault", {"call": "put", "kind": "slow"}),
         ("fault", {"call": "put", "kind": "error", "when": "never"}),

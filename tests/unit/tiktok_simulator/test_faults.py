@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from tiktok_simulator.faults import Fault, Faults, Hold
+from tiktok_simulator.faults import Fault, Faults, Hold, Target
 
 
 def test_a_fault_meets_its_call_as_often_as_armed() -> None:
     faults = Faults()
     faults.arm(Fault("status", "error", times=2))
 
-    met = [faults.take("status", "before") is not None for _ in range(3)]
+    met = [faults.take(Target("status"), "before") is not None for _ in range(3)]
 
     assert met == [True, True, False]
 
@@ -20,9 +20,9 @@ def test_a_fault_meets_no_other_call_and_no_other_moment() -> None:
     faults = Faults()
     faults.arm(Fault("init", "drop", when="after"))
 
-    assert faults.take("status", "after") is None
-    assert faults.take("init", "before") is None
-    assert faults.take("init", "after") is not None
+    assert faults.take(Target("status"), "after") is None
+    assert faults.take(Target("init"), "before") is None
+    assert faults.take(Target("init"), "after") is not None
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_fault_of_a_put_may_wait_for_one_chunk(
     faults = Faults()
     faults.arm(Fault("put", "error", chunk=armed))
 
-    assert (faults.take("put", "before", (index, is_last)) is not None) == meets
+    assert (faults.take(Target("put", chunk=(index, is_last)), "before") is not None) == meets
 
 
 def test_a_hold_catches_one_put_until_it_is_released() -> None:
@@ -80,4 +80,4 @@ def test_clear_disarms_faults_too() -> None:
 
     faults.clear()
 
-    assert faults.take("status", "before") is None
+    assert faults.take(Target("status"), "before") is None
