@@ -56,6 +56,16 @@ class Account:
         return self.username.replace(".", " ").title()
 
     @property
+    def union_id(self) -> str:
+        """The id that all apps of one developer share (D-UI)."""
+        return str(uuid.uuid5(_NAMESPACE, f"{self.username}:union"))
+
+    def avatar_url(self, now_s: float) -> str:
+        """Return a picture's URL that ends after two hours."""
+        expires = int(now_s) + AVATAR_LIFETIME_S
+        return f"https://p16-sign.tiktokcdn.example/{self.open_id}.jpeg?x-expires={expires}"
+
+    @property
     def privacy_level_options(self) -> tuple[str, ...]:
         """The levels creator_info offers (D-CI): they do not depend on the app's audit."""
         return PRIVATE_OPTIONS if self.is_private else PUBLIC_OPTIONS
@@ -67,9 +77,8 @@ class Account:
 
     def creator_info(self, now_s: float) -> dict[str, Any]:
         """Return the ``data`` of creator_info (D-CI, "Response")."""
-        expires = int(now_s) + AVATAR_LIFETIME_S
         return {
-            "creator_avatar_url": f"https://p16-sign.tiktokcdn.example/{self.open_id}.jpeg?x-expires={expires}",
+            "creator_avatar_url": self.avatar_url(now_s),
             "creator_username": self.username,
             "creator_nickname": self.nickname,
             "privacy_level_options": list(self.privacy_level_options),

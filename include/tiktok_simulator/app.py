@@ -6,24 +6,35 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tiktok_simulator.account_control import AccountControlRoutes
 from tiktok_simulator.control import ControlRoutes
 from tiktok_simulator.control_bodies import ControlError, refuse
-from tiktok_simulator.control_faults import FaultRoutes
+from tiktok_simulator.display_routes import DisplayRoutes
 from tiktok_simulator.oauth_routes import OAuthRoutes
 from tiktok_simulator.routes import PublishRoutes
 from tiktok_simulator.state import World
 from tiktok_simulator.upload_routes import UploadRoutes
+from tiktok_simulator.webhook_control import WebhookControlRoutes
 
 _log = logging.getLogger(__name__)
 
 
 def create_api_app(world: World) -> ASGIApp:
     """Return the app of the API's port: TikTok's JSON calls, and ``/_sim`` beside them."""
-    control = Mount("/_sim", routes=[*ControlRoutes(world).routes(), *FaultRoutes(world).routes()])
-    app = Starlette(
-        routes=[*PublishRoutes(world).routes(), *OAuthRoutes(world).routes(), control],
-        exception_handlers={ControlError: refuse},
+    control = Mount(
+        "/_sim",
+        routes=[
+            *ControlRoutes(world).routes(),
+            *AccountControlRoutes(world).routes(),
+            *WebhookControlRoutes(world).routes(),
+        ],
     )
+    platform = [
+        *PublishRoutes(world).routes(),
+        *OAuthRoutes(world).routes(),
+        *DisplayRoutes(world).routes(),
+    ]
+    app = Starlette(routes=[*platform, control], exception_handlers={ControlError: refuse})
     return _finished(app)
 
 

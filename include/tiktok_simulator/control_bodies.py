@@ -38,7 +38,7 @@ async def json_object(request: Request, fields: set[str]) -> dict[str, Any]:
 
 
 def check_choice(
-    body: dict[str, Any], name: str, choices: tuple[str, ...], *, required: bool = False
+    body: dict[str, Any], name: str, choices: tuple[Any, ...], *, required: bool = False
 ) -> None:
     """Refuse a field that is none of the choices."""
     if (name in body or required) and body.get(name) not in choices:
@@ -54,6 +54,12 @@ def check_int(
     value = body.get(name)
     if type(value) is not int or not low <= value <= high:
         raise ControlError(f"{name} must be an integer from {low} to {high}, not {value!r}.")
+
+
+def check_bool(body: dict[str, Any], name: str) -> None:
+    """Refuse a field that is neither true nor false."""
+    if type(body.get(name, False)) is not bool:
+        raise ControlError(f"{name} must be true or false, not {body[name]!r}.")
 
 
 def check_code(body: dict[str, Any], name: str, *, required: bool = False) -> None:

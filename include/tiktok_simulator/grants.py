@@ -40,6 +40,12 @@ def rotate(account: Account, app: AppSettings, now_s: float) -> None:
     _renew(account, app, now_s)
 
 
+def expire_access(account: Account, now_s: float) -> None:
+    """Let every access token of the account end now."""
+    account.access_expires_at = now_s
+    account.surviving_access_tokens = {}
+
+
 def withdraw(account: Account) -> None:
     """Kill every token of the account."""
     account.access_token = account.refresh_token = ""
