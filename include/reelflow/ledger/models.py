@@ -69,6 +69,7 @@ class Base(DeclarativeBase):
         list[dict[str, str]]: JSON,
         PostState: _stored_by_value(PostState, 20),
         list[float]: JSON,
+        list[list[float]]: JSON,
         PostMode: _stored_by_value(PostMode, 10),
         PostKind: _stored_by_value(PostKind, 10),
         PublicationState: _stored_by_value(PublicationState, 20),
@@ -284,13 +285,18 @@ class AuditEntry(Base):
 
 
 class CallWindow(Base):
-    """When an account made its latest calls of one kind, Unix seconds: its budget's window."""
+    """When an account made its latest calls of one kind, and who waits for the next ones.
+
+    ``called_at_s`` are Unix seconds; ``queue`` is pairs of a post's id and the Unix second of the
+    slot it was given, in the order of their turns.
+    """
 
     __tablename__ = "call_windows"
 
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
     call: Mapped[str] = mapped_column(String(20), primary_key=True)
     called_at_s: Mapped[list[float]]
+    queue: Mapped[list[list[float]]]
     blocked_until: Mapped[datetime | None]
 
 
@@ -315,6 +321,7 @@ class Breaker(Base):
     why: Mapped[str] = mapped_column(Text)
     probe_at: Mapped[datetime]
     probing_until: Mapped[datetime | None]
+    failed_probes: Mapped[int] = mapped_column(default=0)
 
 
 class OAuthState(Base):

@@ -66,6 +66,7 @@ def _create_budgets() -> None:
         sa.Column("account_id", sa.Integer(), sa.ForeignKey("accounts.id"), primary_key=True),
         sa.Column("call", sa.String(20), primary_key=True),
         sa.Column("called_at_s", sa.JSON(), nullable=False),
+        sa.Column("queue", sa.JSON(), nullable=False),
         sa.Column("blocked_until", _TIME),
     )
     op.create_table(
@@ -83,6 +84,7 @@ def _create_budgets() -> None:
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("probe_at", _TIME, nullable=False),
         sa.Column("probing_until", _TIME),
+        sa.Column("failed_probes", sa.Integer(), nullable=False),
     )
 
 
