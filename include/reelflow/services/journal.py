@@ -130,6 +130,7 @@ class UploadJournal:
         with self._fenced() as (session, _):
             publication = publications.current(session, self._post_id)
             assert publication is not None
+            assert answer.upload_url is not None  # the client lets no upload open without one
             publication.publish_id = answer.publish_id
             publication.upload_url_encrypted = self._ledger.cipher.encrypt(answer.upload_url)
             publication.url_expires_at = self._ledger.now() + lifetime

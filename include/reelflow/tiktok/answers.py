@@ -8,10 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reelflow.exceptions import TikTokAuthError, TikTokRejectedError, TikTokUnavailableError
-from reelflow.tiktok.refusals import REFUSALS, printable, refusal_error
+from reelflow.exceptions import ReelflowError, TikTokRejectedError, TikTokUnavailableError
+from reelflow.tiktok.refusals import explain_code, printable, refusal_error
+from reelflow.tiktok.verdicts import Verdict
+
+ANSWER_MAX_BYTES = 1024 * 1024
+"""Longest body that a client reads; TikTok's have a few hundred bytes."""
 
 _LONGEST_WAIT_S = 86_400
+_ID = re.compile(r"[0-9]{1,20}", re.ASCII)
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -37,25 +43,35 @@ def success_data(answer: Answer, call: str) -> dict[str, Any]:
 
     :param call: name of the call, for messages
     """
-    document = _document(answer)
+    data = _accepted(answer, call).get("data")
+    if not isinstance(data, dict):
+        raise malformed(call, answer, "it has no data")
+    return data
+
+
+def confirm_success(answer: Answer, call: str) -> None:
+    """Accept a JSON answer that is a success without ``data``; raise for every other answer."""
+    _accepted(answer, call)
+
+
+def _accepted(answer: Answer, call: str) -> dict[str, Any]:
+    """Return the document of an answer whose ``error.code`` is ``ok``."""
+    document = document_of(answer)
     error = document.get("error")
     error = error if isinstance(error, dict) else {}
     code = _code(answer.status, printable(text_of(error, "code"), 64))
-    if code not in ("", "ok"):
-        raise refusal_error(
-            code,
-            call=call,
-            http_status=answer.status,
-            message=text_of(error, "message"),
-            log_id=printable(text_of(error, "log_id"), 64) or None,
-            retry_after_s=retry_after_s(answer),
-        )
-    if 300 <= answer.status < 500 and answer.status != 408:
-        raise _not_the_api(answer, call)
-    data = document.get("data")
-    if code != "ok" or not isinstance(data, dict):
-        raise malformed(call, answer, "it is no JSON object with data and error.code")
-    return data
+    if code in ("", "ok"):
+        if code == "ok" and answer.status < 300:
+            return document
+        raise rejected_by_status(answer, call)
+    raise refusal_error(
+        code,
+        call=call,
+        http_status=answer.status,
+        message=text_of(error, "message"),
+        log_id=printable(text_of(error, "log_id"), 64) or None,
+        retry_after_s=retry_after_s(answer),
+    )
 
 
 def _code(http_status: int, code: str) -> str:
@@ -69,17 +85,23 @@ def _code(http_status: int, code: str) -> str:
     return code
 
 
-def _not_the_api(answer: Answer, call: str) -> TikTokRejectedError:
-    """Return the error of a redirect or a refusal without a code: a proxy or a wrong host."""
-    return TikTokRejectedError(
-        f"{call} was answered with HTTP {answer.status} and no error code: that is not TikTok's"
-        " API. Check the host of the connection tiktok_app and what stands before it.",
-        code="unexpected_answer",
-        http_status=answer.status,
-    )
+def rejected_by_status(answer: Answer, call: str) -> ReelflowError:
+    """Return the error of an answer without a code: its status is all there is to go by."""
+    if 300 <= answer.status < 500 and answer.status not in (408, 429):
+        return TikTokRejectedError(
+            f"{call} was answered with HTTP {answer.status} and no error code: that is not TikTok's"
+            " API. Check the host of the connection tiktok_app and what stands before it.",
+            code="unexpected_answer",
+            http_status=answer.status,
+        )
+    code = _code(answer.status, "")
+    if code:
+        wait_s = retry_after_s(answer)
+        return refusal_error(code, call=call, http_status=answer.status, retry_after_s=wait_s)
+    return malformed(call, answer, "it is no JSON object that says ok")
 
 
-def _document(answer: Answer) -> dict[str, Any]:
+def document_of(answer: Answer) -> dict[str, Any]:
     """Return the body as a JSON object; an empty one for HTML, nothing or any other text."""
     try:
         document = json.loads(answer.body)
@@ -99,7 +121,7 @@ def malformed(call: str, answer: Answer, wrong: str) -> TikTokUnavailableError:
 
 
 def _is_auth_code(code: str) -> bool:
-    return code in REFUSALS and issubclass(REFUSALS[code].error_class, TikTokAuthError)
+    return explain_code(code).verdict is Verdict.AUTH
 
 
 def retry_after_s(answer: Answer) -> float | None:
@@ -111,9 +133,12 @@ def retry_after_s(answer: Answer) -> float | None:
 
 
 def text_of(data: Mapping[str, Any], name: str) -> str:
-    """Return a string field; empty if it is absent or no string."""
+    """Return a string field; empty if it is absent or no string.
+
+    Half surrogate pairs and NUL, which JSON can hold and a database cannot, are replaced.
+    """
     value = data.get(name)
-    return value if isinstance(value, str) else ""
+    return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else ""
 
 
 def count_of(value: object) -> int | None:
@@ -121,3 +146,14 @@ def count_of(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
         return value
     return None
+
+
+def ids_of(value: object) -> tuple[str, ...]:
+    """Return the ids of an absent, empty, listed or single value, as strings of digits.
+
+    They are numbers of 19 digits; Python reads them exactly, where a parser with doubles would lose
+    the last ones (observed, https://github.com/gitroomhq/postiz-app/pull/1984).
+    """
+    items = value if isinstance(value, list) else [value]
+    texts = [item if isinstance(item, str) else str(count_of(item)) for item in items]
+    return tuple(text for text in texts if _ID.fullmatch(text))

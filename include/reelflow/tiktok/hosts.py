@@ -1,4 +1,4 @@
-"""Which addresses get our tokens and bytes."""
+"""Which addresses get our tokens, bytes and codes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,15 @@ _ADDRESS = re.compile(
     r"(?P<rest>[/?][!$-\[\]-~]*)?",  # printable ASCII; no backslash, on which parsers disagree
     re.IGNORECASE | re.ASCII,
 )
-_URL_MAX_CHARS = 2048  # documented are 256; room for growth, none for floods
+_URL_MAX_CHARS = 4096  # upload URLs have 256; presigned ones of an object store up to 3000
+
+# Web: https, no query, no fragment; desktop: this machine and a port (login-kit-desktop). Under 512
+# characters either way.
+_REDIRECT_URI = re.compile(
+    r"https://[a-zA-Z0-9.-]+(?::[0-9]{1,5})?(?:/[!-\"$->@-~]*)?"
+    r"|http://(?:localhost|127\.0\.0\.1):[0-9]{1,5}(?:/[!-\"$->@-~]*)?",
+    re.ASCII,
+)
 
 
 def normalise_host(host: str) -> str:
@@ -69,6 +77,39 @@ def check_upload_url(url: str, extra_hosts: frozenset[str] = frozenset()) -> str
         f"The upload URL ({origin}) is not https on a host of TikTok's, so no byte was sent."
         " If this is the simulator, allow its upload host in the settings.",
         code="upload_url_untrusted",
+    )
+
+
+def check_pull_url(url: str) -> str:
+    """Return ``url`` unchanged if TikTok may be told to fetch a medium there.
+
+    :param url: https; ``http://`` is accepted for this machine alone, where the simulator fetches
+    :raises ConfigurationError: for anything else; the message never shows the query, which may be
+        a signature
+    """
+    match = _parsed(url)
+    if match is not None and (
+        match["scheme"].lower() == "https" or _is_this_machine(match["host"])
+    ):
+        return url
+    raise ConfigurationError(
+        f"{_shown(url)!r} cannot be fetched by TikTok, which takes https without user name and"
+        " fragment (content-posting-api-media-transfer-guide): correct the public URL.",
+        code="pull_url",
+    )
+
+
+def check_redirect_uri(uri: str) -> str:
+    """Return ``uri`` unchanged if TikTok could have it registered for an app (login-kit-desktop).
+
+    :raises ConfigurationError: for anything else
+    """
+    if len(uri) < 512 and _REDIRECT_URI.fullmatch(uri):
+        return uri
+    raise ConfigurationError(
+        f"{_shown(uri)!r} cannot be a redirect URI: TikTok takes https without query and fragment,"
+        " or for desktop apps http://localhost:<port>/ and http://127.0.0.1:<port>/.",
+        code="redirect_uri",
     )
 
 

@@ -59,16 +59,63 @@ class VideoPost:
     is_aigc: bool = False
 
 
+class PostMode(Enum):
+    """Where a photo post goes (content-posting-api-reference-photo-post); TikTok's own words."""
+
+    DIRECT_POST = "DIRECT_POST"
+    """It is published."""
+
+    MEDIA_UPLOAD = "MEDIA_UPLOAD"
+    """It goes to the creator's inbox, and opens in the app's editor."""
+
+
+@dataclass(frozen=True)
+class PhotoPost:
+    """What a person chose for a photo post (content-posting-api-reference-photo-post).
+
+    For ``MEDIA_UPLOAD`` only ``title`` and ``description`` count; the rest is chosen in the app.
+
+    :param title: at most 90 UTF-16 units; empty for none
+    :param description: the caption, at most 4000 UTF-16 units; empty for none
+    :param privacy_level: as in :class:`VideoPost`; None is for ``MEDIA_UPLOAD`` alone
+    :param auto_add_music: let TikTok choose music
+    :param brand_content_toggle: paid partnership with a third party
+    :param brand_organic_toggle: promotes the creator's own business
+    :param is_aigc: made with AI
+    """
+
+    title: str
+    description: str
+    privacy_level: str | None
+    disable_comment: bool = False
+    auto_add_music: bool = False
+    brand_content_toggle: bool = False
+    brand_organic_toggle: bool = False
+    is_aigc: bool = False
+
+
+@dataclass(frozen=True)
+class PullFromUrl:
+    """A video that TikTok fetches itself (content-posting-api-media-transfer-guide).
+
+    :param video_url: https, answering without redirects for an hour, on a domain verified for the
+        app; its query may be a signature, so it is never shown
+    """
+
+    video_url: str = field(repr=False)
+
+
 @dataclass(frozen=True)
 class InitAnswer:
     """A publish task that TikTok opened.
 
     :param publish_id: the task's id, at most 64 characters
-    :param upload_url: where the bytes go; its query is a credential, so it is never shown
+    :param upload_url: where the bytes go; its query is a credential, so it is never shown. None if
+        TikTok pulls
     """
 
     publish_id: str
-    upload_url: str = field(repr=False)
+    upload_url: str | None = field(repr=False)
 
 
 @dataclass(frozen=True)

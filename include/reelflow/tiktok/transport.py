@@ -28,12 +28,8 @@ from reelflow.exceptions import (
     TikTokUnavailableError,
     TikTokUnreachableError,
 )
-from reelflow.tiktok.answers import Answer
+from reelflow.tiktok.answers import ANSWER_MAX_BYTES, Answer
 from reelflow.tiktok.source import BLOCK_BYTES, FileSlice
-
-ANSWER_MAX_BYTES = 1024 * 1024
-"""Longest body that is read; TikTok's have a few hundred bytes."""
-
 
 class Transport:
     """Connections to TikTok's hosts, kept open between calls. Not for several threads."""

@@ -79,7 +79,7 @@ def test_every_upload_host_of_tiktok_is_accepted_verbatim(url: str) -> None:
         f" https://open-upload.tiktokapis.com/upload?{QUERY}",
         f"//open-upload.tiktokapis.com/upload?{QUERY}",
         f"http://127.0.0.1:9000/upload?{QUERY}",
-        f"https://open-upload.tiktokapis.com/upload?{QUERY}" + "a" * 2048,
+        f"https://open-upload.tiktokapis.com/upload?{QUERY}" + "a" * 4096,
         "",
     ],
 )

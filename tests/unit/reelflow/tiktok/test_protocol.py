@@ -2,28 +2,34 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from reelflow.domain.chunks import ByteRange, ChunkPlan, plan_chunks
+from reelflow.domain.chunks import ChunkPlan
 from reelflow.exceptions import (
-    ReelflowError,
-    TikTokAuthError,
+    ConfigurationError,
     TikTokRateLimitedError,
     TikTokRejectedError,
     TikTokUnavailableError,
 )
 from reelflow.tiktok import protocol
 from reelflow.tiktok.answers import Answer
-from reelflow.tiktok.models import ChunkAnswer, ChunkOutcome, CreatorInfo, PublishStatus, VideoPost
+from reelflow.tiktok.models import (
+    CreatorInfo,
+    InitAnswer,
+    PublishStatus,
+    PullFromUrl,
+    VideoPost,
+)
 
 TOKEN = "act.example12345"
 PLAN = ChunkPlan(50_000_123, 10_000_000, 5)
-CHUNK = ByteRange(10_000_000, 19_999_999, 50_000_123)
 
 
 def ok(data: dict[str, Any]) -> Answer:
     return Answer(200, {}, json.dumps({"data": data, "error": {"code": "ok"}}).encode())
+
+
+def parse_upload(data: dict[str, Any]) -> InitAnswer:
+    return protocol.parse_init(ok(data), is_upload=True)
 
 
 def test_a_direct_post_declares_the_choices_and_the_cut() -> None:
@@ -78,15 +84,40 @@ def test_creator_info_has_no_body_and_status_has_the_publish_id() -> None:
     assert json.loads(status.body) == {"publish_id": "v_pub_file~v2-1.7"}
 
 
-def test_a_prepared_request_does_not_show_the_token() -> None:
-    assert TOKEN not in repr(protocol.prepare_creator_info(TOKEN))
+PULL = PullFromUrl("https://media.example/public/clip.mp4?signature=s3cret")
 
 
-@pytest.mark.parametrize("token", ["", "act.a\r\nX-Evil: 1", "act.a b", "act.é", "a" * 4097])
-def test_a_token_that_would_split_the_header_is_never_sent_nor_shown(token: str) -> None:
-    with pytest.raises(TikTokAuthError, match="reconnect the account") as caught:
-        protocol.prepare_creator_info(token)
-    assert "act." not in str(caught.value)
+def test_a_pulled_video_names_its_url_instead_of_a_cut_and_never_shows_it() -> None:
+    direct = protocol.prepare_video_init(TOKEN, VideoPost("", "SELF_ONLY"), PULL)
+    draft = protocol.prepare_draft_init(TOKEN, PULL)
+    expected = {"source": "PULL_FROM_URL", "video_url": PULL.video_url}
+    assert json.loads(direct.body)["source_info"] == expected
+    assert json.loads(draft.body) == {"source_info": expected}
+    assert "s3cret" not in f"{PULL!r} {direct!r} {draft!r}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://media.example/a.mp4", "ftp://media.example/a", "https://u:p@media.example/a", ""],
+)
+def test_a_url_that_tiktok_would_not_fetch_is_refused_before_the_call(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="https"):
+        protocol.prepare_draft_init(TOKEN, PullFromUrl(url))
+
+
+def test_a_cancel_names_the_task_and_needs_no_data() -> None:
+    request = protocol.prepare_cancel(TOKEN, "v_pub_url~v2.7")
+    assert request.path == "/v2/post/publish/cancel/"
+    assert json.loads(request.body) == {"publish_id": "v_pub_url~v2.7"}
+    protocol.parse_cancel(Answer(200, {}, b'{"error": {"code": "ok", "message": ""}}'))
+
+
+def test_a_task_that_is_final_is_not_cancelled() -> None:
+    body = b'{"error": {"code": "publish_not_cancellable"}}'
+    with pytest.raises(TikTokRejectedError, match="already final"):
+        protocol.parse_cancel(Answer(400, {}, body))
+    with pytest.raises(TikTokUnavailableError):
+        protocol.parse_cancel(Answer(200, {}, b""))
 
 
 def test_creator_info_reads_every_documented_field() -> None:
@@ -125,8 +156,14 @@ def test_a_creator_who_cannot_post_now_is_told_so_under_status_200() -> None:
         protocol.parse_creator_info(Answer(200, {}, body))
 
 
+def test_a_pull_has_no_upload_url_whatever_the_answer_says() -> None:
+    for extra in ({}, {"upload_url": "https://x"}):
+        opened = protocol.parse_init(ok({"publish_id": "v_pub_url~v2.7"} | extra), is_upload=False)
+        assert (opened.publish_id, opened.upload_url) == ("v_pub_url~v2.7", None)
+
+
 def test_init_gives_the_task_and_its_url() -> None:
-    opened = protocol.parse_init(ok({"publish_id": "v_pub_file~v2-1.7", "upload_url": "https://x"}))
+    opened = parse_upload({"publish_id": "v_pub_file~v2-1.7", "upload_url": "https://x"})
     assert (opened.publish_id, opened.upload_url) == ("v_pub_file~v2-1.7", "https://x")
 
 
@@ -143,14 +180,14 @@ def test_init_gives_the_task_and_its_url() -> None:
 )
 def test_an_init_answer_without_id_or_url_opens_nothing(data: dict[str, Any]) -> None:
     with pytest.raises(TikTokUnavailableError, match="cannot be understood"):
-        protocol.parse_init(ok(data))
+        parse_upload(data)
 
 
 @pytest.mark.parametrize("code", ["invalid_param", "invalid_params"])
 def test_both_spellings_of_a_refused_value_show_what_tiktok_says(code: str) -> None:
     error = {"error": {"code": code, "message": "The chunk size is invalid", "log_id": "2026A"}}
     with pytest.raises(TikTokRejectedError, match="The chunk size is invalid") as caught:
-        protocol.parse_init(Answer(400, {}, json.dumps(error).encode()))
+        protocol.parse_init(Answer(400, {}, json.dumps(error).encode()), is_upload=True)
     assert caught.value.code == code
 
 
@@ -191,79 +228,3 @@ def test_a_status_that_is_new_is_passed_on_and_an_absent_one_is_not_understood()
     assert protocol.parse_status(ok({"status": "REVIEWING"})).status == "REVIEWING"
     with pytest.raises(TikTokUnavailableError, match="status is missing"):
         protocol.parse_status(ok({"uploaded_bytes": 1}))
-
-
-def test_a_chunk_carries_the_documented_headers_and_no_authorization() -> None:
-    headers = protocol.prepare_chunk(CHUNK, "video/mp4")
-    assert headers == {
-        "Content-Type": "video/mp4",
-        "Content-Length": "10000000",
-        "Content-Range": "bytes 10000000-19999999/50000123",
-        "Accept-Encoding": "identity",
-    }
-
-
-def test_a_chunk_of_another_type_is_refused() -> None:
-    with pytest.raises(ValueError, match="video/x-matroska"):
-        protocol.prepare_chunk(CHUNK, "video/x-matroska")
-
-
-@pytest.mark.parametrize("outcome", list(ChunkOutcome))
-def test_each_documented_status_of_a_chunk_is_an_outcome(outcome: ChunkOutcome) -> None:
-    answer = Answer(outcome.value, {"content-range": "bytes 0-20000000/50000123"})
-    expected = ChunkAnswer(outcome, (20_000_000, 20_000_001))
-    assert protocol.parse_chunk(answer, CHUNK) == expected
-
-
-@given(index=st.integers(0, 133))
-def test_exactly_one_reading_of_the_progress_lies_on_the_boundary_that_was_reached(
-    index: int,
-) -> None:
-    plan = plan_chunks(4 * 1024**3)
-    sent = plan.range_at(index * plan.chunk_size_bytes)
-    ends = {byte_range.last + 1 for byte_range in plan.ranges()}
-    for number in (sent.last, sent.last + 1):  # as an index, as a count
-        header = {"Content-Range": f"bytes 0-{number}/{plan.size_bytes}"}
-        held = protocol.parse_chunk(Answer(206, header), sent).held_bytes
-        assert [reading for reading in held if reading in ends] == [sent.last + 1]
-
-
-@pytest.mark.parametrize(
-    "value",
-    ["", "bytes */50000123", "bytes 0-1/2", "bytes 5-9/50000123", "bytes 0-x/50000123",
-     "bytes 0--1/50000123", "bytes 0-99999999/50000123", "bytes 0-٣/50000123"],
-)  # fmt: skip
-def test_a_progress_header_that_makes_no_sense_proves_nothing(value: str) -> None:
-    answer = Answer(416, {"Content-Range": value})
-    assert protocol.parse_chunk(answer, CHUNK) == ChunkAnswer(ChunkOutcome.MISMATCH, ())
-
-
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [
-        (400, TikTokRejectedError),
-        (401, TikTokRejectedError),
-        (302, TikTokRejectedError),
-        (408, TikTokUnavailableError),
-        (429, TikTokRateLimitedError),
-        (500, TikTokUnavailableError),
-        (502, TikTokUnavailableError),
-        (200, TikTokUnavailableError),
-        (100, TikTokUnavailableError),
-    ],
-)
-def test_every_other_status_of_a_chunk_is_an_error_that_names_it(
-    status: int, error: type[ReelflowError]
-) -> None:
-    with pytest.raises(error, match=f"HTTP {status}") as caught:
-        protocol.parse_chunk(Answer(status, {}), CHUNK)
-    assert type(caught.value) is error
-
-
-@pytest.mark.parametrize(("headers", "wait_s"), [({}, 60), ({"Retry-After": "5"}, 5)])
-def test_a_chunk_that_came_too_soon_waits_as_long_as_tiktok_says(
-    headers: dict[str, str], wait_s: float
-) -> None:
-    with pytest.raises(TikTokRateLimitedError) as caught:
-        protocol.parse_chunk(Answer(429, headers), CHUNK)
-    assert caught.value.retry_after_s == wait_s

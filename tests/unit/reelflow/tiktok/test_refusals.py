@@ -3,21 +3,24 @@ import pickle
 import pytest
 
 from reelflow.exceptions import (
+    ConfigurationError,
     ReelflowError,
     TikTokAuthError,
     TikTokRateLimitedError,
     TikTokRejectedError,
     TikTokUnavailableError,
+    TokenGrantRefusedError,
     TransientError,
 )
+from reelflow.tiktok.refusal_table import ERROR_CODES, FAIL_REASONS
 from reelflow.tiktok.refusals import (
-    FAILURES,
-    REFUSALS,
-    FailureKind,
+    explain_code,
     explain_failure,
+    oauth_error,
     printable,
     refusal_error,
 )
+from reelflow.tiktok.verdicts import Verdict
 
 DOCUMENTED_CODES = {
     "invalid_param": TikTokRejectedError,
@@ -42,8 +45,8 @@ DOCUMENTED_CODES = {
 }
 
 
-def test_every_documented_code_has_its_error_and_no_other_has() -> None:
-    assert {code: refusal.error_class for code, refusal in REFUSALS.items()} == DOCUMENTED_CODES
+def test_no_code_is_known_beside_the_documented_ones() -> None:
+    assert ERROR_CODES.keys() == DOCUMENTED_CODES.keys()
 
 
 @pytest.mark.parametrize("code", sorted(DOCUMENTED_CODES))
@@ -51,7 +54,7 @@ def test_the_error_of_a_code_keeps_it_and_says_what_to_do(code: str) -> None:
     error = refusal_error(code, call="init", http_status=403, message=code, log_id="20260911AB")
     assert type(error) is DOCUMENTED_CODES[code]
     assert error.code == code
-    assert REFUSALS[code].fix in str(error)
+    assert explain_code(code).fix in str(error)
     assert "20260911AB" in str(error)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
@@ -92,31 +95,44 @@ def test_the_message_of_tiktok_is_shown_without_tokens_and_controls() -> None:
     assert len(printable("x" * 1000, 300)) == 300
 
 
-@pytest.mark.parametrize(
-    ("reason", "kind"),
-    [
-        ("file_format_check_failed", FailureKind.FIX_MEDIA),
-        ("duration_check_failed", FailureKind.FIX_MEDIA),
-        ("frame_rate_check_failed", FailureKind.FIX_MEDIA),
-        ("picture_size_check_failed", FailureKind.FIX_MEDIA),
-        ("internal", FailureKind.RETRY),
-        ("video_pull_failed", FailureKind.FIX_URL),
-        ("photo_pull_failed", FailureKind.FIX_URL),
-        ("publish_cancelled", FailureKind.CANCELLED),
-        ("auth_removed", FailureKind.RECONNECT),
-        ("spam_risk_too_many_posts", FailureKind.LATER),
-        ("spam_risk_user_banned_from_posting", FailureKind.NEVER),
-        ("spam_risk_text", FailureKind.FIX_TEXT),
-        ("spam_risk", FailureKind.NEVER),
-    ],
-)
-def test_every_documented_fail_reason_is_explained(reason: str, kind: FailureKind) -> None:
-    assert explain_failure(reason).kind is kind
-    assert reason in FAILURES
+@pytest.mark.parametrize("reason", sorted(FAIL_REASONS))
+def test_every_documented_fail_reason_is_explained(reason: str) -> None:
+    assert explain_failure(reason) is FAIL_REASONS[reason]
 
 
 @pytest.mark.parametrize("reason", [None, "", "something_new"])
 def test_a_fail_reason_that_we_do_not_know_is_never_retried(reason: str | None) -> None:
     failure = explain_failure(reason)
-    assert failure.kind is FailureKind.NEVER
+    assert failure.verdict is Verdict.NEVER
+    assert not failure.holds
     assert (reason or "none") in failure.fix
+
+
+@pytest.mark.parametrize(
+    ("code", "error_class"),
+    [
+        ("invalid_grant", TokenGrantRefusedError),
+        ("access_denied", TokenGrantRefusedError),
+        ("invalid_client", ConfigurationError),
+        ("unauthorized_client", ConfigurationError),
+        ("invalid_request", ConfigurationError),
+        ("invalid_scope", ConfigurationError),
+        ("unsupported_grant_type", TikTokRejectedError),
+        ("unsupported_response_type", TikTokRejectedError),
+        ("server_error", TikTokUnavailableError),
+        ("temporarily_unavailable", TikTokUnavailableError),
+        ("brand_new_error", TikTokRejectedError),
+    ],
+)
+def test_every_error_of_oauth_has_its_class_and_keeps_its_word(
+    code: str, error_class: type[ReelflowError]
+) -> None:
+    error = oauth_error(
+        code, call="oauth/token", http_status=200, message="Because rft.s3cret.", log_id="2026A"
+    )
+    assert type(error) is error_class
+    assert error.code == code
+    assert "Because" in str(error)
+    assert "2026A" in str(error)
+    assert "s3cret" not in str(error)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
