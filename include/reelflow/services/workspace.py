@@ -24,6 +24,7 @@ class PublishingRules:
     :param longest_retry: longest such pause
     :param unreachable_retry: pause after TikTok could not be reached, which counts as no failure
     :param unknown_after: without any status for this long, a sent post is UNKNOWN
+    :param refresh_claim: how long a process is believed to refresh an account's tokens
     :param work_lifetime: scratch space older than this belonged to a dead run
     """
 
@@ -38,6 +39,7 @@ class PublishingRules:
     longest_retry: timedelta = timedelta(hours=1)
     unreachable_retry: timedelta = timedelta(minutes=5)
     unknown_after: timedelta = timedelta(hours=72)
+    refresh_claim: timedelta = timedelta(minutes=2)
     work_lifetime: timedelta = timedelta(hours=6)
 
 
