@@ -1,6 +1,5 @@
 """``python -m tiktok_simulator``: serve both ports until SIGTERM or SIGINT."""
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -20,8 +19,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from tiktok_simulator.accounts import make_accounts
 from tiktok_simulator.answers import ABORT_EXTENSION
 from tiktok_simulator.app import create_api_app, create_upload_app
+from tiktok_simulator.clock import Clock
+from tiktok_simulator.options import Options, parse_options
 from tiktok_simulator.state import World
-from tiktok_simulator.switches import Switches
+from tiktok_simulator.webhook_sender import send_webhooks
+from tiktok_simulator.webhooks import WebhookSettings
 
 HOST = "127.0.0.1"
 STOP_TIMEOUT_S = 2
@@ -57,21 +59,31 @@ class Server(uvicorn.Server):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the simulator."""
-    options = _parse(arguments)
+    options = parse_options(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(name)s: %(message)s")
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for chatty in ("uvicorn.error", "httpx"):  # httpx would log the callback's query
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     with _listen(options.port) as api, _listen(options.upload_port) as upload:
         api_url, upload_url = (f"http://{HOST}:{one.getsockname()[1]}" for one in (api, upload))
         with tempfile.TemporaryDirectory(prefix="tiktok-simulator-") as directory:
-            world = World(
-                accounts=make_accounts(options.seed),
-                upload_url=upload_url,
-                directory=None if options.discard else Path(directory),
-                switches=Switches(
-                    processing_polls=options.processing_polls, link_polls=options.link_polls
-                ),
-            )
+            world = _make_world(options, upload_url, Path(directory))
             _serve(world, api, upload, {"api": api_url, "upload": upload_url})
+
+
+def _make_world(options: Options, upload_url: str, directory: Path) -> World:
+    accounts, clock = make_accounts(options.seed), Clock()
+    if options.token_lifetime_s is not None:
+        for account in accounts:
+            account.access_expires_at = clock.now() + options.token_lifetime_s
+    return World(
+        accounts=accounts,
+        upload_url=upload_url,
+        directory=None if options.discard else directory,
+        app=options.app,
+        switches=options.switches,
+        webhook_settings=WebhookSettings(url=options.webhook_url),
+        clock=clock,
+    )
 
 
 def _serve(world: World, api: socket.socket, upload: socket.socket, urls: dict[str, str]) -> None:
@@ -94,12 +106,7 @@ def _serve(world: World, api: socket.socket, upload: socket.socket, urls: dict[s
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
     )
-    accounts = [
-        {"open_id": one.open_id, "username": one.username, "access_token": one.access_token}
-        for one in world.accounts
-    ]
-    ready = {**urls, "control": f"{urls['api']}/_sim", "accounts": accounts}
-    server = Server(config, ready)
+    server = Server(config, {**urls, **_ready_facts(world, urls["api"])})
 
     def stop() -> None:
         world.faults.release()
@@ -108,10 +115,31 @@ def _serve(world: World, api: socket.socket, upload: socket.socket, urls: dict[s
     async def serve() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop)
+        sender = asyncio.create_task(send_webhooks(world))
         await server.serve([api, upload])
+        sender.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sender
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(serve())
+
+
+def _ready_facts(world: World, api_url: str) -> dict[str, Any]:
+    return {
+        "control": f"{api_url}/_sim",
+        "client_key": world.app.client_key,
+        "client_secret": world.app.client_secret,
+        "accounts": [
+            {
+                "open_id": one.open_id,
+                "username": one.username,
+                "access_token": one.access_token,
+                "refresh_token": one.refresh_token,
+            }
+            for one in world.accounts
+        ],
+    }
 
 
 def _listen(port: int) -> socket.socket:
@@ -119,48 +147,6 @@ def _listen(port: int) -> socket.socket:
         return socket.create_server((HOST, port))
     except OSError as error:
         sys.exit(f"Port {port} cannot be opened ({error.strerror}): free it or choose another.")
-
-
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m tiktok_simulator",
-        description="A strict stand-in for TikTok's Content Posting API.",
-        epilog="Prints one JSON line with its addresses and accounts when it is ready.",
-    )
-    parser.add_argument("--port", type=_port, default=0, help="API and control; 0: a free one")
-    parser.add_argument("--upload-port", type=_port, default=0, help="uploads; 0: a free one")
-    parser.add_argument("--seed", type=int, help="same access tokens at each start")
-    parser.add_argument(
-        "--processing-polls",
-        type=_count,
-        default=1,
-        help="status calls that still see processing after the last byte (default 1)",
-    )
-    parser.add_argument(
-        "--link-polls",
-        type=_count,
-        default=1,
-        help="status calls that see the post published without its id (default 1)",
-    )
-    parser.add_argument(
-        "--discard", action="store_true", help="check and count bytes, neither store nor hash them"
-    )
-    return parser.parse_args(arguments)
-
-
-def _port(text: str) -> int:
-    return _bounded(text, 65_535)
-
-
-def _count(text: str) -> int:
-    return _bounded(text, 1_000_000)
-
-
-def _bounded(text: str, most: int) -> int:
-    value = int(text)
-    if not 0 <= value <= most:
-        raise argparse.ArgumentTypeError(f"must be from 0 to {most}, not {value}")
-    return value
 
 
 if __name__ == "__main__":

@@ -138,11 +138,18 @@ def test_two_chunks_arrive_byte_for_byte_and_sigterm_leaves_nothing(start: Start
 def test_the_ready_line_names_both_ports_the_control_url_and_five_accounts(start: Start) -> None:
     ready = start().ready
 
-    assert sorted(ready) == ["accounts", "api", "control", "upload"]
+    assert sorted(ready) == [
+        "accounts",
+        "api",
+        "client_key",
+        "client_secret",
+        "control",
+        "upload",
+    ]
     assert ready["control"] == f"{ready['api']}/_sim"
     assert len(ready["accounts"]) == 5
     assert {tuple(sorted(one)) for one in ready["accounts"]} == {
-        ("access_token", "open_id", "username")
+        ("access_token", "open_id", "refresh_token", "username")
     }
 
 
@@ -167,7 +174,17 @@ def test_ports_can_be_chosen_and_a_taken_one_is_named(start: Start, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--port", "65536"), ("--link-polls", "-1"), ("--seed", "x"), ("now",)]
+    "arguments",
+    [
+        ("--port", "65536"),
+        ("--link-polls", "-1"),
+        ("--seed", "x"),
+        ("now",),
+        ("--app-type", "web"),
+        ("--switch", "late_put=perhaps"),
+        ("--webhook-url", "http://example.com/"),
+        ("--token-lifetime-s", "0"),
+    ],
 )
 def test_arguments_that_mean_nothing_end_it_with_2(
     tmp_path: Path, arguments: tuple[str, ...]
