@@ -103,7 +103,7 @@ def make_account(
             ledger.cipher,
             open_id=open_id or f"open-{name}",
             name=name,
-            access_token=access_token or f"act.{name}",
+            tokens=accounts.TokenSet(access_token or f"act.{name}"),
             now=ledger.now(),
             inbox_privacy_level=inbox_privacy_level,
         )

@@ -18,7 +18,8 @@
     │   ├── WebhookRefusedError(reason)   a webhook is forged, stale or malformed
     │   └── TikTokRejectedError(log_id, http_status)
     │       └── TikTokAuthError           the token or scope is refused: reconnect the account
-    │           └── TokenGrantRefusedError  so is the code or refresh token: nothing renews it
+    │           ├── TokenGrantRefusedError  so is the code or refresh token: nothing renews it
+    │           └── AccountRevokedError     the account's access ended: reconnect it
     └── TransientError(retry_after_s)
         ├── TikTokUnreachableError        nothing was sent: no connection could be made
         ├── TikTokUnavailableError        5xx, timeout, cut connection: the call may have worked
@@ -186,6 +187,12 @@ class TokenGrantRefusedError(TikTokAuthError):
     """The code or the refresh token is refused, or consent was: only reconnecting helps."""
 
     default_code = "invalid_grant"
+
+
+class AccountRevokedError(TikTokAuthError):
+    """The ledger knows that the account's access has ended: nothing was sent."""
+
+    default_code = "account_revoked"
 
 
 class WebhookRefusedError(TerminalError):

@@ -59,7 +59,7 @@ def add(
             workspace.ledger.cipher,
             open_id=open_id,
             name=name,
-            access_token=token,
+            tokens=ledger_accounts.TokenSet(token),
             now=workspace.ledger.now(),
             inbox_privacy_level=inbox_privacy,
         )
@@ -189,7 +189,7 @@ def _store_token(workspace: Workspace, name: str, token: str) -> None:
             workspace.ledger.cipher,
             open_id=ledger_accounts.by_name(session, name).open_id,
             name=name,
-            access_token=token,
+            tokens=ledger_accounts.TokenSet(token),
             now=workspace.ledger.now(),
         )
 

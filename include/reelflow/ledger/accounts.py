@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
@@ -15,6 +16,22 @@ from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.models import Account
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class TokenSet:
+    """What gives access to one account, in the clear; never shown.
+
+    :param access_token_expires_at: None where it is not known, as of a token added by hand
+    :param refresh_token: None where there is none; nothing renews the access token then
+    :param scopes: what the creator granted; None where it is not known
+    """
+
+    access_token: str = field(repr=False)
+    access_token_expires_at: datetime | None = None
+    refresh_token: str | None = field(default=None, repr=False)
+    refresh_token_expires_at: datetime | None = None
+    scopes: frozenset[str] | None = None
 
 
 def check_name(name: str) -> str:
@@ -37,11 +54,11 @@ def save(
     *,
     open_id: str,
     name: str,
-    access_token: str,
+    tokens: TokenSet,
     now: datetime,
     inbox_privacy_level: PrivacyLevel | None = None,
 ) -> Account:
-    """Add an account, or give the one with this ``open_id`` a new name and token.
+    """Add an account, or give the one with this ``open_id`` a new name and new tokens.
 
     :raises ConfigurationError: the name is malformed or belongs to another account
     """
@@ -53,24 +70,41 @@ def save(
         )
     account = session.scalar(select(Account).where(Account.open_id == open_id))
     if account is None:
-        account = Account(open_id=open_id, created_at=now)
+        account = Account(open_id=open_id, created_at=now, token_version=0)
         session.add(account)
     account.name = name
     account.revoked = False
-    account.access_token_encrypted = cipher.encrypt(access_token)
-    account.updated_at = now
+    account.revoked_because = None
+    store_tokens(account, cipher, tokens, now=now)
     if inbox_privacy_level is not None:
         account.inbox_privacy_level = inbox_privacy_level
     session.flush()
     return account
 
 
-def get(session: Session, account_id: int) -> Account:
+def store_tokens(account: Account, cipher: Cipher, tokens: TokenSet, *, now: datetime) -> None:
+    """Give an account other tokens, all at once; whoever refreshes the old ones is too late."""
+    account.access_token_encrypted = cipher.encrypt(tokens.access_token)
+    account.access_token_expires_at = tokens.access_token_expires_at
+    account.refresh_token_encrypted = (
+        None if tokens.refresh_token is None else cipher.encrypt(tokens.refresh_token)
+    )
+    account.refresh_token_expires_at = tokens.refresh_token_expires_at
+    account.scopes = None if tokens.scopes is None else ",".join(sorted(tokens.scopes))
+    account.token_version += 1
+    account.refreshing_until = None
+    account.updated_at = now
+
+
+def get(session: Session, account_id: int, *, lock: bool = False) -> Account:
     """Return an account.
 
+    :param lock: hold its row until the transaction ends; new posts of it may still be added
     :raises AccountNotFoundError: no account has this id
     """
-    account = session.get(Account, account_id, populate_existing=True)
+    query = select(Account).where(Account.id == account_id)
+    query = query.execution_options(populate_existing=True)
+    account = session.scalar(query.with_for_update(key_share=True) if lock else query)
     if account is None:
         raise AccountNotFoundError(f"no account has id {account_id}: see `reelflow accounts list`")
     return account
@@ -104,3 +138,20 @@ def access_token(account: Account, cipher: Cipher) -> str:
     return cipher.decrypt(
         account.access_token_encrypted, what=f"the access token of account {account.name}"
     )
+
+
+def refresh_token(account: Account, cipher: Cipher) -> str | None:
+    """Return the refresh token in the clear, None where there is none; never log it.
+
+    :raises ConfigurationError: the Fernet key is not the one it was stored with
+    """
+    if account.refresh_token_encrypted is None:
+        return None
+    return cipher.decrypt(
+        account.refresh_token_encrypted, what=f"the refresh token of account {account.name}"
+    )
+
+
+def granted_scopes(account: Account) -> frozenset[str] | None:
+    """Return what the creator granted; None where it is not known."""
+    return None if account.scopes is None else frozenset(account.scopes.split(",")) - {""}

@@ -11,7 +11,9 @@ from reelflow.ledger.models import Account
 from reelflow.services.workspace import Workspace
 
 
-def save(workspace: Workspace, open_id: str, name: str, **more: Any) -> Account:
+def save(
+    workspace: Workspace, open_id: str, name: str, access_token: str = "act.1", **more: Any
+) -> Account:
     ledger = workspace.ledger
     with ledger.write() as session:
         return accounts.save(
@@ -20,7 +22,7 @@ def save(workspace: Workspace, open_id: str, name: str, **more: Any) -> Account:
             open_id=open_id,
             name=name,
             now=ledger.now(),
-            **{"access_token": "act.1", **more},
+            **{"tokens": accounts.TokenSet(access_token), **more},
         )
 
 

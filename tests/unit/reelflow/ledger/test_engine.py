@@ -78,7 +78,7 @@ def test_writers_wait_for_each_other_and_none_is_lost(workspace: Workspace) -> N
                 ledger.cipher,
                 open_id=f"{number}",
                 name=f"a{count}",  # taken twice, if two saw the same count
-                access_token="t",
+                tokens=accounts.TokenSet("t"),
                 now=ledger.now(),
             )
 
@@ -204,7 +204,7 @@ def test_a_ledger_without_room_says_so_and_keeps_what_it_had(tmp_path: Path) -> 
                     Cipher(FERNET_KEY),
                     open_id=f"{number}",
                     name=f"a{number}",
-                    access_token="t" * 4000,
+                    tokens=accounts.TokenSet("t" * 4000),
                     now=Clock()(),
                 )
 

@@ -1,0 +1,141 @@
+"""An account whose access ended: its posts wait, HELD, and go on when it is connected again."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from reelflow.domain.post import PostMode, PostState
+from reelflow.exceptions import AccountRevokedError
+from reelflow.ledger import accounts, posts
+from reelflow.ledger.models import Account, Post
+from reelflow.services.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+ACCOUNT_REVOKED: Final = "account_revoked"
+#: Reasons for which a post is HELD that a new consent of the creator settles.
+RECONNECT_SETTLES: Final = frozenset(
+    {
+        ACCOUNT_REVOKED,
+        "access_token_invalid",
+        "scope_not_authorized",
+        "scope_permission_missed",
+    }
+)
+
+
+def reconnect_fix(account_name: str) -> str:
+    """Return what a person does about an account whose access ended."""
+    return f"`reelflow accounts connect {account_name}`; its posts go on by themselves then"
+
+
+def held_because(account: Account) -> str:
+    """Return why the posts of a revoked account wait."""
+    return f"the access to account {account.name} ended: {account.revoked_because or 'revoked'}"
+
+
+def revoked_error(account: Account) -> AccountRevokedError:
+    """Return the error of a call for an account that is known to be revoked."""
+    return AccountRevokedError(
+        f"{held_because(account)}. Connect it again: {reconnect_fix(account.name)}.",
+        account=account.name,
+    )
+
+
+def mark_revoked(
+    workspace: Workspace,
+    account_id: int,
+    *,
+    why: str,
+    actor: str,
+    token_version: int | None = None,
+) -> list[int]:
+    """Mark an account revoked and hold its posts, in one transaction.
+
+    READY posts are held, and UPLOADING ones that no lease holder works on; a living one finds out
+    by itself. COMMITTING and PROCESSING posts keep their state: TikTok may have all their bytes.
+
+    :param why: one sentence without secrets
+    :param token_version: of the tokens that were refused; nothing is done when others are stored
+        by now
+    :return: the ids of the posts that are held now
+    """
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        account = accounts.get(session, account_id, lock=True)
+        if token_version is not None and account.token_version != token_version:
+            return []
+        if not account.revoked:
+            account.revoked = True
+            account.revoked_because = why
+            # Whoever is refreshing these tokens must not bring the account back.
+            account.token_version += 1
+            account.refreshing_until = None
+            account.updated_at = now
+        held = _hold_posts(session, account, now=now, actor=actor)
+    log.error("account %s is revoked, %d posts are held: %s", account.name, len(held), why)
+    return held
+
+
+def _hold_posts(session: Session, account: Account, *, now: datetime, actor: str) -> list[int]:
+    stalled = and_(
+        Post.state == PostState.UPLOADING,
+        or_(Post.lease_until.is_(None), Post.lease_until <= now),
+    )
+    waiting = session.scalars(
+        select(Post.id)
+        .where(Post.account_id == account.id, or_(Post.state == PostState.READY, stalled))
+        .order_by(Post.id)
+    ).all()
+    for post_id in waiting:
+        posts.move(
+            session,
+            post_id,
+            PostState.HELD,
+            now=now,
+            actor=actor,
+            why=held_because(account),
+            code=ACCOUNT_REVOKED,
+            fix=reconnect_fix(account.name),
+        )
+    return list(waiting)
+
+
+def release_reconnected(
+    session: Session, account_id: int, *, now: datetime, actor: str
+) -> list[int]:
+    """Let the posts go that waited for their account; in the transaction that stores its tokens.
+
+    Each is due as it was wished, at the earliest now. One that waits for another reason stays, and
+    so does one that still has no privacy level.
+
+    :return: the ids of the posts that are READY now
+    """
+    waiting = session.scalars(
+        select(Post)
+        .where(
+            Post.account_id == account_id,
+            Post.state == PostState.HELD,
+            Post.reason_code.in_(RECONNECT_SETTLES),
+            or_(Post.privacy_level.is_not(None), Post.mode == PostMode.DRAFT),
+        )
+        .order_by(Post.id)
+    ).all()
+    for post in waiting:
+        posts.move(
+            session,
+            post.id,
+            PostState.READY,
+            now=now,
+            actor=actor,
+            why="its account was connected again",
+        )
+        post.rescheduled_because = None
+        post.claimed_by = post.claimed_until = None
+        post.due_at = max(post.publish_at or now, now)
+    return [post.id for post in waiting]
