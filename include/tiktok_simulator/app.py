@@ -10,6 +10,7 @@ from tiktok_simulator.account_control import AccountControlRoutes
 from tiktok_simulator.control import ControlRoutes
 from tiktok_simulator.control_bodies import ControlError, refuse
 from tiktok_simulator.display_routes import DisplayRoutes
+from tiktok_simulator.fault_control import FaultControlRoutes
 from tiktok_simulator.oauth_routes import OAuthRoutes
 from tiktok_simulator.routes import PublishRoutes
 from tiktok_simulator.state import World
@@ -25,6 +26,7 @@ def create_api_app(world: World) -> ASGIApp:
         "/_sim",
         routes=[
             *ControlRoutes(world).routes(),
+            *FaultControlRoutes(world).routes(),
             *AccountControlRoutes(world).routes(),
             *WebhookControlRoutes(world).routes(),
         ],

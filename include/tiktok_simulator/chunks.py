@@ -3,12 +3,19 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from tiktok_simulator.exceptions import ApiError, UploadError
 
-# "MB" is 10^6 or 2^20, D-MTG does not say; only what both readings allow passes.
-MIN_CHUNK_BYTES = 5 * 2**20
-MAX_CHUNK_BYTES = 64 * 10**6
+Megabyte = Literal["both", "decimal", "binary"]
+
+# Smallest and largest chunk: 5 and 64 MB (D-MTG). Whether "MB" is 10^6 or 2^20 bytes it does not
+# say; by default only what both readings allow passes.
+CHUNK_BYTES: Mapping[Megabyte, tuple[int, int]] = {
+    "both": (5 * 2**20, 64 * 10**6),
+    "decimal": (5 * 10**6, 64 * 10**6),
+    "binary": (5 * 2**20, 64 * 2**20),
+}
 MAX_VIDEO_BYTES = 4 * 2**30  # D-MTG: "up to 4 GB"; unlike a chunk, the larger reading
 MEDIA_TYPES = ("video/mp4", "video/quicktime", "video/webm")  # D-MTG, PUT header Content-Type
 
@@ -46,7 +53,7 @@ class ChunkSpan:
         return self.last - self.first + 1
 
 
-def check_chunk_plan(plan: UploadPlan) -> None:
+def check_chunk_plan(plan: UploadPlan, megabyte: Megabyte = "both") -> None:
     """Refuse a plan that TikTok would refuse.
 
     D-MTG, "Chunking": count is the floor; 5 MB to 64 MB a chunk; the last one takes the remainder;
@@ -58,8 +65,8 @@ def check_chunk_plan(plan: UploadPlan) -> None:
     size, chunk, count = plan.video_size, plan.chunk_size, plan.total_chunk_count
     if not 0 < size <= MAX_VIDEO_BYTES:
         raise ApiError("invalid_params", "The video size is invalid")
-    smallest = min(size, MIN_CHUNK_BYTES)
-    if not smallest <= chunk <= min(size, MAX_CHUNK_BYTES):
+    smallest, largest = CHUNK_BYTES[megabyte]
+    if not min(size, smallest) <= chunk <= min(size, largest):
         raise ApiError("invalid_params", "The chunk size is invalid")
     if count != size // chunk:
         raise ApiError("invalid_params", "The total chunk count is invalid")

@@ -7,28 +7,8 @@
     UploadError(status, reason)  a PUT to an upload URL: a bare HTTP status
 """
 
-# HTTP status by error code: D-ERR and the error tables of D-DP, D-UP, D-CI, D-ST. Two rows follow
-# real traffic instead: "invalid_params" is spelled in the plural, and the sixth pending draft is
-# refused with 400, where D-UP says 403. Clients must decide by the code.
-HTTP_STATUS = {
-    "invalid_params": 400,
-    "app_version_check_failed": 400,
-    "invalid_publish_id": 400,
-    "token_not_authorized_for_specified_publish_id": 400,
-    "publish_not_cancellable": 400,
-    "scope_permission_missed": 400,
-    "spam_risk_too_many_pending_share": 400,
-    "access_token_invalid": 401,
-    "scope_not_authorized": 401,
-    "spam_risk_too_many_posts": 403,
-    "spam_risk_user_banned_from_posting": 403,
-    "reached_active_user_cap": 403,
-    "unaudited_client_can_only_post_to_private_accounts": 403,
-    "privacy_level_option_mismatch": 403,
-    "url_ownership_unverified": 403,
-    "rate_limit_exceeded": 429,
-    "internal_error": 500,
-}
+from tiktok_simulator.codes import ERROR_CODES
+
 # The ``error`` values of the flat OAuth answers (D-OA).
 OAUTH_ERRORS = (
     "access_denied",
@@ -47,7 +27,7 @@ OAUTH_ERRORS = (
 class ApiError(Exception):
     """A refused JSON call.
 
-    :param code: TikTok's error code, a key of :data:`HTTP_STATUS`.
+    :param code: TikTok's error code, a key of :data:`~tiktok_simulator.codes.ERROR_CODES`.
     :param message: the sentence beside the code; the code itself when nothing better is known.
     :param status: HTTP status, where one call answers a code with another status than all others.
     """
@@ -56,7 +36,7 @@ class ApiError(Exception):
         super().__init__(message or code)
         self.code = code
         self.message = message or code
-        self.status = HTTP_STATUS[code] if status is None else status
+        self.status = ERROR_CODES[code].status if status is None else status
 
 
 class OAuthError(Exception):

@@ -63,7 +63,7 @@ class Lifecycle:
         """
         if publication.completed_at is not None or self.clock.now() < publication.expires_at:
             return False
-        if publication.stage == "transfer" and publication.urls:
+        if publication.stage == "transfer" and publication.pull:
             self.fail(publication, pull_failure(publication))
         elif publication.stage == "transfer" and self.switches.expired_upload == "failed":
             self.fail(publication, "internal")
@@ -98,7 +98,7 @@ class Lifecycle:
 
         :raises ApiError: ``publish_not_cancellable`` when it is final or a switch says so.
         """
-        is_download = publication.stage == "transfer" and publication.urls
+        is_download = publication.stage == "transfer" and publication.pull
         if publication.is_final:
             effect = "refused"
         elif is_download:

@@ -5,7 +5,8 @@ from collections import defaultdict, deque
 from tiktok_simulator.exceptions import ApiError
 
 # Requests a minute and user access token: D-DP and D-UP, D-CI, D-ST. Whether the two init calls
-# share their six is unknown; the stricter reading is simulated.
+# share their six is unknown; the stricter reading is simulated. For cancel no
+# limit is stated (D-MTG).
 CALLS_PER_MINUTE = {
     "init": 6,
     "creator_info": 20,
@@ -25,10 +26,13 @@ class CallWindows:
 
     def count(self, access_token: str, call: str, now_s: float) -> None:
         """Count one call; what is refused here costs nothing (D-ERR: 429)."""
+        limit = CALLS_PER_MINUTE.get(call)
+        if limit is None:
+            return
         window = self._calls[access_token, call]
         while window and window[0] <= now_s - WINDOW_S:
             window.popleft()
-        if len(window) >= CALLS_PER_MINUTE[call]:
+        if len(window) >= limit:
             raise ApiError("rate_limit_exceeded", "The API rate limit was exceeded.")
         window.append(now_s)
 

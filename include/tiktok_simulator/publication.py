@@ -18,9 +18,11 @@ class Pull:
     """What TikTok is to download (D-MTG, "Pull from URL").
 
     :param urls: one video, or the images of a photo post in their order.
+    :param cover_index: 0-based, of the image that is a photo post's cover.
     """
 
     urls: tuple[str, ...]
+    cover_index: int | None = None
 
 
 @dataclass
@@ -28,10 +30,11 @@ class Publication:
     """One init call and what became of it.
 
     :param kind: "direct" is posted by itself; "draft" ends in the creator's inbox.
-    :param plan: of an upload; None when TikTok pulls from ``urls``.
+    :param plan: of an upload; None for a pull.
+    :param pull: what TikTok downloads; None for an upload.
     :param expires_at: Unix seconds; from then on the upload URL refuses bytes, a pull has failed.
-    :param urls: what TikTok pulls: one video, or the images of a photo post in their order.
     :param downloaded_bytes: of a pull, so far.
+    :param download_attempts: requests of a pull, so far.
     :param stage: how far it came; only :mod:`~tiktok_simulator.lifecycle` moves it.
     :param completed_at: Unix seconds of the last byte, None while bytes lack.
     :param published_at: Unix seconds of the (first) posting, None before.
@@ -56,8 +59,9 @@ class Publication:
     expires_at: float
     received: ReceivedBytes
     media: Media = "video"
-    urls: tuple[str, ...] = ()
+    pull: Pull | None = None
     downloaded_bytes: int = 0
+    download_attempts: int = 0
     created_at: float = 0.0
     stage: Stage = "transfer"
     completed_at: float | None = None
@@ -108,7 +112,7 @@ class Publication:
         return data
 
     def _progress(self, now_s: float, switches: Switches) -> dict[str, Any]:
-        if self.urls:  # until processing ends: D-ST names no other status for a pull
+        if self.pull:  # until processing ends: D-ST names no other status for a pull
             return {"status": "PROCESSING_DOWNLOAD", "downloaded_bytes": self.downloaded_bytes}
         data: dict[str, Any] = {"status": "PROCESSING_UPLOAD"}
         is_expired = self.stage == "transfer" and now_s >= self.expires_at

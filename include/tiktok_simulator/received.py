@@ -42,20 +42,37 @@ class ReceivedBytes:
 
     :param directory: where the chunks go, made when the first arrives; None counts bytes only
         (a sink for benchmarks: nothing on disk, no hash).
+    :param in_parts: whether each chunk is a file of its own, an image of a photo post.
     """
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: Path | None, *, in_parts: bool = False) -> None:
         self.size_bytes = 0
         self.chunk_sizes: list[int] = []
         self._directory = directory
+        self._in_parts = in_parts
+        self._part_sha256s: list[str] = []
         self._digest = hashlib.sha256()
         self._paths: list[Path] = []
         self._opened = 0
 
     @property
     def sha256(self) -> str | None:
-        """Hex digest of the bytes stored so far; None when they are only counted."""
-        return self._digest.hexdigest() if self._directory else None
+        """Hex digest of the bytes stored so far; None when they are only counted.
+
+        Of parts it is that of their digests, each in hex and with a newline behind it: the same
+        images in another order are another post.
+        """
+        if self._directory is None:
+            return None
+        if self._in_parts:
+            lines = "".join(f"{one}\n" for one in self._part_sha256s)
+            return hashlib.sha256(lines.encode()).hexdigest()
+        return str(self._digest.hexdigest())
+
+    @property
+    def part_sha256s(self) -> list[str] | None:
+        """Hex digest of each part in its order; None unless there are parts and they are kept."""
+        return list(self._part_sha256s) if self._in_parts and self._directory else None
 
     @property
     def is_kept(self) -> bool:
@@ -69,7 +86,8 @@ class ReceivedBytes:
             self._directory.mkdir(exist_ok=True)
             self._opened += 1
             path = self._directory / f"{self._opened}.chunk"
-        return IncomingChunk(self.size_bytes, path, self._digest.copy())
+        digest = hashlib.sha256() if self._in_parts else self._digest.copy()
+        return IncomingChunk(self.size_bytes, path, digest)
 
     def store(self, chunk: IncomingChunk) -> bool:
         """Make a whole chunk part of the upload.
@@ -82,6 +100,7 @@ class ReceivedBytes:
         self.size_bytes += chunk.size_bytes
         self.chunk_sizes.append(chunk.size_bytes)
         self._digest = chunk.digest
+        self._part_sha256s.append(chunk.digest.hexdigest())
         if chunk.path is not None:
             self._paths.append(chunk.path)
         return True

@@ -5,8 +5,9 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any, NoReturn
 
-from tiktok_simulator.chunks import UploadPlan, check_chunk_plan
+from tiktok_simulator.chunks import Megabyte, UploadPlan, check_chunk_plan
 from tiktok_simulator.exceptions import ApiError
+from tiktok_simulator.publication import Pull
 
 MAX_TITLE_UTF16_UNITS = 2200  # D-DP, post_info.title: "UTF-16 runes"
 
@@ -56,106 +57,112 @@ def require_scope(granted: Collection[str], accepted: Collection[str]) -> None:
 def json_object(content_type: str | None, body: bytes) -> dict[str, Any]:
     """Return the JSON object of a request body (D-DP: ``application/json; charset=UTF-8``)."""
     if not _JSON_TYPE.fullmatch((content_type or "").strip()):
-        _refuse("The Content-Type must be application/json; charset=UTF-8")
+        refuse("The Content-Type must be application/json; charset=UTF-8")
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        _refuse("The request body is not valid JSON")
+        refuse("The request body is not valid JSON")
     if not isinstance(value, dict):
-        _refuse("The request body must be a JSON object")
+        refuse("The request body must be a JSON object")
     return value
 
 
 def check_creator_info(content_type: str | None, body: bytes) -> None:
     """Accept no body or ``{}`` (D-CI names no field; clients send either)."""
     if body:
-        _check_fields("the request body", json_object(content_type, body), {})
+        check_fields("the request body", json_object(content_type, body), {})
 
 
-def parse_status_fetch(body: Mapping[str, Any]) -> str:
-    """Return the ``publish_id`` of a status request (D-ST, "Request": its one field)."""
-    _check_fields("the request body", body, {"publish_id": str})
+def parse_publish_id(body: Mapping[str, Any]) -> str:
+    """Return the ``publish_id`` of a status or cancel request (D-ST, D-MTG: its one field)."""
+    check_fields("the request body", body, {"publish_id": str})
     publish_id = body.get("publish_id")
     if not isinstance(publish_id, str) or not publish_id:
-        _refuse("The publish_id is required")
+        refuse("The publish_id is required")
     return publish_id
 
 
 def parse_direct_post(
-    body: Mapping[str, Any], privacy_level_options: Collection[str]
-) -> tuple[dict[str, Any], UploadPlan]:
-    """Return ``post_info`` and the plan of a direct post (D-DP, "Request").
+    body: Mapping[str, Any], privacy_level_options: Collection[str], megabyte: Megabyte = "both"
+) -> tuple[dict[str, Any], UploadPlan | Pull]:
+    """Return ``post_info`` and the source of a direct post (D-DP, "Request").
 
     :param privacy_level_options: what creator_info offers this creator now.
+    :param megabyte: which reading of "MB" the chunk limits follow.
     """
-    _check_fields("the request body", body, {"post_info": dict, "source_info": dict})
+    check_fields("the request body", body, {"post_info": dict, "source_info": dict})
     post_info = body.get("post_info")
     if post_info is None:
-        _refuse("The post_info is required")
-    _check_fields("post_info", post_info, _POST_INFO_TYPES)
-    _check_title(post_info.get("title", ""))
-    _check_privacy(post_info, privacy_level_options)
-    return dict(post_info), _parse_source_info(body)
+        refuse("The post_info is required")
+    check_fields("post_info", post_info, _POST_INFO_TYPES)
+    check_length("title", post_info.get("title", ""), MAX_TITLE_UTF16_UNITS)
+    check_privacy(post_info, privacy_level_options)
+    return dict(post_info), _parse_source_info(body, megabyte)
 
 
-def parse_draft(body: Mapping[str, Any]) -> UploadPlan:
-    """Return the plan of a draft (D-UP); ``post_info`` is ignored, as seen in real traffic."""
-    _check_fields("the request body", body, {"post_info": object, "source_info": dict})
-    return _parse_source_info(body)
+def parse_draft(body: Mapping[str, Any], megabyte: Megabyte = "both") -> UploadPlan | Pull:
+    """Return the source of a draft (D-UP); ``post_info`` is ignored, as seen in real traffic."""
+    check_fields("the request body", body, {"post_info": object, "source_info": dict})
+    return _parse_source_info(body, megabyte)
 
 
-def _parse_source_info(body: Mapping[str, Any]) -> UploadPlan:
+def _parse_source_info(body: Mapping[str, Any], megabyte: Megabyte) -> UploadPlan | Pull:
     source_info = body.get("source_info")
     if source_info is None:
-        _refuse("The source_info is required")
-    _check_fields("source_info", source_info, _SOURCE_INFO_TYPES)
+        refuse("The source_info is required")
+    check_fields("source_info", source_info, _SOURCE_INFO_TYPES)
     source = source_info.get("source")
-    if source == "PULL_FROM_URL" and "video_url" in source_info:
-        # D-MTG, "Pull from URL": only from a verified property, and the simulated app has none.
-        raise ApiError(
-            "url_ownership_unverified", "Please review our URL ownership verification rules"
-        )
+    if source == "PULL_FROM_URL" and source_info.keys() == {"source", "video_url"}:
+        return Pull((source_info["video_url"],))
     if source != "FILE_UPLOAD" or "video_url" in source_info:
-        _refuse("The source is invalid")
+        refuse("The source is invalid")
     numbers = [source_info.get(name) for name in ("video_size", "chunk_size", "total_chunk_count")]
     if None in numbers:
-        _refuse("The video_size, chunk_size and total_chunk_count are required")
+        refuse("The video_size, chunk_size and total_chunk_count are required")
     plan = UploadPlan(*numbers)
-    check_chunk_plan(plan)
+    check_chunk_plan(plan, megabyte)
     return plan
 
 
-def _check_title(title: str) -> None:
-    units = len(title.encode("utf-16-le", "surrogatepass")) // 2
-    if units > MAX_TITLE_UTF16_UNITS:
-        _refuse(f"The title has {units} UTF-16 units, at most {MAX_TITLE_UTF16_UNITS} are allowed")
+def check_length(name: str, text: str, most: int) -> None:
+    """Refuse a text of more UTF-16 units than ``most`` (D-DP, D-PH: "UTF-16 runes")."""
+    units = len(text.encode("utf-16-le", "surrogatepass")) // 2
+    if units > most:
+        refuse(f"The {name} has {units} UTF-16 units, at most {most} are allowed")
 
 
-def _check_privacy(post_info: Mapping[str, Any], options: Collection[str]) -> None:
+def check_privacy(post_info: Mapping[str, Any], options: Collection[str]) -> None:
+    """Refuse a privacy level that is missing or not offered (D-DP, D-PH)."""
     level = post_info.get("privacy_level")
     if level not in options:  # D-DP: also when it is missing
         raise ApiError("privacy_level_option_mismatch", "The privacy level is not in the options")
     if level == "SELF_ONLY" and post_info.get("brand_content_toggle"):
         # D-CSG, "Content Disclosure Setting"; the API's own code for it is unknown.
-        _refuse("Branded content visibility cannot be set to private")
+        refuse("Branded content visibility cannot be set to private")
 
 
-def _check_fields(name: str, value: Any, types: Mapping[str, type | range]) -> None:
+def check_fields(name: str, value: Any, types: Mapping[str, type | range]) -> None:
+    """Refuse a field that is not in the table, or of another type.
+
+    :param name: of the object, for the message.
+    :param types: by field; a range also bounds an integer.
+    """
     for field, content in value.items():
         if field not in types:
-            _refuse(f"Unknown field {field!r} in {name}")
+            refuse(f"Unknown field {field!r} in {name}")
         expected = types[field]
         if isinstance(expected, range):
             fits = type(content) is int and content in expected
         else:
             fits = isinstance(content, expected)
         if not fits:
-            _refuse(f"The type of {field} in {name} is invalid")
+            refuse(f"The type of {field} in {name} is invalid")
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-def _refuse(message: str) -> NoReturn:
+def refuse(message: str) -> NoReturn:
+    """Refuse a body that fails validation."""
     raise ApiError("invalid_params", message)

@@ -218,12 +218,16 @@ class World:
         if publication.plan and publication.received.size_bytes == publication.plan.video_size:
             self.complete(publication)
 
-    def complete(self, publication: Publication) -> None:
-        """Note that every byte is there."""
+    def complete(self, publication: Publication, fail_reason: str | None = None) -> None:
+        """Note that every byte is there.
+
+        :param fail_reason: what a check of the bytes found.
+        """
         is_capped = publication.kind == "direct" and self._is_post_cap_reached(publication.open_id)
-        # D-ST lists it as a fail_reason, too: the init came before the cap was reached.
-        reason = "spam_risk_too_many_posts" if is_capped else None
-        self.lifecycle.complete(publication, self.new_id(), reason)
+        if is_capped and fail_reason is None:
+            # D-ST lists it as a fail_reason, too: the init came before the cap was reached.
+            fail_reason = "spam_risk_too_many_posts"
+        self.lifecycle.complete(publication, self.new_id(), fail_reason)
 
     def poll(self, publication: Publication) -> dict[str, Any]:
         """Answer one status call; each one after the last byte may move the publication on."""
@@ -277,10 +281,12 @@ class World:
             media=media,
             post_info=post_info,
             plan=None if isinstance(source, Pull) else source,
-            urls=source.urls if isinstance(source, Pull) else (),
+            pull=source if isinstance(source, Pull) else None,
             created_at=now,
             expires_at=now + UPLOAD_URL_LIFETIME_S,
-            received=ReceivedBytes(self.directory / upload_id if self.directory else None),
+            received=ReceivedBytes(
+                self.directory / upload_id if self.directory else None, in_parts=media == "photo"
+            ),
         )
         self.publications[publication.publish_id] = publication
         return publication

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin
 
+from tiktok_simulator.chunks import Megabyte
+
 _MAX_COUNT = 1_000_000
 _MAX_SECONDS = 100 * 86_400
 
@@ -58,7 +60,7 @@ class Switches:
     no_post_id: Literal["absent", "empty_list"] = "absent"
     invalid_code: Literal["invalid_params", "invalid_param"] = "invalid_params"
     pending_share_status: Literal[400, 403] = 400
-    megabyte: Literal["both", "decimal", "binary"] = "both"
+    megabyte: Megabyte = "both"
     progress: Literal["count", "last_index"] = "count"
     progress_on_416: bool = True
     duplicate_chunk: Literal[416, 206] = 416

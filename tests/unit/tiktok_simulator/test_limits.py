@@ -60,3 +60,10 @@ def test_cleared_windows_are_empty() -> None:
     windows.clear()
 
     windows.count("one", "init", 100.0)
+
+
+def test_a_call_without_a_stated_limit_is_never_refused() -> None:
+    windows = CallWindows()
+
+    for _ in range(1000):
+        windows.count("token", "cancel", 100.0)

@@ -43,7 +43,7 @@ def test_an_upload_says_how_many_bytes_it_has_until_processing_ends() -> None:
 
 def test_a_pull_says_how_many_bytes_it_has_until_processing_ends() -> None:
     pull = Pull(("https://media.example/a.mp4",))
-    one = publication(urls=pull.urls, downloaded_bytes=7)
+    one = publication(pull=pull, downloaded_bytes=7)
 
     assert status(one) == {"status": "PROCESSING_DOWNLOAD", "downloaded_bytes": 7}
     one.stage = "processing"

@@ -7,6 +7,7 @@ import pytest
 from tiktok_simulator import rules
 from tiktok_simulator.chunks import UploadPlan
 from tiktok_simulator.exceptions import ApiError
+from tiktok_simulator.publication import Pull
 
 JSON = "application/json; charset=UTF-8"
 OPTIONS = ("PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "SELF_ONLY")
@@ -86,14 +87,14 @@ def test_creator_info_refuses_a_field() -> None:
 
 
 def test_a_status_request_names_its_publish_id() -> None:
-    assert rules.parse_status_fetch({"publish_id": "v_pub_file~v2-1.1"}) == "v_pub_file~v2-1.1"
+    assert rules.parse_publish_id({"publish_id": "v_pub_file~v2-1.1"}) == "v_pub_file~v2-1.1"
 
 
 @pytest.mark.parametrize(
     "body", [{}, {"publish_id": ""}, {"publish_id": 1}, {"publish_id": "a", "open_id": "b"}]
 )
 def test_any_other_status_request_is_refused(body: dict[str, Any]) -> None:
-    assert refusal(rules.parse_status_fetch, body) == ("invalid_params", 400)
+    assert refusal(rules.parse_publish_id, body) == ("invalid_params", 400)
 
 
 def test_a_direct_post_gives_its_fields_and_its_plan() -> None:
@@ -206,10 +207,16 @@ def test_a_title_of_one_utf16_unit_more_is_refused(title: str) -> None:
     assert refusal(rules.parse_direct_post, body, OPTIONS) == ("invalid_params", 400)
 
 
-def test_a_pull_from_an_unverified_url_is_a_403() -> None:
-    source = {"source": "PULL_FROM_URL", "video_url": "https://example.com/a.mp4"}
+def test_a_pull_names_its_url_and_nothing_else() -> None:
+    url = "https://media.example/a.mp4"
+    source = {"source": "PULL_FROM_URL", "video_url": url}
 
-    assert refusal(rules.parse_draft, {"source_info": source}) == ("url_ownership_unverified", 403)
+    assert rules.parse_draft({"source_info": source}) == Pull((url,))
+    assert rules.parse_direct_post({"post_info": POST, "source_info": source}, OPTIONS)[1] == Pull(
+        (url,)
+    )
+    for bad in ({"source": "PULL_FROM_URL"}, {**SOURCE, **source}, {**source, "video_url": 1}):
+        assert refusal(rules.parse_draft, {"source_info": bad})[0] == "invalid_params"
 
 
 def test_a_draft_ignores_its_post_info_whatever_it_is() -> None:

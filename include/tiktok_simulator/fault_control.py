@@ -27,7 +27,7 @@ _MAX_STEPS = 1000
 _MAX_DELAY_S = 3600
 
 
-class FaultRoutes:
+class FaultControlRoutes:
     """Arms one world's trouble."""
 
     def __init__(self, world: World) -> None:

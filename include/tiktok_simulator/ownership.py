@@ -1,0 +1,47 @@
+"""Whose property a URL is: what TikTok may be asked to pull (D-MTG, "Pull from URL")."""
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from tiktok_simulator.app_settings import AppSettings
+from tiktok_simulator.exceptions import ApiError
+from tiktok_simulator.rules import refuse
+
+# The message as seen in real traffic: a pointer, not a reason.
+UNVERIFIED = (
+    "Please review our URL ownership verification rules at https://developers.tiktok.com/doc/"
+    "content-posting-api-media-transfer-guide#pull_from_url"
+)
+_DOTS = re.compile(r"(?:/|%2f)(?:\.|%2e){1,2}(?:/|%2f|$)|\\", re.IGNORECASE)
+
+
+def check_may_pull(url: str, app: AppSettings) -> None:
+    """Refuse a URL that is no https URL (``invalid_params``, U) or on nobody's verified property.
+
+    A verified domain covers its paths and subdomains; a verified prefix matches exactly. A path
+    with dot segments could leave the prefix it begins with, so it matches none.
+    """
+    parts = _split(url)
+    host = parts.hostname or ""
+    is_own_domain = any(
+        host == domain or host.endswith(f".{domain}") for domain in app.verified_domains
+    )
+    has_own_prefix = not _DOTS.search(parts.path) and any(
+        url.startswith(prefix) for prefix in app.verified_url_prefixes
+    )
+    if not is_own_domain and not has_own_prefix:
+        raise ApiError("url_ownership_unverified", UNVERIFIED)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        has_port = parts.port is not None
+    except ValueError:
+        refuse("The url is invalid")
+    is_plain = url.isascii() and url.isprintable() and " " not in url
+    if not is_plain or parts.scheme != "https" or not parts.hostname:
+        refuse("The url must be an https url")
+    if has_port or "@" in parts.netloc or parts.fragment:
+        refuse("The url must have neither user, port nor fragment")
+    return parts
