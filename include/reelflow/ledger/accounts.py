@@ -68,7 +68,7 @@ def save(
             f"account name {name!r} belongs to another TikTok account: choose another name",
             code="account_name_taken",
         )
-    account = session.scalar(select(Account).where(Account.open_id == open_id))
+    account = by_open_id(session, open_id)
     if account is None:
         account = Account(open_id=open_id, created_at=now, token_version=0)
         session.add(account)
@@ -108,6 +108,11 @@ def get(session: Session, account_id: int, *, lock: bool = False) -> Account:
     if account is None:
         raise AccountNotFoundError(f"no account has id {account_id}: see `reelflow accounts list`")
     return account
+
+
+def by_open_id(session: Session, open_id: str) -> Account | None:
+    """Return the account with TikTok's id, or None."""
+    return session.scalar(select(Account).where(Account.open_id == open_id))
 
 
 def by_name(session: Session, name: str) -> Account:
