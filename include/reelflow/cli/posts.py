@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import typer
 
+from reelflow.cli.person import person
 from reelflow.cli.screen import print_json
 from reelflow.cli.workspace import open_workspace
 from reelflow.domain.post import PostState, PrivacyLevel
@@ -94,7 +94,7 @@ def release(
 
     wished = _time(at) if at is not None else None
     post = commands.release(
-        open_workspace(), post_id, actor=_actor(), privacy_level=privacy, at=wished
+        open_workspace(), post_id, actor=person(), privacy_level=privacy, at=wished
     )
     _tell(post)
 
@@ -104,7 +104,7 @@ def cancel(post_id: int = _ID) -> None:
     """Cancel a post that TikTok does not have yet; a running upload stops before its last byte."""
     from reelflow.services import commands
 
-    _tell(commands.cancel(open_workspace(), post_id, actor=_actor()))
+    _tell(commands.cancel(open_workspace(), post_id, actor=person()))
 
 
 @app.command()
@@ -112,15 +112,7 @@ def retry(post_id: int = _ID) -> None:
     """Try a post again that FAILED, was REJECTED, CANCELLED or MISSED; it is due at once."""
     from reelflow.services import commands
 
-    _tell(commands.retry(open_workspace(), post_id, actor=_actor()))
-
-
-def _actor() -> str:
-    """Return who the audit trail names."""
-    try:
-        return f"person:{getpass.getuser()}"
-    except (KeyError, OSError):  # a container's user without a name
-        return "person:unknown"
+    _tell(commands.retry(open_workspace(), post_id, actor=person()))
 
 
 def _time(text: str) -> datetime:

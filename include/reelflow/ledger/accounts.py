@@ -68,7 +68,7 @@ def save(
             f"account name {name!r} belongs to another TikTok account: choose another name",
             code="account_name_taken",
         )
-    account = by_open_id(session, open_id)
+    account = by_open_id(session, open_id, lock=True)
     if account is None:
         account = Account(open_id=open_id, created_at=now, token_version=0)
         session.add(account)
@@ -110,9 +110,14 @@ def get(session: Session, account_id: int, *, lock: bool = False) -> Account:
     return account
 
 
-def by_open_id(session: Session, open_id: str) -> Account | None:
-    """Return the account with TikTok's id, or None."""
-    return session.scalar(select(Account).where(Account.open_id == open_id))
+def by_open_id(session: Session, open_id: str, *, lock: bool = False) -> Account | None:
+    """Return the account with TikTok's id, or None.
+
+    :param lock: hold its row until the transaction ends; new posts of it may still be added
+    """
+    query = select(Account).where(Account.open_id == open_id)
+    query = query.execution_options(populate_existing=True)
+    return session.scalar(query.with_for_update(key_share=True) if lock else query)
 
 
 def by_name(session: Session, name: str) -> Account:
