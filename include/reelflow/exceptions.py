@@ -23,7 +23,9 @@
     └── TransientError(retry_after_s)
         ├── TikTokUnreachableError        nothing was sent: no connection could be made
         ├── TikTokUnavailableError        5xx, timeout, cut connection: the call may have worked
-        ├── TikTokRateLimitedError        429 or a spent budget
+        ├── TikTokRateLimitedError        429 or a cap of TikTok's
+        │   └── BudgetSpentError          our own count says so: nothing was sent
+        ├── BreakerOpenError              inits are stopped for all accounts: nothing was sent
         ├── LedgerLockedError             the database stayed locked, or cannot be reached
         ├── LeaseLostError                another process took the post over
         ├── StorageFullError              no room on the disk
@@ -244,6 +246,21 @@ class TikTokRateLimitedError(TransientError):
     """TikTok asks to slow down, or a budget is spent."""
 
     default_code = "rate_limit_exceeded"
+
+
+class BudgetSpentError(TikTokRateLimitedError):
+    """The account's budget is spent by our own count; ``retry_after_s`` ends at a slot kept for it.
+
+    Nothing was sent.
+    """
+
+    default_code = "budget_spent"
+
+
+class BreakerOpenError(TransientError):
+    """Failures of the platform spread over accounts, so nothing new is begun for now."""
+
+    default_code = "breaker_open"
 
 
 class LedgerLockedError(TransientError):

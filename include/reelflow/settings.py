@@ -11,6 +11,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import Engine
 
+from reelflow.domain.budget import BudgetLimits
+from reelflow.domain.outage import BreakerRules
 from reelflow.exceptions import ConfigurationError
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.engine import check_revision, open_engine
@@ -18,6 +20,7 @@ from reelflow.ledger.ledger import Ledger
 from reelflow.services.workspace import PublishingRules, Workspace
 from reelflow.storage.local import LocalFolders
 from reelflow.tiktok.limits import TikTokLimits
+from reelflow.tiktok.pkce import ChallengeEncoding
 
 _DAY_S = 24 * 3600
 
@@ -36,6 +39,18 @@ class Settings(BaseSettings):
     :param publish_timeout_s: how long a run waits for TikTok; then the post is settled later
     :param link_timeout_s: how long a run waits for a public post's link after it is published
     :param watch_interval_s: pause between two looks at the inbox and the ledger
+    :param init_per_minute: most inits of an account in a minute; this and the next four default to
+        TikTok's documented limits, see :class:`~reelflow.domain.budget.BudgetLimits`
+    :param creator_info_per_minute: most questions what an account may post, in a minute
+    :param status_per_minute: most questions where an account's posts stand, in a minute
+    :param posts_per_day: most direct posts of an account in 24 hours
+    :param pending_drafts: most drafts of 24 hours that wait for their creator
+    :param breaker_accounts: nothing new is begun once so many accounts have failed for a reason of
+        TikTok's
+    :param breaker_window_min: ... within so many minutes
+    :param breaker_pause_s: pause before one post may try again; doubled after each that fails
+    :param pkce_encoding: how the app's consent page wants the PKCE challenge: TikTok's own hex, or
+        base64url, which apps of the web type seem to take
     :param simulator_upload_hosts: hosts (``host:port``, comma-separated) beside TikTok's that may
         get bytes, without https: the simulator's
     """
@@ -52,6 +67,15 @@ class Settings(BaseSettings):
     publish_timeout_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 1800
     link_timeout_s: Annotated[float, Field(ge=0, le=_DAY_S)] = 60
     watch_interval_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 5
+    init_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 6
+    creator_info_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 20
+    status_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 30
+    posts_per_day: Annotated[int, Field(ge=1, le=10_000)] = 15
+    pending_drafts: Annotated[int, Field(ge=1, le=10_000)] = 5
+    breaker_accounts: Annotated[int, Field(ge=1, le=10_000)] = 3
+    breaker_window_min: Annotated[float, Field(gt=0, le=24 * 60)] = 5
+    breaker_pause_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 120
+    pkce_encoding: ChallengeEncoding = "hex"
     simulator_upload_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
 
     @field_validator("simulator_upload_hosts", mode="before")
@@ -93,6 +117,18 @@ class Settings(BaseSettings):
             inbox_quiet=timedelta(seconds=self.inbox_quiet_s),
             batch_size=self.batch_size,
             max_lateness=timedelta(hours=self.max_lateness_h),
+            budgets=BudgetLimits(
+                init_per_minute=self.init_per_minute,
+                creator_info_per_minute=self.creator_info_per_minute,
+                status_per_minute=self.status_per_minute,
+                posts_per_day=self.posts_per_day,
+                pending_drafts=self.pending_drafts,
+            ),
+            breaker=BreakerRules(
+                accounts=self.breaker_accounts,
+                within=timedelta(minutes=self.breaker_window_min),
+                first_pause=timedelta(seconds=self.breaker_pause_s),
+            ),
         )
 
     @cached_property

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
+from reelflow.domain.budget import BudgetLimits
+from reelflow.domain.outage import BreakerRules
 from reelflow.ledger.ledger import Ledger
 from reelflow.storage.local import LocalFolders
 
@@ -26,6 +28,8 @@ class PublishingRules:
     :param unknown_after: without any status for this long, a sent post is UNKNOWN
     :param refresh_claim: how long a process is believed to refresh an account's tokens
     :param work_lifetime: scratch space older than this belonged to a dead run
+    :param budgets: what one account may ask of TikTok
+    :param breaker: when inits stop for all accounts, and when one may try again
     """
 
     inbox_quiet: timedelta = timedelta(seconds=10)
@@ -41,6 +45,8 @@ class PublishingRules:
     unknown_after: timedelta = timedelta(hours=72)
     refresh_claim: timedelta = timedelta(minutes=2)
     work_lifetime: timedelta = timedelta(hours=6)
+    budgets: BudgetLimits = field(default_factory=BudgetLimits)
+    breaker: BreakerRules = field(default_factory=BreakerRules)
 
 
 @dataclass(frozen=True)
