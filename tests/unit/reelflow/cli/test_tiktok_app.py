@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from reelflow.cli.tiktok_app import VARIABLE, TikTokApp, read_tiktok_app
+from reelflow.cli.tiktok_app import VARIABLE, TikTokApp, read_tiktok_app, require_tiktok_app
 from reelflow.exceptions import ConfigurationError
+from reelflow.settings import Settings
 
 SECRET = "very-secret-1234"
 
@@ -16,6 +17,46 @@ def read(stored: str) -> TikTokApp | None:
 
 def as_json(**fields: Any) -> str:
     return json.dumps({"conn_type": "tiktok", "login": "key", "password": SECRET, **fields})
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        as_json(host="open.tiktokapis.com"),
+        f"tiktok://key:{SECRET}@open.tiktokapis.com",
+        f"tiktok://key:{SECRET}@http%3A%2F%2F127.0.0.1%3A8000",
+    ],
+)
+def test_the_app_has_its_key_and_its_secret_which_never_shows(stored: str) -> None:
+    app = read(stored)
+    assert app is not None
+    assert (app.client_key, app.client_secret) == ("key", SECRET)
+    assert SECRET not in repr(app)
+
+
+def test_quoted_characters_of_key_and_secret_are_read_as_airflow_reads_them() -> None:
+    assert read("tiktok://a%2Fb%40c:d%3Ae%25f@open.tiktokapis.com") == TikTokApp(
+        "open.tiktokapis.com", None, "a/b@c", "d:e%f"
+    )
+
+
+def test_without_key_or_secret_there_is_no_client_of_the_app() -> None:
+    for stored in ("tiktok://open.tiktokapis.com", "tiktok://key@open.tiktokapis.com"):
+        with pytest.raises(ConfigurationError, match="lacks the app's client key or secret"):
+            require_tiktok_app({VARIABLE: stored}).open_oauth(Settings())
+
+
+def test_a_port_beside_the_host_is_no_silent_loss() -> None:
+    app = require_tiktok_app({VARIABLE: as_json(host="http://127.0.0.1", port=8000)})
+    for open_it in (app.open_client, app.open_oauth):
+        with pytest.raises(ConfigurationError, match=r"into the host, http://127\.0\.0\.1:8000"):
+            open_it(Settings())
+
+
+def test_where_the_connection_is_needed_its_absence_says_how_to_set_it() -> None:
+    with pytest.raises(ConfigurationError, match="AIRFLOW_CONN_TIKTOK_APP is not set") as caught:
+        require_tiktok_app({})
+    assert '"login": "<client key>"' in str(caught.value)
 
 
 @pytest.mark.parametrize("environment", [{}, {VARIABLE: ""}, {VARIABLE: "  "}])
@@ -39,7 +80,9 @@ def test_without_the_variable_there_is_no_connection(environment: dict[str, str]
 def test_both_forms_are_read_as_airflow_reads_them(
     stored: str, host: str, port: int | None
 ) -> None:
-    assert read(stored) == TikTokApp(host, port)
+    app = read(stored)
+    assert app is not None
+    assert (app.host, app.port) == (host, port)
 
 
 @pytest.mark.parametrize(
