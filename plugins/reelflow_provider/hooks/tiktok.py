@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reelflow.settings import Settings
     from reelflow.tiktok.aclient import AsyncStatusClient
     from reelflow.tiktok.client import TikTokClient
+    from reelflow.tiktok.oauth import OAuthClient
 
 #: A token that no account has: TikTok's refusal of it shows that it is TikTok that answers.
 _NO_TOKEN = "act.connection-test"  # noqa: S105
@@ -54,6 +55,24 @@ class TikTokHook(BaseHook):
             host=self._host(self._connection()),
             limits=settings.tiktok_limits,
             extra_upload_hosts=settings.simulator_upload_hosts,
+        )
+
+    def get_oauth(self, settings: Settings | None = None) -> OAuthClient | None:
+        """Return a client that renews tokens for the app; close it when done.
+
+        :return: None for a connection without client key and secret: tokens are used as they are
+        :raises ConfigurationError: as :meth:`get_conn`
+        """
+        from reelflow.settings import Settings
+        from reelflow.tiktok.oauth import OAuthClient
+
+        settings = settings or Settings.load()
+        connection = self._connection()
+        host = self._host(connection)
+        if not (connection.login and connection.password):
+            return None
+        return OAuthClient(
+            host, connection.login, connection.password, limits=settings.tiktok_limits
         )
 
     async def aget_conn(self) -> AsyncStatusClient:

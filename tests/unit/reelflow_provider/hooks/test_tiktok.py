@@ -14,7 +14,7 @@ import pytest
 from airflow.models import Connection
 from airflow.sdk import BaseHook
 
-from reelflow.exceptions import ConfigurationError, TikTokAuthError
+from reelflow.exceptions import ConfigurationError, TikTokAuthError, TokenGrantRefusedError
 from reelflow_provider.hooks.tiktok import TikTokHook
 from tests.integration.simulator_process import Simulator
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
@@ -107,6 +107,30 @@ def test_a_host_that_would_send_tokens_in_the_clear_is_refused(connect: Connect)
     connect("http://tiktok.example.com")
     with pytest.raises(ConfigurationError, match="unencrypted"):
         TikTokHook().get_conn()
+
+
+def test_the_app_of_the_connection_renews_tokens(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = {"conn_type": "tiktok", "host": f"http://{server.address}"}
+    fields |= {"login": "the-key", "password": "the-secret"}
+    monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_APP", json.dumps(fields))
+    server.answers = [http(400, b'{"error": "invalid_grant"}')]
+    oauth = TikTokHook().get_oauth()
+    assert oauth is not None
+    with oauth, pytest.raises(TokenGrantRefusedError):
+        oauth.refresh_token("rft.old")
+    assert b"client_key=the-key&client_secret=the-secret" in server.received[0].body
+
+
+@pytest.mark.parametrize("missing", ["login", "password"])
+def test_a_connection_without_key_or_secret_renews_nothing(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = {"conn_type": "tiktok", "host": "open.tiktokapis.com", "login": "k", "password": "s"}
+    del fields[missing]
+    monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_APP", json.dumps(fields))
+    assert TikTokHook().get_oauth() is None
 
 
 def test_another_connection_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
