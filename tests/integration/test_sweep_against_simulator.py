@@ -63,7 +63,7 @@ def test_a_sent_post_is_settled_cleaned_and_announced_by_a_later_run(
     assert publisher.simulator.content(publisher.simulator.posts()[0]["publish_id"]) == content
 
 
-def test_a_post_whose_last_byte_was_lost_fails_when_tiktok_says_so_and_is_sent_by_a_person_only(
+def test_a_post_whose_last_byte_was_lost_is_sent_again_once_tiktok_says_that_it_failed(
     publisher: Publisher,
 ) -> None:
     post = upload_until_chunk(publisher, -1)
@@ -71,9 +71,11 @@ def test_a_post_whose_last_byte_was_lost_fails_when_tiktok_says_so_and_is_sent_b
     publisher.sweep()
     assert publisher.read(post).state is PostState.COMMITTING
     publisher.pass_time(timedelta(hours=1))
-    assert publisher.sweep().settled == {post.id: PostState.FAILED}
+    assert publisher.sweep().settled == {post.id: PostState.READY}
     assert publisher.simulator.posts() == []
-    assert len(publisher.simulator.uploads()) == 1
+    publisher.upload(post)
+    assert len(publisher.simulator.uploads()) == 2
+    publisher.assert_published_once(post)
 
 
 def test_a_post_whose_last_byte_provably_never_came_is_ready_again(publisher: Publisher) -> None:
