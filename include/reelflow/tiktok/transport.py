@@ -31,6 +31,7 @@ from reelflow.exceptions import (
 from reelflow.tiktok.answers import ANSWER_MAX_BYTES, Answer
 from reelflow.tiktok.source import BLOCK_BYTES, FileSlice
 
+
 class Transport:
     """Connections to TikTok's hosts, kept open between calls. Not for several threads."""
 

@@ -64,6 +64,30 @@ def test_each_failure_has_its_error_and_hides_the_token(
     assert "s3cret" not in caplog.text + repr(caught.value) + repr(caught.value.__context__)
 
 
+def test_the_calls_of_one_client_share_a_connection(server: ScriptedServer) -> None:
+    async def fetch_all() -> None:
+        async with AsyncStatusClient(f"http://{server.address}") as client:
+            for _ in range(3):
+                await client.fetch_status(TOKEN, PUBLISH_ID)
+
+    server.answers = [ok({"status": "PROCESSING_UPLOAD"})] * 3
+    asyncio.run(fetch_all())
+    assert (len(server.received), server.connections) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [http(200, b" " * (2 * 1024 * 1024)), http(200, b"\x1f\x8b", Content_Encoding="gzip")],
+    ids=["endless", "encoded though it was not asked for"],
+)
+def test_an_answer_without_an_end_or_in_an_encoding_is_not_unpacked(
+    server: ScriptedServer, answer: bytes
+) -> None:
+    server.answers = [answer]
+    with pytest.raises(TikTokUnavailableError):
+        fetch(server.address)
+
+
 def test_an_unreachable_host_is_told_apart(closed_address: str) -> None:
     with pytest.raises(TikTokUnreachableError, match=closed_address):
         fetch(closed_address)

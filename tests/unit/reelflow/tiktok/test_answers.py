@@ -9,7 +9,7 @@ from reelflow.exceptions import (
     TikTokRejectedError,
     TikTokUnavailableError,
 )
-from reelflow.tiktok.answers import Answer, success_data
+from reelflow.tiktok.answers import Answer, confirm_success, ids_of, success_data, text_of
 
 
 def answer(status: int, code: str | None = None, **headers: str) -> Answer:
@@ -121,3 +121,31 @@ def test_a_refusal_without_a_code_is_not_from_tiktoks_api(status: int) -> None:
     assert type(error) is TikTokRejectedError
     assert error.code == "unexpected_answer"
     assert "tiktok_app" in str(error)
+
+
+def test_a_call_without_data_is_confirmed_by_its_code_alone() -> None:
+    confirm_success(answer(200, "ok"), "cancel")
+    for given in (answer(200), answer(400, "invalid_publish_id"), answer(503, "ok")):
+        with pytest.raises(ReelflowError):
+            confirm_success(given, "cancel")
+
+
+def test_a_text_holds_nothing_that_a_database_cannot() -> None:
+    data = json.loads(r'{"a": "\ud83c\udf31 x\u0000y \ud83d", "b": 7}')
+    assert text_of(data, "a") == "🌱 x\ufffdy \ufffd"
+    assert text_of(data, "b") == text_of(data, "c") == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "ids"),
+    [
+        (None, ()),
+        ([], ()),
+        (7678907398077074697, ("7678907398077074697",)),
+        ("7678907398077074697", ("7678907398077074697",)),
+        ([1, "2"], ("1", "2")),
+        ([True, -1, 1.5, {}, "../x", "٣", "9" * 21], ()),
+    ],
+)
+def test_ids_are_digits_in_every_seen_shape(value: object, ids: tuple[str, ...]) -> None:
+    assert ids_of(value) == ids

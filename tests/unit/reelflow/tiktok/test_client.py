@@ -13,13 +13,25 @@ from reelflow.exceptions import (
     LeaseLostError,
     ReelflowError,
     SourceChangedError,
+    TikTokAuthError,
+    TikTokRateLimitedError,
     TikTokRejectedError,
     TikTokUnavailableError,
     TikTokUnreachableError,
 )
 from reelflow.tiktok.client import TikTokClient
+from reelflow.tiktok.display_models import UserInfo
 from reelflow.tiktok.limits import TikTokLimits
-from reelflow.tiktok.models import ChunkAnswer, ChunkOutcome, PublishStatus, VideoPost
+from reelflow.tiktok.models import (
+    ChunkAnswer,
+    ChunkOutcome,
+    InitAnswer,
+    PhotoPost,
+    PostMode,
+    PublishStatus,
+    PullFromUrl,
+    VideoPost,
+)
 from reelflow.tiktok.source import BLOCK_BYTES
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 
@@ -95,6 +107,106 @@ def test_the_other_json_calls_go_to_their_paths(
         "/v2/post/publish/status/fetch/",
     ]
     assert server.connections == 1
+
+
+def test_what_tiktok_pulls_opens_without_an_upload_url(
+    server: ScriptedServer, client: TikTokClient
+) -> None:
+    server.answers = [ok({"publish_id": f"v_pub_url~v2.{n}"}) for n in range(3)]
+    pull = PullFromUrl("https://media.example/clip.mp4")
+    photos = PhotoPost("", "", "SELF_ONLY")
+    urls = ["https://media.example/1.jpg"]
+    opened = [
+        client.init_video(TOKEN, POST, pull),
+        client.init_draft(TOKEN, pull),
+        client.init_photos(TOKEN, photos, urls, cover_index=0, post_mode=PostMode.DIRECT_POST),
+    ]
+    assert opened == [InitAnswer(f"v_pub_url~v2.{n}", None) for n in range(3)]
+    assert [received.line.split()[1] for received in server.received] == [
+        "/v2/post/publish/video/init/",
+        "/v2/post/publish/inbox/video/init/",
+        "/v2/post/publish/content/init/",
+    ]
+
+
+def test_an_upload_that_opens_without_an_upload_url_is_not_understood(
+    server: ScriptedServer, client: TikTokClient
+) -> None:
+    server.answers = [ok({"publish_id": "v_pub_file~v2-1.7"})]
+    with pytest.raises(TikTokUnavailableError, match="upload_url is missing"):
+        client.init_video(TOKEN, POST, plan_chunks(1))
+
+
+def test_a_task_is_cancelled_and_the_account_is_read(
+    server: ScriptedServer, client: TikTokClient
+) -> None:
+    video = {"id": 7678907398077074697, "create_time": 1}
+    server.answers = [
+        http(200, b'{"error": {"code": "ok"}}'),
+        ok({"user": {"open_id": "o-1"}}),
+        ok({"videos": [video], "cursor": 5, "has_more": True}),
+        ok({"videos": [video]}),
+    ]
+    client.cancel(TOKEN, "v_pub_url~v2.7")
+    assert client.user_info(TOKEN, ["open_id"]) == UserInfo("o-1")
+    page = client.list_videos(TOKEN, cursor=9, max_count=1)
+    assert (page.cursor, page.has_more) == (5, True)
+    assert client.query_videos(TOKEN, ["7678907398077074697"]) == page.videos
+    lines = [received.line.partition("?")[0] for received in server.received]
+    assert lines == [
+        "POST /v2/post/publish/cancel/ HTTP/1.1",
+        "GET /v2/user/info/",
+        "POST /v2/video/list/",
+        "POST /v2/video/query/",
+    ]
+
+
+CALLS: dict[str, Callable[[TikTokClient], object]] = {
+    "creator_info": lambda client: client.creator_info(TOKEN),
+    "init_video": lambda client: client.init_video(TOKEN, POST, plan_chunks(1)),
+    "init_draft": lambda client: client.init_draft(TOKEN, PullFromUrl("https://media.example/a")),
+    "init_photos": lambda client: client.init_photos(
+        TOKEN,
+        PhotoPost("", "", None),
+        ["https://media.example/1.jpg"],
+        cover_index=0,
+        post_mode=PostMode.MEDIA_UPLOAD,
+    ),
+    "fetch_status": lambda client: client.fetch_status(TOKEN, "v_pub_file~v2-1.7"),
+    "cancel": lambda client: client.cancel(TOKEN, "v_pub_file~v2-1.7"),
+    "user_info": lambda client: client.user_info(TOKEN, ["open_id"]),
+    "list_videos": lambda client: client.list_videos(TOKEN),
+    "query_videos": lambda client: client.query_videos(TOKEN, ["7"]),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"", TikTokUnavailableError),
+        (http(503, b"<html>"), TikTokUnavailableError),
+        (http(200, b"<html>"), TikTokUnavailableError),
+        (http(401), TikTokAuthError),
+        (http(429), TikTokRateLimitedError),
+        (http(200, b'{"error": {"code": "a_code_nobody_knows"}}'), TikTokRejectedError),
+        (http(307, Location="https://login.example/"), TikTokRejectedError),
+    ],
+    ids=["cut", "5xx", "html", "401", "429", "unknown code", "redirect"],
+)
+def test_every_call_raises_the_same_errors_and_is_not_repeated(
+    server: ScriptedServer,
+    client: TikTokClient,
+    call: Callable[[TikTokClient], object],
+    answer: bytes,
+    error: type[ReelflowError],
+) -> None:
+    server.answers = [answer]
+    server.is_cutting = True
+    with pytest.raises(error) as caught:
+        call(client)
+    assert type(caught.value) is error
+    assert len(server.received) == 1
 
 
 def test_an_upload_url_that_is_not_tiktoks_is_refused_before_anything_is_sent_there(

@@ -1,7 +1,12 @@
 import pytest
 
 from reelflow.exceptions import ConfigurationError, TikTokRejectedError
-from reelflow.tiktok.hosts import check_upload_url, normalise_host
+from reelflow.tiktok.hosts import (
+    check_pull_url,
+    check_redirect_uri,
+    check_upload_url,
+    normalise_host,
+)
 
 QUERY = "upload_id=7512345678901234567&upload_token=6f1c-secret"
 
@@ -99,3 +104,67 @@ def test_a_host_that_the_settings_allow_may_get_bytes_over_http(allowed: str) ->
 def test_another_port_than_the_allowed_one_gets_no_bytes() -> None:
     with pytest.raises(TikTokRejectedError):
         check_upload_url(f"http://127.0.0.1:9001/upload?{QUERY}", frozenset({"127.0.0.1:9000"}))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://media.example/reelflow/api/v1/public/media/1/2/3/a.jpg",
+        "https://bucket.s3.example/a.mp4?X-Amz-Signature=s3cret",
+        "http://127.0.0.1:9000/a.jpg",
+    ],
+)
+def test_tiktok_may_fetch_from_https_and_the_simulator_from_this_machine(url: str) -> None:
+    assert check_pull_url(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://media.example/a.jpg?signature=s3cret",
+        "https://user:s3cret@media.example/a.jpg",
+        "https://media.example/a.jpg?s3cret#fragment",
+        "https://media.example/a b.jpg?s3cret",
+        "file:///etc/passwd?s3cret",
+        "https://media.example/" + "a" * 4096,
+        "",
+    ],
+)
+def test_other_urls_are_no_pull_and_their_signature_is_not_shown(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="public URL") as caught:
+        check_pull_url(url)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://reelflow.example/reelflow/api/v1/oauth/callback",
+        "https://reelflow.example",
+        "https://localhost:8443/callback/",
+        "http://localhost:8400/callback/",
+        "http://127.0.0.1:8400/",
+    ],
+)
+def test_a_redirect_uri_that_can_be_registered_is_taken(uri: str) -> None:
+    assert check_redirect_uri(uri) == uri
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://reelflow.example/callback",
+        "http://localhost/callback/",
+        "http://127.0.0.1:*/callback/",
+        "https://reelflow.example/callback?next=1",
+        "https://reelflow.example/callback#x",
+        "https://user@reelflow.example/callback",
+        "https://reelflow.example/call back",
+        "reelflow://callback",
+        "https://reelflow.example/" + "a" * 500,
+        "",
+    ],
+)
+def test_a_redirect_uri_that_tiktok_would_not_take_is_refused(uri: str) -> None:
+    with pytest.raises(ConfigurationError, match="redirect URI"):
+        check_redirect_uri(uri)

@@ -1,11 +1,14 @@
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
 
 from reelflow.domain.chunks import ChunkPlan
 from reelflow.exceptions import (
     ConfigurationError,
+    ReelflowError,
     TikTokRateLimitedError,
     TikTokRejectedError,
     TikTokUnavailableError,
@@ -19,6 +22,7 @@ from reelflow.tiktok.models import (
     PullFromUrl,
     VideoPost,
 )
+from tests.unit.reelflow.tiktok import hostile_json
 
 TOKEN = "act.example12345"
 PLAN = ChunkPlan(50_000_123, 10_000_000, 5)
@@ -228,3 +232,25 @@ def test_a_status_that_is_new_is_passed_on_and_an_absent_one_is_not_understood()
     assert protocol.parse_status(ok({"status": "REVIEWING"})).status == "REVIEWING"
     with pytest.raises(TikTokUnavailableError, match="status is missing"):
         protocol.parse_status(ok({"uploaded_bytes": 1}))
+
+
+FIELDS = (
+    "publish_id", "upload_url", "status", "fail_reason", "publicaly_available_post_id",
+    "privacy_level_options", "max_video_post_duration_sec", "uploaded_bytes",
+)  # fmt: skip
+
+
+@given(hostile_json.answers(*FIELDS))
+def test_no_answer_raises_anything_but_our_errors(answer: Answer) -> None:
+    parsers: list[Callable[[Answer], object]] = [
+        protocol.parse_creator_info,
+        protocol.parse_status,
+        protocol.parse_cancel,
+        lambda hostile: protocol.parse_init(hostile, is_upload=True),
+        lambda hostile: protocol.parse_init(hostile, is_upload=False),
+    ]
+    for parse in parsers:
+        try:
+            repr(parse(answer)).encode()
+        except ReelflowError as error:
+            str(error).encode()

@@ -5,6 +5,7 @@ import pytest
 from reelflow.tiktok.refusal_table import DAY_S, ERROR_CODES, FAIL_REASONS, MINUTE_S, OAUTH_ERRORS
 from reelflow.tiktok.verdicts import Meaning, Verdict
 from tiktok_simulator import codes
+from tiktok_simulator.exceptions import OAUTH_ERRORS as SIMULATED_OAUTH_ERRORS
 
 RETRY, LATER, FIX, AUTH, NEVER = Verdict
 VERDICTS = {
@@ -59,8 +60,12 @@ def test_every_word_has_its_verdict() -> None:
 
 @pytest.mark.parametrize(
     ("table", "simulated"),
-    [(ERROR_CODES, codes.ERROR_CODES), (FAIL_REASONS, codes.FAIL_REASONS)],
-    ids=["codes", "fail reasons"],
+    [
+        (ERROR_CODES, codes.ERROR_CODES),
+        (FAIL_REASONS, codes.FAIL_REASONS),
+        (OAUTH_ERRORS, SIMULATED_OAUTH_ERRORS),
+    ],
+    ids=["codes", "fail reasons", "oauth"],
 )
 def test_every_word_that_the_simulator_can_say_is_in_the_table(
     table: Mapping[str, Meaning], simulated: object

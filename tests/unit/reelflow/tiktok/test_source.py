@@ -62,6 +62,17 @@ def test_iterating_a_window_gives_blocks_of_bounded_size(tmp_path: Path) -> None
         assert [len(block) for block in window] == [BLOCK_BYTES] * 3 + [1]
 
 
+def test_a_read_gives_at_most_a_block_into_the_one_buffer(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(b"a" * BLOCK_BYTES + b"b" * BLOCK_BYTES)
+    with path.open("rb") as file:
+        window = FileSlice(file.fileno(), ByteRange(0, 2 * BLOCK_BYTES - 1, 2 * BLOCK_BYTES))
+        first = window.read(3 * BLOCK_BYTES)
+        assert first == b"a" * BLOCK_BYTES
+        assert window.read() == first == b"b" * BLOCK_BYTES
+        assert not window.read()
+
+
 def test_a_file_that_was_cut_is_reported_with_the_byte_where_it_ends(fd: int, path: Path) -> None:
     os.truncate(path, 15)
     window = FileSlice(fd, ByteRange(10, 19, len(CONTENT)))
