@@ -155,17 +155,30 @@ class Post(Base):
 
     ``claimed_by`` is advisory (which run works on it); ``lease_*`` and ``fencing_token`` guard the
     upload: every step of an upload names the token it was given, and a newer one stops it.
+    ``announced_at`` and ``source_settled_at`` (its source deleted, or in the quarantine) say what
+    its end left to do.
     """
 
     __tablename__ = "posts"
     __table_args__ = (
         Index("uq_posts_content", "account_id", "sha256", "slot", unique=True,
               sqlite_where=text(_KEYED), postgresql_where=text(_KEYED)),
-        Index("ix_posts_state_due", "state", "due_at"),
+        # Each account's next due post, the missed ones and the stalled ones are few among many
+        # that ended: every index but those of identity begins with the state.
+        Index("ix_posts_state_account_due", "state", "account_id", "due_at", "id"),
+        Index("ix_posts_state_due", "state", "due_at", "id"),
+        Index("ix_posts_state_wished", "state", "publish_at", "created_at"),
+        Index("ix_posts_account_content", "account_id", "sha256", "slot"),
+        Index("ix_posts_unannounced", "state",
+              sqlite_where=text("announced_at IS NULL"),
+              postgresql_where=text("announced_at IS NULL")),
+        Index("ix_posts_source_kept", "state",
+              sqlite_where=text("source_settled_at IS NULL"),
+              postgresql_where=text("source_settled_at IS NULL")),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), index=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
     media_id: Mapped[str] = mapped_column(ForeignKey("media.id"), index=True)
     state: Mapped[PostState]
     reason: Mapped[str] = mapped_column(Text)
@@ -203,6 +216,7 @@ class Post(Base):
     publications_forgiven: Mapped[int] = mapped_column(default=0)
     cancel_requested_at: Mapped[datetime | None]
     announced_at: Mapped[datetime | None]
+    source_settled_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
     account: Mapped[Account] = relationship(lazy="joined", innerjoin=True)
@@ -233,6 +247,7 @@ class Publication(Base):
         UniqueConstraint("post_id", "ordinal"),
         Index("uq_publications_current", "post_id", unique=True,
               sqlite_where=text("is_current"), postgresql_where=text("is_current")),
+        Index("ix_publications_state_expires", "state", "url_expires_at"),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -254,7 +269,7 @@ class Publication(Base):
     tiktok_status_at: Mapped[datetime | None]
     fail_reason: Mapped[str | None] = mapped_column(String(128))
     tiktok_post_id: Mapped[str | None] = mapped_column(String(32))
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class BatchEntry(Base):

@@ -70,6 +70,8 @@ def move(
         end_lease(post)
     if to is not PostState.READY:
         post.rescheduled_because = None
+    if post.state is PostState.REJECTED:
+        post.source_settled_at = None  # what was in the quarantine is wanted, or to be deleted
     post.state = to
     post.state_since = now
     post.reason = why

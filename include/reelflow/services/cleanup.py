@@ -31,15 +31,20 @@ def clean_up_files(workspace: Workspace, post_id: int) -> bool:
     :return: whether the source is gone now
     """
     with workspace.ledger.read() as session:
-        media = posts.get(session, post_id).media
+        post = posts.get(session, post_id)
+        media = post.media
         states = session.scalars(select(Post.state).where(Post.media_id == media.id)).all()
-    if media.deleted_at is not None:
+    if post.source_settled_at is not None:
         return True
-    if not DONE.issuperset(states):
-        return False
-    workspace.folders.delete_source(media.source_path)
+    if media.deleted_at is None:
+        if not DONE.issuperset(states):
+            return False
+        workspace.folders.delete_source(media.source_path)
     with workspace.ledger.write() as session:
-        session.get_one(Media, media.id).deleted_at = workspace.ledger.now()
+        now = workspace.ledger.now()
+        row = session.get_one(Media, media.id)
+        row.deleted_at = row.deleted_at or now
+        session.get_one(Post, post_id).source_settled_at = now
     return True
 
 

@@ -19,10 +19,12 @@ def upgrade() -> None:
         "publications",
         sa.Column("source", sa.String(16), nullable=False, server_default="FILE_UPLOAD"),
     )
+    op.create_index("ix_publications_created_at", "publications", ["created_at"])
     _create_photo_images()
     _create_budgets()
     _create_oauth_states()
     _create_webhook_events()
+    _index_what_is_left_to_do()
 
 
 def _widen_accounts() -> None:
@@ -46,6 +48,7 @@ def _widen_posts() -> None:
         sa.Column("auto_add_music", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("photo_cover_index", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("cancel_requested_at", _TIME),
+        sa.Column("source_settled_at", _TIME),
     ):
         op.add_column("posts", column)
 
@@ -122,4 +125,30 @@ def _create_webhook_events() -> None:
         ["publish_id"],
         sqlite_where=unapplied,
         postgresql_where=unapplied,
+    )
+
+
+def _index_what_is_left_to_do() -> None:
+    op.drop_index("ix_posts_account_id", "posts")
+    op.drop_index("ix_posts_state_due", "posts")
+    op.create_index("ix_posts_account_content", "posts", ["account_id", "sha256", "slot"])
+    op.create_index("ix_posts_state_due", "posts", ["state", "due_at", "id"])
+    op.create_index("ix_posts_state_account_due", "posts", ["state", "account_id", "due_at", "id"])
+    op.create_index("ix_posts_state_wished", "posts", ["state", "publish_at", "created_at"])
+    for name, column in (
+        ("ix_posts_unannounced", "announced_at"),
+        ("ix_posts_source_kept", "source_settled_at"),
+    ):
+        empty = sa.text(f"{column} IS NULL")
+        op.create_index(name, "posts", ["state"], sqlite_where=empty, postgresql_where=empty)
+    op.create_index("ix_publications_state_expires", "publications", ["state", "url_expires_at"])
+    # What ended before this column came is not to be looked at again by every run.
+    op.execute(
+        "UPDATE posts SET source_settled_at = (SELECT deleted_at FROM media "
+        "WHERE media.id = posts.media_id) "
+        "WHERE state IN ('IN_INBOX', 'PUBLISHED', 'PUBLISHED_NO_LINK')"
+    )
+    op.execute(
+        "UPDATE posts SET source_settled_at = state_since WHERE state = 'REJECTED' AND media_id IN "
+        "(SELECT id FROM media WHERE source_path NOT LIKE 'media/%')"
     )
