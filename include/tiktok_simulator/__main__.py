@@ -21,6 +21,7 @@ from tiktok_simulator.answers import ABORT_EXTENSION
 from tiktok_simulator.app import create_api_app, create_upload_app
 from tiktok_simulator.clock import Clock
 from tiktok_simulator.options import Options, parse_options
+from tiktok_simulator.pull import pull_media
 from tiktok_simulator.state import World
 from tiktok_simulator.webhook_sender import send_webhooks
 from tiktok_simulator.webhooks import WebhookSettings
@@ -81,6 +82,7 @@ def _make_world(options: Options, upload_url: str, directory: Path) -> World:
         directory=None if options.discard else directory,
         app=options.app,
         switches=options.switches,
+        connect_to=options.connect_to,
         webhook_settings=WebhookSettings(url=options.webhook_url),
         clock=clock,
     )
@@ -115,11 +117,14 @@ def _serve(world: World, api: socket.socket, upload: socket.socket, urls: dict[s
     async def serve() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop)
-        sender = asyncio.create_task(send_webhooks(world))
+        background = [asyncio.create_task(run(world)) for run in (send_webhooks, pull_media)]
+        for task in background:
+            task.add_done_callback(lambda _: stop())  # one that fails ends the simulator
         await server.serve([api, upload])
-        sender.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await sender
+        for task in background:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(serve())

@@ -93,6 +93,18 @@ class Lifecycle:
         else:
             self._publish(publication)
 
+    def finish(self, publication: Publication, post_id: int) -> None:
+        """End a publication as done, late or not, whatever it lacks or was said to be.
+
+        :param post_id: of the post this will be, if it is a direct post without one.
+        """
+        publication.fail_reason = None
+        publication.completed_at = publication.completed_at or self.clock.now()
+        if publication.kind == "direct" and not publication.post_ids:
+            publication.post_ids = [post_id]
+            publication.privacy_level = publication.post_info.get("privacy_level")
+        self.settle(publication)
+
     def cancel(self, publication: Publication) -> None:
         """Cancel (D-MTG: documented for pulls that download; "best effort").
 

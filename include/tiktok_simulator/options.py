@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from tiktok_simulator.app_settings import AppSettings, AppType
 from tiktok_simulator.control_bodies import ControlError
+from tiktok_simulator.ownership import parse_connect_to
 from tiktok_simulator.registration import register
 from tiktok_simulator.switches import Switches
 from tiktok_simulator.webhook_control import check_callback_url
@@ -33,6 +34,7 @@ class Options:
     webhook_url: str | None
     app: AppSettings
     switches: Switches
+    connect_to: dict[str, str]
 
 
 def parse_options(arguments: list[str] | None) -> Options:
@@ -43,6 +45,7 @@ def parse_options(arguments: list[str] | None) -> Options:
     try:
         register(app, _app_values(given))
         switches.set(_switch_values(given))
+        connect_to = dict(parse_connect_to(*one.partition("=")[::2]) for one in given.connect_to)
         if given.webhook_url is not None:
             check_callback_url(given.webhook_url)
     except (ValueError, ControlError) as error:
@@ -56,6 +59,7 @@ def parse_options(arguments: list[str] | None) -> Options:
         webhook_url=given.webhook_url,
         app=app,
         switches=switches,
+        connect_to=connect_to,
     )
 
 
@@ -82,6 +86,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--unaudited", action="store_true", help="the app was not audited for direct posts")
     add("--verified-domain", action="append", help="may be pulled from; may be repeated")
     add("--verified-prefix", action="append", help="https://host/path/; may be repeated")
+    add(
+        "--connect-to",
+        action="append",
+        default=[],
+        metavar="HOST=http://127.0.0.1:PORT",
+        help="where pulls from this host really go; may be repeated",
+    )
     add("--token-lifetime-s", type=_lifetime, help="of every access token, the ready line's too")
     add("--webhook-url", help="the app's callback: https, or http on this machine")
     return parser

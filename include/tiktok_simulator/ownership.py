@@ -12,6 +12,7 @@ UNVERIFIED = (
     "Please review our URL ownership verification rules at https://developers.tiktok.com/doc/"
     "content-posting-api-media-transfer-guide#pull_from_url"
 )
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+", re.ASCII)
 _DOTS = re.compile(r"(?:/|%2f)(?:\.|%2e){1,2}(?:/|%2f|$)|\\", re.IGNORECASE)
 
 
@@ -31,6 +32,19 @@ def check_may_pull(url: str, app: AppSettings) -> None:
     )
     if not is_own_domain and not has_own_prefix:
         raise ApiError("url_ownership_unverified", UNVERIFIED)
+
+
+def parse_connect_to(host: str, address: str) -> tuple[str, str]:
+    """Return a host and the local address that pulls from it really go to.
+
+    :raises ValueError: with a sentence, unless the address is ``http://HOST:PORT``.
+    """
+    parts = urlsplit(address)
+    if not _HOST.fullmatch(host):
+        raise ValueError(f"connect-to needs a lower-case host name, not {host!r}.")
+    if parts.scheme != "http" or not parts.port or address != f"http://{parts.netloc}":
+        raise ValueError(f"connect-to needs http://HOST:PORT to connect to, not {address!r}.")
+    return host, address
 
 
 def _split(url: str) -> SplitResult:

@@ -41,7 +41,7 @@ class PublishRoutes:
 
         def handle(account: Account, content_type: str | None, body: bytes) -> dict[str, Any]:
             rules.check_creator_info(content_type, body)
-            self._world.check_can_post(account, status=200)  # D-CI: on purpose with HTTP 200
+            self._world.caps.check_can_post(account, status=200)  # D-CI: on purpose with HTTP 200
             return account.creator_info(self._world.clock.now())
 
         return await answer(self._world, request, "creator_info", ("video.publish",), handle)

@@ -1,7 +1,6 @@
 """The simulated world: accounts, publications, the bytes they received, limits and one clock."""
 
 import copy
-import secrets
 import shutil
 import uuid
 from collections.abc import Sequence
@@ -9,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tiktok_simulator import caps, grants
+from tiktok_simulator import grants, identifiers
 from tiktok_simulator.accounts import Account
 from tiktok_simulator.app_settings import AppSettings
+from tiktok_simulator.call_log import CallLog
+from tiktok_simulator.caps import Caps
 from tiktok_simulator.chunks import UploadPlan
 from tiktok_simulator.clock import Clock
 from tiktok_simulator.exceptions import ApiError, UploadError
@@ -25,15 +26,6 @@ from tiktok_simulator.switches import Switches
 from tiktok_simulator.webhooks import Webhooks, WebhookSettings
 
 UPLOAD_URL_LIFETIME_S = 3600  # D-DP: upload_url is valid for one hour; D-MTG: so is a pull
-# Observed shapes: media, source and mode can be read from a publish_id.
-_PREFIXES = {
-    ("video", "direct", False): "v_pub_file~v2-1.",
-    ("video", "direct", True): "v_pub_url~v2-1.",
-    ("video", "draft", False): "v_inbox_file~v2.",
-    ("video", "draft", True): "v_inbox_url~v2.",
-    ("photo", "direct", True): "p_pub_url~v2.",
-    ("photo", "draft", True): "p_inbox_url~v2.",
-}
 
 
 @dataclass
@@ -59,9 +51,11 @@ class World:
     publications: dict[str, Publication] = field(default_factory=dict)
     authorization_violations: int = 0
     windows: CallWindows = field(default_factory=CallWindows)
+    call_log: CallLog = field(default_factory=CallLog)
 
     def __post_init__(self) -> None:
         self.lifecycle = Lifecycle(self.clock, self.switches)
+        self.caps = Caps(self.app, self.switches, self.clock, self.publications)
         self.oauth = AuthorizationServer(self.app, self.accounts, self.clock.now)
         self.webhooks = Webhooks(self.app, self.clock.now, self.webhook_settings)
         self.listeners.append(self.webhooks.announce_change)
@@ -86,6 +80,7 @@ class World:
                 shutil.rmtree(self.directory / publication.upload_id, ignore_errors=True)
         self.publications.clear()
         self.windows.clear()
+        self.call_log.clear()
         self.lifecycle.failures.clear()
         switches, connect_to = self._at_start
         self.switches.set(vars(switches))
@@ -116,22 +111,6 @@ class World:
                 self.lifecycle.fail(publication, "auth_removed")
         self.webhooks.announce_removal(account.open_id, reason)
 
-    def check_can_post(self, account: Account, *, status: int | None = None) -> None:
-        """Refuse a creator who cannot post now, or who has used up a cap of the day (D-CSG).
-
-        :param status: of the answer; D-CI documents 200, D-DP 403.
-        """
-        if account.blocked_code is not None:
-            raise ApiError(account.blocked_code, status=status)
-        if self._is_post_cap_reached(account.open_id):
-            raise ApiError("spam_risk_too_many_posts", status=status)
-        cap = self.switches.active_user_cap
-        if cap is None and not self.app.is_audited:
-            cap = caps.UNAUDITED_CREATORS
-        creators = caps.creators_posting(self.publications.values(), self.clock.now())
-        if cap is not None and account.open_id not in creators and len(creators) >= cap:
-            raise ApiError("reached_active_user_cap", status=status)
-
     def start_direct_post(
         self,
         account: Account,
@@ -140,13 +119,8 @@ class World:
         media: Media = "video",
     ) -> Publication:
         """Begin a direct post (D-DP, D-PH)."""
-        self.check_can_post(account)
-        is_hidden = account.is_private and post_info.get("privacy_level") == "SELF_ONLY"
-        if not self.app.is_audited and not is_hidden:
-            # Observed: even with SELF_ONLY when the account itself is public
-            # (https://github.com/brightbeanxyz/brightbean-studio/pull/144).
-            message = "Please review our integration guidelines"
-            raise ApiError("unaudited_client_can_only_post_to_private_accounts", message)
+        self.caps.check_can_post(account)
+        self.caps.check_audience(account, post_info)
         return self._start(account, "direct", media, post_info, source)
 
     def start_draft(
@@ -157,13 +131,7 @@ class World:
         post_info: dict[str, Any] | None = None,
     ) -> Publication:
         """Begin a draft, at most five pending in 24 hours (D-UP, D-PH)."""
-        if account.blocked_code == "spam_risk_user_banned_from_posting":
-            raise ApiError(account.blocked_code)
-        publications, now = self.publications.values(), self.clock.now()
-        pending = caps.count_pending_drafts(publications, account.open_id, now)
-        if pending >= caps.PENDING_DRAFTS:
-            status = self.switches.pending_share_status
-            raise ApiError("spam_risk_too_many_pending_share", status=status)
+        self.caps.check_can_draft(account)
         return self._start(account, "draft", media, post_info or {}, source)
 
     def find_publication(self, account: Account, publish_id: str) -> Publication:
@@ -211,7 +179,8 @@ class World:
             raise UploadError(404, "the upload was cancelled, its task is gone")
         is_late = self.clock.now() >= publication.expires_at
         rule = self.switches.late_put
-        if (is_late and rule == "never") or (publication.stage == "failed" and rule != "always"):
+        is_told = publication.stage == "failed" and not (is_late and rule == "always")
+        if is_told or (is_late and rule == "never"):
             raise UploadError(403, "the upload URL has expired")
         if not publication.received.store(chunk):
             raise UploadError(416, "another PUT stored this range first")
@@ -223,7 +192,7 @@ class World:
 
         :param fail_reason: what a check of the bytes found.
         """
-        is_capped = publication.kind == "direct" and self._is_post_cap_reached(publication.open_id)
+        is_capped = publication.kind == "direct" and self.caps.is_day_full(publication.open_id)
         if is_capped and fail_reason is None:
             # D-ST lists it as a fail_reason, too: the init came before the cap was reached.
             fail_reason = "spam_risk_too_many_posts"
@@ -250,9 +219,8 @@ class World:
                 self.lifecycle.advance(publication)
 
     def new_id(self) -> int:
-        """Return an id in TikTok's shape: 19 digits, Unix second << 32, unlike any float64."""
-        number = (int(self.clock.now()) << 32) | secrets.randbits(32)
-        return number if int(float(number)) != number else number + 1
+        """Return an id in TikTok's shape, from the world's clock."""
+        return identifiers.new_id(self.clock.now())
 
     def _reset_grants(self) -> None:
         accounts, app = self._grants_at_start
@@ -270,10 +238,10 @@ class World:
         post_info: dict[str, Any],
         source: UploadPlan | Pull,
     ) -> Publication:
-        is_pull = isinstance(source, Pull)
         upload_id, now = str(self.new_id()), self.clock.now()
+        pull = source if isinstance(source, Pull) else None
         publication = Publication(
-            publish_id=f"{_PREFIXES[media, kind, is_pull]}{self.new_id()}",
+            publish_id=identifiers.new_publish_id(now, media, kind, is_pull=pull is not None),
             upload_id=upload_id,
             upload_token=str(uuid.uuid4()),
             open_id=account.open_id,
@@ -281,7 +249,7 @@ class World:
             media=media,
             post_info=post_info,
             plan=None if isinstance(source, Pull) else source,
-            pull=source if isinstance(source, Pull) else None,
+            pull=pull,
             created_at=now,
             expires_at=now + UPLOAD_URL_LIFETIME_S,
             received=ReceivedBytes(
@@ -290,7 +258,3 @@ class World:
         )
         self.publications[publication.publish_id] = publication
         return publication
-
-    def _is_post_cap_reached(self, open_id: str) -> bool:
-        publications, now = self.publications.values(), self.clock.now()
-        return caps.count_posts(publications, open_id, now) >= caps.POSTS_PER_DAY

@@ -30,8 +30,11 @@ def test_posts_lists_what_needs_no_further_byte(
         "publish_id": public["publish_id"],
         "post_id": str(world.publications[public["publish_id"]].post_id),
         "open_id": world.accounts[0].open_id,
+        "media": "video",
         "sha256": ABC,
+        "images": None,
         "bytes": 3,
+        "privacy_level": "PUBLIC_TO_EVERYONE",
     }
     assert answer["posts"][1]["post_id"] is None
     assert (answer["drafts"], answer["duplicates"]) == ([], 0)
@@ -73,14 +76,20 @@ def test_uploads_shows_every_publication_without_moving_it(
                 "publish_id": task["publish_id"],
                 "open_id": world.accounts[0].open_id,
                 "kind": "direct",
+                "media": "video",
+                "source": "FILE_UPLOAD",
                 "state": "PROCESSING_UPLOAD",
                 "fail_reason": None,
                 "video_size": 3,
                 "chunk_size": 3,
                 "total_chunks": 1,
+                "cover_index": None,
+                "downloaded_bytes": None,
+                "download_attempts": None,
                 "received_bytes": 0,
                 "chunks": [],
                 "sha256": hashlib.sha256(b"").hexdigest(),
+                "images": None,
                 "post_info": {"privacy_level": "PUBLIC_TO_EVERYONE"},
                 "authorization_seen": 1,
             }
