@@ -31,11 +31,14 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 
 class Simulator:
-    """One running ``python -m tiktok_simulator``."""
+    """One running ``python -m tiktok_simulator``.
 
-    def __init__(self) -> None:
+    :param arguments: its options.
+    """
+
+    def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tiktok_simulator"],
+            [sys.executable, "-m", "tiktok_simulator", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": str(REPOSITORY / "include")},
@@ -91,6 +94,18 @@ class Simulator:
 
     def fail_next(self, fail_reason: str) -> None:
         self._post("/fail", fail_reason=fail_reason)
+
+    def script(self, call: str, *steps: Any, **fields: Any) -> None:
+        """Script the answers of the next calls of a kind."""
+        self._post("/script", call=call, steps=list(steps), **fields)
+
+    def switch(self, **values: Any) -> None:
+        """Change some of the simulator's switches."""
+        self._post("/switches", **values)
+
+    def steer(self, path: str, **body: Any) -> None:
+        """Send any control request."""
+        self._post(path, **body)
 
     def advance(self, seconds: float) -> None:
         self._post("/clock", advance_s=seconds)

@@ -1,7 +1,5 @@
 """The calls over HTTP: envelope, order of checks, the PUT's answers."""
 
-import asyncio
-import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -9,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from tiktok_simulator.app import create_upload_app
 from tiktok_simulator.chunks import UploadPlan
 from tiktok_simulator.faults import Fault
 from tiktok_simulator.state import World
@@ -124,27 +121,6 @@ def test_an_init_gives_an_upload_url_on_the_other_address(init: Call) -> None:
     assert len(data["upload_url"]) <= 256
 
 
-def test_two_chunks_arrive_as_206_and_201_with_the_progress_so_far(
-    call: Call, put: Call, world: World
-) -> None:
-    size = 2 * CHUNK + 1
-    body = {
-        "post_info": {"privacy_level": "SELF_ONLY"},
-        "source_info": source(size, CHUNK, 2),
-    }
-    task = call("video/init/", body).json()["data"]
-    content = bytes(range(256)) * (CHUNK // 256 * 2) + b"!"
-
-    first = put(task["upload_url"], content[:CHUNK], 0, size)
-    last = put(task["upload_url"], content[CHUNK:], CHUNK, size)
-
-    assert (first.status_code, first.headers["content-range"]) == (206, f"bytes 0-{CHUNK}/{size}")
-    assert (last.status_code, last.headers["content-range"]) == (201, f"bytes 0-{size}/{size}")
-    received = world.publications[task["publish_id"]].received
-    assert received.sha256 == hashlib.sha256(content).hexdigest()
-    assert b"".join(received.content()) == content
-
-
 def test_the_post_id_is_a_bare_integer_that_a_float64_would_change(
     call: Call, put: Call, init: Call
 ) -> None:
@@ -159,104 +135,6 @@ def test_the_post_id_is_a_bare_integer_that_a_float64_would_change(
     assert match is not None
     lossy = json.loads(raw, parse_int=float)["data"]["publicaly_available_post_id"][0]
     assert int(lossy) != int(match[1])
-
-
-def test_an_authorization_header_on_a_put_is_refused_and_counted(
-    put: Call, init: Call, world: World
-) -> None:
-    task = init(1)
-
-    answer = put(task["upload_url"], b"a", 0, 1, Authorization="Bearer act.1")
-
-    assert answer.status_code == 400
-    assert world.authorization_violations == 1
-    publication = world.publications[task["publish_id"]]
-    assert (publication.authorization_seen, publication.received.size_bytes) == (1, 0)
-
-
-def test_a_range_out_of_order_gets_a_416_with_the_progress(call: Call, put: Call) -> None:
-    size = 2 * CHUNK
-    task = call("inbox/video/init/", {"source_info": source(size, CHUNK, 2)}).json()["data"]
-    data = bytes(CHUNK)
-
-    skipped = put(task["upload_url"], data, CHUNK, size)
-    put(task["upload_url"], data, 0, size)
-    again = put(task["upload_url"], data, 0, size)
-
-    assert (skipped.status_code, skipped.headers["content-range"]) == (416, f"bytes 0-0/{size}")
-    assert (again.status_code, again.headers["content-range"]) == (416, f"bytes 0-{CHUNK}/{size}")
-
-
-def test_unknown_expired_and_completed_uploads_are_404_403_and_404(
-    put: Call, init: Call, world: World
-) -> None:
-    done, late = init(1), init(1)
-    assert put(done["upload_url"], b"a", 0, 1).status_code == 201
-
-    world.clock.advance(HOUR_S)
-
-    assert put("/upload?upload_id=1&upload_token=2", b"a", 0, 1).status_code == 404
-    assert put("/upload", b"a", 0, 1).status_code == 404
-    assert put(done["upload_url"], b"a", 0, 1).status_code == 404
-    assert put(late["upload_url"], b"a", 0, 1).status_code == 403
-
-
-def test_a_wrong_media_type_is_a_400(put: Call, init: Call) -> None:
-    task = init(1)
-
-    assert put(task["upload_url"], b"a", 0, 1, Content_Type="image/jpeg").status_code == 400
-    assert put(task["upload_url"], b"a", 0, 1, Content_Type="video/webm").status_code == 201
-
-
-def test_a_body_cut_in_the_middle_stores_nothing_of_its_chunk(
-    put: Call, init: Call, world: World
-) -> None:
-    task = init(10)
-
-    _put_raw(world, task["upload_url"], 10, [b"abcde", None])
-
-    assert world.publications[task["publish_id"]].received.size_bytes == 0
-    assert put(task["upload_url"], b"abcdefghij", 0, 10).status_code == 201
-
-
-@pytest.mark.parametrize("pieces", [[b"abcde"], [b"abcdefghij", b"k"]])
-def test_a_body_of_another_length_than_its_header_is_a_400(
-    init: Call, world: World, pieces: list[bytes | None]
-) -> None:
-    task = init(10)
-
-    assert _put_raw(world, task["upload_url"], 10, pieces) == 400
-    assert world.publications[task["publish_id"]].received.size_bytes == 0
-
-
-def test_of_two_puts_of_one_range_at_once_one_is_stored(init: Call, world: World) -> None:
-    task = init(2)
-
-    async def scenario() -> list[int]:
-        slow_may_end = asyncio.Event()
-        slow = asyncio.create_task(
-            _put_asgi(world, task["upload_url"], 2, [b"o", slow_may_end, b"o"])
-        )
-        await asyncio.sleep(0)
-        fast = await _put_asgi(world, task["upload_url"], 2, [b"n", b"n"])
-        slow_may_end.set()
-        return [fast, await slow]
-
-    assert asyncio.run(scenario()) == [201, 416]
-    assert b"".join(world.publications[task["publish_id"]].received.content()) == b"nn"
-
-
-@pytest.mark.parametrize(("when", "stored"), [("before", 0), ("after", 1)])
-def test_a_fault_of_a_put_strikes_before_or_after_the_bytes_are_stored(
-    put: Call, init: Call, world: World, when: Any, stored: int
-) -> None:
-    task = init(1)
-    world.faults.arm(Fault("put", "error", when=when, status=502, chunk=-1))
-
-    answer = put(task["upload_url"], b"a", 0, 1)
-
-    assert (answer.status_code, answer.content) == (502, b"")
-    assert world.publications[task["publish_id"]].received.size_bytes == stored
 
 
 @pytest.mark.parametrize(("when", "tasks"), [("before", 0), ("after", 1)])
@@ -282,40 +160,3 @@ def test_a_fault_may_speak_with_tiktoks_own_code(call: Call, world: World) -> No
     assert answer.status_code == 200
     assert answer.json()["error"]["code"] == "spam_risk_user_banned_from_posting"
     assert call("creator_info/query/").json()["error"]["code"] == "ok"
-
-
-def _put_raw(world: World, url: str, length: int, pieces: list[Any]) -> int:
-    return asyncio.run(_put_asgi(world, url, length, pieces))
-
-
-async def _put_asgi(world: World, url: str, length: int, pieces: list[Any]) -> int:
-    """PUT a body piece by piece; an Event waits, None is the client's hanging up."""
-    statuses: list[int] = []
-    left = list(pieces)
-
-    async def receive() -> dict[str, Any]:
-        while left and isinstance(left[0], asyncio.Event):
-            await left.pop(0).wait()
-        if not left or left[0] is None:
-            return {"type": "http.disconnect"}
-        return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
-
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            statuses.append(message["status"])
-
-    query = url.partition("?")[2]
-    headers = {
-        "content-type": "video/mp4",
-        "content-length": str(length),
-        "content-range": f"bytes 0-{length - 1}/{length}",
-    }
-    scope = {
-        "type": "http",
-        "method": "PUT",
-        "path": "/upload",
-        "query_string": query.encode(),
-        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-    }
-    await create_upload_app(world)(scope, receive, send)
-    return statuses[0]
