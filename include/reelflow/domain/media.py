@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from reelflow.domain.media_facts import IMAGE_CONTAINERS, VIDEO_EXTENSIONS, MediaFacts
+from reelflow.domain.media_facts import (
+    IMAGE_CONTAINERS,
+    VIDEO_EXTENSIONS,
+    MediaFacts,
+    file_extension,
+)
 from reelflow.domain.media_policy import INTAKE, MIB, TIKTOK, MediaPolicy
 from reelflow.domain.repair import repair_command
+from reelflow.domain.violation import Violation
 
 __all__ = [
     "IMAGE_CONTAINERS",
@@ -23,29 +27,6 @@ __all__ = [
 ]
 
 _EXPORT_AGAIN = "export the video again from the program that made it"
-
-
-@dataclass(frozen=True)
-class Violation:
-    """One broken rule, in words a person can act on.
-
-    :param rule: stable slug of the rule
-    :param value: what was measured
-    :param limit: what the rule allows
-    :param fix: what to do; an exact command line where ffmpeg can repair the file
-    """
-
-    rule: str
-    value: str
-    limit: str
-    fix: str
-
-    def as_dict(self) -> dict[str, str]:
-        """Give the four strings as a JSON-safe mapping."""
-        return dataclasses.asdict(self)
-
-    def __str__(self) -> str:
-        return f"{self.rule}: {self.value} (allowed: {self.limit}). To fix: {self.fix}"
 
 
 def publishing_violations(
@@ -79,7 +60,7 @@ def _broken_file_rules(
             "photo",
             f"{facts.container} image",
             "a video file",
-            "give a video: photo posts are not taken from single files",
+            "give a video; photos become a post when they lie in a folder of their own",
         )
     elif facts.kind != "video":
         what = facts.container.removeprefix("other:")
@@ -99,7 +80,7 @@ def _broken_container_rules(
     facts: MediaFacts, file_name: str, policy: MediaPolicy
 ) -> Iterator[Violation]:
     expected = VIDEO_EXTENSIONS[facts.container]
-    actual = _extension(file_name)
+    actual = file_extension(file_name)
     if actual != expected:
         yield Violation(
             "extension",
@@ -189,12 +170,6 @@ def _broken_frame_rate(
     shown = round(frame_rate, 2)
     if not (policy.min_frame_rate or 0) <= shown <= (policy.max_frame_rate or float("inf")):
         yield Violation("frame_rate", f"{shown:g} fps", limit, fix)
-
-
-def _extension(file_name: str) -> str:
-    base_name = file_name.replace("\\", "/").rpartition("/")[2]
-    stem, dot, suffix = base_name.rpartition(".")
-    return f".{suffix.lower()}" if dot and stem else ""
 
 
 def _range_text(low: float | None, high: float | None, unit: str) -> str | None:

@@ -19,6 +19,13 @@ VIDEO_EXTENSIONS: Mapping[str, str] = {
 IMAGE_CONTAINERS = frozenset({"jpeg", "png", "webp"})
 
 
+def file_extension(file_name: str) -> str:
+    """Return a name's extension in small letters, with its dot; empty when it has none."""
+    base_name = file_name.replace("\\", "/").rpartition("/")[2]
+    stem, dot, suffix = base_name.rpartition(".")
+    return f".{suffix.lower()}" if dot and stem else ""
+
+
 @dataclass(frozen=True)
 class MediaFacts:
     """Everything measured about one file. Tags outside this list (GPS, names) never get in.
@@ -38,7 +45,8 @@ class MediaFacts:
     :param hdr_transfer: ``smpte2084`` (PQ) or ``arib-std-b67`` (HLG) for HDR; otherwise None
     :param creation_time: ISO 8601, as the container claims
     :param container_brand: ``major_brand`` of MP4 and MOV
-    :param probe_error: why ffprobe refused the file; the fields it would fill are then None
+    :param probe_error: why ffprobe refused the video, or Pillow the image; the fields it would fill
+        are then None, but for the size of an image whose pixels are damaged
     """
 
     container: str

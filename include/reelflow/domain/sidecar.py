@@ -1,18 +1,23 @@
-"""The sidecar: what ``<file>.json`` beside an inbox file may say, and how it is checked."""
+"""The sidecar: what ``<file>.json`` beside an inbox file or folder may say, and its checks."""
 
 from __future__ import annotations
 
 import codecs
-from typing import Annotated
+from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, ValidationError
 from pydantic import model_validator as model_rule
 
+from reelflow.domain.photos import MAX_PHOTOS
 from reelflow.domain.post import PostMode, PrivacyLevel
 from reelflow.exceptions import SidecarError
 
 #: Longest caption of a video, in UTF-16 units (content-posting-api-reference-direct-post).
 CAPTION_MAX_UTF16_UNITS = 2200
+#: Longest title and caption of photos, in UTF-16 units (content-posting-api-reference-photo-post,
+#: where the caption is named ``description``).
+PHOTO_TITLE_MAX_UTF16_UNITS = 90
+PHOTO_CAPTION_MAX_UTF16_UNITS = 4000
 #: Outside of these, a year is a slip of the pen; near 1 and 9999 it has no UTC time at all.
 _YEARS = range(2000, 2100)
 #: A sidecar larger than this is not one.
@@ -25,7 +30,7 @@ def utf16_units(text: str) -> int:
 
 
 class PostFields(BaseModel):
-    """What a person wishes for one post; every field is optional, an unknown one is an error.
+    """What a person may wish for any post; every field is optional, an unknown one is an error.
 
     ``privacy_level`` has no default: TikTok forbids to choose one for the creator.
     ``publish_at`` needs a time zone; none means now.
@@ -33,33 +38,31 @@ class PostFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    #: Texts, and the most UTF-16 units of each.
+    _longest: ClassVar[dict[str, int]] = {}
+
     caption: str = ""
     privacy_level: PrivacyLevel | None = None
     publish_at: Annotated[AwareDatetime, Field(strict=True)] | None = None
     disable_comment: StrictBool = False
-    disable_duet: StrictBool = False
-    disable_stitch: StrictBool = False
     brand_content_toggle: StrictBool = False
     brand_organic_toggle: StrictBool = False
     is_aigc: StrictBool = False
-    cover_timestamp_ms: Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)] | None = None
     mode: PostMode = PostMode.DIRECT
     repost: StrictBool = False
 
+    def columns(self) -> dict[str, Any]:
+        """Return what a post keeps of it, by the names of its columns."""
+        return self.model_dump()
+
     @model_rule(mode="after")
-    def _check_together(self) -> PostFields:
-        if "\0" in self.caption:  # PostgreSQL cannot store it, and no caption needs it
-            raise ValueError("caption has a NUL character: leave it out")
+    def _check_together(self) -> Self:
+        for name, longest in self._longest.items():
+            _check_text(name, getattr(self, name) or "", longest)
         if self.publish_at is not None and self.publish_at.year not in _YEARS:
             raise ValueError(
                 f"publish_at is in the year {self.publish_at.year}: years from {_YEARS[0]} to "
                 f"{_YEARS[-1]} are taken"
-            )
-        units = utf16_units(self.caption)
-        if units > CAPTION_MAX_UTF16_UNITS:
-            raise ValueError(
-                f"caption has {units} UTF-16 units, TikTok takes {CAPTION_MAX_UTF16_UNITS}: "
-                f"shorten it by {units - CAPTION_MAX_UTF16_UNITS}"
             )
         # content-sharing-guidelines: branded content cannot be private.
         if self.brand_content_toggle and self.privacy_level is PrivacyLevel.SELF_ONLY:
@@ -70,9 +73,68 @@ class PostFields(BaseModel):
         return self
 
 
-def parse_sidecar(data: bytes) -> PostFields:
+def _check_text(name: str, text: str, longest: int) -> None:
+    if "\0" in text:  # PostgreSQL cannot store it, and no text needs it
+        raise ValueError(f"{name} has a NUL character: leave it out")
+    units = utf16_units(text)
+    if units > longest:
+        raise ValueError(
+            f"{name} has {units} UTF-16 units, TikTok takes {longest}: "
+            f"shorten it by {units - longest}"
+        )
+
+
+class VideoFields(PostFields):
+    """What a person wishes for a video."""
+
+    _longest: ClassVar[dict[str, int]] = {"caption": CAPTION_MAX_UTF16_UNITS}
+
+    disable_duet: StrictBool = False
+    disable_stitch: StrictBool = False
+    cover_timestamp_ms: Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)] | None = None
+
+
+class PhotoFields(PostFields):
+    """What a person wishes for a folder of photos.
+
+    :param title: stands above the caption
+    :param auto_add_music: let TikTok choose music
+    :param cover_index: which image is the cover, the first being 0, in the order of the post
+    :param images: the names of the folder's images in the order to post them; without it, the order
+        of their names, ``2.jpg`` before ``10.jpg``
+    """
+
+    _longest: ClassVar[dict[str, int]] = {
+        "title": PHOTO_TITLE_MAX_UTF16_UNITS,
+        "caption": PHOTO_CAPTION_MAX_UTF16_UNITS,
+    }
+
+    title: str | None = None
+    auto_add_music: StrictBool = False
+    cover_index: Annotated[int, Field(ge=0, lt=MAX_PHOTOS, strict=True)] = 0
+    images: Annotated[list[str], Field(min_length=1)] | None = None
+
+    def columns(self) -> dict[str, Any]:
+        """Return what a post keeps of it, by the names of its columns."""
+        kept = self.model_dump(exclude={"images", "cover_index"})
+        # A photo has neither duets nor stitches (content-posting-api-reference-photo-post).
+        return kept | {
+            "photo_cover_index": self.cover_index,
+            "disable_duet": False,
+            "disable_stitch": False,
+        }
+
+
+_Fields = TypeVar("_Fields", bound=PostFields)
+
+_VIDEO_ONLY: Final = frozenset(VideoFields.model_fields) - frozenset(PhotoFields.model_fields)
+_PHOTO_ONLY: Final = frozenset(PhotoFields.model_fields) - frozenset(VideoFields.model_fields)
+
+
+def parse_sidecar(data: bytes, kind: type[_Fields]) -> _Fields:
     """Read a sidecar.
 
+    :param kind: the fields that what it belongs to may have
     :raises SidecarError: naming each field that is wrong, with its value and what it takes
     """
     if len(data) > SIDECAR_MAX_BYTES:
@@ -81,18 +143,18 @@ def parse_sidecar(data: bytes) -> PostFields:
             "keep only the fields of a post in it"
         )
     try:
-        return PostFields.model_validate_json(data.removeprefix(codecs.BOM_UTF8))
+        return kind.model_validate_json(data.removeprefix(codecs.BOM_UTF8))
     except ValidationError as exc:
-        raise SidecarError("the sidecar cannot be used: " + "; ".join(_sentences(exc))) from None
+        sentences = "; ".join(_sentences(exc, kind))
+        raise SidecarError(f"the sidecar cannot be used: {sentences}") from None
 
 
-def _sentences(exc: ValidationError) -> list[str]:
+def _sentences(exc: ValidationError, kind: type[PostFields]) -> list[str]:
     sentences = []
     for error in exc.errors(include_url=False):
         field = ".".join(str(part) for part in error["loc"])
         if error["type"] == "extra_forbidden":
-            known = ", ".join(PostFields.model_fields)
-            sentences.append(f"unknown field {_short(field)} (known: {known})")
+            sentences.append(_unknown(field, kind))
         elif error["type"] == "timezone_aware":
             sentences.append(f"{field} {_short(error['input'])} has no time zone: add Z or +02:00")
         elif field:
@@ -100,6 +162,14 @@ def _sentences(exc: ValidationError) -> list[str]:
         else:
             sentences.append(error["msg"].removeprefix("Value error, "))
     return sentences
+
+
+def _unknown(field: str, kind: type[PostFields]) -> str:
+    if kind is PhotoFields and field in _VIDEO_ONLY:
+        return f"{field} is for videos only and does nothing to photos: leave it out"
+    if kind is VideoFields and field in _PHOTO_ONLY:
+        return f"{field} is for photos only, which are given as a folder: leave it out"
+    return f"unknown field {_short(field)} (known: {', '.join(kind.model_fields)})"
 
 
 def _short(value: object) -> str:

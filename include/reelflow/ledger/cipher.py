@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+
 from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from reelflow.exceptions import ConfigurationError
 
@@ -34,6 +38,12 @@ class Cipher:
                 "with `reelflow key generate`",
                 code="fernet_key_malformed",
             ) from None
+        self._key = base64.urlsafe_b64decode(key)
+
+    def derived_key(self, purpose: str) -> bytes:
+        """Return 32 bytes that only holders of the key can compute, others for each purpose."""
+        derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode())
+        return derivation.derive(self._key)
 
     def encrypt(self, secret: str) -> bytes:
         """Return the secret, encrypted."""

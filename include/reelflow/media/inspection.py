@@ -1,4 +1,4 @@
-"""Measuring a file: type by its bytes, container walk, then ffprobe, all on one open descriptor."""
+"""Measuring a file: type by its bytes, then ffprobe or Pillow, all on one open descriptor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reelflow.media.source import open_source, read_at
 def inspect_media(path: Path) -> MediaFacts:
     """Measure a file without trusting anything in it. Judging it is `reelflow.domain.media`.
 
-    A file that ffprobe refuses gives facts with `probe_error`, not an exception.
+    A file that ffprobe or Pillow refuses gives facts with `probe_error`, not an exception.
 
     :raises MediaUnreadableError: the path is missing, a link, not a plain file, or not readable
     :raises MediaToolError: ffprobe is missing or ran out of time; trying again may work
@@ -32,9 +32,12 @@ def inspect_descriptor(fd: int) -> MediaFacts:
     """
     size_bytes = os.fstat(fd).st_size
     container = sniff(read_at(fd, 0, HEAD_BYTES))
+    if container in IMAGE_CONTAINERS:
+        from reelflow.media.images import measure_image  # few files are images: Pillow loads slowly
+
+        return MediaFacts(container, "image", size_bytes, **measure_image(fd))
     if container not in VIDEO_EXTENSIONS:
-        kind = "image" if container in IMAGE_CONTAINERS else "other"
-        return MediaFacts(container=container, kind=kind, size_bytes=size_bytes)
+        return MediaFacts(container=container, kind="other", size_bytes=size_bytes)
     walk = walk_container(partial(read_at, fd), size_bytes, container)
     return MediaFacts(
         container=container,

@@ -1,13 +1,13 @@
-"""Finishing a post: delete the source that nothing needs any more, and announce it once."""
+"""Finishing a post: delete the files that nothing needs any more, and announce it once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from reelflow.domain.post import DONE
-from reelflow.ledger import posts, publications
+from reelflow.ledger import photo_images, posts, publications
 from reelflow.ledger.models import Media, Post
 from reelflow.services.workspace import Workspace
 
@@ -26,26 +26,29 @@ class Announcement:
 
 
 def clean_up_files(workspace: Workspace, post_id: int) -> bool:
-    """Delete the post's source once every post on it is done; its thumbnail stays.
+    """Delete each file of the post once every post on it is done; its thumbnail stays.
 
-    :return: whether the source is gone now
+    :return: whether all its files are gone now
     """
     with workspace.ledger.read() as session:
         post = posts.get(session, post_id)
-        media = post.media
-        states = session.scalars(select(Post.state).where(Post.media_id == media.id)).all()
+        left = [m for m in photo_images.media_of(session, post) if m.deleted_at is None]
+        free = [media for media in left if _is_free(session, media)]
     if post.source_settled_at is not None:
         return True
-    if media.deleted_at is None:
-        if not DONE.issuperset(states):
-            return False
+    for media in free:
         workspace.folders.delete_source(media.source_path)
+    now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        now = workspace.ledger.now()
-        row = session.get_one(Media, media.id)
-        row.deleted_at = row.deleted_at or now
-        session.get_one(Post, post_id).source_settled_at = now
-    return True
+        for media in free:
+            session.get_one(Media, media.id).deleted_at = now
+        if len(free) == len(left):
+            session.get_one(Post, post_id).source_settled_at = now
+    return len(free) == len(left)
+
+
+def _is_free(session: Session, media: Media) -> bool:
+    return all(post.state in DONE for post in photo_images.posts_with(session, media.id))
 
 
 def announcement(workspace: Workspace, post_id: int) -> Announcement | None:

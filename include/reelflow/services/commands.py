@@ -15,10 +15,10 @@ from reelflow.domain.post import (
     check_command,
 )
 from reelflow.domain.publication import PublicationState
-from reelflow.exceptions import IllegalTransitionError, MediaUnreadableError
-from reelflow.ledger import posts, publications
+from reelflow.exceptions import IllegalTransitionError
+from reelflow.ledger import photo_images, posts, publications
 from reelflow.ledger.models import Post
-from reelflow.services.prepare import UNREAD_SIDECAR
+from reelflow.services.rejection import UNREAD_SIDECAR, bring_back
 from reelflow.services.workspace import Workspace
 
 
@@ -100,14 +100,15 @@ def retry(workspace: Workspace, post_id: int, *, actor: str) -> Post:
     with workspace.ledger.read() as session:
         post = posts.get(session, post_id)
         _check_retry(post)
-    _bring_source_back(workspace, post)
+    bring_back(workspace, post)
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
         _check_retry(post)
         if post.state is PostState.REJECTED:
-            post.media.validated_at = None
             post.media.violations = None
+            for media in photo_images.media_of(session, post):
+                media.validated_at = None
         post.upload_failures = 0
         post.publications_forgiven = publications.count(session, post_id)
         _make_ready(session, post, now=now, actor=actor, why="tried again by hand")
@@ -137,17 +138,3 @@ def _make_ready(session: Session, post: Post, *, now: datetime, actor: str, why:
     posts.move(session, post.id, PostState.READY, now=now, actor=actor, why=why)
     post.rescheduled_because = None
     post.claimed_by = post.claimed_until = None
-
-
-def _bring_source_back(workspace: Workspace, post: Post) -> None:
-    media = post.media
-    source = media.source_path
-    if source.startswith("quarantine/"):
-        source = f"media/{media.id}{workspace.folders.path(source).suffix}"
-        workspace.folders.bring_back(media.source_path, source)
-    if not workspace.folders.path(source).exists():
-        raise MediaUnreadableError(
-            f"the file of post {post.id} ({media.file_name}) is gone: put it into the inbox again"
-        )
-    with workspace.ledger.write() as session:
-        posts.get(session, post.id).media.source_path = source

@@ -9,6 +9,7 @@ from reelflow.domain.post import PrivacyLevel
 from reelflow.ledger.models import Post
 from reelflow.tiktok.models import CreatorInfo
 
+NO_PRIVACY: Final = "no_privacy"
 PRIVACY_NOT_OFFERED: Final = "privacy_not_offered"
 PRIVATE_BRANDED_CONTENT: Final = "private_branded_content"
 

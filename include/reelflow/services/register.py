@@ -1,38 +1,48 @@
-"""Registering: makes a post of each new file in the inbox, and moves the file out of it.
+"""Registering: makes a post of each new file or photo folder in the inbox, and empties that.
 
-The row is committed first, then the file is moved; a crash in between is finished by the next run.
+The rows of a post are committed at once and first, then its files are moved; a crash in between
+is finished by the next run.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import zip_longest
 from pathlib import PurePath
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from reelflow.domain.post import PostState
+from reelflow.domain.photos import natural_order, wished_order
+from reelflow.domain.post import PostKind, PostState
 from reelflow.domain.schedule import NormalRun
-from reelflow.domain.sidecar import SIDECAR_MAX_BYTES, PostFields, parse_sidecar
+from reelflow.domain.sidecar import (
+    SIDECAR_MAX_BYTES,
+    PhotoFields,
+    PostFields,
+    VideoFields,
+    parse_sidecar,
+)
 from reelflow.exceptions import (
     LedgerLockedError,
     MediaUnreadableError,
     ReelflowError,
     SidecarError,
 )
-from reelflow.ledger import accounts, audit, batches, posts
+from reelflow.ledger import accounts, audit, batches, photo_images, posts
 from reelflow.ledger.models import Account, Media, Post
-from reelflow.media.digest import sha256_file
 from reelflow.media.source import open_source, read_at
-from reelflow.services.prepare import NO_PRIVACY, UNREAD_SIDECAR, try_quarantine
+from reelflow.services.inbox import displayed, report_waiting, waiting_inbox
+from reelflow.services.moves import finish_move
+from reelflow.services.preflight import NO_PRIVACY
+from reelflow.services.rejection import UNREAD_SIDECAR
 from reelflow.services.workspace import Workspace
-from reelflow.storage.local import InboxFile
+from reelflow.storage.local import InboxFile, InboxFolder
 
 log = logging.getLogger(__name__)
 
@@ -42,48 +52,40 @@ NO_PRIVACY_FIX = (
     "for its inbox with `reelflow accounts set {account} --inbox-privacy LEVEL`"
 )
 
-
-def waiting_inbox_files(workspace: Workspace) -> list[InboxFile]:
-    """Return the quiet files of known accounts that no row stands for yet."""
-    ledger = workspace.ledger
-    with ledger.read() as session:
-        names = [account.name for account in accounts.list_all(session)]
-        unmoved = select(Media.inbox_path, Media.inbox_inode).where(Media.moved_at.is_(None))
-        known = {(path, inode) for path, inode in session.execute(unmoved)}
-    files = workspace.folders.quiet_files(
-        names,
-        now_s=ledger.now().timestamp(),
-        quiet_s=workspace.rules.inbox_quiet.total_seconds(),
-    )
-    return _in_turn([file for file in files if (file.inbox_path, file.inode) not in known])
+_Fields = TypeVar("_Fields", bound=PostFields)
 
 
-def unknown_folders(workspace: Workspace) -> list[str]:
-    """Return the inbox folders that belong to no account; their files wait."""
-    with workspace.ledger.read() as session:
-        names = {account.name for account in accounts.list_all(session)}
-    return [name for name in workspace.folders.account_folders() if name not in names]
+@dataclass(frozen=True)
+class _Wish:
+    """What a file or folder of the inbox wants to be.
+
+    :param files: of the post, in its order
+    :param refusal: why its sidecar cannot be understood, if so; the fields are none of it then
+    """
+
+    files: Sequence[InboxFile]
+    fields: PostFields
+    refusal: SidecarError | None = None
 
 
 def register_inbox(workspace: Workspace, *, run: NormalRun, actor: str) -> list[int]:
-    """Make a post of every waiting inbox file, then move the file out of the inbox.
+    """Make a post of all that waits in the inbox, then move its files out of it.
 
     :return: the ids of the new posts
     """
-    _report_waiting_folders(workspace)
+    report_waiting(workspace)
     registered = (
-        _try_register(workspace, file, run=run, actor=actor)
-        for file in waiting_inbox_files(workspace)
+        _try_register(workspace, found, run=run, actor=actor) for found in waiting_inbox(workspace)
     )
     return [post_id for post_id in registered if post_id is not None]
 
 
 def _try_register(
-    workspace: Workspace, file: InboxFile, *, run: NormalRun, actor: str
+    workspace: Workspace, found: InboxFile | InboxFolder, *, run: NormalRun, actor: str
 ) -> int | None:
-    """Register one file; one that nobody foresaw is logged, and stops no other."""
+    """Register one post; one that nobody foresaw is logged, and stops no other."""
     try:
-        return _register(workspace, file, run=run, actor=actor)
+        return _register(workspace, found, run=run, actor=actor)
     except LedgerLockedError:
         raise  # no matter of this file: every other would wait as long
     except (ReelflowError, OSError, ValueError, OverflowError, SQLAlchemyError) as exc:
@@ -91,132 +93,120 @@ def _try_register(
         log.exception(
             "%s cannot be registered and stays in the inbox (%s): put it in again under a plain "
             "name, with `touch`ed times",
-            _displayed(str(file.path.relative_to(workspace.folders.root))),
+            displayed(str(found.path.relative_to(workspace.folders.root))),
             type(exc).__name__,
         )
         return None
 
 
-def _report_waiting_folders(workspace: Workspace) -> None:
-    unknown = unknown_folders(workspace)
-    for name in workspace.folders.account_folders():
-        if name in unknown:
-            log.warning(
-                "inbox/%s belongs to no account, so its files wait: `reelflow accounts add` adds "
-                "one",
-                _displayed(name),
-            )
-        elif workspace.folders.is_closed(name):
-            log.warning(
-                "inbox/%s may not be read and written by user %d, so its files wait: change its "
-                "owner or mode",
-                _displayed(name),
-                os.getuid(),
-            )
-        else:
-            _report_lonely_sidecars(workspace, name)
-
-
-def _report_lonely_sidecars(workspace: Workspace, account: str) -> None:
-    """Say which sidecars wait, so that an old one is no surprise to a later file of its name."""
-    lonely = workspace.folders.lonely_sidecars(
-        account,
-        now_s=workspace.ledger.now().timestamp(),
-        quiet_s=workspace.rules.inbox_quiet.total_seconds(),
-    )
-    for name in lonely:
-        log.warning(
-            "inbox/%s/%s has no file beside it and waits for one: delete it unless its file is "
-            "still to come",
-            account,
-            _displayed(name),
-        )
-
-
-def _register(workspace: Workspace, file: InboxFile, *, run: NormalRun, actor: str) -> int | None:
-    """Register one file; None when another run was faster, or somebody writes to it again."""
-    refusal: SidecarError | None = None
+def _register(
+    workspace: Workspace, found: InboxFile | InboxFolder, *, run: NormalRun, actor: str
+) -> int | None:
+    """Register one post; None when another run was faster, or somebody writes to it again."""
+    wish = _photo_wish(found) if isinstance(found, InboxFolder) else _video_wish(found)
     try:
-        fields = _read_sidecar(file)
-    except SidecarError as exc:
-        fields, refusal = PostFields(), exc
-    try:
-        post = _write_rows(workspace, file, fields, refusal, run=run, actor=actor)
+        post_id = _write_rows(workspace, found, wish, run=run, actor=actor)
     except IntegrityError:
         # PostgreSQL lets two runs look at once; the second to write finds the first one's row.
         with workspace.ledger.read() as session:
-            if workspace.folders.holds(file) and not _known(session, file):
+            if workspace.folders.holds(found) and not _known(session, found):
                 raise
         return None
-    if post is None:
-        return None
-    _finish_move(workspace, post.media_id, actor=actor)
-    return post.id
+    if post_id is not None:
+        finish_move(workspace, post_id, actor=actor)
+    return post_id
+
+
+def _video_wish(file: InboxFile) -> _Wish:
+    try:
+        return _Wish(file.files, _read_sidecar(file, VideoFields))
+    except SidecarError as exc:
+        return _Wish(file.files, VideoFields(), exc)
+
+
+def _photo_wish(folder: InboxFolder) -> _Wish:
+    files = sorted(folder.files, key=lambda file: natural_order(file.path.name))
+    try:
+        fields = _read_sidecar(folder, PhotoFields)
+        if fields.images is not None:
+            names = [file.path.name for file in files]
+            files = [files[place] for place in wished_order(names, fields.images)]
+        if fields.cover_index >= len(files):
+            raise ValueError(
+                f"cover_index is {fields.cover_index}, but the folder holds {len(files)} images, "
+                "the first of which is number 0"
+            )
+    except SidecarError as exc:
+        return _Wish(files, PhotoFields(), exc)
+    except ValueError as exc:
+        refusal = SidecarError(f"the sidecar cannot be used: {displayed(str(exc))}")
+        return _Wish(files, PhotoFields(), refusal)
+    return _Wish(files, fields)
+
+
+def _read_sidecar(found: InboxFile | InboxFolder, kind: type[_Fields]) -> _Fields:
+    if found.sidecar is None:
+        return kind()
+    try:
+        with open_source(found.sidecar) as descriptor:
+            data = read_at(descriptor, 0, SIDECAR_MAX_BYTES + 1)
+    except MediaUnreadableError as exc:
+        raise SidecarError(f"the sidecar cannot be read: {displayed(str(exc))}") from exc
+    except OSError as exc:
+        raise SidecarError(f"the sidecar cannot be read: {exc.strerror}") from exc
+    return parse_sidecar(data, kind)
 
 
 def _write_rows(
     workspace: Workspace,
-    file: InboxFile,
-    fields: PostFields,
-    refusal: SidecarError | None,
+    found: InboxFile | InboxFolder,
+    wish: _Wish,
     *,
     run: NormalRun,
     actor: str,
-) -> Post | None:
+) -> int | None:
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        if not workspace.folders.holds(file) or _known(session, file):
+        if not workspace.folders.holds(found) or _known(session, found):
             return None
-        account = accounts.by_name(session, file.account)
-        media = _new_media(file, now=now)
-        session.add(media)
-        post = _new_post(account, media, fields, now=now)
+        account = accounts.by_name(session, found.account)
+        files = [_new_media(file, now=now) for file in wish.files]
+        session.add_all(files)
+        post = _new_post(account, files[0], wish.fields, now=now)
         session.add(post)
         session.flush()
-        if refusal is not None:
-            _refuse(post, refusal)
-        _explain_start(session, post, account, now=now, actor=actor)
-        joins = post.state is not PostState.HELD and fields.publish_at is None
+        if post.kind is PostKind.PHOTO:
+            photo_images.add(session, post.id, [media.id for media in files])
+        if wish.refusal is not None:
+            _refuse(post, wish.refusal, displayed(found.path.name))
+        _explain_start(session, post, found, now=now, actor=actor)
+        joins = post.state is not PostState.HELD and post.publish_at is None
         if joins and len(batches.post_ids(session, run.run_id)) < workspace.rules.batch_size:
             batches.append(session, run.run_id, [post.id], now=now)
             posts.claim(session, [post.id], run_id=run.run_id, now=now, claim=workspace.rules.claim)
-    return post
+        return post.id
 
 
-def _refuse(post: Post, refusal: SidecarError) -> None:
+def _refuse(post: Post, refusal: SidecarError, name: str) -> None:
     """Let a new post start as REJECTED, so that no crash can post it without its sidecar."""
-    name = post.media.file_name
+    what = "folder" if post.kind is PostKind.PHOTO else "file"
     violation = {
         "rule": UNREAD_SIDECAR,
         "value": str(refusal),
         "limit": "a JSON object with the fields of a post",
-        "fix": f"correct {name}.json and put file and sidecar into the inbox again",
+        "fix": f"correct {name}.json and put {what} and sidecar into the inbox again",
     }
     post.media.violations = [violation]
     post.state = PostState.REJECTED
     post.reason, post.reason_code, post.fix = str(refusal), UNREAD_SIDECAR, violation["fix"]
 
 
-def _known(session: Session, file: InboxFile) -> bool:
-    same = select(Media.id).where(
-        Media.moved_at.is_(None),
-        Media.inbox_path == file.inbox_path,
-        Media.inbox_inode == file.inode,
+def _known(session: Session, found: InboxFile | InboxFolder) -> bool:
+    inodes = {file.inbox_path: file.inode for file in found.files}
+    unmoved = select(Media.inbox_path, Media.inbox_inode).where(
+        Media.moved_at.is_(None), Media.inbox_path.in_(inodes)
     )
-    return session.scalar(same) is not None
-
-
-def _read_sidecar(file: InboxFile) -> PostFields:
-    if file.sidecar is None:
-        return PostFields()
-    try:
-        with open_source(file.sidecar) as descriptor:
-            data = read_at(descriptor, 0, SIDECAR_MAX_BYTES + 1)
-    except MediaUnreadableError as exc:
-        raise SidecarError(f"the sidecar cannot be read: {_displayed(str(exc))}") from exc
-    except OSError as exc:
-        raise SidecarError(f"the sidecar cannot be read: {exc.strerror}") from exc
-    return parse_sidecar(data)
+    return any(inodes[path] == inode for path, inode in session.execute(unmoved))
 
 
 def _new_media(file: InboxFile, *, now: datetime) -> Media:
@@ -226,7 +216,7 @@ def _new_media(file: InboxFile, *, now: datetime) -> Media:
         extension = ""
     return Media(
         id=media_id,
-        file_name=_displayed(file.path.name),
+        file_name=_file_name(file),
         inbox_path=file.inbox_path,
         inbox_inode=file.inode,
         source_path=f"media/{media_id}{extension}",
@@ -236,150 +226,49 @@ def _new_media(file: InboxFile, *, now: datetime) -> Media:
     )
 
 
-def _displayed(name: str) -> str:
-    """Return a file name that can be stored and shown: no control characters, valid Unicode."""
-    shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown)[
-        :255
-    ]
+def _file_name(file: InboxFile) -> str:
+    """Return what people call a file, an image with its folder; what is too long loses of that."""
+    name = displayed(file.path.name)
+    folder = displayed(file.folder or "")[: max(0, 254 - len(name))]
+    return f"{folder}/{name}" if folder else name
 
 
 def _new_post(account: Account, media: Media, fields: PostFields, *, now: datetime) -> Post:
     privacy = fields.privacy_level or account.inbox_privacy_level
     # A draft gets its privacy from the creator, in the app (inbox/video/init takes no post_info).
     held = privacy is None and fields.mode == "direct"
+    columns = {**fields.columns(), "privacy_level": privacy}
     return Post(
         account=account,
         media=media,
+        kind=PostKind.PHOTO if isinstance(fields, PhotoFields) else PostKind.VIDEO,
         state=PostState.HELD if held else PostState.READY,
         state_since=now,
         reason_code=NO_PRIVACY if held else None,
         reason=NO_PRIVACY_REASON if held else "found in the inbox",
-        privacy_level=privacy,
         due_at=fields.publish_at or now,
         created_at=now,
         slot=0,
         fencing_token=0,
         upload_failures=0,
         publications_forgiven=0,
-        **fields.model_dump(exclude={"privacy_level"}),
+        **columns,
     )
 
 
 def _explain_start(
-    session: Session, post: Post, account: Account, *, now: datetime, actor: str
+    session: Session, post: Post, found: InboxFile | InboxFolder, *, now: datetime, actor: str
 ) -> None:
+    account = post.account.name
     if post.state is PostState.HELD:
-        post.fix = NO_PRIVACY_FIX.format(post_id=post.id, account=account.name)
+        post.fix = NO_PRIVACY_FIX.format(post_id=post.id, account=account)
+    count = len(found.files)
+    images = f" ({count} images)" if post.kind is PostKind.PHOTO else ""
     audit.record(
         session,
         post_id=post.id,
         at=now,
         actor=actor,
         to_state=post.state,
-        why=f"registered from inbox/{account.name}/{post.media.file_name}: {post.reason}",
+        why=f"registered from inbox/{account}/{displayed(found.path.name)}{images}: {post.reason}",
     )
-
-
-def _remember_content(workspace: Workspace, post_id: int) -> None:
-    """Hash a held post's file now, so that the same bytes with a privacy level can complete it."""
-    with workspace.ledger.read() as session:
-        post = posts.get(session, post_id)
-        source = workspace.folders.path(post.media.source_path)
-    if not source.is_file() or source.is_symlink():
-        return
-    sha256 = sha256_file(source)
-    with workspace.ledger.write() as session:
-        post = posts.get(session, post_id, lock=True)
-        twins = posts.with_content(
-            session, account_id=post.account_id, sha256=sha256, but_not=post_id
-        )
-        post.media.sha256 = sha256
-        if not twins:
-            post.sha256 = sha256
-
-
-def _try_remember_content(workspace: Workspace, post_id: int) -> None:
-    try:
-        _remember_content(workspace, post_id)
-    except (OSError, ReelflowError) as exc:
-        log.error("the file of post %d cannot be read yet: %s", post_id, exc)
-
-
-def finish_moves(workspace: Workspace, *, actor: str) -> None:
-    """Finish what a crash between registering a file and moving it left undone."""
-    with workspace.ledger.read() as session:
-        unmoved = session.scalars(select(Media.id).where(Media.moved_at.is_(None))).all()
-    for media_id in unmoved:
-        _finish_move(workspace, media_id, actor=actor)
-
-
-def _finish_move(workspace: Workspace, media_id: str, *, actor: str) -> None:
-    """Take a registered file out of the inbox, and do what its post's state asks for."""
-    with workspace.ledger.read() as session:
-        media = session.get_one(Media, media_id)
-    try:
-        taken = workspace.folders.take(
-            media.inbox_path,
-            media.source_path,
-            inode=media.inbox_inode,
-            size_bytes=media.size_bytes,
-            mtime_ns=media.mtime_ns,
-        )
-    except (OSError, ReelflowError) as exc:
-        _postpone_move(workspace, media, exc)
-        return
-    now = workspace.ledger.now()
-    with workspace.ledger.write() as session:
-        session.get_one(Media, media_id).moved_at = now
-        if not taken:
-            _cancel_vanished(session, media_id, now=now, actor=actor)
-        found = session.scalars(select(Post).where(Post.media_id == media_id)).all()
-        for post in found:
-            post.rescheduled_because = None  # of a move that failed before
-    for post in found if taken else ():
-        if post.state is PostState.REJECTED:
-            try_quarantine(workspace, post.id)
-        elif post.state is PostState.HELD:
-            _try_remember_content(workspace, post.id)
-
-
-def _cancel_vanished(session: Session, media_id: str, *, now: datetime, actor: str) -> None:
-    session.get_one(Media, media_id).deleted_at = now
-    lost = session.scalars(
-        select(Post).where(
-            Post.media_id == media_id, Post.state.in_((PostState.HELD, PostState.READY))
-        )
-    ).all()
-    for post in lost:
-        posts.move(
-            session,
-            post.id,
-            PostState.CANCELLED,
-            now=now,
-            actor=actor,
-            why="its file left the inbox, or changed, before it could be taken",
-            fix="put the file into the inbox again",
-        )
-
-
-def _postpone_move(workspace: Workspace, media: Media, exc: OSError | ReelflowError) -> None:
-    """Let one file that cannot be moved wait, without stopping the others."""
-    why = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
-    trouble = f"{media.file_name} cannot be moved out of the inbox: {why}"
-    log.error("%s; it is tried again", trouble)
-    next_try = workspace.ledger.now() + workspace.rules.unreachable_retry
-    with workspace.ledger.write() as session:
-        for post in session.scalars(select(Post).where(Post.media_id == media.id)):
-            if post.state is PostState.READY:
-                post.due_at = max(post.due_at, next_try)
-                post.rescheduled_because = f"next try at {post.due_at:%H:%M:%S} UTC: {trouble}"
-
-
-def _in_turn(files: Sequence[InboxFile]) -> list[InboxFile]:
-    """Return the files so that each account's first comes before any account's second."""
-    by_account: dict[str, list[InboxFile]] = {}
-    for file in files:
-        by_account.setdefault(file.account, []).append(file)
-    rounds = zip_longest(*by_account.values())
-    return [file for turn in rounds for file in turn if file is not None]

@@ -75,22 +75,27 @@ def postpone(workspace: Workspace, post_id: int, exc: ReelflowError, *, actor: s
 
 
 def source_path(workspace: Workspace, post: Post) -> Path:
-    """Return where the post's source lies.
+    """Return where the post's video lies, as :func:`media_path` finds it."""
+    return media_path(workspace, post.media, post_id=post.id)
+
+
+def media_path(workspace: Workspace, media: Media, *, post_id: int) -> Path:
+    """Return where one of the post's files lies.
 
     The ledger is read again when the source is not where it was: another stage may have moved it.
 
     :raises MediaUnreadableError: it is gone
     """
-    path = workspace.folders.path(post.media.source_path)
+    path = workspace.folders.path(media.source_path)
     if path.exists():
         return path
     with workspace.ledger.read() as session:
-        again = posts.get(session, post.id)
-    path = workspace.folders.path(again.media.source_path)
+        again = session.get_one(Media, media.id)
+    path = workspace.folders.path(again.source_path)
     if path.exists():
         return path
     raise MediaUnreadableError(
-        f"the source of post {post.id} ({post.media.file_name}) is gone from the data folder: "
+        f"the source of post {post_id} ({media.file_name}) is gone from the data folder: "
         "put the file into the inbox again"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import stat
@@ -26,6 +27,11 @@ def write_text_atomically(path: Path, text: str) -> None:
         part.unlink(missing_ok=True)
         _raise_if_full(exc, path)
         raise
+
+
+def write_json_atomically(path: Path, value: object) -> None:
+    """Write a value as JSON that people can read, as :func:`write_text_atomically` writes."""
+    write_text_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def file_identity(status: os.stat_result) -> tuple[int, int, int]:

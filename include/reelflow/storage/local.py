@@ -5,51 +5,50 @@ Names from users never become paths here: a file gets a name of ours when it lea
 
 from __future__ import annotations
 
-import errno
-import json
 import os
 import shutil
 import stat
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from reelflow.exceptions import ConfigurationError, MediaUnreadableError
-from reelflow.storage.files import file_identity, move, status_at, write_text_atomically
+from reelflow.storage import inbox
+from reelflow.storage.files import file_identity, move, status_at, write_json_atomically
+from reelflow.storage.inbox import (
+    SIDECAR_SUFFIX,
+    InboxFile,
+    InboxFolder,
+    sidecar_identity,
+    sidecar_of,
+    status_of_sidecar,
+)
 
-SIDECAR_SUFFIX: Final = ".json"
+__all__ = ["InboxFile", "InboxFolder", "LocalFolders", "Taking"]
+
 _FOLDERS: Final = ("inbox", "media", "thumbnails", "quarantine", "work")
 
 
 @dataclass(frozen=True)
-class InboxFile:
-    """A file in the inbox, with its sidecar if it has one.
+class Taking:
+    """A file to take out of the inbox: where it lies, where it goes, and which file it must be.
 
-    :param account: name of the account's folder it lies in
-    :param inode: with size and mtime, which file it is, so that a path used again is another file;
-        as :func:`~reelflow.storage.files.file_identity` gives them
-    :param sidecar_identity: inode, size in bytes and change time in ns of the sidecar
+    :param inbox_path: as :attr:`InboxFile.inbox_path` gives it
+    :param target: a unique name of ours, relative to the data folder
     """
 
-    account: str
-    path: Path
-    sidecar: Path | None
+    inbox_path: str
+    target: str
     inode: int
     size_bytes: int
     mtime_ns: int
-    sidecar_identity: tuple[int, int, int] | None = None
 
-    @property
-    def inbox_path(self) -> str:
-        """Where it lies, relative to the inbox, as the ledger keeps it.
-
-        The name is percent-encoded: names are bytes, and not all bytes can be stored as text.
-        """
-        return f"{self.account}/{quote_from_bytes(os.fsencode(self.path.name), safe='')}"
+    def is_it(self, status: os.stat_result) -> bool:
+        """Whether what lies there is that file, and nobody has written to it."""
+        return file_identity(status) == (self.inode, self.size_bytes, self.mtime_ns)
 
 
 class LocalFolders:
@@ -121,62 +120,44 @@ class LocalFolders:
         :param now_s: the machine's time, seconds since 1970
         :param quiet_s: how long file and sidecar must both have been left alone
         """
-        found: list[InboxFile] = []
-        for account in accounts:
-            found.extend(self._quiet_in(account, now_s - quiet_s))
-        return found
+        return [
+            file
+            for account in accounts
+            if not self.is_closed(account)
+            for file in inbox.quiet_files(self.inbox / account, now_s - quiet_s)
+        ]
 
-    def _quiet_in(self, account: str, quiet_since_s: float) -> Iterator[InboxFile]:
-        if self.is_closed(account):
-            return
-        folder = self.inbox / account
-        entries = _listing(folder)
-        for name, status in sorted(entries.items()):
-            if name.startswith(".") or stat.S_ISDIR(status.st_mode):
-                continue
-            if name.endswith(SIDECAR_SUFFIX):
-                continue
-            sidecar = entries.get(name + SIDECAR_SUFFIX)
-            if sidecar is not None and stat.S_ISDIR(sidecar.st_mode):
-                sidecar = None
-            # ctime, because a copy that keeps its source's mtime looks old while it grows.
-            newest = max(status.st_ctime, sidecar.st_ctime if sidecar else 0.0)
-            if newest > quiet_since_s:
-                continue
-            inode, size_bytes, mtime_ns = file_identity(status)
-            yield InboxFile(
-                account=account,
-                path=folder / name,
-                sidecar=folder / (name + SIDECAR_SUFFIX) if sidecar else None,
-                inode=inode,
-                size_bytes=size_bytes,
-                mtime_ns=mtime_ns,
-                sidecar_identity=_sidecar_identity(sidecar),
-            )
+    def quiet_folders(
+        self, accounts: Sequence[str], *, now_s: float, quiet_s: float
+    ) -> list[InboxFolder]:
+        """Return the photo folders in which nobody has done anything for a while.
+
+        A hidden folder is left alone, so a program may fill ``.name`` and rename it. The times are
+        those of :meth:`quiet_files`.
+        """
+        return [
+            folder
+            for account in accounts
+            if not self.is_closed(account)
+            for folder in inbox.quiet_folders(self.inbox / account, now_s - quiet_s)
+        ]
 
     def lonely_sidecars(self, account: str, *, now_s: float, quiet_s: float) -> list[str]:
-        """Return the names of quiet sidecars whose file is not there, sorted."""
-        entries = _listing(self.inbox / account)
-        plain = {name: at for name, at in entries.items() if not stat.S_ISDIR(at.st_mode)}
-        return sorted(
-            name
-            for name, status in plain.items()
-            if name.endswith(SIDECAR_SUFFIX) and not name.startswith(".")
-            if name.removesuffix(SIDECAR_SUFFIX) not in plain
-            if status.st_ctime <= now_s - quiet_s
-        )
+        """Return the names of quiet sidecars beside which nothing lies, sorted."""
+        return inbox.lonely_sidecars(self.inbox / account, now_s - quiet_s)
 
-    def holds(self, file: InboxFile) -> bool:
-        """Whether file and sidecar still are those very files, and nobody has written to them.
+    def holds(self, found: InboxFile | InboxFolder) -> bool:
+        """Whether all is as it was found: the very files and sidecar, and nobody wrote to them.
 
         A sidecar that came, went or changed since the listing is none that was read.
         """
-        status = status_at(file.path)
-        if status is None or not _is_file(
-            status, inode=file.inode, size_bytes=file.size_bytes, mtime_ns=file.mtime_ns
-        ):
+        if isinstance(found, InboxFolder):
+            return inbox.folder_at(found.path) == found
+        status = status_at(found.path)
+        same = (found.inode, found.size_bytes, found.mtime_ns)
+        if status is None or file_identity(status) != same:
             return False
-        return _sidecar_identity(_status_of_sidecar(file.path)) == file.sidecar_identity
+        return sidecar_identity(status_of_sidecar(found.path)) == found.sidecar_identity
 
     def take(
         self, inbox_path: str, target: str, *, inode: int, size_bytes: int, mtime_ns: int
@@ -190,24 +171,55 @@ class LocalFolders:
         :param inode: with size and modification time, which file it must be
         :return: False when that file is neither in the inbox nor taken already
         """
-        account, _, quoted = inbox_path.partition("/")
-        source = self.inbox / account / os.fsdecode(unquote_to_bytes(quoted))
-        destination = self.path(target)
+        file = Taking(inbox_path, target, inode, size_bytes, mtime_ns)
+        if not self._take_one(file):
+            return False
+        source = inbox.source_in(self.inbox, inbox_path)
+        # A new file of the same name keeps its own sidecar.
+        if status_at(source) is None:
+            self._move_sidecar(source, self.path(target))
+        return True
+
+    def take_photos(self, images: Sequence[Taking]) -> bool:
+        """Move the images of one folder, and its sidecar, out of the inbox; the folder goes.
+
+        When one of them is not there any more, none is taken; but once a crash has left them half
+        taken, the rest follows, so that it does not become another post.
+
+        :return: False when one of them is neither in the inbox nor taken already
+        """
+        if not all(self._can_take(image) for image in images) and not any(
+            status_at(self.path(image.target)) for image in images
+        ):
+            return False
+        taken = [self._take_one(image) for image in images]
+        folder = inbox.source_in(self.inbox, images[0].inbox_path).parent
+        # What came meanwhile is another post, which keeps folder and sidecar.
+        if inbox.remove_emptied(folder):
+            self._move_sidecar(folder, self.path(images[0].target))
+        return all(taken)
+
+    def _can_take(self, file: Taking) -> bool:
+        if status_at(self.path(file.target)) is not None:
+            return True
+        status = status_at(inbox.source_in(self.inbox, file.inbox_path))
+        return status is not None and file.is_it(status)
+
+    def _take_one(self, file: Taking) -> bool:
+        source, destination = inbox.source_in(self.inbox, file.inbox_path), self.path(file.target)
         status = status_at(source)
-        wanted = status is not None and _is_file(
-            status, inode=inode, size_bytes=size_bytes, mtime_ns=mtime_ns
-        )
+        wanted = status is not None and file.is_it(status)
         if status_at(destination) is None:
             moved = wanted and move(source, destination, scratch=self.work)
-            if not moved and status_at(destination) is None:
-                return False
-        elif wanted:
+            return moved or status_at(destination) is not None
+        if wanted:
             source.unlink(missing_ok=True)  # a copy between disks died before it deleted
-        sidecar = _status_of_sidecar(source)
-        # A new file of the same name keeps its own sidecar.
-        if status_at(source) is None and sidecar is not None and not stat.S_ISDIR(sidecar.st_mode):
-            move(_sidecar_of(source), _sidecar_of(destination), scratch=self.work)
         return True
+
+    def _move_sidecar(self, source: Path, destination: Path) -> None:
+        sidecar = status_of_sidecar(source)
+        if sidecar is not None and not stat.S_ISDIR(sidecar.st_mode):
+            move(sidecar_of(source), sidecar_of(destination), scratch=self.work)
 
     def set_aside(
         self, source: str, *, account: str, post_id: int, reason: dict[str, object]
@@ -222,24 +234,58 @@ class LocalFolders:
         target = f"quarantine/{account}/{post_id}{extension}"
         destination = self.path(target)
         destination.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        reason_file = destination.with_name(f"{post_id}.reason{SIDECAR_SUFFIX}")
-        write_text_atomically(reason_file, json.dumps(reason, indent=2, ensure_ascii=False) + "\n")
+        write_json_atomically(self._reason_file(destination), reason)
         move(self.path(source), destination, scratch=self.work)
-        move(_sidecar_of(self.path(source)), _sidecar_of(destination), scratch=self.work)
+        move(sidecar_of(self.path(source)), sidecar_of(destination), scratch=self.work)
         return target
 
     def bring_back(self, quarantined: str, source: str) -> bool:
         """Move a file, and its sidecar, out of the quarantine; False when it is not there."""
         old = self.path(quarantined)
         moved = move(old, self.path(source), scratch=self.work)
-        move(_sidecar_of(old), _sidecar_of(self.path(source)), scratch=self.work)
-        old.with_name(f"{old.stem}.reason{SIDECAR_SUFFIX}").unlink(missing_ok=True)
+        move(sidecar_of(old), sidecar_of(self.path(source)), scratch=self.work)
+        self._reason_file(old).unlink(missing_ok=True)
         return moved
+
+    def set_photos_aside(
+        self, sources: Sequence[str], *, account: str, post_id: int, reason: dict[str, object]
+    ) -> list[str]:
+        """Move the images of a rejected photo post to a folder of their own in the quarantine.
+
+        Its sidecar and the file that says why lie beside that folder.
+
+        :return: where they lie now, in the same order, relative to the data folder
+        """
+        folder = f"quarantine/{account}/{post_id}"
+        self.path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_json_atomically(self._reason_file(self.path(folder)), reason)
+        targets = [
+            f"{folder}/{number:03d}{PurePosixPath(source).suffix}"
+            for number, source in enumerate(sources, 1)
+        ]
+        for source, target in zip(sources, targets, strict=True):
+            move(self.path(source), self.path(target), scratch=self.work)
+        move(sidecar_of(self.path(sources[0])), sidecar_of(self.path(folder)), scratch=self.work)
+        return targets
+
+    def bring_photos_back(self, quarantined: Sequence[str], sources: Sequence[str]) -> None:
+        """Move the images of a photo post, and its sidecar, out of the quarantine again."""
+        folder = self.path(quarantined[0]).parent
+        for old, source in zip(quarantined, sources, strict=True):
+            move(self.path(old), self.path(source), scratch=self.work)
+        move(sidecar_of(folder), sidecar_of(self.path(sources[0])), scratch=self.work)
+        self._reason_file(folder).unlink(missing_ok=True)
+        with suppress(OSError):  # something else lies there, or it is gone already
+            folder.rmdir()
+
+    @staticmethod
+    def _reason_file(quarantined: Path) -> Path:
+        return quarantined.with_name(f"{quarantined.stem}.reason{SIDECAR_SUFFIX}")
 
     def delete_source(self, source: str) -> None:
         """Delete a source and its sidecar; gone already is fine."""
         self.path(source).unlink(missing_ok=True)
-        _sidecar_of(self.path(source)).unlink(missing_ok=True)
+        sidecar_of(self.path(source)).unlink(missing_ok=True)
 
     def scratch_path(self, suffix: str = "") -> Path:
         """Return a path for a file that is not whole yet; a dead task's is deleted by a sweep."""
@@ -260,39 +306,3 @@ class LocalFolders:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-
-
-def _listing(folder: Path) -> dict[str, os.stat_result]:
-    """Return what lies in a folder; nothing when it is none, without what vanishes meanwhile."""
-    entries: dict[str, os.stat_result] = {}
-    try:
-        with os.scandir(folder) as listing:
-            for entry in listing:
-                with suppress(FileNotFoundError):
-                    entries[entry.name] = entry.stat(follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    return entries
-
-
-def _is_file(status: os.stat_result, *, inode: int, size_bytes: int, mtime_ns: int) -> bool:
-    return file_identity(status) == (inode, size_bytes, mtime_ns)
-
-
-def _sidecar_identity(status: os.stat_result | None) -> tuple[int, int, int] | None:
-    if status is None or stat.S_ISDIR(status.st_mode):
-        return None
-    return status.st_ino, status.st_size, status.st_ctime_ns
-
-
-def _sidecar_of(path: Path) -> Path:
-    return path.with_name(path.name + SIDECAR_SUFFIX)
-
-
-def _status_of_sidecar(path: Path) -> os.stat_result | None:
-    try:
-        return status_at(_sidecar_of(path))
-    except OSError as exc:
-        if exc.errno == errno.ENAMETOOLONG:  # so long a name has no room for a sidecar's
-            return None
-        raise

@@ -134,10 +134,10 @@ def test_text_with_a_video_name_is_called_text() -> None:
     ]
 
 
-def test_an_image_is_told_that_photo_posts_are_not_taken_from_single_files() -> None:
+def test_a_single_image_is_told_how_photos_become_a_post() -> None:
     found = publishing_violations(MediaFacts("jpeg", "image", 420), "clip.jpg")
     assert [v.rule for v in found] == ["photo"]
-    assert "photo posts are not taken from single files" in found[0].fix
+    assert "photos become a post when they lie in a folder of their own" in found[0].fix
 
 
 def test_a_truncated_file_shows_where_the_data_ends_and_what_was_declared() -> None:

@@ -13,7 +13,7 @@ from reelflow.domain.post import PostMode, PrivacyLevel
 from reelflow.domain.sidecar import (
     CAPTION_MAX_UTF16_UNITS,
     SIDECAR_MAX_BYTES,
-    PostFields,
+    VideoFields,
     parse_sidecar,
     utf16_units,
 )
@@ -22,13 +22,13 @@ from reelflow.exceptions import SidecarError
 CLAPPER = "\N{CLAPPER BOARD}"  # one character, two UTF-16 units
 
 
-def parse(**fields: Any) -> PostFields:
-    return parse_sidecar(json.dumps(fields).encode())
+def parse(**fields: Any) -> VideoFields:
+    return parse_sidecar(json.dumps(fields).encode(), VideoFields)
 
 
 def refusal(data: bytes) -> str:
     with pytest.raises(SidecarError) as refused:
-        parse_sidecar(data)
+        parse_sidecar(data, VideoFields)
     return str(refused.value)
 
 
@@ -38,7 +38,7 @@ def refusal_of(**fields: Any) -> str:
 
 def test_an_empty_sidecar_wishes_for_a_direct_post_now_and_chooses_no_privacy() -> None:
     fields = parse()
-    assert fields == PostFields()
+    assert fields == VideoFields()
     assert fields.privacy_level is None
     assert fields.publish_at is None
     assert fields.mode is PostMode.DIRECT
@@ -174,13 +174,13 @@ def test_what_is_no_json_object_in_utf8_is_refused(data: bytes) -> None:
 
 
 def test_a_byte_order_mark_from_an_editor_is_no_mistake() -> None:
-    assert parse_sidecar(b'\xef\xbb\xbf{"caption": "a"}').caption == "a"
+    assert parse_sidecar(b'\xef\xbb\xbf{"caption": "a"}', VideoFields).caption == "a"
 
 
 def test_a_sidecar_over_its_size_is_not_even_parsed() -> None:
     said = refusal(b" " * (SIDECAR_MAX_BYTES + 1))
     assert f"has {SIDECAR_MAX_BYTES + 1} bytes, at most {SIDECAR_MAX_BYTES} are read" in said
-    assert parse_sidecar(b"{}".ljust(SIDECAR_MAX_BYTES)) == PostFields()
+    assert parse_sidecar(b"{}".ljust(SIDECAR_MAX_BYTES), VideoFields) == VideoFields()
 
 
 def test_a_long_wrong_value_does_not_flood_the_message() -> None:
@@ -190,4 +190,4 @@ def test_a_long_wrong_value_does_not_flood_the_message() -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_give_fields_or_one_clear_error(data: bytes) -> None:
     with suppress(SidecarError):
-        assert isinstance(parse_sidecar(data), PostFields)
+        assert isinstance(parse_sidecar(data, VideoFields), VideoFields)

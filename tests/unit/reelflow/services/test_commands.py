@@ -17,7 +17,7 @@ from reelflow.exceptions import (
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Account, Post
 from reelflow.services import commands
-from reelflow.services.prepare import quarantine, reject
+from reelflow.services.rejection import quarantine, reject
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from tests.factories import Clock, read_post

@@ -17,7 +17,8 @@ from reelflow.ledger import audit
 from reelflow.ledger.models import Account, Post
 from reelflow.services import commands
 from reelflow.services.discover import find_new_uploads
-from reelflow.services.prepare import extract_metadata, generate_thumbnail, reject, validate
+from reelflow.services.prepare import extract_metadata, generate_thumbnail, validate
+from reelflow.services.rejection import reject
 from reelflow.services.sweep import expire_sessions
 from reelflow.services.workspace import Workspace
 from tests import media_files
@@ -170,7 +171,8 @@ def test_a_crash_between_rejecting_and_setting_aside_is_finished_by_the_sweep(
     aside = read_post(workspace, fresh.id).media.source_path
     workspace.folders.bring_back(aside, fresh.media.source_path)
     with workspace.ledger.write() as session:
-        session.get_one(Post, fresh.id).media.source_path = fresh.media.source_path
+        post = session.get_one(Post, fresh.id)
+        post.media.source_path, post.source_settled_at = fresh.media.source_path, None
 
     def ask(*_: str) -> Any:
         pytest.fail("nothing is settled here")

@@ -19,7 +19,8 @@ from reelflow.exceptions import StorageFullError
 from reelflow.ledger import audit, batches
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.discover import find_new_uploads, waiting_work
-from reelflow.services.register import finish_moves, register_inbox
+from reelflow.services.moves import finish_moves
+from reelflow.services.register import register_inbox
 from reelflow.services.stage import check_unchanged
 from reelflow.services.workspace import Workspace
 from reelflow.storage.local import InboxFile, LocalFolders
@@ -531,7 +532,7 @@ def test_a_sidecar_without_its_file_is_reported(
     drop(account, "old.mp4.json", b"{}")
     drop(account, "clip.mp4", sidecar={})
     register(workspace)
-    assert "inbox/acme/old.mp4.json has no file beside it" in caplog.text
+    assert "inbox/acme/old.mp4.json has no file or folder beside it" in caplog.text
     assert "clip.mp4.json" not in caplog.text
     assert inbox(workspace) == ["old.mp4.json"]
 

@@ -133,14 +133,14 @@ def test_hidden_files_folders_and_lonely_sidecars_are_left_alone(folders: LocalF
     assert quiet(folders) == []
 
 
-def test_quiet_sidecars_without_their_file_are_named(folders: LocalFolders) -> None:
+def test_quiet_sidecars_without_their_file_or_folder_are_named(folders: LocalFolders) -> None:
     put(folders, "a.mp4", sidecar=True)
     for name in ("b.mp4.json", "c.mp4.json", ".d.mp4.json"):
         put(folders, name)
     (folders.inbox / "acme" / "b.mp4").mkdir()
     (folders.inbox / "acme" / "e.mp4.json").mkdir()
     lonely = folders.lonely_sidecars("acme", now_s=LATER_S, quiet_s=10)
-    assert lonely == ["b.mp4.json", "c.mp4.json"]
+    assert lonely == ["c.mp4.json"]
     assert folders.lonely_sidecars("acme", now_s=0, quiet_s=10) == []
 
 

@@ -1,0 +1,134 @@
+"""Rejecting a post: its files go to the quarantine with the reasons, and back for a retry."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Final
+
+from reelflow.domain.media_facts import MediaFacts
+from reelflow.domain.post import PostKind, PostState
+from reelflow.exceptions import MediaUnreadableError, ReelflowError
+from reelflow.ledger import photo_images, posts
+from reelflow.ledger.models import Media, Post
+from reelflow.services.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+#: Why a post is REJECTED whose fields were never read, so that it may not go on as it is.
+UNREAD_SIDECAR: Final = "sidecar"
+
+
+def reject(
+    workspace: Workspace,
+    post_id: int,
+    violations: list[dict[str, str]],
+    *,
+    actor: str,
+    facts: Mapping[str, MediaFacts] | None = None,
+) -> None:
+    """Make a READY post REJECTED and move its files to the quarantine, beside the reasons.
+
+    One that another run rejected meanwhile keeps the reasons it was given first.
+
+    :param facts: what was measured of its files, by the id of each
+    """
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        post = posts.get(session, post_id, lock=True)
+        if post.state is not PostState.REJECTED:
+            why = (f"{v['rule']}: {v['value']} (allowed: {v['limit']})" for v in violations)
+            posts.move(
+                session,
+                post_id,
+                PostState.REJECTED,
+                now=now,
+                actor=actor,
+                why="; ".join(why),
+                code=violations[0]["rule"],
+                fix="; ".join(dict.fromkeys(v["fix"] for v in violations)),
+            )
+            post.media.violations = violations
+            for media in photo_images.media_of(session, post):
+                measured = (facts or {}).get(media.id)
+                media.facts = measured.as_dict() if measured else None
+    try_quarantine(workspace, post_id)
+
+
+def try_quarantine(workspace: Workspace, post_id: int) -> None:
+    """Move a rejected post's files to the quarantine; what cannot be moved waits for a sweep."""
+    try:
+        quarantine(workspace, post_id)
+    except (OSError, ReelflowError) as exc:
+        log.error(
+            "the file of post %d cannot be moved to the quarantine: %s; it is tried again",
+            post_id,
+            exc,
+        )
+
+
+def quarantine(workspace: Workspace, post_id: int) -> None:
+    """Move a rejected post's files to the quarantine; done already is fine."""
+    with workspace.ledger.read() as session:
+        post = posts.get(session, post_id)
+        files = photo_images.media_of(session, post)
+    if post.source_settled_at is not None:
+        return
+    moved = post.media.source_path.startswith("quarantine/")
+    targets = [] if moved else _set_aside(workspace, post, files)
+    with workspace.ledger.write() as session:
+        for media, target in zip([] if moved else files, targets, strict=True):
+            session.get_one(Media, media.id).source_path = target
+        session.get_one(Post, post_id).source_settled_at = workspace.ledger.now()
+
+
+def _set_aside(workspace: Workspace, post: Post, files: Sequence[Media]) -> list[str]:
+    reason: dict[str, object] = {
+        "post_id": post.id,
+        "account": post.account.name,
+        "file": post.media.file_name,
+        "rejected_at": post.state_since.isoformat(),
+        "violations": post.media.violations,
+    }
+    if post.reason_code != UNREAD_SIDECAR:
+        reason["release"] = f"reelflow posts retry {post.id}"
+    sources = [media.source_path for media in files]
+    folders, account = workspace.folders, post.account.name
+    if post.kind is PostKind.PHOTO:
+        reason["files"] = [media.file_name for media in files]
+        return folders.set_photos_aside(sources, account=account, post_id=post.id, reason=reason)
+    return [folders.set_aside(sources[0], account=account, post_id=post.id, reason=reason)]
+
+
+def bring_back(workspace: Workspace, post: Post) -> None:
+    """Move a post's files out of the quarantine, if they lie there.
+
+    :raises MediaUnreadableError: one of them is gone
+    """
+    folders = workspace.folders
+    with workspace.ledger.read() as session:
+        files = photo_images.media_of(session, post)
+    old = [media.source_path for media in files]
+    new = [_source_path(media) for media in files]
+    if old[0].startswith("quarantine/"):
+        if post.kind is PostKind.PHOTO:
+            folders.bring_photos_back(old, new)
+        else:
+            folders.bring_back(old[0], new[0])
+    for media, source in zip(files, new, strict=True):
+        if not folders.path(source).exists():
+            raise MediaUnreadableError(
+                f"the file of post {post.id} ({media.file_name}) is gone: put it into the inbox "
+                "again"
+            )
+    with workspace.ledger.write() as session:
+        for media, source in zip(files, new, strict=True):
+            session.get_one(Media, media.id).source_path = source
+
+
+def _source_path(media: Media) -> str:
+    """Return where a file lies that is not in the quarantine."""
+    if not media.source_path.startswith("quarantine/"):
+        return media.source_path
+    return f"media/{media.id}{PurePosixPath(media.source_path).suffix}"
