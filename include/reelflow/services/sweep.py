@@ -17,7 +17,7 @@ from reelflow.exceptions import ConfigurationError, ReelflowError, TikTokUnreach
 from reelflow.ledger import posts, publications
 from reelflow.ledger.models import Media, Post, Publication
 from reelflow.services.cleanup import Announcement, announcement, clean_up_files
-from reelflow.services.prepare import quarantine
+from reelflow.services.rejection import quarantine
 from reelflow.services.settle import apply_status, proves_incomplete, reopen
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
