@@ -8,10 +8,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from reelflow.domain.post import PAST_LAST_BYTE, UNKEYED, PostState, check_transition
-from reelflow.domain.schedule import BackfillRun, Run
+from reelflow.domain.post import (
+    PAST_LAST_BYTE,
+    UNKEYED,
+    PostState,
+    PrivacyLevel,
+    check_transition,
+)
+from reelflow.domain.schedule import Run
 from reelflow.exceptions import LeaseLostError, PostNotFoundError
 from reelflow.ledger import audit
+from reelflow.ledger.fair_batch import fair_batch, unclaimed
 from reelflow.ledger.models import Post
 
 
@@ -146,13 +153,22 @@ def release_lease(session: Session, post_id: int, *, fencing_token: int) -> None
 
 def claim(
     session: Session, post_ids: Sequence[int], *, run_id: str, now: datetime, claim: timedelta
-) -> None:
-    """Say that a run works on these posts, where no other run does; advisory."""
-    session.execute(
-        update(Post)
+) -> frozenset[int]:
+    """Say that a run works on these posts, where no other run does; advisory.
+
+    :return: the posts that are this run's now; what another run claimed meanwhile is not among them
+    """
+    # Locked in one order: two runs that claim the same posts would else wait for each other.
+    free = session.scalars(
+        select(Post.id)
         .where(Post.id.in_(post_ids), free_for(run_id, now=now))
-        .values(claimed_by=run_id, claimed_until=now + claim)
+        .order_by(Post.id)
+        .with_for_update()
+    ).all()
+    session.execute(
+        update(Post).where(Post.id.in_(free)).values(claimed_by=run_id, claimed_until=now + claim)
     )
+    return frozenset(free)
 
 
 def due(session: Session, run: Run, *, now: datetime, limit: int) -> list[int]:
@@ -160,29 +176,44 @@ def due(session: Session, run: Run, *, now: datetime, limit: int) -> list[int]:
 
     :param now: the time at which claims are judged
     """
-    return list(_fairly(session, and_(_wanted_by(run), _unclaimed(now)), limit))
+    return fair_batch(session, run, now=now, limit=limit)
 
 
 def has_due(session: Session, *, now: datetime, max_lateness: timedelta) -> list[int]:
     """Return some posts that a normal run started now would take; empty when there are none."""
-    wanted = and_(
-        or_(Post.state == PostState.READY, _stalled(now)),
-        Post.due_at > now - max_lateness,
-        Post.due_at <= now,
-        _unclaimed(now),
-    )
-    return list(session.scalars(select(Post.id).where(wanted).order_by(Post.id).limit(100)))
+    waiting: list[int] = []
+    for found in (Post.state == PostState.READY, _stalled(now)):
+        query = select(Post.id).where(
+            found, Post.due_at > now - max_lateness, Post.due_at <= now, unclaimed(now)
+        )
+        waiting += session.scalars(query.order_by(Post.due_at, Post.id).limit(100))
+    return waiting
 
 
 def stalled_uploads(session: Session, *, now: datetime) -> Sequence[Post]:
-    """Return posts in UPLOADING whose lease has lapsed."""
-    return session.scalars(select(Post).where(_stalled(now)).order_by(Post.id)).all()
+    """Return posts in UPLOADING whose lease has lapsed.
 
-
-def missed(session: Session, *, before: datetime, now: datetime) -> Sequence[Post]:
-    """Return unclaimed READY posts that were due at ``before`` or earlier."""
+    Their rows are held until the transaction ends; those that another run holds are left to it.
+    """
     return session.scalars(
-        select(Post).where(Post.state == PostState.READY, Post.due_at <= before, _unclaimed(now))
+        select(Post)
+        .where(_stalled(now))
+        .order_by(Post.id)
+        .with_for_update(of=Post, skip_locked=True)
+    ).all()
+
+
+def missed(session: Session, *, before: datetime, now: datetime, limit: int) -> Sequence[Post]:
+    """Return unclaimed READY posts that were due at ``before`` or earlier, the oldest first.
+
+    Their rows are held until the transaction ends; those that another run holds are left to it.
+    """
+    return session.scalars(
+        select(Post)
+        .where(Post.state == PostState.READY, Post.due_at <= before, unclaimed(now))
+        .order_by(Post.due_at, Post.id)
+        .limit(limit)
+        .with_for_update(of=Post, skip_locked=True)
     ).all()
 
 
@@ -199,6 +230,20 @@ def unsettled(session: Session, *, now: datetime, run_id: str | None = None) -> 
             or_(Post.lease_until.is_(None), Post.lease_until <= now),
         )
         .order_by(Post.id)
+    ).all()
+
+
+def without_link(session: Session, *, since: datetime, now: datetime) -> Sequence[Post]:
+    """Return public posts that nobody holds and whose video is not known, account by account."""
+    return session.scalars(
+        select(Post)
+        .where(
+            Post.state.in_((PostState.PUBLISHED_NO_LINK, PostState.UNKNOWN)),
+            Post.state_since > since,
+            Post.privacy_level == PrivacyLevel.PUBLIC_TO_EVERYONE,
+            unclaimed(now),
+        )
+        .order_by(Post.account_id, Post.id)
     ).all()
 
 
@@ -234,11 +279,7 @@ def next_slot(session: Session, *, account_id: int, sha256: str) -> int:
 
 def free_for(run_id: str | None, *, now: datetime) -> ColumnElement[bool]:
     """Return the condition that no run but this one has claimed a post."""
-    return _unclaimed(now) if run_id is None else or_(_unclaimed(now), Post.claimed_by == run_id)
-
-
-def _unclaimed(now: datetime) -> ColumnElement[bool]:
-    return or_(Post.claimed_until.is_(None), Post.claimed_until <= now)
+    return unclaimed(now) if run_id is None else or_(unclaimed(now), Post.claimed_by == run_id)
 
 
 def _stalled(now: datetime) -> ColumnElement[bool]:
@@ -246,30 +287,3 @@ def _stalled(now: datetime) -> ColumnElement[bool]:
         Post.state == PostState.UPLOADING,
         or_(Post.lease_until.is_(None), Post.lease_until <= now),
     )
-
-
-def _wanted_by(run: Run) -> ColumnElement[bool]:
-    if isinstance(run, BackfillRun):
-        wished = func.coalesce(Post.publish_at, Post.created_at)
-        return and_(
-            Post.state.in_((PostState.READY, PostState.MISSED)),
-            wished >= run.start,
-            wished < run.end,
-        )
-    return and_(
-        Post.state == PostState.READY,
-        Post.due_at > run.missed_before,
-        Post.due_at <= run.run_after,
-    )
-
-
-def _fairly(session: Session, wanted: ColumnElement[bool], limit: int) -> Sequence[int]:
-    turn = (
-        func.row_number()
-        .over(partition_by=Post.account_id, order_by=(Post.due_at, Post.id))
-        .label("turn")
-    )
-    ranked = select(Post.id, Post.due_at, turn).where(wanted).subquery()
-    return session.scalars(
-        select(ranked.c.id).order_by(ranked.c.turn, ranked.c.due_at, ranked.c.id).limit(limit)
-    ).all()

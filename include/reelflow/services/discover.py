@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,12 +13,14 @@ from reelflow.domain.post import PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun, Run
 from reelflow.ledger import batches, posts
 from reelflow.ledger.models import Post
-from reelflow.services.duplicates import cancel_duplicate
-from reelflow.services.inbox import waiting_inbox
-from reelflow.services.moves import finish_moves
-from reelflow.services.register import register_inbox
+from reelflow.services.prepare import cancel_duplicate
+from reelflow.services.register import finish_moves, register_inbox, waiting_inbox_files
 from reelflow.services.sweep import return_stalled_uploads
 from reelflow.services.workspace import Workspace
+
+
+#: Posts that are made MISSED in one transaction.
+_MISSED_AT_ONCE: Final = 200
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,23 @@ def find_new_uploads(workspace: Workspace, run: Run, *, actor: str) -> list[Batc
 def _take(workspace: Workspace, run: Run, *, actor: str) -> None:
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        taken = _wanted(session, run, now=now, batch_size=workspace.rules.batch_size)
+        taken = _claimed(workspace, session, run, now=now)
         if isinstance(run, BackfillRun):
             taken = [
                 post_id for post_id in taken if _recall(session, post_id, run, now=now, actor=actor)
             ]
         batches.append(session, run.run_id, taken, now=now)
-        posts.claim(session, taken, run_id=run.run_id, now=now, claim=workspace.rules.claim)
+
+
+def _claimed(workspace: Workspace, session: Session, run: Run, *, now: datetime) -> list[int]:
+    """Claim what the run may take, and take what was claimed: of two runs one gets a post."""
+    while True:
+        wanted = _wanted(session, run, now=now, batch_size=workspace.rules.batch_size)
+        claimed = posts.claim(
+            session, wanted, run_id=run.run_id, now=now, claim=workspace.rules.claim
+        )
+        if claimed or not wanted:
+            return [post_id for post_id in wanted if post_id in claimed]
 
 
 def _wanted(session: Session, run: Run, *, now: datetime, batch_size: int) -> list[int]:
@@ -89,9 +102,14 @@ def _recall(session: Session, post_id: int, run: BackfillRun, *, now: datetime, 
 def _miss_late(workspace: Workspace, run: NormalRun, *, actor: str) -> None:
     """Make posts MISSED that are too late for a normal run, newly registered ones included."""
     now = workspace.ledger.now()
-    with workspace.ledger.write() as session:
-        for late in posts.missed(session, before=run.missed_before, now=now):
-            _miss(session, late, run, now=now, actor=actor)
+    while True:
+        # Some at a time: after a long outage there may be many, and nobody else writes meanwhile.
+        with workspace.ledger.write() as session:
+            late = posts.missed(session, before=run.missed_before, now=now, limit=_MISSED_AT_ONCE)
+            for post in late:
+                _miss(session, post, run, now=now, actor=actor)
+        if len(late) < _MISSED_AT_ONCE:
+            return
 
 
 def _miss(session: Session, post: Post, run: NormalRun, *, now: datetime, actor: str) -> None:
@@ -121,5 +139,5 @@ def waiting_work(workspace: Workspace) -> frozenset[str]:
     now = workspace.ledger.now()
     with workspace.ledger.read() as session:
         due = posts.has_due(session, now=now, max_lateness=workspace.rules.max_lateness)
-    found = (f"inbox:{item.inbox_path}:{item.inode}" for item in waiting_inbox(workspace))
-    return frozenset(found) | frozenset(f"post:{post_id}" for post_id in due)
+    files = (f"inbox:{file.inbox_path}:{file.inode}" for file in waiting_inbox_files(workspace))
+    return frozenset(files) | frozenset(f"post:{post_id}" for post_id in due)

@@ -404,7 +404,7 @@ def test_missed_are_the_unclaimed_ready_posts_up_to_the_limit(
     make_post(account, due_at=clock() - 2 * DAY, claimed_by="r", claimed_until=clock() + MINUTE)
     make_post(account, due_at=clock() - 2 * DAY, state=PostState.HELD)
     with workspace.ledger.read() as session:
-        found = posts.missed(session, before=clock() - DAY, now=clock())
+        found = posts.missed(session, before=clock() - DAY, now=clock(), limit=10)
     assert [post.id for post in found] == [late.id]
 
 

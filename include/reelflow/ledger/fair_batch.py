@@ -1,0 +1,132 @@
+"""Which posts a run may take, fair between accounts: each account's first, then each one's second.
+
+A ledger holds a million posts that ended and a hundred thousand that are due, and a batch has a
+hundred. So an account's next post is one step in an index, and no more steps are taken than the
+batch needs.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.orm import Session, aliased
+from sqlalchemy.sql.selectable import FromClause
+
+from reelflow.domain.post import PostState
+from reelflow.domain.schedule import BackfillRun, NormalRun, Run
+from reelflow.ledger.models import Account, Post
+
+
+def fair_batch(session: Session, run: Run, *, now: datetime, limit: int) -> list[int]:
+    """Return the ids of posts that a run may take, in the order in which it takes them.
+
+    :param now: the time at which claims are judged
+    """
+    if limit < 1:
+        return []
+    if isinstance(run, BackfillRun):
+        return list(session.scalars(_wished_for(run, now=now, limit=limit)))
+    return _due(session, run, now=now, limit=limit)
+
+
+def unclaimed(now: datetime, post: type[Post] = Post) -> ColumnElement[bool]:
+    """Return the condition that no run has claimed a post."""
+    return or_(post.claimed_until.is_(None), post.claimed_until <= now)
+
+
+def _due(session: Session, run: NormalRun, *, now: datetime, limit: int) -> list[int]:
+    """Go as many turns through the accounts as it takes to fill the batch."""
+    turns = 1
+    while True:
+        found = session.execute(_turns(run, now=now, turns=turns, limit=limit)).all()
+        deepest = sum(row.turn == turns for row in found)  # accounts that may have more
+        if len(found) == limit or not deepest:
+            return [row.id for row in found]
+        turns += max(turns, -(-(limit - len(found)) // deepest))
+
+
+def _turns(run: NormalRun, *, now: datetime, turns: int, limit: int) -> Select[tuple[int, int]]:
+    """Select the first posts of every account; each step of the recursion is one turn."""
+    accounts = Account.__table__
+    first = aliased(Post)
+    taken = (
+        select(first.account_id, first.id, first.due_at, literal(1).label("turn"))
+        .select_from(accounts)
+        .join(first, first.id == _next_post(run, accounts, accounts.c.id, now=now))
+        .cte("taken", recursive=True)
+    )
+    after = tuple_(taken.c.due_at, taken.c.id)
+    following = aliased(Post)
+    taken = taken.union_all(
+        select(following.account_id, following.id, following.due_at, taken.c.turn + 1)
+        .select_from(taken)
+        .join(
+            following,
+            following.id == _next_post(run, taken, taken.c.account_id, now=now, after=after),
+        )
+        .where(taken.c.turn < turns)
+    )
+    return (
+        select(taken.c.id, taken.c.turn)
+        .order_by(taken.c.turn, taken.c.due_at, taken.c.id)
+        .limit(limit)
+    )
+
+
+def _next_post(
+    run: NormalRun,
+    of: FromClause,
+    account_id: ColumnElement[int],
+    *,
+    now: datetime,
+    after: ColumnElement[tuple[datetime, int]] | None = None,
+) -> ScalarSelect[int]:
+    """Select an account's first due post, or the first behind another one.
+
+    :param of: the rows of the enclosing query that ``account_id`` and ``after`` belong to
+    """
+    post = aliased(Post)
+    # One lower bound only: beside a second one, SQLite 3.40 would not search by account.
+    behind = (
+        post.due_at > run.missed_before if after is None else tuple_(post.due_at, post.id) > after
+    )
+    query = select(post.id).where(
+        post.state == PostState.READY,
+        post.account_id == account_id,
+        behind,
+        post.due_at <= run.run_after,
+        unclaimed(now, post),
+    )
+    return query.order_by(post.due_at, post.id).limit(1).correlate(of).scalar_subquery()
+
+
+def _wished_for(run: BackfillRun, *, now: datetime, limit: int) -> Select[tuple[int]]:
+    """Select a backfill's posts: wished for in its interval, or without a wish and made in it."""
+    conditions = (Post.state.in_((PostState.READY, PostState.MISSED)), unclaimed(now))
+    wanted = union_all(
+        select(Post.id, Post.account_id, Post.due_at).where(
+            *conditions, Post.publish_at >= run.start, Post.publish_at < run.end
+        ),
+        select(Post.id, Post.account_id, Post.due_at).where(
+            *conditions,
+            Post.publish_at.is_(None),
+            Post.created_at >= run.start,
+            Post.created_at < run.end,
+        ),
+    ).subquery()
+    turn = func.row_number().over(
+        partition_by=wanted.c.account_id, order_by=(wanted.c.due_at, wanted.c.id)
+    )
+    ranked = select(wanted.c.id, wanted.c.due_at, turn.label("turn")).subquery()
+    return select(ranked.c.id).order_by(ranked.c.turn, ranked.c.due_at, ranked.c.id).limit(limit)
