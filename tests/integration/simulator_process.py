@@ -17,6 +17,7 @@ import requests
 
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.limits import TikTokLimits
+from reelflow.tiktok.oauth import OAuthClient
 
 REPOSITORY = Path(__file__).parents[2]
 DEADLINE_S = 30.0
@@ -53,6 +54,8 @@ class Simulator:
         self.api: str = ready["api"]
         self.upload_host: str = urlsplit(ready["upload"]).netloc
         self.accounts: list[dict[str, str]] = ready["accounts"]
+        self.client_key: str = ready["client_key"]
+        self.client_secret: str = ready["client_secret"]
         self._control: str = ready["control"]
 
     def stop(self) -> None:
@@ -65,6 +68,17 @@ class Simulator:
             limits=limits,
             extra_upload_hosts=frozenset({self.upload_host}),
         )
+
+    def oauth_client(self) -> OAuthClient:
+        return OAuthClient(self.api, self.client_key, self.client_secret)
+
+    def serve_domain(self, host: str, address: str) -> None:
+        """Let the app own ``host``, and pulls from it go to ``http://127.0.0.1:<port>``."""
+        self._post("/app", verified_domains=[host])
+        self._post("/connect-to", host=host, address=address)
+
+    def send_webhooks_to(self, url: str | None) -> None:
+        self._post("/webhooks", url=url)
 
     def posts(self) -> list[dict[str, Any]]:
         return list(self._get("/posts")["posts"])

@@ -83,14 +83,11 @@ def check_upload_url(url: str, extra_hosts: frozenset[str] = frozenset()) -> str
 def check_pull_url(url: str) -> str:
     """Return ``url`` unchanged if TikTok may be told to fetch a medium there.
 
-    :param url: https; ``http://`` is accepted for this machine alone, where the simulator fetches
-    :raises ConfigurationError: for anything else; the message never shows the query, which may be
-        a signature
+    :raises ConfigurationError: if it is not https, or has user name or fragment; the message never
+        shows the query, which may be a signature
     """
     match = _parsed(url)
-    if match is not None and (
-        match["scheme"].lower() == "https" or _is_this_machine(match["host"])
-    ):
+    if match is not None and match["scheme"].lower() == "https":
         return url
     raise ConfigurationError(
         f"{_shown(url)!r} cannot be fetched by TikTok, which takes https without user name and"
