@@ -91,6 +91,16 @@ class AuthorizationServer:
                 return account
         return None
 
+    def find_owner(self, form: Mapping[str, str]) -> Account | None:
+        """Return the account whose living code or token a call names."""
+        if code := self._codes.get(form.get("code", "")):
+            return code.account
+        refresh_token, now_s = form.get("refresh_token", ""), self._now()
+        for account in self._accounts:
+            if grants.holds_refresh_token(account, refresh_token, now_s):
+                return account
+        return self.find(form.get("token", ""))
+
     def reset(self) -> None:
         """Forget every code."""
         self._codes.clear()

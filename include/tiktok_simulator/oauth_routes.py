@@ -1,5 +1,6 @@
 """Login over HTTP: the consent page, the token call, the revoke call (D-OA)."""
 
+import dataclasses
 import logging
 import re
 from collections import Counter
@@ -137,7 +138,7 @@ class OAuthRoutes:
         self, request: Request, call: Call, work: Callable[[dict[str, str]], Response]
     ) -> Response:
         body = await read_body(request)
-        encounter = self._world.faults.meet(Target(call))
+        encounter = self._world.faults.meet(Target(call, open_id=self._owner_id(body)))
         if fault := await encounter.strike("before"):
             return _faulty(fault)
         try:
@@ -148,6 +149,15 @@ class OAuthRoutes:
         if fault := await encounter.strike("after"):
             return _faulty(fault)
         return answer
+
+    def _owner_id(self, body: bytes | None) -> str | None:
+        """Say whose call it is, as far as that can be read before it is checked."""
+        try:
+            form = dict(parse_qsl((body or b"").decode("ascii"), max_num_fields=_MAX_FIELDS))
+        except ValueError:
+            return None
+        owner = self._world.oauth.find_owner(form)
+        return owner.open_id if owner else None
 
 
 def _parse_form(content_type: str | None, body: bytes | None) -> dict[str, str]:
@@ -170,17 +180,17 @@ def _has_agreed(account: Account, wanted: AuthorizationRequest) -> bool:
 
 
 def _refusal(error: OAuthError, status: int) -> Response:
-    # Flat, and often with HTTP 200: clients must look at "error" before anything else.
     log_id = new_log_id()
-    content = {
-        "error": error.error,
-        "error_description": error.description,
-        "log_id": log_id,
-    }
-    return json_response(content, status, log_id)
+    return json_response(_flat(error, log_id), status, log_id)
+
+
+def _flat(error: OAuthError, log_id: str) -> dict[str, str]:
+    # Flat, and often with HTTP 200: clients must look at "error" before anything else.
+    return {"error": error.error, "error_description": error.description, "log_id": log_id}
 
 
 def _faulty(fault: Fault) -> Response:
-    if fault.kind == "error" and fault.code is not None:
-        return _refusal(OAuthError(fault.code, fault.code), fault.status)
+    if fault.code is not None and fault.body is None:
+        body = _flat(OAuthError(fault.code, fault.code), new_log_id())
+        return faulty(dataclasses.replace(fault, body=body))
     return faulty(fault)

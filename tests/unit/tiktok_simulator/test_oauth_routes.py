@@ -205,6 +205,26 @@ def test_a_fault_with_a_code_is_flat_too(api: Any, world: World) -> None:
     assert world.accounts[0].access_token
 
 
+def test_a_fault_may_be_for_one_creators_calls_alone(api: Any, world: World) -> None:
+    first, second = world.accounts[0], world.accounts[1]
+    for call in ("token", "token", "revoke"):
+        world.faults.arm(Fault(call, "error", open_id=second.open_id))
+    code = callback(agree(api, "video.publish"))["code"]
+
+    def refresh(token_of: Any) -> int:
+        answer = token(api, grant_type="refresh_token", refresh_token=token_of.refresh_token)
+        return answer.status_code
+
+    def revoke(token_of: Any) -> int:
+        form = {**CLIENT, "token": token_of.access_token}
+        return api.request("POST", "/v2/oauth/revoke/", data=form).status_code  # type: ignore[no-any-return]
+
+    assert (refresh(first), refresh(second)) == (200, 503)
+    assert exchange(api, code).status_code == 503
+    assert (revoke(first), revoke(second)) == (200, 503)
+    assert (exchange(api, code).status_code, revoke(second)) == (200, 200)
+
+
 def test_the_slash_and_the_method_belong_to_the_path(api: Any) -> None:
     assert api.request("GET", PATH.rstrip("/"), params=QUERY).status_code == 404
     assert api.request("POST", "/v2/oauth/token").status_code == 404
