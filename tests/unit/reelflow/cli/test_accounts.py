@@ -1,125 +1,72 @@
 import json
 from collections.abc import Callable
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
-import pytest
-
-from reelflow.domain.post import PostState
+from reelflow.domain.publication import MediaSource
 from reelflow.ledger import accounts
-from reelflow.ledger.models import Account, Post
+from reelflow.ledger.models import Account
+from reelflow.services.enrolment import store_access
+from reelflow.services.revocation import mark_revoked
 from reelflow.services.workspace import Workspace
 from tests.unit.reelflow.cli.conftest import Run
 
-TOKEN = "act.very-secret-1234"
+NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 
 
-def stored(workspace: Workspace, name: str) -> Account:
-    with workspace.ledger.read() as session:
-        return accounts.by_name(session, name)
-
-
-def stored_token(workspace: Workspace, name: str) -> str:
-    return accounts.access_token(stored(workspace, name), workspace.ledger.cipher)
-
-
-@pytest.fixture
-def token_file(tmp_path: Path) -> Path:
-    file = tmp_path / "token"
-    file.write_text(f"{TOKEN}\n")
-    return file
-
-
-def test_add_stores_the_token_of_a_file_and_makes_the_inbox(
-    run: Run, workspace: Workspace, token_file: Path
-) -> None:
-    result = run(
-        *("accounts", "add", "acme", "--open-id", "open-1"),
-        *("--inbox-privacy", "self_only", "--access-token-file", token_file),
+def connect(workspace: Workspace, name: str = "brand") -> Account:
+    """Store an account as a consent does."""
+    tokens = accounts.TokenSet(
+        "act.secret",
+        NOON,
+        "rft.secret",
+        NOON + timedelta(days=364),
+        frozenset({"video.publish", "video.list"}),
     )
-    assert result.exit_code == 0, result.stderr
-    assert result.stdout == (
-        f"Account acme is stored. Put its files into {workspace.folders.inbox / 'acme'}\n"
+    stored = store_access(
+        workspace,
+        open_id="open-brand",
+        name=name,
+        tokens=tokens,
+        video_source=MediaSource.PULL_FROM_URL,
+        actor="tests",
     )
-    assert stored_token(workspace, "acme") == TOKEN
-    assert stored(workspace, "acme").open_id == "open-1"
-    assert stored(workspace, "acme").inbox_privacy_level == "SELF_ONLY"
-    assert (workspace.folders.inbox / "acme").is_dir()
-    assert TOKEN not in result.output
+    with workspace.ledger.write() as session:
+        account = accounts.get(session, stored.account.id)
+        account.username, account.display_name = "brand.official", "The [bold]Brand"
+    return stored.account
 
 
-def test_add_takes_the_token_from_a_pipe(run: Run, workspace: Workspace) -> None:
-    result = run("accounts", "add", "acme", "--open-id", "open-1", stdin=f"{TOKEN}\n")
-    assert result.exit_code == 0
-    assert stored_token(workspace, "acme") == TOKEN
-    assert TOKEN not in result.output
-
-
-def test_add_says_that_files_of_an_account_without_privacy_are_held(run: Run) -> None:
-    result = run("accounts", "add", "acme", "--open-id", "open-1", stdin=TOKEN)
-    assert "It has no inbox privacy" in result.stdout
-    assert "`reelflow accounts set acme --inbox-privacy LEVEL`" in result.stdout
-
-
-def test_adding_an_open_id_again_renames_it_and_names_the_old_inbox(
-    run: Run, workspace: Workspace, account: Account
-) -> None:
-    result = run("accounts", "add", "new", "--open-id", account.open_id, stdin=TOKEN)
-    assert result.exit_code == 0
-    assert "It was called acme: move the files that wait in inbox/acme." in result.stdout
-    assert stored(workspace, "new").id == account.id
-
-
-@pytest.mark.parametrize("name", ["../acme", "Acme", "", "a/b", "-x"])
-def test_a_name_that_cannot_be_a_folder_is_refused_before_a_token_is_asked_for(
-    run: Run, workspace: Workspace, name: str
-) -> None:
-    result = run("accounts", "add", "--open-id", "open-1", "--", name)
-    assert result.exit_code == 2
-    assert "cannot be a folder" in result.stderr
-    assert list(workspace.folders.inbox.iterdir()) == []
-
-
-def test_a_name_of_another_account_is_refused(run: Run, account: Account) -> None:
-    result = run("accounts", "add", "acme", "--open-id", "another", stdin=TOKEN)
-    assert result.exit_code == 2
-    assert "belongs to another TikTok account" in result.stderr
-
-
-@pytest.mark.parametrize("open_id", ["", "x" * 129, "a\nb", "\x1b[2J"])
-def test_a_malformed_open_id_is_refused(run: Run, open_id: str) -> None:
-    result = run("accounts", "add", "acme", "--open-id", open_id, stdin=TOKEN)
-    assert result.exit_code == 2
-    assert "is no open_id" in result.stderr
-    assert "\x1b" not in result.stderr
-
-
-def test_an_unknown_privacy_level_is_refused_with_the_levels_that_exist(run: Run) -> None:
-    result = run("accounts", "add", "acme", "--open-id", "o", "--inbox-privacy", "FRIENDS")
-    assert result.exit_code == 2
-    assert "'self_only'" in result.stderr
-
-
-def test_a_token_is_no_option_of_the_command_line(run: Run) -> None:
-    result = run("accounts", "add", "acme", "--open-id", "o", "--access-token", TOKEN)
-    assert result.exit_code == 2
-    assert "No such option" in result.stderr
-
-
-def test_list_as_json_has_no_token_in_any_form(
-    run: Run, workspace: Workspace, account: Account
-) -> None:
+def test_list_as_json_says_all_of_an_account_but_its_tokens(run: Run, workspace: Workspace) -> None:
+    account = connect(workspace)
     result = run("accounts", "list", "--json")
     assert json.loads(result.stdout) == [
         {
-            "name": "acme",
-            "open_id": "open-acme",
-            "inbox_privacy_level": "SELF_ONLY",
+            "name": "brand",
+            "open_id": "open-brand",
+            "username": "brand.official",
+            "display_name": "The [bold]Brand",
+            "scopes": ["video.list", "video.publish"],
             "revoked": False,
-            "access_token_expires_at": None,
-            "inbox": str(workspace.folders.inbox / "acme"),
+            "revoked_because": None,
+            "access_token_expires_at": "2027-03-01T12:00:00+00:00",
+            "is_renewable": True,
+            "refresh_token_expires_at": "2028-02-28T12:00:00+00:00",
+            "video_source": "pull",
+            "inbox_privacy_level": None,
+            "inbox": str(workspace.folders.inbox / "brand"),
         }
     ]
     assert account.access_token_encrypted.decode() not in result.stdout
+    assert "secret" not in result.stdout
+
+
+def test_list_as_json_says_what_is_not_known_of_one_added_by_hand(
+    run: Run, account: Account
+) -> None:
+    [row] = json.loads(run("accounts", "list", "--json").stdout)
+    assert (row["name"], row["inbox_privacy_level"]) == ("acme", "SELF_ONLY")
+    assert (row["scopes"], row["username"], row["access_token_expires_at"]) == (None, None, None)
+    assert row["is_renewable"] is False
 
 
 def test_list_is_a_table_of_the_accounts(
@@ -127,91 +74,23 @@ def test_list_is_a_table_of_the_accounts(
 ) -> None:
     make_account("acme")
     quiet = make_account("quiet", inbox_privacy_level=None)
-    with workspace.ledger.write() as session:
-        session.get_one(Account, quiet.id).revoked = True
-    lines = run("accounts", "list").stdout.splitlines()
-    [acme] = [line for line in lines if "open-acme" in line]
-    [second] = [line for line in lines if "open-quiet" in line]
+    mark_revoked(workspace, quiet.id, why="the creator left", actor="tests")
+    connect(workspace)
+    result = run("accounts", "list")
+    lines = result.stdout.splitlines()
+    [acme] = [line for line in lines if line.startswith(" acme")]
+    [brand] = [line for line in lines if line.startswith(" brand")]
+    [second] = [line for line in lines if line.startswith(" quiet")]
     assert "SELF_ONLY" in acme
     assert "granted" in acme
+    assert "@brand.official" in brand
+    assert "pull" in result.stdout
+    assert "video.publish" in result.stdout
+    assert "renewed to 2028-02-28" in result.stdout
     assert "none: held" in second
-    assert "revoked" in second
+    assert "revoked: the creator" in second
 
 
 def test_no_accounts_are_said_so(run: Run) -> None:
-    assert run("accounts", "list").stdout.startswith("No accounts yet")
+    assert "`reelflow accounts connect NAME`" in run("accounts", "list").stdout
     assert run("accounts", "list", "--json").stdout == "[]\n"
-
-
-def test_set_changes_the_inbox_privacy_and_nothing_else(
-    run: Run, workspace: Workspace, account: Account
-) -> None:
-    result = run("accounts", "set", "acme", "--inbox-privacy", "public_to_everyone")
-    assert result.exit_code == 0
-    assert "Inbox files of acme without a privacy level: PUBLIC_TO_EVERYONE." in result.stdout
-    assert stored(workspace, "acme").inbox_privacy_level == "PUBLIC_TO_EVERYONE"
-    assert stored_token(workspace, "acme") == "act.acme"
-
-
-def test_set_none_takes_the_inbox_privacy_away(
-    run: Run, workspace: Workspace, account: Account
-) -> None:
-    result = run("accounts", "set", "acme", "--inbox-privacy", "none")
-    assert "without a privacy level: held." in result.stdout
-    assert stored(workspace, "acme").inbox_privacy_level is None
-
-
-def test_set_stores_a_new_token_and_ends_a_revocation(
-    run: Run, workspace: Workspace, account: Account, token_file: Path
-) -> None:
-    with workspace.ledger.write() as session:
-        session.get_one(Account, account.id).revoked = True
-    result = run("accounts", "set", "acme", "--access-token-file", token_file)
-    assert result.exit_code == 0
-    assert stored_token(workspace, "acme") == TOKEN
-    assert stored(workspace, "acme").revoked is False
-    assert stored(workspace, "acme").inbox_privacy_level == "SELF_ONLY"
-
-
-def test_set_reads_stdin_only_when_asked_to(
-    run: Run, workspace: Workspace, account: Account
-) -> None:
-    run("accounts", "set", "acme", "--inbox-privacy", "none", stdin="act.not-for-us")
-    assert stored_token(workspace, "acme") == "act.acme"
-    run("accounts", "set", "acme", "--access-token-file", "-", stdin=TOKEN)
-    assert stored_token(workspace, "acme") == TOKEN
-
-
-def test_set_names_the_posts_that_stay_held(
-    run: Run,
-    account: Account,
-    make_post: Callable[..., Post],
-    read_post: Callable[[int], Post],
-) -> None:
-    held = make_post(account, state=PostState.HELD, privacy_level=None)
-    make_post(account, state=PostState.READY)
-    result = run("accounts", "set", "acme", "--inbox-privacy", "SELF_ONLY")
-    assert f"Still held: {held.id}. Release each with `reelflow posts release" in result.stdout
-    assert read_post(held.id).state is PostState.HELD
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ([], "there is nothing to change"),
-        (["--inbox-privacy", "FRIENDS"], "'FRIENDS' is no privacy level"),
-        (["--access-token-file", "/nowhere"], "cannot be read from /nowhere"),
-    ],
-)
-def test_set_refuses_what_it_cannot_do(
-    run: Run, account: Account, options: list[str], said: str
-) -> None:
-    result = run("accounts", "set", "acme", *options)
-    assert result.exit_code == 2
-    assert said in result.stderr
-
-
-def test_set_of_an_unknown_account_names_those_that_exist(run: Run, account: Account) -> None:
-    result = run("accounts", "set", "nobody", "--inbox-privacy", "SELF_ONLY")
-    assert result.exit_code == 2
-    assert "no account is called 'nobody' (accounts: acme)" in result.stderr

@@ -1,0 +1,140 @@
+"""``reelflow accounts connect``: consent in a browser, answered to a server on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+import webbrowser
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from reelflow.cli.browser_page import Page
+from reelflow.cli.person import person
+from reelflow.cli.screen import screen_safe
+from reelflow.cli.tiktok_app import require_tiktok_app
+from reelflow.domain.post import PrivacyLevel
+from reelflow.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from reelflow.services.enrolment import Connected
+
+#: Without one of these scopes nothing can be posted.
+_POSTING: Final = {"video.publish": "direct posts", "video.upload": "drafts"}
+
+
+def connect(
+    name: str = typer.Argument(
+        metavar="NAME", help="Its name here and of its inbox folder: a-z 0-9 . _ -"
+    ),
+    port: int = typer.Option(
+        0,
+        min=0,
+        max=65_535,
+        help="Port of 127.0.0.1 for the way back; 0: a free one.",
+    ),
+    no_browser: bool = typer.Option(
+        False, "--no-browser", help="Only print the address; open it yourself."
+    ),
+    scopes: str = typer.Option(
+        "user.info.basic,user.info.profile,video.list,video.upload,video.publish",
+        metavar="LIST",
+        help="What the creator is asked for, separated by commas.",
+    ),
+    inbox_privacy: PrivacyLevel | None = typer.Option(
+        None,
+        metavar="LEVEL",
+        case_sensitive=False,
+        help=f"Privacy of inbox files without one of their own: {', '.join(PrivacyLevel)}.",
+    ),
+    timeout_s: float = typer.Option(
+        300, min=1, max=900, help="How long to wait for the creator, in seconds."
+    ),
+) -> None:
+    """Connect a TikTok account, or connect it again: its creator consents in a browser.
+
+    The app's key and secret come from AIRFLOW_CONN_TIKTOK_APP. The app needs the redirect URI
+    http://127.0.0.1:*/callback/ (Login Kit, Desktop). Posts that were held because the account's
+    access had ended go on. On a machine without a browser, give --no-browser and --port, forward
+    that port to where the browser is (ssh -L), and open the printed address there.
+    """
+    from reelflow.cli.loopback import loopback_receiver
+    from reelflow.services.connect import begin_connect, finish_connect
+    from reelflow.settings import Settings
+
+    settings = Settings.load()
+    app = require_tiktok_app(os.environ)
+    asked = _parse_scopes(scopes)
+    workspace = settings.open_workspace()
+    with (
+        app.open_oauth(settings) as oauth,
+        app.open_client(settings) as client,
+        loopback_receiver(port) as receiver,
+    ):
+        request = begin_connect(
+            workspace,
+            oauth,
+            name=name,
+            redirect_uri=receiver.redirect_uri,
+            scopes=asked,
+            inbox_privacy_level=inbox_privacy,
+            challenge_encoding=settings.pkce_encoding,
+        )
+        receiver.expect(request.state)
+        _show_address(request.url, name, opens=not no_browser)
+        connected = receiver.finish(
+            lambda query: finish_connect(workspace, oauth, client, query, actor=person()),
+            done=_page,
+            timeout_s=timeout_s,
+        )
+    _tell(connected, inbox=str(workspace.folders.inbox / name))
+
+
+def _parse_scopes(text: str) -> list[str]:
+    scopes = [scope.strip() for scope in text.split(",") if scope.strip()]
+    if not scopes or not all(scope.isascii() and scope.isprintable() for scope in scopes):
+        raise ConfigurationError(
+            f"{text[:80]!r} is no list of scopes: write it as video.publish,video.upload"
+        )
+    return scopes
+
+
+def _show_address(url: str, name: str, *, opens: bool) -> None:
+    typer.echo(f"Let the creator of {name} open this address and consent:\n\n{url}\n")
+    if opens and _has_desktop() and webbrowser.open(url):
+        typer.echo("It is open in the browser of this machine.")
+    typer.echo("Waiting for the answer; Ctrl+C ends it.")
+
+
+def _has_desktop() -> bool:
+    """Whether a browser would get a window; one in this terminal would take it over."""
+    if sys.platform in ("darwin", "win32") or "BROWSER" in os.environ:
+        return True
+    return "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
+
+
+def _page(connected: Connected) -> Page:
+    account = connected.account
+    who = f"@{account.username}" if account.username else "The account"
+    text = f"{who} is connected to Reelflow as {account.name}. You can close this page."
+    return Page("The account is connected", text)
+
+
+def _tell(connected: Connected, *, inbox: str) -> None:
+    from reelflow.cli.accounts_view import tell_stored
+    from reelflow.ledger.accounts import granted_scopes
+
+    account = connected.account
+    who = f" (@{account.username})" if account.username else ""
+    typer.echo(screen_safe(f"Account {account.name}{who} is connected."))
+    tell_stored(connected, inbox=inbox)
+    lacking = [
+        f"{scope} ({use})"
+        for scope, use in _POSTING.items()
+        if scope not in (granted_scopes(account) or ())
+    ]
+    if lacking:
+        typer.echo(
+            f"Not granted: {', '.join(lacking)}. Connect it again and grant what it is to be used "
+            "for."
+        )

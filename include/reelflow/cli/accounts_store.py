@@ -1,0 +1,188 @@
+"""``reelflow accounts add`` and ``set``: what a person says of an account by hand."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from reelflow.cli.person import person
+from reelflow.cli.workspace import open_workspace
+from reelflow.domain.post import PostState, PrivacyLevel
+from reelflow.domain.publication import MediaSource
+from reelflow.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from reelflow.services.workspace import Workspace
+
+
+class VideoSource(StrEnum):
+    """How TikTok gets an account's videos."""
+
+    UPLOAD = "upload"
+    PULL = "pull"
+
+
+_SOURCES: Final = {
+    VideoSource.UPLOAD: MediaSource.FILE_UPLOAD,
+    VideoSource.PULL: MediaSource.PULL_FROM_URL,
+}
+_TOKEN_FILE_HELP: Final = "File that holds the account's access token alone; - is stdin."  # noqa: S105
+_SOURCE_HELP: Final = "How TikTok gets its videos: we upload them, or it pulls them from us."
+
+
+def add(
+    name: str = typer.Argument(
+        metavar="NAME", help="Its name here and of its inbox folder: a-z 0-9 . _ -"
+    ),
+    open_id: str = typer.Option(..., help="TikTok's open_id of the account."),
+    inbox_privacy: PrivacyLevel | None = typer.Option(
+        None,
+        metavar="LEVEL",
+        case_sensitive=False,
+        help=f"Privacy of inbox files without one of their own: {', '.join(PrivacyLevel)}.",
+    ),
+    video_source: VideoSource | None = typer.Option(None, help=_SOURCE_HELP),
+    access_token_file: Path | None = typer.Option(None, metavar="FILE", help=_TOKEN_FILE_HELP),
+) -> None:
+    """Add an account by a token from elsewhere, which nothing renews; see also `connect`.
+
+    One that is known by its open_id gets the new name and token. The token comes from a file, from
+    stdin when that is a pipe, or from a hidden prompt; never from the command line, which other
+    users of the machine can see.
+    """
+    from reelflow.cli.access_token import read_access_token
+    from reelflow.cli.accounts_view import tell_stored
+    from reelflow.ledger import accounts
+    from reelflow.services.enrolment import store_access
+
+    workspace = open_workspace()
+    accounts.check_name(name)
+    _check_open_id(open_id)
+    token = read_access_token(access_token_file)
+    stored = store_access(
+        workspace,
+        open_id=open_id,
+        name=name,
+        tokens=accounts.TokenSet(token),
+        inbox_privacy_level=inbox_privacy,
+        video_source=_SOURCES[video_source] if video_source else None,
+        actor=person(),
+    )
+    typer.echo(f"Account {name} is stored.")
+    tell_stored(stored, inbox=str(workspace.folders.inbox / name))
+
+
+def set_account(
+    name: str = typer.Argument(metavar="NAME", help="Name of the account."),
+    inbox_privacy: str | None = typer.Option(
+        None,
+        metavar="LEVEL|none",
+        help=f"Privacy of inbox files without one of their own: {', '.join(PrivacyLevel)}, or "
+        "none to hold them.",
+    ),
+    video_source: VideoSource | None = typer.Option(None, help=_SOURCE_HELP),
+    access_token_file: Path | None = typer.Option(None, metavar="FILE", help=_TOKEN_FILE_HELP),
+) -> None:
+    """Change an account's inbox privacy, the way of its videos, or its access token.
+
+    A new privacy is for files that come later. Posts that are held already stay held: a person
+    releases each with `reelflow posts release`. A new token ends a revocation, and the posts that
+    were held for it go on.
+    """
+    from reelflow.cli.access_token import read_access_token
+
+    if inbox_privacy is None and video_source is None and access_token_file is None:
+        raise ConfigurationError(
+            "there is nothing to change: give --inbox-privacy LEVEL, --video-source upload|pull or "
+            "--access-token-file FILE"
+        )
+    level = _privacy_or_none(inbox_privacy) if inbox_privacy is not None else None
+    workspace = open_workspace()
+    _check_exists(workspace, name)
+    token = read_access_token(access_token_file) if access_token_file is not None else None
+    if token is not None:
+        _store_token(workspace, name, token)
+    if inbox_privacy is not None:
+        _store_privacy(workspace, name, level)
+        typer.echo(f"Inbox files of {name} without a privacy level: {level or 'held'}.")
+    if video_source is not None:
+        _store_source(workspace, name, video_source)
+        typer.echo(f"Videos of {name}: {video_source}.")
+    _tell_of_held_posts(workspace, name)
+
+
+def _check_open_id(open_id: str) -> None:
+    if not open_id or len(open_id) > 128 or not open_id.isascii() or not open_id.isprintable():
+        raise ConfigurationError(
+            f"{open_id[:40]!r} is no open_id: TikTok's is 1 to 128 printable ASCII characters, "
+            "given together with the access token"
+        )
+
+
+def _privacy_or_none(text: str) -> PrivacyLevel | None:
+    if text.lower() == "none":
+        return None
+    try:
+        return PrivacyLevel(text.upper())
+    except ValueError:
+        raise ConfigurationError(
+            f"{text[:40]!r} is no privacy level: use {', '.join(PrivacyLevel)} or none"
+        ) from None
+
+
+def _check_exists(workspace: Workspace, name: str) -> str:
+    """Return the account's open_id."""
+    from reelflow.ledger import accounts
+
+    with workspace.ledger.read() as session:
+        return accounts.by_name(session, name).open_id
+
+
+def _store_token(workspace: Workspace, name: str, token: str) -> None:
+    from reelflow.ledger.accounts import TokenSet
+    from reelflow.services.enrolment import store_access
+
+    stored = store_access(
+        workspace,
+        open_id=_check_exists(workspace, name),
+        name=name,
+        tokens=TokenSet(token),
+        actor=person(),
+    )
+    typer.echo(f"Account {name} has a new access token.")
+    if stored.released:
+        typer.echo(f"Posts that had waited for it go on: {', '.join(map(str, stored.released))}")
+
+
+def _store_privacy(workspace: Workspace, name: str, level: PrivacyLevel | None) -> None:
+    from reelflow.ledger import accounts
+
+    with workspace.ledger.write() as session:
+        account = accounts.by_name(session, name)
+        account.inbox_privacy_level = level
+        account.updated_at = workspace.ledger.now()
+
+
+def _store_source(workspace: Workspace, name: str, source: VideoSource) -> None:
+    from reelflow.ledger import accounts
+
+    with workspace.ledger.write() as session:
+        account = accounts.by_name(session, name)
+        account.video_source = _SOURCES[source]
+        account.updated_at = workspace.ledger.now()
+
+
+def _tell_of_held_posts(workspace: Workspace, name: str) -> None:
+    """Say which posts the change does not release: a person decides on each."""
+    from reelflow.services.report import list_posts
+
+    held = list_posts(workspace, states=[PostState.HELD], account=name)
+    if held:
+        ids = ", ".join(str(row["id"]) for row in held)
+        typer.echo(
+            f"Still held: {ids}. Release each with `reelflow posts release ID`, with --privacy "
+            "LEVEL when it has no privacy level."
+        )
