@@ -67,8 +67,9 @@ TRANSITIONS: Final[dict[PostState, frozenset[PostState]]] = {
     _S.HELD: PUBLISHED | {_S.READY, _S.CANCELLED, _S.MISSED},
     _S.READY: PUBLISHED | {_S.UPLOADING, _S.HELD, _S.REJECTED, _S.MISSED, _S.CANCELLED},
     _S.UPLOADING: PUBLISHED | {_S.COMMITTING, _S.READY, _S.HELD, _S.FAILED, _S.CANCELLED},
-    _S.COMMITTING: DONE | {_S.PROCESSING, _S.UPLOADING, _S.FAILED, _S.UNKNOWN},
-    _S.PROCESSING: DONE | {_S.FAILED, _S.UNKNOWN},
+    # To READY when TikTok itself says that the publication failed: then another one is safe.
+    _S.COMMITTING: DONE | {_S.PROCESSING, _S.UPLOADING, _S.READY, _S.FAILED, _S.UNKNOWN},
+    _S.PROCESSING: DONE | {_S.READY, _S.FAILED, _S.UNKNOWN},
     _S.PUBLISHED: frozenset(),
     _S.PUBLISHED_NO_LINK: frozenset({_S.PUBLISHED}),
     _S.IN_INBOX: frozenset({_S.PUBLISHED}),

@@ -37,7 +37,7 @@ PUBLICATION_TRANSITIONS: Final[dict[PublicationState, frozenset[PublicationState
     _P.COMMITTING: frozenset({_P.SENT, _P.DONE, _P.FAILED, _P.SUPERSEDED}),
     _P.SENT: frozenset({_P.DONE, _P.FAILED}),
     _P.DONE: frozenset({_P.DONE}),  # a draft may still be posted, a link may still come
-    _P.FAILED: frozenset(),
+    _P.FAILED: frozenset({_P.DONE}),
     _P.SUPERSEDED: frozenset({_P.DONE}),  # a late PUBLISH_COMPLETE is the truth
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from reelflow.domain.chunks import ByteRange, ChunkPlan
@@ -10,7 +10,17 @@ from reelflow.exceptions import TikTokAuthError
 from reelflow.ledger import accounts
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
-from reelflow.tiktok.models import ChunkAnswer, CreatorInfo, InitAnswer, PublishStatus, VideoPost
+from reelflow.tiktok.display_models import VideoPage
+from reelflow.tiktok.models import (
+    ChunkAnswer,
+    CreatorInfo,
+    InitAnswer,
+    PhotoPost,
+    PostMode,
+    PublishStatus,
+    PullFromUrl,
+    VideoPost,
+)
 
 _T = TypeVar("_T")
 
@@ -67,6 +77,10 @@ class AccountClients:
         """Return where a publish task of an account stands."""
         return self.of(account_id).fetch_status(publish_id)
 
+    def list_videos(self, account_id: int, cursor: int | None) -> VideoPage:
+        """Return one page of an account's public videos, newest first; None for the first."""
+        return self.of(account_id).list_videos(cursor)
+
 
 class AccountClient:
     """Calls TikTok for one account.
@@ -87,17 +101,35 @@ class AccountClient:
         """Return what the account may post now, or raise why it cannot."""
         return self._call(self._client.creator_info)
 
-    def init_video(self, post: VideoPost, plan: ChunkPlan) -> InitAnswer:
+    def init_video(self, post: VideoPost, source: ChunkPlan | PullFromUrl) -> InitAnswer:
         """Open a direct post of a video."""
-        return self._call(lambda token: self._client.init_video(token, post, plan))
+        return self._call(lambda token: self._client.init_video(token, post, source))
 
-    def init_draft(self, plan: ChunkPlan) -> InitAnswer:
-        """Open a draft in the creator's inbox."""
-        return self._call(lambda token: self._client.init_draft(token, plan))
+    def init_draft(self, source: ChunkPlan | PullFromUrl) -> InitAnswer:
+        """Open a draft of a video in the creator's inbox."""
+        return self._call(lambda token: self._client.init_draft(token, source))
+
+    def init_photos(
+        self, post: PhotoPost, image_urls: Sequence[str], *, cover_index: int, post_mode: PostMode
+    ) -> InitAnswer:
+        """Open a photo post, or a draft of one."""
+        return self._call(
+            lambda token: self._client.init_photos(
+                token, post, image_urls, cover_index=cover_index, post_mode=post_mode
+            )
+        )
 
     def fetch_status(self, publish_id: str) -> PublishStatus:
         """Return where a publish task stands."""
         return self._call(lambda token: self._client.fetch_status(token, publish_id))
+
+    def cancel(self, publish_id: str) -> None:
+        """Ask to stop a publish task; only its status says whether that came true."""
+        self._call(lambda token: self._client.cancel(token, publish_id))
+
+    def list_videos(self, cursor: int | None) -> VideoPage:
+        """Return one page of the account's public videos, newest first; None for the first."""
+        return self._call(lambda token: self._client.list_videos(token, cursor=cursor))
 
     def put_chunk(
         self,

@@ -19,6 +19,7 @@ from reelflow.exceptions import (
     PostNotTakeableError,
     SourceChangedError,
     TikTokAuthError,
+    TikTokRateLimitedError,
     TikTokRejectedError,
     TransientError,
 )
@@ -35,18 +36,11 @@ from reelflow.services.stage import begin, check_unchanged, source_path
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import PublishStatus
+from reelflow.tiktok.refusals import explain_code, explain_failure
+from reelflow.tiktok.verdicts import Verdict
 
 #: Content types that TikTok takes (content-posting-api-media-transfer-guide), by container.
 _CONTENT_TYPES: Final = {"mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm"}
-
-#: Refusals after which a person must act, and nothing is wrong with the file.
-_HOLDING_CODES: Final = frozenset(
-    {
-        "privacy_level_option_mismatch",
-        "unaudited_client_can_only_post_to_private_accounts",
-        "spam_risk_user_banned_from_posting",
-    }
-)
 
 #: TikTok has every byte: there is nothing to send.
 _SENT: Final = DONE | {PostState.PROCESSING}
@@ -92,6 +86,8 @@ def upload_to_tiktok(
     with workspace.ledger.read() as session:
         post = posts.get(session, post_id)
         publication = publications.current(session, post_id)
+    if post.rescheduled_because is not None:
+        raise PostNotTakeableError(f"post {post_id} goes out later: {post.rescheduled_because}")
     if post.state is PostState.FAILED:
         raise PostFailedError(
             f"post {post_id} failed: {post.reason}. To fix: {post.fix}", code=post.reason_code
@@ -187,10 +183,28 @@ class _Upload:
     def _ended(self, publication: Publication, status: PublishStatus) -> None:
         """Take TikTok's final word; before the last byte a failure only costs the publication."""
         if status.status == "FAILED" and self._journal.is_uploading():
-            self._journal.supersede(f"TikTok gave it up: {status.fail_reason or 'no reason given'}")
+            self._failed_early(status.fail_reason)
             return
         self._journal.commit()
         self._apply(publication, status)
+
+    def _failed_early(self, fail_reason: str | None) -> None:
+        """Give up a publication that TikTok failed before its last byte, and go on if that helps.
+
+        :raises TikTokRateLimitedError: a cap was reached; the post waits
+        :raises PostHeldError: a person must act
+        :raises PostFailedError: the same bytes would fail again
+        """
+        meaning = explain_failure(fail_reason)
+        why = f"TikTok failed the upload: {fail_reason or 'no reason given'}"
+        self._journal.supersede(why)
+        if meaning.verdict is Verdict.LATER:
+            raise TikTokRateLimitedError(
+                f"{why}. {meaning.fix}", code=fail_reason, retry_after_s=meaning.retry_after_s
+            )
+        if meaning.verdict is not Verdict.RETRY:
+            code = fail_reason or "failed_without_reason"
+            self._stop_for(f"{why}. {meaning.fix}", code=code, holds=meaning.holds)
 
     def _url_died(self, publication: Publication, why: str) -> None:
         """Make room for another init where it is safe, else ask TikTok what became of it all."""
@@ -219,11 +233,15 @@ class _Upload:
         )
 
     def _refused(self, exc: TikTokRejectedError) -> NoReturn:
-        """Write TikTok's refusal down: held where a person can settle it, else failed."""
+        """Write TikTok's refusal down; past the last byte it says nothing about the post."""
         if not self._journal.is_uploading():
             raise exc
-        if isinstance(exc, TikTokAuthError) or exc.code in _HOLDING_CODES:
-            fix = f"then `reelflow posts release {self._post_id}`"
-            self._journal.hold(str(exc), code=exc.code, fix=fix)
+        holds = isinstance(exc, TikTokAuthError) or explain_code(exc.code).holds
+        self._stop_for(str(exc), code=exc.code, holds=holds)
+
+    def _stop_for(self, why: str, *, code: str, holds: bool) -> NoReturn:
+        """Hold the post where a person can settle it and nothing is wrong with it, else fail it."""
+        if holds:
+            self._journal.hold(why, code=code, fix=f"then `reelflow posts release {self._post_id}`")
         fix = f"correct what TikTok refuses; then `reelflow posts retry {self._post_id}`"
-        self._journal.fail(str(exc), code=exc.code, fix=fix)
+        self._journal.fail(why, code=code, fix=fix)

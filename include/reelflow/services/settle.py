@@ -12,13 +12,16 @@ from reelflow.domain.publication import PublicationState, Settlement, settle_sta
 from reelflow.exceptions import PostNotFoundError
 from reelflow.ledger import posts, publications
 from reelflow.ledger.models import Post, Publication
+from reelflow.services.failed_publication import take_failure
 from reelflow.services.superseded import take_as_published
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
-from reelflow.tiktok.refusals import explain_failure
 
 #: Slack on top of the URL's hour and the longest PUT, for clocks that differ.
 _CLOCK_SLACK = timedelta(minutes=5)
+
+#: Publications that no longer count, until TikTok says that they are published after all.
+_GIVEN_UP = frozenset({PublicationState.SUPERSEDED, PublicationState.FAILED})
 
 _SETTLEABLE = frozenset(
     {
@@ -63,7 +66,7 @@ def apply_status(
         )
         if publication.is_current and post.state in _SETTLEABLE:
             _settle(session, post, publication, settlement, workspace=workspace, actor=actor)
-        elif publication.state is PublicationState.SUPERSEDED and settlement.is_published:
+        elif publication.state in _GIVEN_UP and settlement.is_published:
             assert settlement.post_state is not None
             take_as_published(
                 session,
@@ -96,24 +99,14 @@ def _settle(
         return
     if target is post.state or _goes_back(post, target):
         return
-    code = fix = None
-    why = _said(publication)
     if target is PostState.FAILED:
-        failure = explain_failure(publication.fail_reason)
-        code = publication.fail_reason or "failed_without_reason"
-        why, fix = f"TikTok failed the post: {code}", _failed_fix(post, failure.fix)
-    ended = PublicationState.FAILED if target is PostState.FAILED else PublicationState.DONE
-    _advance(session, publication, ended, workspace, actor, why)
+        rules = workspace.rules
+        take_failure(session, post, publication, rules=rules, now=now, actor=actor)
+        return
+    why = _said(publication)
+    _advance(session, publication, PublicationState.DONE, workspace, actor, why)
     posts.move(
-        session,
-        post.id,
-        target,
-        now=now,
-        actor=actor,
-        why=why,
-        code=code,
-        fix=fix,
-        publication_id=publication.id,
+        session, post.id, target, now=now, actor=actor, why=why, publication_id=publication.id
     )
 
 
@@ -130,10 +123,6 @@ def _said(publication: Publication) -> str:
     return "TikTok published it and gave no link (private posts have none)"
 
 
-def _failed_fix(post: Post, fix: str) -> str:
-    return f"{fix} Then: `reelflow posts retry {post.id}`"
-
-
 def _advance(
     session: Session,
     publication: Publication,
@@ -145,6 +134,23 @@ def _advance(
     if publication.state is not to:
         now = workspace.ledger.now()
         publications.move(session, publication, to, now=now, actor=actor, why=why)
+
+
+def link(workspace: Workspace, post_id: int, tiktok_post_id: str, *, actor: str) -> PostState:
+    """Make a post PUBLISHED whose video was found on its account.
+
+    :raises IllegalTransitionError: it is in a state from which it cannot be
+    """
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        post = posts.get(session, post_id, lock=True)
+        publication = publications.current(session, post_id)
+        why = f"it was found on the account as {tiktok_post_id}"
+        posts.move(session, post_id, PostState.PUBLISHED, now=now, actor=actor, why=why)
+        if publication is not None:
+            publication.tiktok_post_id = tiktok_post_id
+            _advance(session, publication, PublicationState.DONE, workspace, actor, why)
+        return post.state
 
 
 def proves_incomplete(

@@ -32,7 +32,7 @@ def take_as_published(
     actor: str,
     why: str,
 ) -> None:
-    """Move a post to where its SUPERSEDED publication has brought it, and stop its upload.
+    """Move a post to where a publication that was given up has brought it; stop its upload.
 
     A post that is done already stays as it is, and so does one whose bytes another post holds by
     now; the audit trail and the log then say that the bytes may be on TikTok twice.
@@ -42,6 +42,8 @@ def take_as_published(
     """
     publications.move(session, publication, PublicationState.DONE, now=now, actor=actor, why=why)
     current = publications.current(session, post.id)
+    if current is publication:  # it had failed, and nothing has taken its place
+        current = None
     twin = posts.key_holder(session, post) if post.state in UNKEYED else None
     if twin is not None:
         _alert(session, post, publication, f"post {twin.id} has the same bytes", now, actor)

@@ -22,7 +22,7 @@ TABLE = {
     "COMMITTING": "SENT DONE FAILED SUPERSEDED",
     "SENT": "DONE FAILED",
     "DONE": "DONE",
-    "FAILED": "",
+    "FAILED": "DONE",
     "SUPERSEDED": "DONE",
 }
 

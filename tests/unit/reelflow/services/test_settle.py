@@ -160,10 +160,11 @@ STATUSES = st.one_of(
 KNOWN = {
     S.COMMITTING: 0,
     S.PROCESSING: 1,
+    S.READY: 2,  # TikTok failed it for a reason that passes
+    S.FAILED: 2,
     S.IN_INBOX: 2,
-    S.PUBLISHED_NO_LINK: 2,
-    S.PUBLISHED: 3,
-    S.FAILED: 3,
+    S.PUBLISHED_NO_LINK: 3,
+    S.PUBLISHED: 4,
 }
 
 
