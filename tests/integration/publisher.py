@@ -128,7 +128,7 @@ class Publisher:
         with self.simulator.client(self.limits, host=self.host) as client:
             return expire_sessions(
                 self.workspace,
-                AccountClients(self.workspace, client).fetch_status,
+                AccountClients(self.workspace, client),
                 actor="run-2/expire_sessions",
                 longest_put_s=self.limits.longest_put_s,
             )

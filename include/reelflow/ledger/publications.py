@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from reelflow.domain.chunks import ChunkPlan
+from reelflow.domain.post import PostState, PrivacyLevel
 from reelflow.domain.publication import PublicationState, check_publication_transition
 from reelflow.ledger import audit
 from reelflow.ledger.cipher import Cipher
-from reelflow.ledger.models import Publication
+from reelflow.ledger.models import Post, Publication
 
 
 def current(session: Session, post_id: int) -> Publication | None:
@@ -38,6 +39,77 @@ def count(session: Session, post_id: int) -> int:
             select(func.count()).select_from(Publication).where(Publication.post_id == post_id)
         )
         or 0
+    )
+
+
+def without_publish_id(session: Session, *, account_id: int) -> Sequence[Publication]:
+    """Return the current pulls of an account whose init was sent and not answered."""
+    return session.scalars(
+        select(Publication)
+        .join(Post, Post.id == Publication.post_id)
+        .where(
+            Post.account_id == account_id,
+            Post.state.in_((PostState.COMMITTING, PostState.UNKNOWN)),
+            Publication.is_current,
+            Publication.publish_id.is_(None),
+        )
+    ).all()
+
+
+def latecomers(
+    session: Session, *, begun_after: datetime, asked_before: datetime, limit: int
+) -> Sequence[tuple[Publication, Post]]:
+    """Return publications that may still become more than the ledger knows, with their posts.
+
+    Those that were given up, and might publish after all; public posts without a link; drafts that
+    their creator may have posted. Longest unasked first.
+    """
+    given_up = Publication.state == PublicationState.SUPERSEDED
+    unlinked = and_(
+        Publication.is_current,
+        or_(
+            and_(
+                Post.state == PostState.PUBLISHED_NO_LINK,
+                Post.privacy_level == PrivacyLevel.PUBLIC_TO_EVERYONE,
+            ),
+            Post.state == PostState.IN_INBOX,
+        ),
+    )
+    found = session.execute(
+        select(Publication, Post)
+        .join(Post, Post.id == Publication.post_id)
+        .where(
+            Publication.created_at > begun_after,
+            Publication.publish_id.is_not(None),
+            or_(
+                Publication.tiktok_status_at.is_(None), Publication.tiktok_status_at <= asked_before
+            ),
+            func.coalesce(Publication.tiktok_status, "") != "FAILED",
+            or_(given_up, unlinked),
+        )
+        .order_by(func.coalesce(Publication.tiktok_status_at, Publication.created_at))
+        .limit(limit)
+    )
+    return [(publication, post) for publication, post in found]
+
+
+def asked_in_vain(session: Session, publish_id: str, *, now: datetime) -> None:
+    """Remember that TikTok was asked about a publication and refused to say."""
+    session.execute(
+        update(Publication).where(Publication.publish_id == publish_id).values(tiktok_status_at=now)
+    )
+
+
+def linked_post_ids(session: Session, tiktok_post_ids: Sequence[str]) -> frozenset[str]:
+    """Return which of TikTok's post ids belong to a publication already."""
+    return frozenset(
+        one
+        for one in session.scalars(
+            select(Publication.tiktok_post_id).where(
+                Publication.tiktok_post_id.in_(tiktok_post_ids)
+            )
+        )
+        if one is not None
     )
 
 

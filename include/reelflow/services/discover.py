@@ -13,11 +13,12 @@ from reelflow.domain.post import PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun, Run
 from reelflow.ledger import batches, posts
 from reelflow.ledger.models import Post
-from reelflow.services.prepare import cancel_duplicate
-from reelflow.services.register import finish_moves, register_inbox, waiting_inbox_files
-from reelflow.services.sweep import return_stalled_uploads
+from reelflow.services.duplicates import cancel_duplicate
+from reelflow.services.inbox import waiting_inbox
+from reelflow.services.moves import finish_moves
+from reelflow.services.register import register_inbox
+from reelflow.services.stalled import return_stalled_uploads
 from reelflow.services.workspace import Workspace
-
 
 #: Posts that are made MISSED in one transaction.
 _MISSED_AT_ONCE: Final = 200
@@ -139,5 +140,5 @@ def waiting_work(workspace: Workspace) -> frozenset[str]:
     now = workspace.ledger.now()
     with workspace.ledger.read() as session:
         due = posts.has_due(session, now=now, max_lateness=workspace.rules.max_lateness)
-    files = (f"inbox:{file.inbox_path}:{file.inode}" for file in waiting_inbox_files(workspace))
-    return frozenset(files) | frozenset(f"post:{post_id}" for post_id in due)
+    found = (f"inbox:{item.inbox_path}:{item.inode}" for item in waiting_inbox(workspace))
+    return frozenset(found) | frozenset(f"post:{post_id}" for post_id in due)

@@ -139,7 +139,7 @@ class ExpireSessionsOperator(AnnouncingOperator):
         with TikTokHook(self.tiktok_conn_id).get_conn(self.settings) as client:
             report = expire_sessions(
                 self.workspace,
-                AccountClients(self.workspace, client).fetch_status,
+                AccountClients(self.workspace, client),
                 actor=actor_of(context),
                 longest_put_s=self.settings.tiktok_limits.longest_put_s,
                 run_id=run_id_of(context),

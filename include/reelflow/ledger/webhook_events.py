@@ -1,0 +1,50 @@
+"""Webhook events in the ledger: each kept once, until the publication it is about is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from reelflow.ledger.models import Publication, WebhookEvent
+
+
+def by_digest(session: Session, digest: str) -> WebhookEvent | None:
+    """Return the event with this body, if it came before."""
+    return session.scalar(select(WebhookEvent).where(WebhookEvent.digest == digest))
+
+
+def waiting_for(session: Session, publish_id: str) -> Sequence[WebhookEvent]:
+    """Return the events about a publication that nobody has applied yet, in TikTok's order."""
+    return session.scalars(
+        select(WebhookEvent)
+        .where(WebhookEvent.publish_id == publish_id, WebhookEvent.applied_at.is_(None))
+        .order_by(WebhookEvent.happened_at, WebhookEvent.id)
+    ).all()
+
+
+def unknown_publish_ids(session: Session, *, open_id: str, since: datetime) -> Sequence[str]:
+    """Return the ids of an account's publish tasks that TikTok spoke of and the ledger never saw.
+
+    TikTok tells an app of its own tasks only, so these are inits whose answers were lost.
+    """
+    known = select(Publication.publish_id).where(Publication.publish_id == WebhookEvent.publish_id)
+    return session.scalars(
+        select(WebhookEvent.publish_id)
+        .where(
+            WebhookEvent.open_id == open_id,
+            WebhookEvent.publish_id.is_not(None),
+            WebhookEvent.applied_at.is_(None),
+            WebhookEvent.happened_at >= since,
+            ~known.exists(),
+        )
+        .distinct()
+    ).all()  # type: ignore[return-value] # the condition says that none is None
+
+
+def mark_applied(event: WebhookEvent, outcome: str, *, now: datetime) -> None:
+    """Write down what became of an event."""
+    event.applied_at = now
+    event.outcome = outcome

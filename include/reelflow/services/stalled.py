@@ -1,0 +1,59 @@
+"""Uploads that nobody works on any more: given back, and given up once their URL has expired."""
+
+from __future__ import annotations
+
+from sqlalchemy import or_, select
+
+from reelflow.domain.post import PostState
+from reelflow.domain.publication import PublicationState
+from reelflow.ledger import posts, publications
+from reelflow.ledger.models import Post, Publication
+from reelflow.services.workspace import Workspace
+
+
+def return_stalled_uploads(workspace: Workspace, *, actor: str) -> list[int]:
+    """Make posts READY again whose uploader died before the last byte.
+
+    Their publication stays: while its URL lives, the next upload goes on where it stopped.
+    """
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        returned = [post.id for post in posts.stalled_uploads(session, now=now)]
+        for post_id in returned:
+            posts.move(
+                session,
+                post_id,
+                PostState.READY,
+                now=now,
+                actor=actor,
+                why="its upload stopped before the last byte; the next one goes on from there",
+            )
+    return returned
+
+
+def supersede_expired(workspace: Workspace, *, actor: str) -> None:
+    """Give up the publications of waiting posts whose upload URL's hour has passed."""
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        expired = session.scalars(
+            select(Publication)
+            .join(Post, Post.id == Publication.post_id)
+            .where(
+                Publication.is_current,
+                Publication.state == PublicationState.UPLOADING,
+                Publication.url_expires_at <= now,
+                Post.state == PostState.READY,
+                or_(Post.lease_until.is_(None), Post.lease_until <= now),
+            )
+            # An upload that starts now waits, and then finds what was given up.
+            .with_for_update(of=[Post, Publication], skip_locked=True)
+        ).all()
+        for publication in expired:
+            publications.move(
+                session,
+                publication,
+                PublicationState.SUPERSEDED,
+                now=now,
+                actor=actor,
+                why="its upload URL's hour passed before the last byte",
+            )
