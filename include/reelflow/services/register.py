@@ -41,6 +41,7 @@ from reelflow.services.inbox import displayed, report_waiting, waiting_inbox
 from reelflow.services.moves import finish_move
 from reelflow.services.preflight import NO_PRIVACY
 from reelflow.services.rejection import UNREAD_SIDECAR
+from reelflow.services.revocation import ACCOUNT_REVOKED, held_because, reconnect_fix
 from reelflow.services.workspace import Workspace
 from reelflow.storage.local import InboxFile, InboxFolder
 
@@ -236,16 +237,20 @@ def _file_name(file: InboxFile) -> str:
 def _new_post(account: Account, media: Media, fields: PostFields, *, now: datetime) -> Post:
     privacy = fields.privacy_level or account.inbox_privacy_level
     # A draft gets its privacy from the creator, in the app (inbox/video/init takes no post_info).
-    held = privacy is None and fields.mode == "direct"
+    code, reason = None, "found in the inbox"
+    if privacy is None and fields.mode == "direct":
+        code, reason = NO_PRIVACY, NO_PRIVACY_REASON
+    elif account.revoked:
+        code, reason = ACCOUNT_REVOKED, held_because(account)
     columns = {**fields.columns(), "privacy_level": privacy}
     return Post(
         account=account,
         media=media,
         kind=PostKind.PHOTO if isinstance(fields, PhotoFields) else PostKind.VIDEO,
-        state=PostState.HELD if held else PostState.READY,
+        state=PostState.READY if code is None else PostState.HELD,
         state_since=now,
-        reason_code=NO_PRIVACY if held else None,
-        reason=NO_PRIVACY_REASON if held else "found in the inbox",
+        reason_code=code,
+        reason=reason,
         due_at=fields.publish_at or now,
         created_at=now,
         slot=0,
@@ -260,7 +265,9 @@ def _explain_start(
     session: Session, post: Post, found: InboxFile | InboxFolder, *, now: datetime, actor: str
 ) -> None:
     account = post.account.name
-    if post.state is PostState.HELD:
+    if post.reason_code == ACCOUNT_REVOKED:
+        post.fix = reconnect_fix(account)
+    elif post.state is PostState.HELD:
         post.fix = NO_PRIVACY_FIX.format(post_id=post.id, account=account)
     count = len(found.files)
     images = f" ({count} images)" if post.kind is PostKind.PHOTO else ""

@@ -21,6 +21,7 @@ from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.discover import find_new_uploads, waiting_work
 from reelflow.services.moves import finish_moves
 from reelflow.services.register import register_inbox
+from reelflow.services.revocation import mark_revoked
 from reelflow.services.stage import check_unchanged
 from reelflow.services.workspace import Workspace
 from reelflow.storage.local import InboxFile, LocalFolders
@@ -153,6 +154,31 @@ UNREADABLE = [b"{", b'{"privacy": "SELF_ONLY"}', b"\xff", b'{"publish_at": "2026
 
 
 @pytest.mark.parametrize("sidecar", UNREADABLE)
+def test_a_post_of_a_revoked_account_is_held_until_the_account_is_connected_again(
+    workspace: Workspace, account: Account, drop: Drop
+) -> None:
+    mark_revoked(workspace, account.id, why="the creator left", actor=ACTOR)
+    drop(account, "clip.mp4", b"video")
+    (post,) = register(workspace)
+    assert (post.state, post.reason_code) == (PostState.HELD, "account_revoked")
+    assert "the creator left" in post.reason
+    assert post.fix is not None
+    assert "`reelflow accounts connect acme`" in post.fix
+    assert inbox(workspace) == []
+    assert source(workspace, post).read_bytes() == b"video"
+    assert batch(workspace) == []
+
+
+def test_a_post_of_a_revoked_account_without_privacy_waits_for_its_privacy_first(
+    workspace: Workspace, make_account: Callable[..., Account], drop: Drop
+) -> None:
+    account = make_account("quiet", inbox_privacy_level=None)
+    mark_revoked(workspace, account.id, why="the creator left", actor=ACTOR)
+    drop(account, "clip.mp4")
+    (post,) = register(workspace)
+    assert (post.state, post.reason_code) == (PostState.HELD, "no_privacy")
+
+
 def test_an_unreadable_sidecar_rejects_its_post_with_the_reason(
     workspace: Workspace, account: Account, drop: Drop, sidecar: bytes
 ) -> None:
