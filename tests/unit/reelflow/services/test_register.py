@@ -154,31 +154,6 @@ UNREADABLE = [b"{", b'{"privacy": "SELF_ONLY"}', b"\xff", b'{"publish_at": "2026
 
 
 @pytest.mark.parametrize("sidecar", UNREADABLE)
-def test_a_post_of_a_revoked_account_is_held_until_the_account_is_connected_again(
-    workspace: Workspace, account: Account, drop: Drop
-) -> None:
-    mark_revoked(workspace, account.id, why="the creator left", actor=ACTOR)
-    drop(account, "clip.mp4", b"video")
-    (post,) = register(workspace)
-    assert (post.state, post.reason_code) == (PostState.HELD, "account_revoked")
-    assert "the creator left" in post.reason
-    assert post.fix is not None
-    assert "`reelflow accounts connect acme`" in post.fix
-    assert inbox(workspace) == []
-    assert source(workspace, post).read_bytes() == b"video"
-    assert batch(workspace) == []
-
-
-def test_a_post_of_a_revoked_account_without_privacy_waits_for_its_privacy_first(
-    workspace: Workspace, make_account: Callable[..., Account], drop: Drop
-) -> None:
-    account = make_account("quiet", inbox_privacy_level=None)
-    mark_revoked(workspace, account.id, why="the creator left", actor=ACTOR)
-    drop(account, "clip.mp4")
-    (post,) = register(workspace)
-    assert (post.state, post.reason_code) == (PostState.HELD, "no_privacy")
-
-
 def test_an_unreadable_sidecar_rejects_its_post_with_the_reason(
     workspace: Workspace, account: Account, drop: Drop, sidecar: bytes
 ) -> None:
@@ -618,3 +593,28 @@ def test_a_row_is_unique_while_its_file_lies_in_the_inbox(
         (media,) = session.scalars(select(Media)).all()
     assert media.inbox_path == "acme/clip.mp4"
     assert media.inbox_inode == workspace.folders.path(media.source_path).stat().st_ino
+
+
+def test_a_post_of_a_revoked_account_is_held_until_the_account_is_connected_again(
+    workspace: Workspace, account: Account, drop: Drop
+) -> None:
+    mark_revoked(workspace, account.id, why="the creator left", actor=ACTOR)
+    drop(account, "clip.mp4", b"video")
+    (post,) = register(workspace)
+    assert (post.state, post.reason_code) == (PostState.HELD, "account_revoked")
+    assert "the creator left" in post.reason
+    assert post.fix is not None
+    assert "`reelflow accounts connect acme`" in post.fix
+    assert inbox(workspace) == []
+    assert source(workspace, post).read_bytes() == b"video"
+    assert batch(workspace) == []
+
+
+def test_a_post_of_a_revoked_account_without_privacy_waits_for_its_privacy_first(
+    workspace: Workspace, make_account: Callable[..., Account], drop: Drop
+) -> None:
+    account = make_account("quiet", inbox_privacy_level=None)
+    mark_revoked(workspace, account.id, why="the creator left", actor=ACTOR)
+    drop(account, "clip.mp4")
+    (post,) = register(workspace)
+    assert (post.state, post.reason_code) == (PostState.HELD, "no_privacy")
