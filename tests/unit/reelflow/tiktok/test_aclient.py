@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import logging
 
 import pytest
@@ -11,6 +12,7 @@ from reelflow.exceptions import (
     TikTokUnreachableError,
 )
 from reelflow.tiktok.aclient import AsyncStatusClient
+from reelflow.tiktok.answers import ANSWER_MAX_BYTES
 from reelflow.tiktok.models import PublishStatus
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 
@@ -75,9 +77,15 @@ def test_the_calls_of_one_client_share_a_connection(server: ScriptedServer) -> N
     assert (len(server.received), server.connections) == (3, 1)
 
 
+SUCCESS = b'{"data": {"status": "FAILED"}, "error": {"code": "ok"}}'
+
+
 @pytest.mark.parametrize(
     "answer",
-    [http(200, b" " * (2 * 1024 * 1024)), http(200, b"\x1f\x8b", Content_Encoding="gzip")],
+    [
+        http(200, SUCCESS + b" " * ANSWER_MAX_BYTES),
+        http(200, gzip.compress(SUCCESS), Content_Encoding="gzip"),
+    ],
     ids=["endless", "encoded though it was not asked for"],
 )
 def test_an_answer_without_an_end_or_in_an_encoding_is_not_unpacked(

@@ -19,6 +19,7 @@ from reelflow.exceptions import (
     TikTokUnavailableError,
     TikTokUnreachableError,
 )
+from reelflow.tiktok.answers import ANSWER_MAX_BYTES
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.display_models import UserInfo
 from reelflow.tiktok.limits import TikTokLimits
@@ -308,9 +309,10 @@ def test_an_answer_that_does_not_come_leaves_open_what_happened(server: Scripted
 def test_an_answer_without_an_end_is_not_read_forever(
     server: ScriptedServer, client: TikTokClient
 ) -> None:
-    server.answers = [http(200, b" " * (2 * 1024 * 1024))]
+    success = b'{"data": {"status": "FAILED"}, "error": {"code": "ok"}}'
+    server.answers = [http(200, success + b" " * ANSWER_MAX_BYTES)]
     with pytest.raises(TikTokUnavailableError):
-        client.creator_info(TOKEN)
+        client.fetch_status(TOKEN, "v_pub_file~v2-1.7")
 
 
 def test_an_unreachable_host_is_told_apart_because_nothing_was_sent(
