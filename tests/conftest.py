@@ -24,6 +24,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give Airflow a home of the tests' own, before anything imports it."""
+    config.addinivalue_line("markers", "both_databases: run on SQLite and on PostgreSQL")
     home = tempfile.TemporaryDirectory(prefix="reelflow-airflow-")
     config.add_cleanup(home.cleanup)
     for name in list(os.environ):
@@ -33,6 +34,13 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
     os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(REPOSITORY / "dags")
     os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(REPOSITORY / "plugins")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked ``both_databases`` on each, where it has a ledger at all."""
+    marked = metafunc.definition.get_closest_marker("both_databases")
+    if marked is not None and "database_url" in metafunc.fixturenames:
+        metafunc.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture

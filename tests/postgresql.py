@@ -26,7 +26,7 @@ import pytest
 from demo.postgresql import program_folder
 from reelflow.ledger.engine import open_engine, upgrade
 
-ON_BOTH_DATABASES = pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+ON_BOTH_DATABASES = pytest.mark.both_databases
 
 NOT_INSTALLED = (
     "PostgreSQL's server is not installed: `make postgresql` (Debian: apt-get install postgresql)"

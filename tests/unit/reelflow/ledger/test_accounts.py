@@ -9,6 +9,9 @@ from reelflow.exceptions import AccountNotFoundError, ConfigurationError
 from reelflow.ledger import accounts
 from reelflow.ledger.models import Account
 from reelflow.services.workspace import Workspace
+from tests.postgresql import ON_BOTH_DATABASES
+
+pytestmark = ON_BOTH_DATABASES
 
 
 def save(

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from reelflow.ledger import batches
 from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
+from tests.postgresql import ON_BOTH_DATABASES
+
+pytestmark = ON_BOTH_DATABASES
 
 
 def test_posts_keep_their_order_and_are_never_added_twice(

@@ -19,6 +19,10 @@ from reelflow.ledger.models import Account, AuditEntry, Post
 from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.factories import ACTOR, Clock, change_post
+from tests.postgresql import ON_BOTH_DATABASES
+
+pytestmark = ON_BOTH_DATABASES
+
 
 MakePost = Callable[..., Post]
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -14,6 +14,10 @@ from reelflow.ledger.models import Account, Post, Publication
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from tests.factories import ACTOR
+from tests.postgresql import ON_BOTH_DATABASES
+
+pytestmark = ON_BOTH_DATABASES
+
 
 PLAN: ChunkPlan = TikTokLimits().plan(1000)
 S = PublicationState

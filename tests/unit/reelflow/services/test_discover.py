@@ -14,6 +14,10 @@ from reelflow.services.summarize import summarize
 from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.factories import ACTOR, Clock, change_post, read_post
+from tests.postgresql import ON_BOTH_DATABASES
+
+pytestmark = ON_BOTH_DATABASES
+
 
 MakePost = Callable[..., Post]
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)

@@ -32,7 +32,11 @@ from reelflow.services.journal import UploadJournal
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import InitAnswer
 from tests.factories import Clock, change_post, read_post
+from tests.postgresql import ON_BOTH_DATABASES
 from tests.unit.reelflow.services.publication_factory import UPLOAD_URL, make_publication
+
+pytestmark = ON_BOTH_DATABASES
+
 
 MakePost = Callable[..., Post]
 S, P = PostState, PublicationState

@@ -16,6 +16,10 @@ from reelflow.ledger.models import Account, Post
 from reelflow.services.lease import UploadLease
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock, change_post, read_post
+from tests.postgresql import ON_BOTH_DATABASES
+
+pytestmark = ON_BOTH_DATABASES
+
 
 OWNER, OTHER = "run-1/upload[0]", "run-2/upload[0]"
 DEADLINE_S = 30
@@ -115,7 +119,7 @@ def test_a_locked_ledger_costs_the_lease_only_when_its_time_is_over(
 ) -> None:
     monkeypatch.setattr("reelflow.ledger.engine.LOCK_TIMEOUT_S", 0)
     with UploadLease(hasty, post.id, owner=OWNER) as lease, hasty.ledger.write() as session:
-        posts.get(session, post.id)  # nobody else may write now
+        posts.get(session, post.id, lock=True)  # nobody else may write it now
         assert not lease_is_lost_within(lease, seconds=0.1)
         clock.advance(timedelta(hours=1))
         assert lease_is_lost_within(lease, seconds=DEADLINE_S)

@@ -15,7 +15,11 @@ from reelflow.services.settle import apply_status
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
 from tests.factories import ACTOR, change_post, read_post
+from tests.postgresql import ON_BOTH_DATABASES
 from tests.unit.reelflow.services.publication_factory import make_publication
+
+pytestmark = ON_BOTH_DATABASES
+
 
 MakePost = Callable[..., Post]
 S, P = PostState, PublicationState
