@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -67,8 +68,8 @@ def check_callback_url(url: Any) -> None:
         parts = urlsplit(url if isinstance(url, str) else "")
         is_local = parts.scheme == "http" and parts.hostname in _LOOPBACK
         fits = bool(parts.hostname) and (parts.scheme == "https" or is_local)
-        fits = fits and parts.port != 0
-    except ValueError:
+        fits = fits and parts.port != 0 and bool(httpx.URL(url))
+    except (ValueError, httpx.InvalidURL):
         fits = False
     if not fits:
         raise ControlError(

@@ -6,7 +6,7 @@ import logging
 import httpx
 
 from tiktok_simulator.state import World
-from tiktok_simulator.webhooks import SIGNATURE_HEADER, Delivery
+from tiktok_simulator.webhooks import SIGNATURE_HEADER, Delivery, Webhooks
 
 TIMEOUT_S = 10
 INTERVAL_S = 0.02
@@ -36,19 +36,19 @@ async def send_due(world: World, client: httpx.AsyncClient) -> None:
         return
     world.tick()
     for delivery in world.webhooks.due():
-        await _attempt(world, client, delivery)
+        if world.webhooks.is_pending(delivery):
+            await _attempt(world.webhooks, client, delivery)
 
 
-async def _attempt(world: World, client: httpx.AsyncClient, delivery: Delivery) -> None:
-    webhooks = world.webhooks
-    if (url := webhooks.settings.url) is None:  # switched off while another was being sent
-        return
+async def _attempt(webhooks: Webhooks, client: httpx.AsyncClient, delivery: Delivery) -> None:
     headers = {
         "Content-Type": "application/json",
         SIGNATURE_HEADER: webhooks.sign(delivery.body),
     }
     try:
-        response = await client.post(url, content=delivery.body, headers=headers)
+        response = await client.post(
+            webhooks.settings.url or "", content=delivery.body, headers=headers
+        )
     except httpx.HTTPError as error:
         _log.info("webhook %s: no answer (%s)", delivery.event, type(error).__name__)
         webhooks.note_answer(delivery, None, type(error).__name__)

@@ -33,7 +33,7 @@ class WebhookSettings:
     retry_s: float = 1.0
 
 
-@dataclass
+@dataclass(eq=False)  # one is itself, however alike another may be
 class Delivery:
     """One event on its way to the callback.
 
@@ -75,6 +75,7 @@ class Webhooks:
     now: Callable[[], float]
     settings: WebhookSettings = field(default_factory=WebhookSettings)
     deliveries: list[Delivery] = field(default_factory=list)
+    _pending: list[Delivery] = field(default_factory=list)
 
     def announce_change(self, publication: Publication, event: str) -> None:
         """Announce a change of a publication; a listener of the world's."""
@@ -93,11 +94,15 @@ class Webhooks:
 
     def due(self) -> list[Delivery]:
         """Return what is to be sent now, in the order of sending."""
-        pending = [one for one in self.deliveries if one.state == "pending"]
-        due = [one for one in pending if one.due_at <= self.now()]
+        self._pending = [one for one in self._pending if one.state == "pending"]
+        due = [one for one in self._pending if one.due_at <= self.now()]
         if due and self.settings.is_reordered:
-            return [one for one in reversed(pending) if one in due or one.attempts == 0]
+            return [one for one in reversed(self._pending) if one in due or one.attempts == 0]
         return due
+
+    def is_pending(self, delivery: Delivery) -> bool:
+        """Whether a delivery is still to be sent: not switched off or forgotten meanwhile."""
+        return self.settings.url is not None and delivery in self._pending
 
     def sign(self, body: bytes) -> str:
         """Return the signature header of a body sent now."""
@@ -123,6 +128,7 @@ class Webhooks:
     def reset(self, settings: WebhookSettings) -> None:
         """Forget every delivery and go back to earlier settings."""
         self.deliveries.clear()
+        self._pending.clear()
         vars(self.settings).update(vars(settings))
 
     def _announce(self, event: str, open_id: str, content: dict[str, Any]) -> None:
@@ -136,14 +142,14 @@ class Webhooks:
             "user_openid": open_id,
             "content": json.dumps(content, separators=(",", ":")),
         }
-        self.deliveries.append(
-            Delivery(
-                event=event,
-                open_id=open_id,
-                content=content,
-                body=json.dumps(envelope, separators=(",", ":")).encode(),
-                created_at=now_s,
-                due_at=now_s + (REORDER_HOLD_S if self.settings.is_reordered else 0),
-                copies_left=1 + self.settings.duplicates,
-            )
+        delivery = Delivery(
+            event=event,
+            open_id=open_id,
+            content=content,
+            body=json.dumps(envelope, separators=(",", ":")).encode(),
+            created_at=now_s,
+            due_at=now_s + (REORDER_HOLD_S if self.settings.is_reordered else 0),
+            copies_left=1 + self.settings.duplicates,
         )
+        self.deliveries.append(delivery)
+        self._pending.append(delivery)

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from tiktok_simulator.state import World
 from tiktok_simulator.webhook_sender import open_client, send_due, send_webhooks
+from tiktok_simulator.webhooks import WebhookSettings
 
 URL = "http://callback.test/webhook?secret=1"
 
@@ -94,6 +95,22 @@ def test_a_callback_that_was_switched_off_meanwhile_gets_nothing(world: World) -
     callback.send_due(world)
 
     assert callback.received == []
+
+
+def test_what_a_reset_forgot_in_mid_sending_is_not_sent(world: World) -> None:
+    world.webhooks.reset(WebhookSettings(url=URL))
+    announce(world)
+    announce(world)
+
+    class ResettingCallback(Callback):
+        async def receive(self, request: Request) -> Response:
+            world.webhooks.reset(WebhookSettings(url=URL))
+            return await super().receive(request)
+
+    callback = ResettingCallback()
+    callback.send_due(world)
+
+    assert len(callback.received) == 1
 
 
 def test_time_alone_moves_a_post_on_and_tells_of_it(world: World, init: Any, put: Any) -> None:
