@@ -64,7 +64,6 @@ def test_webhooks_can_be_switched_off(world: World, api: Any) -> None:
         {"url": "http://localhost:99999/"},
         {"url": "http://[::1"},
         {"url": "http://localhost/\x00"},
-        {"url": "https://-.\udc00/"},
         {"url": 1},
         {"duplicates": -1},
         {"is_reordered": "yes"},
