@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -23,6 +24,9 @@ from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.pkce import ChallengeEncoding
 
 _DAY_S = 24 * 3600
+_PUBLIC_URL = re.compile(
+    r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
+)
 
 
 class Settings(BaseSettings):
@@ -51,6 +55,9 @@ class Settings(BaseSettings):
     :param breaker_pause_s: pause before one post may try again; doubled after each that fails
     :param pkce_encoding: how the app's consent page wants the PKCE challenge: TikTok's own hex, or
         base64url, which apps of the web type seem to take
+    :param public_url: https address under which ``reelflow serve`` is reached from outside, on a
+        domain verified for the app: from there TikTok fetches photos, and videos by option
+    :param public_url_lifetime_s: how long a URL works that TikTok is given
     :param simulator_upload_hosts: hosts (``host:port``, comma-separated) beside TikTok's that may
         get bytes, without https: the simulator's
     """
@@ -76,7 +83,17 @@ class Settings(BaseSettings):
     breaker_window_min: Annotated[float, Field(gt=0, le=24 * 60)] = 5
     breaker_pause_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 120
     pkce_encoding: ChallengeEncoding = "hex"
+    public_url: str = ""
+    public_url_lifetime_s: Annotated[float, Field(ge=3600, le=7 * _DAY_S)] = 7200
     simulator_upload_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str) -> str:
+        """Take what TikTok fetches from: https, without anything that belongs to one request."""
+        if value and not _PUBLIC_URL.fullmatch(value):
+            raise ValueError("give an https address such as https://reelflow.example.com")
+        return value.rstrip("/")
 
     @field_validator("simulator_upload_hosts", mode="before")
     @classmethod
@@ -117,6 +134,8 @@ class Settings(BaseSettings):
             inbox_quiet=timedelta(seconds=self.inbox_quiet_s),
             batch_size=self.batch_size,
             max_lateness=timedelta(hours=self.max_lateness_h),
+            public_url=self.public_url,
+            public_url_lifetime=timedelta(seconds=self.public_url_lifetime_s),
             budgets=BudgetLimits(
                 init_per_minute=self.init_per_minute,
                 creator_info_per_minute=self.creator_info_per_minute,

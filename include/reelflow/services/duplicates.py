@@ -11,13 +11,17 @@ from reelflow.domain.post import PostMode, PostState
 from reelflow.ledger import audit, posts
 from reelflow.ledger.models import Post
 from reelflow.services.preflight import (
+    COMMENTS_DISABLED,
     NO_PRIVACY,
     PRIVACY_NOT_OFFERED,
     PRIVATE_BRANDED_CONTENT,
+    TEXT_TOO_LONG,
 )
 
 #: Reasons for which a post is HELD that other fields can settle.
-_SOLVED_BY_FIELDS: Final = frozenset({NO_PRIVACY, PRIVACY_NOT_OFFERED, PRIVATE_BRANDED_CONTENT})
+_SOLVED_BY_FIELDS: Final = frozenset(
+    {NO_PRIVACY, PRIVACY_NOT_OFFERED, PRIVATE_BRANDED_CONTENT, COMMENTS_DISABLED, TEXT_TOO_LONG}
+)
 #: What a held post takes over when the same bytes come again.
 _TAKEN_OVER: Final = (
     "title",

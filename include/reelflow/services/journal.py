@@ -107,17 +107,12 @@ class UploadJournal:
         :raises PostFailedError: the post has begun too many; it is FAILED now
         """
         now = self._ledger.now()
-        limit = self._workspace.rules.max_publications
         with self._fenced() as (session, post):
-            begun = publications.count(session, self._post_id) - post.publications_forgiven
-            if begun < limit:
+            may_begin = self._may_begin(session, post)
+            if may_begin:
                 publications.open_new(session, self._post_id, plan=plan, now=now)
-        if begun >= limit:
-            self.fail(
-                f"{begun} uploads were begun at TikTok and none could be finished",
-                code="too_many_publications",
-                fix=self._retry_after(f"see `reelflow posts show {self._post_id}`"),
-            )
+        if not may_begin:
+            self._fail_begun_too_often()
 
     def opened(self, answer: InitAnswer, *, lifetime: timedelta) -> None:
         """Write ``publish_id`` and upload URL down; send bytes only after this.
@@ -231,6 +226,18 @@ class UploadJournal:
                 code=exc.code,
                 fix=self._retry_after("see with `reelflow doctor` whether TikTok can be reached"),
             )
+
+    def _may_begin(self, session: Session, post: Post) -> bool:
+        begun = publications.count(session, self._post_id) - post.publications_forgiven
+        return begun < self._workspace.rules.max_publications
+
+    def _fail_begun_too_often(self) -> NoReturn:
+        self.fail(
+            f"{self._workspace.rules.max_publications} uploads were begun at TikTok and none "
+            "could be finished",
+            code="too_many_publications",
+            fix=self._retry_after(f"see `reelflow posts show {self._post_id}`"),
+        )
 
     def _retry_after(self, advice: str) -> str:
         return f"{advice}; then `reelflow posts retry {self._post_id}`"

@@ -14,9 +14,9 @@ from reelflow.exceptions import (
 from reelflow.ledger.models import Post, Publication
 from reelflow.services.account_client import AccountClient
 from reelflow.services.journal import UploadJournal
+from reelflow.services.post_info import video_post
 from reelflow.services.preflight import find_obstacle
 from reelflow.tiktok.limits import TikTokLimits
-from reelflow.tiktok.models import VideoPost
 
 
 class PublicationOpener:
@@ -83,22 +83,8 @@ class PublicationOpener:
             if self._post.mode is PostMode.DRAFT:
                 answer = self._client.init_draft(plan)
             else:
-                answer = self._client.init_video(_video_post(self._post), plan)
+                answer = self._client.init_video(video_post(self._post), plan)
         except (TikTokUnreachableError, TikTokRateLimitedError, TikTokRejectedError) as exc:
             self._journal.supersede(f"TikTok did not open it: {exc}", forgiven=True)
             raise
         self._journal.opened(answer, lifetime=timedelta(seconds=self._limits.url_lifetime_s))
-
-
-def _video_post(post: Post) -> VideoPost:
-    return VideoPost(
-        title=post.caption,
-        privacy_level=post.privacy_level or "",
-        disable_duet=post.disable_duet,
-        disable_stitch=post.disable_stitch,
-        disable_comment=post.disable_comment,
-        video_cover_timestamp_ms=post.cover_timestamp_ms,
-        brand_content_toggle=post.brand_content_toggle,
-        brand_organic_toggle=post.brand_organic_toggle,
-        is_aigc=post.is_aigc,
-    )

@@ -5,13 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from reelflow.domain.post import PrivacyLevel
+from reelflow.domain.post import PostKind, PrivacyLevel
+from reelflow.domain.sidecar import (
+    CAPTION_MAX_UTF16_UNITS,
+    PHOTO_CAPTION_MAX_UTF16_UNITS,
+    PHOTO_TITLE_MAX_UTF16_UNITS,
+    utf16_units,
+)
 from reelflow.ledger.models import Post
 from reelflow.tiktok.models import CreatorInfo
 
 NO_PRIVACY: Final = "no_privacy"
 PRIVACY_NOT_OFFERED: Final = "privacy_not_offered"
 PRIVATE_BRANDED_CONTENT: Final = "private_branded_content"
+COMMENTS_DISABLED: Final = "comments_disabled"
+TEXT_TOO_LONG: Final = "text_too_long"
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,39 @@ def find_obstacle(post: Post, creator: CreatorInfo) -> Obstacle | None:
             why="branded content may not be SELF_ONLY.",
             fix=f"choose another level: `reelflow posts release {post.id} --privacy LEVEL`",
         )
-    duration_s = post.media.duration_s or 0.0
+    if creator.comment_disabled and not post.disable_comment:
+        # Duets and stitches are another matter: a private account never has them, and TikTok takes
+        # them away by itself (content-posting-api-reference-query-creator-info).
+        return Obstacle(
+            code=COMMENTS_DISABLED,
+            why=f"the post allows comments, which {account} has switched off.",
+            fix="switch them on in the TikTok app and release the post, or put it into the inbox "
+            'again with "disable_comment": true in its sidecar',
+        )
+    return _text_obstacle(post) or _duration_obstacle(post, creator)
+
+
+def _text_obstacle(post: Post) -> Obstacle | None:
+    """Measure the texts once more: not only the sidecar, which is checked, writes them."""
+    is_photo = post.kind is PostKind.PHOTO
+    longest = PHOTO_CAPTION_MAX_UTF16_UNITS if is_photo else CAPTION_MAX_UTF16_UNITS
+    for name, text, limit in (
+        ("caption", post.caption, longest),
+        ("title", post.title or "", PHOTO_TITLE_MAX_UTF16_UNITS),
+    ):
+        units = utf16_units(text)
+        if units > limit:
+            return Obstacle(
+                code=TEXT_TOO_LONG,
+                why=f"its {name} has {units} UTF-16 units, TikTok takes {limit}.",
+                fix=f"put it into the inbox again with a shorter {name}",
+            )
+    return None
+
+
+def _duration_obstacle(post: Post, creator: CreatorInfo) -> Obstacle | None:
+    account = post.account.name
+    duration_s = post.media.duration_s or 0.0  # photos have none
     longest_s = creator.max_video_post_duration_sec
     if duration_s > longest_s:
         return Obstacle(

@@ -27,6 +27,10 @@ class PublishingRules:
     :param unreachable_retry: pause after TikTok could not be reached, which counts as no failure
     :param unknown_after: without any status for this long, a sent post is UNKNOWN
     :param refresh_claim: how long a process is believed to refresh an account's tokens
+    :param public_url: https address under which the web application is reached from outside,
+        without a slash at its end; empty where there is none, and then TikTok can fetch nothing
+    :param public_url_lifetime: how long a URL works from which TikTok fetches a file; TikTok takes
+        an hour at most (content-posting-api-media-transfer-guide, read 2026-09-11)
     :param work_lifetime: scratch space older than this belonged to a dead run
     :param budgets: what one account may ask of TikTok
     :param breaker: when inits stop for all accounts, and when one may try again
@@ -44,6 +48,8 @@ class PublishingRules:
     unreachable_retry: timedelta = timedelta(minutes=5)
     unknown_after: timedelta = timedelta(hours=72)
     refresh_claim: timedelta = timedelta(minutes=2)
+    public_url: str = ""
+    public_url_lifetime: timedelta = timedelta(hours=2)
     work_lifetime: timedelta = timedelta(hours=6)
     budgets: BudgetLimits = field(default_factory=BudgetLimits)
     breaker: BreakerRules = field(default_factory=BreakerRules)

@@ -1,0 +1,138 @@
+"""The URLs from which TikTok pulls: signed, for a few hours, and for one file each."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NoReturn
+
+from reelflow.exceptions import ConfigurationError, MediaUnreadableError, SourceChangedError
+from reelflow.ledger.models import Media
+from reelflow.media.source import open_source
+from reelflow.services.stage import check_unchanged
+from reelflow.services.workspace import Workspace
+
+#: Where the web application serves these URLs, below the public address.
+PUBLIC_MEDIA_PATH: Final = "/reelflow/api/v1/public/media"
+
+FORGED: Final = "public_media_forged"
+EXPIRED: Final = "public_media_expired"
+GONE: Final = "public_media_gone"
+
+_PURPOSE: Final = "public media"
+_MEDIA_ID: Final = re.compile(r"[0-9a-f]{32}")
+_EXPIRES: Final = re.compile(r"[1-9][0-9]{0,11}")
+#: Content type and extension of what TikTok takes (content-posting-api-media-transfer-guide).
+_TYPES: Final = {
+    "mp4": ("video/mp4", ".mp4"),
+    "mov": ("video/quicktime", ".mov"),
+    "webm": ("video/webm", ".webm"),
+    "jpeg": ("image/jpeg", ".jpg"),
+    "webp": ("image/webp", ".webp"),
+}
+
+
+@dataclass(frozen=True)
+class PublicFile:
+    """A file that may be served.
+
+    :param fd: open for reading at its first byte, until the block ends
+    :param content_type: by the file's content, never by a name
+    """
+
+    fd: int
+    size_bytes: int
+    content_type: str
+
+
+class PublicMedia:
+    """Makes and checks the URLs of one workspace's files.
+
+    The signature covers which file and until when; its key is derived from the Fernet key.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._key = workspace.ledger.cipher.derived_key(_PURPOSE)
+
+    def url(self, media: Media) -> str:
+        """Return a URL from which anybody may fetch a validated file for the configured time.
+
+        It ends in the extension of the content, and names nothing a person chose.
+
+        :raises ConfigurationError: no public address is configured
+        """
+        base = self._workspace.rules.public_url
+        if not base:
+            raise ConfigurationError(
+                "TikTok fetches photos, and videos of accounts set so, from Reelflow, but "
+                "REELFLOW_PUBLIC_URL is not set: set it to the https address under which "
+                "`reelflow serve` is reached, on a domain verified for the app in TikTok's "
+                "developer portal",
+                code="public_url_missing",
+            )
+        _, extension = _type_of(media)
+        expires = self._expires()
+        signature = self._sign(media.id, expires)
+        return f"{base}{PUBLIC_MEDIA_PATH}/{media.id}/{expires}/{signature}/media{extension}"
+
+    def verify(self, media_id: str, expires: str, signature: str) -> None:
+        """Check the parts of a URL's path.
+
+        :raises MediaUnreadableError: code ``public_media_forged`` or ``public_media_expired``
+        """
+        is_ours = _MEDIA_ID.fullmatch(media_id) and _EXPIRES.fullmatch(expires)
+        wanted = self._sign(media_id, expires).encode()
+        # Compared whatever the rest is, and in a time that tells nothing.
+        if not hmac.compare_digest(wanted, signature.encode(errors="replace")) or not is_ours:
+            raise MediaUnreadableError("this URL was not made by this Reelflow", code=FORGED)
+        if int(expires) <= self._workspace.ledger.now().timestamp():
+            raise MediaUnreadableError("this URL has expired", code=EXPIRED)
+
+    @contextmanager
+    def open(self, media_id: str, expires: str, signature: str) -> Iterator[PublicFile]:
+        """Hold the file of a URL open, if it still is the very file that was validated.
+
+        :raises MediaUnreadableError: code ``public_media_forged``, ``public_media_expired``, or
+            ``public_media_gone`` for a file that was deleted or changed; the message names no path
+        """
+        self.verify(media_id, expires, signature)
+        with self._workspace.ledger.read() as session:
+            media = session.get(Media, media_id)
+        if media is None or media.deleted_at is not None or media.validated_at is None:
+            _gone()
+        with ExitStack() as held:
+            try:
+                path = self._workspace.folders.path(media.source_path)
+                fd = held.enter_context(open_source(path))
+                check_unchanged(os.fstat(fd), media)
+            except (MediaUnreadableError, SourceChangedError) as exc:
+                _gone(exc)
+            yield PublicFile(fd, media.size_bytes, _type_of(media)[0])
+
+    def _expires(self) -> int:
+        ends_at: datetime = self._workspace.ledger.now() + self._workspace.rules.public_url_lifetime
+        return int(ends_at.timestamp())
+
+    def _sign(self, media_id: str, expires: int | str) -> str:
+        signed = f"{media_id}/{expires}".encode(errors="replace")
+        return hmac.new(self._key, signed, hashlib.sha256).hexdigest()
+
+
+def _type_of(media: Media) -> tuple[str, str]:
+    container = str((media.facts or {}).get("container"))
+    if container not in _TYPES:
+        raise MediaUnreadableError(
+            f"{media.file_name} is {container}, which TikTok does not take: validate its post first"
+        )
+    return _TYPES[container]
+
+
+def _gone(cause: Exception | None = None) -> NoReturn:
+    raise MediaUnreadableError("this file is not here any more", code=GONE) from cause
