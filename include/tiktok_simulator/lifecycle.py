@@ -75,12 +75,15 @@ class Lifecycle:
         _enter(publication, "failed")
         self._tell(publication, FAILED)
 
-    def advance(self, publication: Publication) -> None:
-        """Move a publication on as far as its polls and the clock allow."""
+    def advance(self, publication: Publication, *, is_polled: bool) -> None:
+        """Move a publication on as far as its polls and the clock allow.
+
+        :param is_polled: whether somebody asks now; what polls decide moves only then.
+        """
         self.expire(publication)
-        if publication.stage == "processing" and self._is_processed(publication):
+        if publication.stage == "processing" and self._is_processed(publication, is_polled):
             self.settle(publication)
-        if publication.stage == "published" and self._is_moderated(publication):
+        if publication.stage == "published" and self._is_moderated(publication, is_polled):
             self._list(publication)
 
     def settle(self, publication: Publication) -> None:
@@ -162,14 +165,14 @@ class Lifecycle:
             publication.is_listed = False
             self._tell(publication, NO_LONGER_AVAILABLE)
 
-    def _is_processed(self, publication: Publication) -> bool:
+    def _is_processed(self, publication: Publication, is_polled: bool) -> bool:
         if self.switches.processing_s is None:
-            return publication.polls >= self.switches.processing_polls
+            return is_polled and publication.polls >= self.switches.processing_polls
         return self.clock.now() >= (publication.completed_at or 0) + self.switches.processing_s
 
-    def _is_moderated(self, publication: Publication) -> bool:
+    def _is_moderated(self, publication: Publication, is_polled: bool) -> bool:
         if self.switches.link_s is None:
-            return publication.polls >= self.switches.link_polls
+            return is_polled and publication.polls >= self.switches.link_polls
         return self.clock.now() >= (publication.published_at or 0) + self.switches.link_s
 
     def _take_failure(self, open_id: str) -> str | None:

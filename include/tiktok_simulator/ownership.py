@@ -13,6 +13,7 @@ UNVERIFIED = (
     "content-posting-api-media-transfer-guide#pull_from_url"
 )
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+", re.ASCII)
+_ADDRESS = re.compile(r"http://[a-z0-9.-]+:\d{1,5}", re.ASCII)
 _DOTS = re.compile(r"(?:/|%2f)(?:\.|%2e){1,2}(?:/|%2f|$)|\\", re.IGNORECASE)
 
 
@@ -39,10 +40,9 @@ def parse_connect_to(host: str, address: str) -> tuple[str, str]:
 
     :raises ValueError: with a sentence, unless the address is ``http://HOST:PORT``.
     """
-    parts = urlsplit(address)
     if not _HOST.fullmatch(host):
         raise ValueError(f"connect-to needs a lower-case host name, not {host!r}.")
-    if parts.scheme != "http" or not parts.port or address != f"http://{parts.netloc}":
+    if not _ADDRESS.fullmatch(address):
         raise ValueError(f"connect-to needs http://HOST:PORT to connect to, not {address!r}.")
     return host, address
 

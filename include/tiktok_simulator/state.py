@@ -200,7 +200,7 @@ class World:
 
     def poll(self, publication: Publication) -> dict[str, Any]:
         """Answer one status call; each one after the last byte may move the publication on."""
-        self.lifecycle.advance(publication)
+        self.lifecycle.advance(publication, is_polled=True)
         publication.polls += publication.stage != "transfer"
         return self.current_status(publication)
 
@@ -216,7 +216,7 @@ class World:
         """
         for publication in list(self.publications.values()):
             if not publication.puts_under_way:
-                self.lifecycle.advance(publication)
+                self.lifecycle.advance(publication, is_polled=False)
 
     def new_id(self) -> int:
         """Return an id in TikTok's shape, from the world's clock."""

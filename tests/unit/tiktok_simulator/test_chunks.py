@@ -1,10 +1,18 @@
 """The chunk rules: every documented and observed vector, and both halves as properties."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiktok_simulator.chunks import ChunkSpan, UploadPlan, check_chunk_headers, check_chunk_plan
+from tiktok_simulator.chunks import (
+    ChunkSpan,
+    Megabyte,
+    UploadPlan,
+    check_chunk_headers,
+    check_chunk_plan,
+)
 from tiktok_simulator.exceptions import ApiError, UploadError
 
 CHUNK = "The chunk size is invalid"
@@ -162,3 +170,39 @@ def test_walking_a_plan_chunk_by_chunk_is_always_accepted(size: int, chunk: int)
         span = f"{received}-{end - 1}/{size}"
         received += check_chunk_headers(headers(span, end - received), plan, received).length
     assert received == size
+
+
+@pytest.mark.parametrize(
+    ("size", "chunk", "allowed"),
+    [
+        (50_000_000, 5_000_000, {"decimal"}),
+        (50_000_000, 5_242_880, {"both", "decimal", "binary"}),
+        (67_108_864, 67_108_864, {"binary"}),
+        (67_108_865, 67_108_865, set()),
+    ],
+)
+def test_the_reading_of_megabyte_can_be_chosen(size: int, chunk: int, allowed: set[str]) -> None:
+    accepted: set[Megabyte] = set()
+    for megabyte in get_args(Megabyte):
+        try:
+            check_chunk_plan(UploadPlan(size, chunk, size // chunk), megabyte)
+        except ApiError:
+            continue
+        accepted.add(megabyte)
+
+    assert accepted == allowed
+
+
+def test_a_stored_chunk_may_pass_again_but_no_other_range() -> None:
+    plan = UploadPlan(35, 10, 3)
+
+    again = check_chunk_headers(headers("0-9/35", 10), plan, 20, accepts_duplicates=True)
+
+    assert again == ChunkSpan(0, 9)
+    for span, length in (("5-14/35", 10), ("30-34/35", 5)):
+        with pytest.raises(UploadError) as caught:
+            check_chunk_headers(headers(span, length), plan, 20, accepts_duplicates=True)
+        assert caught.value.status == 416
+    with pytest.raises(UploadError) as caught:
+        check_chunk_headers(headers("0-8/35", 9), plan, 20, accepts_duplicates=True)
+    assert caught.value.status == 400

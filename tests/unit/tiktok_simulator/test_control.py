@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tiktok_simulator.publication import Pull
 from tiktok_simulator.state import World
 
 Call = Callable[..., Any]
@@ -136,29 +137,6 @@ def test_the_clock_can_be_put_forward(api: Any, world: World) -> None:
     assert world.clock.now() == before + 3600.5
 
 
-def test_fail_ends_the_next_upload(api: Any, call: Call, put: Call, init: Call) -> None:
-    api.request("POST", "/_sim/fail", json={"fail_reason": "duration_check_failed"})
-    task = init(3)
-    put(task["upload_url"], b"abc", 0, 3)
-
-    states = [
-        call("status/fetch/", {"publish_id": task["publish_id"]}).json()["data"] for _ in range(2)
-    ]
-
-    assert states[0]["status"] == "PROCESSING_UPLOAD"
-    assert states[1] == {"status": "FAILED", "fail_reason": "duration_check_failed"}
-    assert api.request("GET", "/_sim/posts").json()["posts"] == []
-
-
-def test_a_fault_armed_over_http_is_met(api: Any, call: Call) -> None:
-    fault = {"call": "status", "kind": "error", "status": 500, "times": 2}
-    assert api.request("POST", "/_sim/fault", json=fault).json() == {"ok": True}
-
-    statuses = [call("status/fetch/", {"publish_id": "x"}).status_code for _ in range(3)]
-
-    assert statuses == [500, 500, 400]
-
-
 def test_reset_forgets_the_posts_and_keeps_the_accounts(api: Any, put: Call, init: Call) -> None:
     put(init(3)["upload_url"], b"abc", 0, 3)
 
@@ -167,14 +145,6 @@ def test_reset_forgets_the_posts_and_keeps_the_accounts(api: Any, put: Call, ini
     assert api.request("GET", "/_sim/posts").json()["posts"] == []
     assert api.request("GET", "/_sim/uploads").json()["uploads"] == []
     init(3)
-
-
-def test_nobody_is_held_at_first(api: Any) -> None:
-    hold = {"chunk": -1, "when": "after"}
-
-    assert api.request("POST", "/_sim/hold", json=hold).json() == {"ok": True}
-    assert api.request("GET", "/_sim/held").json() == {"held": False}
-    assert api.request("POST", "/_sim/release").json() == {"ok": True}
 
 
 @pytest.mark.parametrize(
@@ -186,24 +156,12 @@ def test_nobody_is_held_at_first(api: Any) -> None:
         ("clock", {"advance_s": -1}),
         ("clock", {"advance_s": 1e300}),
         ("clock", {"advance_s": 1, "unit": "s"}),
-        ("fault", {}),
-        ("fault", {"call": "publish", "kind": "error"}),
-        ("fault", {"call": ["put"], "kind": "error"}),
-        ("fault", {"call": "put", "kind": "slow"}),
-        ("fault", {"call": "put", "kind": "error", "when": "never"}),
-        ("fault", {"call": "put", "kind": "error", "status": 99}),
-        ("fault", {"call": "put", "kind": "error", "status": "503"}),
-        ("fault", {"call": "put", "kind": "error", "times": 0}),
-        ("fault", {"call": "put", "kind": "error", "chunk": -2}),
-        ("fault", {"call": "put", "kind": "error", "code": "Not A Code"}),
-        ("fault", {"call": "init", "kind": "error", "chunk": 0}),
-        ("hold", {"chunk": 0}),
-        ("hold", {"when": "after"}),
-        ("hold", {"chunk": 1.0, "when": "after"}),
-        ("fail", {}),
-        ("fail", {"fail_reason": ""}),
-        ("fail", {"fail_reason": 5}),
-        ("fail", []),
+        ("clock", []),
+        ("switches", {"progress": "first"}),
+        ("switches", {"speed": 1}),
+        ("connect-to", {"host": "media.example"}),
+        ("connect-to", {"host": "media.example", "address": "https://127.0.0.1:1"}),
+        ("connect-to", {"host": 1, "address": "http://127.0.0.1:1"}),
     ],
 )
 def test_a_request_that_means_nothing_gets_a_sentence(api: Any, path: str, body: Any) -> None:
@@ -218,3 +176,43 @@ def test_a_body_that_is_no_json_gets_a_sentence(api: Any) -> None:
 
     assert answer.status_code == 400
     assert "not JSON" in answer.json()["error"]
+
+
+def test_switches_are_shown_changed_and_put_back_by_a_reset(api: Any, world: World) -> None:
+    world.switches.set({"processing_polls": 1})
+
+    answer = api.request("POST", "/_sim/switches", json={"progress": "last_index"})
+
+    assert answer.json()["switches"]["progress"] == "last_index"
+    assert world.switches.progress == "last_index"
+    api.request("POST", "/_sim/reset")
+    switches = api.request("GET", "/_sim/switches").json()["switches"]
+    assert (switches["progress"], switches["processing_s"]) == ("count", None)
+
+
+def test_a_host_can_be_mapped_until_a_reset(api: Any, world: World) -> None:
+    mapping = {"host": "media.example", "address": "http://127.0.0.1:8000"}
+
+    api.request("POST", "/_sim/connect-to", json=mapping)
+
+    assert world.connect_to == {"media.example": "http://127.0.0.1:8000"}
+    api.request("POST", "/_sim/reset")
+    assert world.connect_to == {}
+
+
+def test_photo_posts_are_compared_by_their_images(api: Any, world: World) -> None:
+    images = Pull(("https://media.example/1.jpg", "https://media.example/2.jpg"), 0)
+    for contents in ((b"one", b"two"), (b"one", b"two"), (b"two", b"one")):
+        post = world.start_direct_post(world.accounts[0], {}, images, "photo")
+        for content in contents:
+            chunk = post.received.open_chunk()
+            chunk.write(content)
+            post.received.store(chunk)
+        world.complete(post)
+
+    answer = api.request("GET", "/_sim/posts").json()
+
+    digests = [hashlib.sha256(content).hexdigest() for content in (b"one", b"two")]
+    assert answer["posts"][0]["images"] == digests
+    assert answer["posts"][0]["media"] == "photo"
+    assert answer["duplicates"] == 1

@@ -61,3 +61,21 @@ def test_without_a_directory_bytes_are_only_counted(tmp_path: Path) -> None:
 
     assert (received.size_bytes, received.sha256, received.is_kept) == (3, None, False)
     assert list(received.content()) == []
+
+
+def test_parts_have_digests_of_their_own_and_one_of_their_order(tmp_path: Path) -> None:
+    received = ReceivedBytes(tmp_path / "one", in_parts=True)
+    swapped = ReceivedBytes(tmp_path / "two", in_parts=True)
+    for content in (b"abc", b"de"):
+        store(received, content)
+    for content in (b"de", b"abc"):
+        store(swapped, content)
+
+    digests = [hashlib.sha256(content).hexdigest() for content in (b"abc", b"de")]
+
+    assert received.part_sha256s == digests
+    combined = hashlib.sha256("".join(f"{one}\n" for one in digests).encode()).hexdigest()
+    assert received.sha256 == combined
+    assert swapped.sha256 != combined
+    assert ReceivedBytes(tmp_path / "three").part_sha256s is None
+    assert ReceivedBytes(None, in_parts=True).part_sha256s is None

@@ -47,7 +47,15 @@ def test_a_refusal_has_no_data_and_a_log_id_of_34_characters(call: Call) -> None
 
 
 @pytest.mark.parametrize(
-    "path", ["creator_info/query/", "video/init/", "inbox/video/init/", "status/fetch/"]
+    "path",
+    [
+        "creator_info/query/",
+        "video/init/",
+        "inbox/video/init/",
+        "content/init/",
+        "status/fetch/",
+        "cancel/",
+    ],
 )
 def test_every_call_needs_a_valid_token_its_slash_and_post(api: Any, call: Call, path: str) -> None:
     url = f"/v2/post/publish/{path}"
@@ -160,3 +168,128 @@ def test_a_fault_may_speak_with_tiktoks_own_code(call: Call, world: World) -> No
     assert answer.status_code == 200
     assert answer.json()["error"]["code"] == "spam_risk_user_banned_from_posting"
     assert call("creator_info/query/").json()["error"]["code"] == "ok"
+
+
+PULL = {"source": "PULL_FROM_URL", "video_url": "https://media.example/a.mp4"}
+IMAGES: dict[str, Any] = {
+    "source": "PULL_FROM_URL",
+    "photo_images": ["https://media.example/1.jpg"],
+    "photo_cover_index": 0,
+}
+
+
+def photos(mode: str = "DIRECT_POST", **source_info: Any) -> dict[str, Any]:
+    return {
+        "media_type": "PHOTO",
+        "post_mode": mode,
+        "post_info": {"privacy_level": "SELF_ONLY"},
+        "source_info": {**IMAGES, **source_info},
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "prefix"),
+    [
+        ("video/init/", {"post_info": {"privacy_level": "SELF_ONLY"}}, "v_pub_url~v2-1."),
+        ("inbox/video/init/", {}, "v_inbox_url~v2."),
+        ("content/init/", photos(), "p_pub_url~v2."),
+        ("content/init/", photos("MEDIA_UPLOAD"), "p_inbox_url~v2."),
+    ],
+)
+def test_a_pull_from_a_verified_property_has_no_upload_url(
+    call: Call, world: World, path: str, body: dict[str, Any], prefix: str
+) -> None:
+    world.app.verified_domains = ("media.example",)
+
+    data = call(path, {"source_info": PULL, **body}).json()["data"]
+
+    assert list(data) == ["publish_id"]
+    assert data["publish_id"].startswith(prefix)
+    status = call("status/fetch/", data).json()["data"]
+    assert status == {"status": "PROCESSING_DOWNLOAD", "downloaded_bytes": 0}
+
+
+def test_a_pull_from_nobodys_property_is_a_403_and_leaves_nothing(call: Call, world: World) -> None:
+    world.app.verified_domains = ("media.example",)
+    elsewhere = "https://elsewhere.example/2.jpg"
+    answers = [
+        call("inbox/video/init/", {"source_info": {**PULL, "video_url": elsewhere}}),
+        call("content/init/", photos(photo_images=[*IMAGES["photo_images"], elsewhere])),
+    ]
+
+    for answer in answers:
+        assert answer.status_code == 403
+        assert answer.json()["error"]["code"] == "url_ownership_unverified"
+    assert world.publications == {}
+
+
+@pytest.mark.parametrize(
+    ("mode", "granted", "status"),
+    [
+        ("DIRECT_POST", "video.publish", 200),
+        ("DIRECT_POST", "video.upload", 401),
+        ("MEDIA_UPLOAD", "video.upload", 200),
+        ("MEDIA_UPLOAD", "video.publish", 401),
+    ],
+)
+def test_each_mode_of_a_photo_post_needs_its_scope(
+    call: Call, world: World, mode: str, granted: str, status: int
+) -> None:
+    world.app.verified_domains = ("media.example",)
+    world.accounts[0].scopes = (granted,)
+
+    assert call("content/init/", photos(mode)).status_code == status
+
+
+def test_cancel_answers_no_data_and_then_that_it_is_too_late(call: Call, world: World) -> None:
+    world.app.verified_domains = ("media.example",)
+    task = call("inbox/video/init/", {"source_info": PULL}).json()["data"]
+
+    first, second = call("cancel/", task), call("cancel/", task)
+
+    assert (first.status_code, list(first.json())) == (200, ["error"])
+    assert first.json()["error"]["code"] == "ok"
+    assert (second.status_code, second.json()["error"]["code"]) == (400, "publish_not_cancellable")
+    status = call("status/fetch/", task).json()["data"]
+    assert status == {"status": "FAILED", "fail_reason": "publish_cancelled"}
+
+
+def test_cancel_refuses_someone_elses_publication_and_an_unknown_one(
+    call: Call, init: Call
+) -> None:
+    codes = [
+        call("cancel/", init(1), account=0).json()["error"]["code"],
+        call("cancel/", {"publish_id": init(1)["publish_id"]}, account=1).json()["error"]["code"],
+        call("cancel/", {"publish_id": "p"}).json()["error"]["code"],
+    ]
+
+    assert codes == [
+        "invalid_params",  # the upload_url is no field of it
+        "token_not_authorized_for_specified_publish_id",
+        "invalid_publish_id",
+    ]
+
+
+def test_a_refused_body_may_be_spelled_as_the_pages_spell_it(call: Call, world: World) -> None:
+    world.switches.invalid_code = "invalid_param"
+
+    answer = call("content/init/", {})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_param")
+
+
+def test_a_fault_of_cancel_strikes_after_its_work(call: Call, init: Call, world: World) -> None:
+    task = {"publish_id": init(1)["publish_id"]}
+    world.faults.arm(Fault("cancel", "error", when="after", publish_id=task["publish_id"]))
+
+    assert call("cancel/", task).status_code == 503
+    assert call("status/fetch/", task).json()["data"]["fail_reason"] == "publish_cancelled"
+
+
+def test_an_after_fault_of_init_may_be_aimed_at_the_creator(call: Call, world: World) -> None:
+    world.faults.arm(Fault("init", "error", when="after", open_id=world.accounts[1].open_id))
+    body = {"source_info": source(10, 10, 1)}
+
+    statuses = [call("inbox/video/init/", body, account=one).status_code for one in (0, 1)]
+
+    assert (statuses, len(world.publications)) == ([200, 503], 2)

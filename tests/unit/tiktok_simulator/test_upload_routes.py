@@ -179,3 +179,150 @@ async def _put_asgi(world: World, url: str, length: int, pieces: list[Any]) -> i
     }
     await create_upload_app(world)(scope, receive, send)
     return statuses[0]
+
+
+def test_progress_may_be_the_index_of_the_last_byte(call: Call, put: Call, world: World) -> None:
+    world.switches.progress = "last_index"
+    size = 2 * CHUNK
+    task = call("inbox/video/init/", {"source_info": source(size, CHUNK, 2)}).json()["data"]
+
+    nothing = put(task["upload_url"], bytes(CHUNK), CHUNK, size)
+    first = put(task["upload_url"], bytes(CHUNK), 0, size)
+
+    assert (nothing.status_code, "content-range" in nothing.headers) == (416, False)
+    assert first.headers["content-range"] == f"bytes 0-{CHUNK - 1}/{size}"
+
+
+def test_a_416_may_keep_the_progress_to_itself(call: Call, put: Call, world: World) -> None:
+    world.switches.progress_on_416 = False
+    size = 2 * CHUNK
+    task = call("inbox/video/init/", {"source_info": source(size, CHUNK, 2)}).json()["data"]
+
+    answer = put(task["upload_url"], bytes(CHUNK), CHUNK, size)
+
+    assert (answer.status_code, "content-range" in answer.headers) == (416, False)
+
+
+def test_a_stored_chunk_may_be_sent_again(call: Call, put: Call, world: World) -> None:
+    world.switches.duplicate_chunk = 206
+    size = 3 * CHUNK
+    task = call("inbox/video/init/", {"source_info": source(size, CHUNK, 3)}).json()["data"]
+    chunks = [bytes([number]) * CHUNK for number in range(3)]
+    for number in range(2):
+        put(task["upload_url"], chunks[number], number * CHUNK, size)
+
+    again = put(task["upload_url"], chunks[0], 0, size)
+    odd = put(task["upload_url"], chunks[0], 1, size)
+    last = put(task["upload_url"], chunks[2], 2 * CHUNK, size)
+
+    assert (again.status_code, again.headers["content-range"]) == (
+        206,
+        f"bytes 0-{2 * CHUNK}/{size}",
+    )
+    assert (odd.status_code, last.status_code) == (416, 201)
+    received = world.publications[task["publish_id"]].received
+    assert received.sha256 == hashlib.sha256(b"".join(chunks)).hexdigest()
+
+
+def test_after_the_201_a_put_may_get_a_416(put: Call, init: Call, world: World) -> None:
+    world.switches.completed_put = 416
+    task = init(1)
+    put(task["upload_url"], b"a", 0, 1)
+
+    again = put(task["upload_url"], b"a", 0, 1)
+
+    assert (again.status_code, again.headers["content-range"]) == (416, "bytes 0-1/1")
+
+
+def test_a_body_longer_than_its_range_may_look_like_a_bad_gateway(
+    put: Call, init: Call, world: World
+) -> None:
+    task = init(3)
+    span = {"Content_Range": "bytes 0-2/3"}
+
+    documented = put(task["upload_url"], b"abcd", 0, 3, **span)
+    world.switches.long_body = 502
+    observed = put(task["upload_url"], b"abcd", 0, 3, **span)
+    short = put(task["upload_url"], b"ab", 0, 3, **span)
+
+    assert [one.status_code for one in (documented, observed, short)] == [400, 502, 400]
+    assert world.publications[task["publish_id"]].received.size_bytes == 0
+
+
+def test_a_cancelled_upload_has_no_task(put: Call, init: Call, world: World) -> None:
+    task = init(1)
+    world.lifecycle.cancel(world.publications[task["publish_id"]])
+
+    assert put(task["upload_url"], b"a", 0, 1).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("late_put", "is_told", "status"),
+    [
+        ("unless_told", False, 201),
+        ("unless_told", True, 403),
+        ("never", False, 403),
+        ("always", True, 201),
+    ],
+)
+def test_whether_a_put_under_way_at_expiry_lands_is_a_switch(
+    init: Call, world: World, late_put: Any, is_told: bool, status: int
+) -> None:
+    world.switches.late_put = late_put
+    task = init(2)
+    publication = world.publications[task["publish_id"]]
+
+    async def scenario() -> int:
+        may_end = asyncio.Event()
+        sender = asyncio.create_task(_put_asgi(world, task["upload_url"], 2, [b"a", may_end, b"b"]))
+        await asyncio.sleep(0)
+        world.clock.advance(HOUR_S)
+        world.tick()
+        assert publication.stage == "transfer"
+        if is_told:
+            assert world.poll(publication)["status"] == "FAILED"
+        may_end.set()
+        return await sender
+
+    assert asyncio.run(scenario()) == status
+    assert publication.received.size_bytes == (2 if status == 201 else 0)
+    assert publication.puts_under_way == 0
+    world.poll(publication)
+    final = "PUBLISH_COMPLETE" if status == 201 else "FAILED"
+    assert world.poll(publication)["status"] == final
+
+
+@pytest.mark.parametrize(("progress", "has_header"), [(None, True), (True, True), (False, False)])
+def test_an_armed_416_tells_the_progress_or_not(
+    put: Call, init: Call, world: World, progress: bool | None, has_header: bool
+) -> None:
+    world.faults.arm(Fault("put", "error", status=416, progress=progress))
+
+    answer = put(init(1)["upload_url"], b"a", 0, 1)
+
+    assert (answer.status_code, "content-range" in answer.headers) == (416, has_header)
+
+
+def test_an_armed_error_may_say_when_to_come_back(put: Call, init: Call, world: World) -> None:
+    world.faults.arm(Fault("put", "error", status=429, retry_after_s=7, when="after"))
+
+    answer = put(init(1)["upload_url"], b"a", 0, 1)
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+
+
+def test_a_fault_meets_only_the_post_it_is_aimed_at(put: Call, init: Call, world: World) -> None:
+    mine, other, third = init(1), init(1), init(1, account=1)
+    world.faults.arm(Fault("put", "error", publish_id=mine["publish_id"]))
+    world.faults.arm(Fault("put", "error", open_id=world.accounts[1].open_id))
+
+    statuses = [put(one["upload_url"], b"a", 0, 1).status_code for one in (other, third, mine)]
+
+    assert statuses == [201, 503, 503]
+
+
+def test_a_slow_put_is_stored_all_the_same(put: Call, init: Call, world: World) -> None:
+    world.faults.arm(Fault("put", "slow", delay_s=0))
+
+    assert put(init(1)["upload_url"], b"a", 0, 1).status_code == 201
+    assert world.faults.armed == []
