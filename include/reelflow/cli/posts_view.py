@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
@@ -59,7 +60,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for row in rows:
         told.add_row(
             plain(row["id"]),
-            plain(_short(row["file_name"], _FILE_CHARS)),
+            plain(_name(row)),
             plain(row["account"]),
             _state(row["state"]),
             plain(_short(row["reason"], _REASON_CHARS)),
@@ -74,8 +75,18 @@ def _stack(rows: Sequence[Mapping[str, Any]]) -> Group:
         told = (row["account"], _next_or_result(row))
         head = Text.assemble(f"{row['id']}  ", _state(row["state"]))
         lines.append(Text("  ").join([head, *(plain(one) for one in told if one)]))
-        lines += [Padding(plain(row[name]), (0, 0, 0, 3)) for name in ("file_name", "reason")]
+        lines += [Padding(plain(text), (0, 0, 0, 3)) for text in (_name(row), row["reason"])]
     return Group(*lines)
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    """Return a file's name, or a folder's with how many images of it are posted."""
+    return _short(row["file_name"], _FILE_CHARS) + _count(row)
+
+
+def _count(row: Mapping[str, Any]) -> str:
+    images = row.get("image_count")
+    return f" ({images} photo{'s' if images > 1 else ''})" if images else ""
 
 
 def _next_or_result(row: Mapping[str, Any]) -> str | None:
@@ -106,7 +117,8 @@ def print_post(post: Mapping[str, Any]) -> None:
 def _fields(post: Mapping[str, Any]) -> Table:
     rows = {
         "why": post["reason"],
-        "file": post["file_name"],
+        "folder" if post.get("image_count") else "file": post["file_name"] + _count(post),
+        "images": ", ".join(PurePath(one["file_name"]).name for one in post.get("images", ())),
         "size": f"{post['size_bytes']:,} bytes",
         "SHA-256": post["sha256"],
         "media": _media(post["metadata"] or {}),
@@ -114,6 +126,7 @@ def _fields(post: Mapping[str, Any]) -> Table:
         "account": post["account"],
         "mode": post["mode"],
         "privacy": post["privacy_level"] or ("none chosen" if post["mode"] == "direct" else None),
+        "title": post.get("title"),
         "caption": post["caption"],
         "wished for": _utc(post["publish_at"]),
         "due": _utc(post["due_at"]) if post["state"] in _WAITING else None,

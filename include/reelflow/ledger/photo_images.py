@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
+from reelflow.domain.post import PostKind
 from reelflow.ledger.models import Media, PhotoImage, Post
 
 
@@ -25,6 +26,22 @@ def media_of(session: Session, post: Post) -> list[Media]:
         select(PhotoImage).where(PhotoImage.post_id == post.id).order_by(PhotoImage.ordinal)
     )
     return [image.media for image in images] or [post.media]
+
+
+def of_posts(session: Session, posts: Sequence[Post]) -> dict[int, list[Media]]:
+    """Return the images of those posts that have some, in their order, by the id of the post."""
+    images: dict[int, list[Media]] = {}
+    ids = [post.id for post in posts if post.kind is PostKind.PHOTO]
+    found = select(PhotoImage).where(PhotoImage.post_id.in_(ids))
+    for image in session.scalars(found.order_by(PhotoImage.post_id, PhotoImage.ordinal)):
+        images.setdefault(image.post_id, []).append(image.media)
+    return images
+
+
+def name_of(post: Post) -> str:
+    """Return what people call a post: the name of its file, or of its folder of images."""
+    name = post.media.file_name
+    return name.rpartition("/")[0] or name if post.kind is PostKind.PHOTO else name
 
 
 def cover_of(session: Session, post: Post) -> Media:

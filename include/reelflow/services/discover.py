@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun, Run
-from reelflow.ledger import batches, posts
+from reelflow.ledger import batches, photo_images, posts
 from reelflow.ledger.models import Post
 from reelflow.services.duplicates import cancel_duplicate
 from reelflow.services.inbox import waiting_inbox
@@ -29,7 +29,7 @@ class BatchPost:
     """One post of a run's batch.
 
     :param post_id: the identity of everything that follows
-    :param file_name: its file's name, for people to read
+    :param file_name: the name of its file or folder of photos, for people to read
     """
 
     post_id: int
@@ -132,7 +132,7 @@ def _claimed_batch(workspace: Workspace, run_id: str) -> list[BatchPost]:
         ids = batches.post_ids(session, run_id)
         posts.claim(session, ids, run_id=run_id, now=now, claim=workspace.rules.claim)
         rows = {post.id: post for post in session.scalars(select(Post).where(Post.id.in_(ids)))}
-    return [BatchPost(post_id, rows[post_id].media.file_name) for post_id in ids]
+    return [BatchPost(post_id, photo_images.name_of(rows[post_id])) for post_id in ids]
 
 
 def waiting_work(workspace: Workspace) -> frozenset[str]:

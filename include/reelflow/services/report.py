@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import select
 
 from reelflow.domain.post import PostState
-from reelflow.ledger import audit, posts, publications
-from reelflow.ledger.models import Account, Post, Publication
+from reelflow.ledger import audit, photo_images, posts, publications
+from reelflow.ledger.models import Account, Media, Post, Publication
 from reelflow.services.workspace import Workspace
 
 
@@ -31,7 +31,11 @@ def list_posts(
         query = query.join(Account, Account.id == Post.account_id).where(Account.name == account)
     with workspace.ledger.read() as session:
         found = session.execute(query.order_by(Post.id.desc()).limit(limit)).all()
-        return [_row(post, publication) for post, publication in reversed(found)]
+        images = photo_images.of_posts(session, [post for post, _ in found])
+        return [
+            _row(post, publication, images.get(post.id, []))
+            for post, publication in reversed(found)
+        ]
 
 
 def show_post(workspace: Workspace, post_id: int) -> dict[str, Any]:
@@ -43,8 +47,11 @@ def show_post(workspace: Workspace, post_id: int) -> dict[str, Any]:
         post = posts.get(session, post_id)
         history = publications.of_post(session, post_id)
         current = next((item for item in history if item.is_current), None)
+        images = photo_images.of_posts(session, [post]).get(post_id, [])
         return {
-            **_row(post, current),
+            **_row(post, current, images),
+            "images": [_image(image) for image in images],
+            "title": post.title,
             "caption": post.caption,
             "privacy_level": post.privacy_level,
             "metadata": post.media.facts,
@@ -63,10 +70,23 @@ def show_post(workspace: Workspace, post_id: int) -> dict[str, Any]:
         }
 
 
-def _row(post: Post, publication: Publication | None) -> dict[str, Any]:
+def _image(image: Media) -> dict[str, Any]:
+    return {
+        "file_name": image.file_name,
+        "size_bytes": image.size_bytes,
+        "path": image.source_path,
+        "metadata": image.facts,
+    }
+
+
+def _row(post: Post, publication: Publication | None, images: Sequence[Media]) -> dict[str, Any]:
+    """Give a post's row; its file's is a photo post's folder, and its cover stands for it."""
+    cover = images[min(post.photo_cover_index, len(images) - 1)] if images else post.media
     return {
         "id": post.id,
-        "file_name": post.media.file_name,
+        "kind": str(post.kind),
+        "image_count": len(images) or None,
+        "file_name": photo_images.name_of(post),
         "account": post.account.name,
         "state": str(post.state),
         "reason": post.rescheduled_because or post.reason,
@@ -77,11 +97,11 @@ def _row(post: Post, publication: Publication | None) -> dict[str, Any]:
         "due_at": _text(post.due_at),
         "publish_id": publication and publication.publish_id,
         "post_id": publication and publication.tiktok_post_id,
-        "size_bytes": post.media.size_bytes,
+        "size_bytes": sum(media.size_bytes for media in images or [post.media]),
         "chunks": publication and publication.total_chunks,
         "acknowledged_bytes": publication and publication.acknowledged_bytes,
         "sha256": post.sha256,
-        "thumbnail_path": post.media.thumbnail_path,
+        "thumbnail_path": cover.thumbnail_path,
     }
 
 

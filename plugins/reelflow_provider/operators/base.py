@@ -54,12 +54,12 @@ class PostMixin(LedgerMixin):
 
     @cached_property
     def file_name(self) -> str:
-        """The name of the post's file."""
-        from reelflow.ledger import posts
+        """The name of the post's file, or of its folder of photos."""
+        from reelflow.ledger import photo_images, posts
 
         try:
             with self.workspace.ledger.read() as session:
-                return posts.get(session, self.post_id).media.file_name
+                return photo_images.name_of(posts.get(session, self.post_id))
         except ReelflowError:
             return f"post {self.post_id}"  # a label is no reason to hide what the task itself says
 
