@@ -60,19 +60,19 @@ def measure_image(fd: int) -> dict[str, Any]:
     :return: the fields of `MediaFacts` that an image has; ``probe_error`` if it is not a whole one
     """
     facts: dict[str, Any] = {}
-    with os.fdopen(os.dup(fd), "rb") as source:
-        position = os.lseek(fd, 0, os.SEEK_CUR)
-        source.seek(0)
-        try:
+    position = os.lseek(fd, 0, os.SEEK_CUR)
+    try:
+        with os.fdopen(os.dup(fd), "rb") as source:
+            source.seek(0)
             image = Image.open(source, formats=FORMATS)
             facts |= _sizes(image)
             if image.width * image.height <= MAX_PIXELS:
                 # At a fraction of its size, a JPEG that is cut shows it just as well.
                 image.thumbnail(_GLANCE_PX)
-        except _DECODE_ERRORS as error:
-            facts["probe_error"] = _plain(error)
-        finally:
-            source.seek(position)
+    except _DECODE_ERRORS as error:
+        facts["probe_error"] = _plain(error)
+    finally:
+        os.lseek(fd, position, os.SEEK_SET)  # a duplicate shares it
     return facts
 
 

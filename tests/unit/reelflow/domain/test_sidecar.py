@@ -13,6 +13,7 @@ from reelflow.domain.post import PostMode, PrivacyLevel
 from reelflow.domain.sidecar import (
     CAPTION_MAX_UTF16_UNITS,
     SIDECAR_MAX_BYTES,
+    PhotoFields,
     VideoFields,
     parse_sidecar,
     utf16_units,
@@ -191,3 +192,61 @@ def test_a_long_wrong_value_does_not_flood_the_message() -> None:
 def test_any_bytes_give_fields_or_one_clear_error(data: bytes) -> None:
     with suppress(SidecarError):
         assert isinstance(parse_sidecar(data, VideoFields), VideoFields)
+
+
+# Photos
+
+
+def parse_photos(**fields: Any) -> PhotoFields:
+    return parse_sidecar(json.dumps(fields).encode(), PhotoFields)
+
+
+def photo_refusal_of(**fields: Any) -> str:
+    with pytest.raises(SidecarError) as refused:
+        parse_photos(**fields)
+    return str(refused.value)
+
+
+def test_every_field_of_photos_is_read_and_kept_as_a_column() -> None:
+    fields = parse_photos(
+        title="Lake",
+        caption="Hi",
+        privacy_level="SELF_ONLY",
+        auto_add_music=True,
+        cover_index=1,
+        images=["b.jpg", "a.jpg"],
+        mode="draft",
+    )
+    assert fields.images == ["b.jpg", "a.jpg"]
+    columns = fields.columns()
+    assert {"images", "cover_index"}.isdisjoint(columns)
+    kept = {"title": "Lake", "caption": "Hi", "auto_add_music": True, "photo_cover_index": 1}
+    assert kept.items() <= columns.items()
+    assert columns["mode"] is PostMode.DRAFT
+    assert not columns["disable_duet"]
+
+
+@pytest.mark.parametrize("field", ["disable_duet", "disable_stitch", "cover_timestamp_ms"])
+def test_what_only_videos_have_is_refused_by_name(field: str) -> None:
+    assert f"{field} is for videos only" in photo_refusal_of(**{field: 1})
+
+
+@pytest.mark.parametrize("field", ["title", "auto_add_music", "cover_index", "images"])
+def test_what_only_photos_have_is_refused_by_name(field: str) -> None:
+    assert f"{field} is for photos only, which are given as a folder" in refusal_of(**{field: 1})
+
+
+@pytest.mark.parametrize(("field", "longest"), [("title", 90), ("caption", 4000)])
+def test_texts_of_photos_have_their_own_lengths_in_utf16_units(field: str, longest: int) -> None:
+    fits = CLAPPER * (longest // 2)
+    assert getattr(parse_photos(**{field: fits}), field) == fits
+    told = photo_refusal_of(**{field: f"{fits}x"})
+    assert f"{field} has {longest + 1} UTF-16 units, TikTok takes {longest}" in told
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"cover_index": -1}, {"cover_index": 35}, {"cover_index": "1"}, {"images": []}, {"title": 5}],
+)
+def test_a_wrong_value_of_photos_is_named(fields: dict[str, Any]) -> None:
+    assert f"{next(iter(fields))} is " in photo_refusal_of(**fields)

@@ -67,3 +67,11 @@ def test_no_byte_of_the_ledger_on_disk_shows_a_token(workspace: Workspace, tmp_p
     assert b"acme" in on_disk
     assert TOKEN.encode() not in on_disk
     assert FERNET_KEY.encode() not in on_disk
+
+
+def test_a_derived_key_is_another_one_for_each_purpose_and_each_key() -> None:
+    first, second = Cipher(generate_key()), Cipher(generate_key())
+    keys = {first.derived_key("a"), first.derived_key("b"), second.derived_key("a")}
+    assert len(keys) == 3
+    assert {len(key) for key in keys} == {32}
+    assert first.derived_key("a") in keys

@@ -2,6 +2,8 @@ import contextlib
 import io
 import struct
 import zlib
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from reelflow.exceptions import MediaRejectedError
-from reelflow.media.images import jpeg_size, shrink_image
+from reelflow.media.images import jpeg_size, measure_image, shrink_image
 
 ORIENTATION = 0x0112
 
@@ -116,3 +118,44 @@ def test_only_a_whole_jpeg_has_a_size() -> None:
     assert jpeg_size(whole[: len(whole) // 2]) is None
     assert jpeg_size(b"") is None
     assert jpeg_size(SAMPLE) is None
+
+
+def measured(tmp_path: Path, data: bytes) -> dict[str, Any]:
+    path = tmp_path / "image"
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        file.seek(3)
+        facts = measure_image(file.fileno())
+        assert file.read(1) == data[3:4]  # its position stays
+    return facts
+
+
+@pytest.mark.parametrize("form", ["JPEG", "WEBP"])
+def test_an_image_is_measured_as_stored_and_as_shown(tmp_path: Path, form: str) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    turned = encoded(Image.new("RGB", (80, 40)), form, exif=exif).getvalue()
+    sizes = {"width": 80, "height": 40}
+    assert measured(tmp_path, turned) == {**sizes, "display_width": 40, "display_height": 80}
+    plain = encoded(Image.new("RGB", (80, 40)), form).getvalue()
+    assert measured(tmp_path, plain) == {**sizes, "display_width": 80, "display_height": 40}
+
+
+@pytest.mark.parametrize("form", ["JPEG", "WEBP"])
+def test_a_truncated_image_keeps_its_size_and_says_why_it_cannot_be_read(
+    tmp_path: Path, form: str
+) -> None:
+    whole = encoded(Image.effect_noise((200, 200), 50).convert("RGB"), form).getvalue()
+    facts = measured(tmp_path, whole[: len(whole) // 2])
+    assert facts["probe_error"]
+
+
+def test_what_pillow_cannot_identify_is_told_without_its_internals(tmp_path: Path) -> None:
+    assert measured(tmp_path, b"\xff\xd8\xffnonsense") == {
+        "probe_error": "the image cannot be decoded"
+    }
+
+
+def test_an_image_of_too_many_pixels_is_measured_and_not_decoded(tmp_path: Path) -> None:
+    facts = measured(tmp_path, png_bomb(5000))
+    assert (facts["width"], facts.get("probe_error")) == (5000, None)
