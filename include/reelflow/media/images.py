@@ -65,8 +65,9 @@ def measure_image(fd: int) -> dict[str, Any]:
         with os.fdopen(os.dup(fd), "rb") as source:
             source.seek(0)
             image = Image.open(source, formats=FORMATS)
-            facts |= _sizes(image)
-            if image.width * image.height <= MAX_PIXELS:
+            facts |= {"width": image.width, "height": image.height}
+            if image.width * image.height <= MAX_PIXELS:  # of a PNG, EXIF alone decodes all pixels
+                facts |= _shown_size(image)
                 # At a fraction of its size, a JPEG that is cut shows it just as well.
                 image.thumbnail(_GLANCE_PX)
     except _DECODE_ERRORS as error:
@@ -76,16 +77,10 @@ def measure_image(fd: int) -> dict[str, Any]:
     return facts
 
 
-def _sizes(image: Image.Image) -> dict[str, int]:
-    width, height = image.size
-    lies = image.getexif().get(_ORIENTATION) in _TURNED
-    shown = (height, width) if lies else (width, height)
-    return {
-        "width": width,
-        "height": height,
-        "display_width": shown[0],
-        "display_height": shown[1],
-    }
+def _shown_size(image: Image.Image) -> dict[str, int]:
+    is_turned = image.getexif().get(_ORIENTATION) in _TURNED
+    width, height = reversed(image.size) if is_turned else image.size
+    return {"display_width": width, "display_height": height}
 
 
 def _plain(error: Exception) -> str:
