@@ -7,6 +7,7 @@ Facts name their page on developers.tiktok.com (read 2026-09-11) by a short key:
 =====  =========================================================
 D-MTG  content-posting-api-media-transfer-guide
 D-DP   content-posting-api-reference-direct-post
+D-PH   content-posting-api-reference-photo-post
 D-UP   content-posting-api-reference-upload-video
 D-CI   content-posting-api-reference-query-creator-info
 D-ST   content-posting-api-reference-get-video-status

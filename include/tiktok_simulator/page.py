@@ -29,7 +29,7 @@ header span, .dim, th { color: var(--dim); } nav a { margin-right: 12px; }
 table { border-collapse: collapse; width: 100%; } th { font-weight: 500; text-align: left; }
 th, td { border-bottom: 1px solid var(--line); padding: 5px 10px 5px 0; vertical-align: top; }
 code { font: 12px ui-monospace, monospace; overflow-wrap: anywhere; }
-td.number { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; }
+.number { font-variant-numeric: tabular-nums; text-align: right !important; white-space: nowrap; }
 progress { width: 120px; accent-color: var(--good); } .state { border-radius: 99px;
   background: var(--soft); padding: 1px 9px; white-space: nowrap; }
 .good { color: var(--good); } .bad { color: var(--bad); } .busy { color: var(--busy); }
@@ -144,7 +144,7 @@ class PageRoutes:
             (
                 "completion",
                 _text(f"FAILED, {one.fail_reason}"),
-                "1",
+                1,
                 _code(one.open_id or "anybody"),
             )
             for one in lifecycle.failures
@@ -170,10 +170,11 @@ def _section(title: str, content: str) -> str:
     return f'<h2>{title}</h2><div class="wrap">{content}</div>'
 
 
-def _table(heads: Iterable[str], rows: Sequence[Iterable[_Cell]]) -> str:
+def _table(heads: Iterable[str], rows: Sequence[Sequence[_Cell]]) -> str:
     if not rows:
         return '<p class="dim">none</p>'
-    head = "".join(f"<th>{one}</th>" for one in heads)
+    kinds = [' class="number"' if isinstance(one, int) else "" for one in rows[0]]
+    head = "".join(f"<th{kind}>{one}</th>" for kind, one in zip(kinds, heads, strict=True))
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -215,7 +216,7 @@ def _progress(one: Publication) -> str:
 def _fault(one: Fault) -> tuple[_Cell, ...]:
     what = f"{one.kind} {one.when} its work"
     if one.kind == "error":
-        what += f": {one.status} {one.code or ''}"
+        what += f": {one.status}{f' {one.code}' if one.code else ''}"
     if one.chunk is not None:
         what += f", chunk {one.chunk}"
     return one.call, _text(what), one.times, _code(one.publish_id or one.open_id or "anybody")

@@ -2,10 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.routing import Mount
 
+import tiktok_simulator
+from tiktok_simulator.app import create_api_app
 from tiktok_simulator.state import World
 
 Call = Callable[..., Any]
@@ -37,3 +41,16 @@ def test_the_log_shows_no_token(
     assert "PUT /upload -> 201" in ours
     assert world.publications[task["publish_id"]].upload_token not in ours
     assert world.accounts[0].access_token not in ours
+
+
+def test_the_readme_names_every_call_that_is_served(world: World) -> None:
+    readme = (Path(tiktok_simulator.__file__).parent / "README.md").read_text(encoding="utf-8")
+    app: Any = create_api_app(world)
+    mounts = [one for one in app._app.routes if isinstance(one, Mount)]
+
+    routes: list[Any] = [*app._app.routes, *mounts[0].routes]
+    paths = [one.path for one in routes if not isinstance(one, Mount)]
+
+    assert len(paths) > 30
+    for path in set(paths) - {"/README.md"}:
+        assert f" {path}`" in readme or f" {path}?" in readme, path

@@ -1,9 +1,12 @@
 """Switches take what is listed, and change all together or not at all."""
 
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import tiktok_simulator.switches as switches_module
 from tiktok_simulator.switches import Switches
 
 
@@ -64,3 +67,12 @@ def test_one_bad_value_leaves_all_switches_alone() -> None:
         switches.set({"processing_polls": 5, "speed": 1})
 
     assert switches == Switches()
+
+
+def test_the_readme_names_every_switch_and_its_default() -> None:
+    readme = (Path(switches_module.__file__).parent / "README.md").read_text(encoding="utf-8")
+
+    for one in fields(Switches):
+        assert f"`{one.name}`" in readme
+        if isinstance(one.default, str):
+            assert f"`{one.name}` `{one.default}`" in readme
