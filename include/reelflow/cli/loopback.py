@@ -40,8 +40,8 @@ class LoopbackReceiver:
     nothing: only who knows the state ends the waiting.
     """
 
-    def __init__(self, server: ThreadingHTTPServer) -> None:
-        self._server = server
+    def __init__(self, port: int) -> None:
+        self._port = port
         self._state = ""
         self._answers: queue.Queue[Mapping[str, str]] = queue.Queue(1)
         self._pages: queue.Queue[Page] = queue.Queue(1)
@@ -52,7 +52,7 @@ class LoopbackReceiver:
     @property
     def redirect_uri(self) -> str:
         """Where the browser must come back to."""
-        return f"http://{HOST}:{self._server.server_address[1]}{PATH}"
+        return f"http://{HOST}:{self._port}{PATH}"
 
     def expect(self, state: str) -> None:
         """Say by which state the answer will be known."""
@@ -129,36 +129,47 @@ def loopback_receiver(port: int = 0) -> Iterator[LoopbackReceiver]:
     :raises ConfigurationError: the port cannot be opened
     """
     try:
-        server = ThreadingHTTPServer((HOST, port), _Handler)
+        server = _Server((HOST, port), _Handler)
     except (OSError, OverflowError) as exc:
         raise ConfigurationError(
             f"port {port} of {HOST} cannot be opened ({exc}): free it, or choose another with "
             "--port",
             code="loopback_port",
         ) from exc
-    receiver = LoopbackReceiver(server)
-    server.receiver = receiver  # type: ignore[attr-defined]
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield receiver
+        yield server.receiver
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
 
 
+class _Server(ThreadingHTTPServer):
+    """Serves one receiver; its threads end with the process."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[_Handler]) -> None:
+        super().__init__(address, handler)
+        self.receiver = LoopbackReceiver(self.server_port)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Print nothing: a browser that goes away is no trouble of whoever sits here."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     """Answers one request a connection; a browser's idle ones end by their timeout."""
 
+    server: _Server
     timeout = _REQUEST_TIMEOUT_S
     server_version, sys_version = "reelflow", ""
 
     def do_GET(self) -> None:
         """Answer a request of the browser."""
         try:
-            page = self.server.receiver.page_for(self.path)  # type: ignore[attr-defined]
+            page = self.server.receiver.page_for(self.path)
         except ValueError:  # no URL, or too many fields
             page = _STRANGER
         if page is None:
@@ -167,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._send(page)
         finally:
-            self.server.receiver.was_sent(page)  # type: ignore[attr-defined]
+            self.server.receiver.was_sent(page)
 
     def _send(self, page: Page) -> None:
         body = browser_page(page)
