@@ -1,0 +1,140 @@
+"""No question that a run asks reads what ended long ago: each is answered from an index."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.orm import Session
+
+from reelflow.domain.post import PostState
+from reelflow.domain.schedule import BackfillRun, NormalRun
+from reelflow.ledger import posts
+from reelflow.ledger.models import Account, Post
+from reelflow.services import discover, stalled, sweep
+from reelflow.services.workspace import Workspace
+from tests.factories import ACTOR, Clock
+from tests.postgresql import ON_BOTH_DATABASES
+
+pytestmark = ON_BOTH_DATABASES
+
+DAY = timedelta(days=1)
+SHA256 = "a" * 64
+#: Tables that keep what ended.
+HISTORY = ("posts", "publications", "media", "audit", "batches", "photo_images")
+#: Partial indexes of what did not end; reading one whole is no reading of history.
+ONLY_WHAT_IS_LEFT = ("uq_media_unmoved",)
+
+
+@contextmanager
+def plans(engine: Engine) -> Iterator[list[str]]:
+    """Collect how the database goes about each SELECT and UPDATE, one line a step."""
+    steps: list[str] = []
+    explain = "EXPLAIN QUERY PLAN" if engine.dialect.name == "sqlite" else "EXPLAIN"
+
+    def ask(connection: Connection, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if not statement.lstrip().startswith(("SELECT", "UPDATE", "WITH")):
+            return
+        if engine.dialect.name == "postgresql":
+            # On a small table reading all of it is the cheapest plan; it shows here only where
+            # there is no other.
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"{explain} {statement}", parameters)
+        steps.extend(" ".join(map(str, row)) for row in cursor.fetchall())
+
+    event.listen(engine, "before_cursor_execute", ask)
+    try:
+        yield steps
+    finally:
+        event.remove(engine, "before_cursor_execute", ask)
+
+
+def full_scans(steps: list[str]) -> list[str]:
+    """Return the steps that read a whole table, or a whole index, of those that keep history."""
+    return [
+        step
+        for step, following in zip(steps, [*steps[1:], ""], strict=True)
+        if any(f"{word} {table}" in step for word in ("on", "SCAN") for table in HISTORY)
+        and not any(index in step for index in ONLY_WHAT_IS_LEFT)
+        and (
+            "SCAN " in step  # SQLite
+            or "Seq Scan" in step
+            or (re.search("Index (Only )?Scan using", step) and "Index Cond" not in following)
+        )
+    ]
+
+
+def normal(clock: Clock) -> NormalRun:
+    return NormalRun("run", clock(), DAY)
+
+
+QUESTIONS: dict[str, Callable[[Session, Clock], object]] = {
+    "the fair batch": lambda s, clock: posts.due(s, normal(clock), now=clock(), limit=200),
+    "a backfill": lambda s, clock: posts.due(
+        s, BackfillRun("b", clock() - DAY, clock()), now=clock(), limit=200
+    ),
+    "has due": lambda s, clock: posts.has_due(s, now=clock(), max_lateness=DAY),
+    "missed": lambda s, clock: posts.missed(s, before=clock(), now=clock(), limit=200),
+    "stalled uploads": lambda s, clock: posts.stalled_uploads(s, now=clock()),
+    "unsettled": lambda s, clock: posts.unsettled(s, now=clock(), run_id="run"),
+    "twins": lambda s, _: posts.with_content(s, account_id=1, sha256=SHA256, but_not=1),
+    "next slot": lambda s, _: posts.next_slot(s, account_id=1, sha256=SHA256),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_reads_no_history(
+    workspace: Workspace, make_post: Callable[..., Post], account: Account, clock: Clock,
+    question: str,
+) -> None:  # fmt: skip
+    for state in (PostState.READY, PostState.PUBLISHED):
+        make_post(account, state=state)
+    with plans(workspace.ledger.engine) as steps, workspace.ledger.write() as session:
+        QUESTIONS[question](session, clock)
+    assert steps
+    assert full_scans(steps) == []
+
+
+def test_an_accounts_turn_is_found_by_account_and_time(
+    workspace: Workspace, make_post: Callable[..., Post], account: Account, clock: Clock
+) -> None:
+    """By state and time alone, an account would be searched for among everybody's due posts."""
+    make_post(account)
+    make_post(account)
+    with plans(workspace.ledger.engine) as steps, workspace.ledger.read() as session:
+        posts.due(session, normal(clock), now=clock(), limit=200)
+    by_index = [step for step in steps if "ix_posts_" in step]
+    assert by_index
+    assert all("ix_posts_state_account_due" in step for step in by_index)
+
+
+CHORES: dict[str, Callable[[Workspace], object]] = {
+    "returning stalled uploads": lambda w: stalled.return_stalled_uploads(w, actor=ACTOR),
+    "giving up expired publications": lambda w: stalled.supersede_expired(w, actor=ACTOR),
+    "finishing what a dead run left": lambda w: sweep._finish(w, sweep.SweepReport(), run_id="run"),
+    "seeing whether there is work": discover.waiting_work,
+}
+
+
+@pytest.mark.parametrize("chore", CHORES)
+def test_a_chore_of_every_run_reads_no_history(workspace: Workspace, chore: str) -> None:
+    with plans(workspace.ledger.engine) as steps:
+        CHORES[chore](workspace)
+    assert steps
+    assert full_scans(steps) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id FROM posts WHERE caption = 'x'",
+        "SELECT id FROM posts WHERE caption = 'x' ORDER BY id LIMIT 1",
+    ],
+)
+def test_a_scan_is_noticed(workspace: Workspace, account: Account, query: str) -> None:
+    with plans(workspace.ledger.engine) as steps, workspace.ledger.read() as session:
+        session.execute(text(query))
+    assert full_scans(steps)
