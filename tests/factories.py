@@ -23,8 +23,11 @@ from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.engine import open_engine, upgrade
 from reelflow.ledger.ledger import Ledger
 from reelflow.ledger.models import Account, AuditEntry, BatchEntry, Media, Post, Publication
+from reelflow.services.account_client import AccountClients
+from reelflow.services.tokens import AccessTokens
 from reelflow.services.workspace import PublishingRules, Workspace
 from reelflow.storage.local import LocalFolders
+from reelflow.tiktok.client import TikTokClient
 
 #: A Fernet key that encrypts nothing but tests.
 FERNET_KEY = "cmVlbGZsb3ctdGVzdHMtb25seS1ub3QtYS1zZWNyZXQ="
@@ -201,6 +204,11 @@ def make_post(
         )
         post_id = post.id
     return read_post(workspace, post_id)
+
+
+def account_clients(workspace: Workspace, client: TikTokClient) -> AccountClients:
+    """Return TikTok for each account, with the ledger's tokens as they are."""
+    return AccountClients(workspace, client, AccessTokens(workspace, None, actor=ACTOR))
 
 
 def read_post(workspace: Workspace, post_id: int) -> Post:

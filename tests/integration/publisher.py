@@ -15,7 +15,6 @@ from reelflow.domain.post import PAST_LAST_BYTE, PostState
 from reelflow.exceptions import TransientError
 from reelflow.ledger import audit, publications
 from reelflow.ledger.models import Account, Post, Publication
-from reelflow.services.account_client import AccountClients
 from reelflow.services.publish import Uploaded, upload_to_tiktok
 from reelflow.services.settle import apply_status
 from reelflow.services.sweep import SweepReport, expire_sessions
@@ -62,7 +61,7 @@ class Publisher:
         with self.simulator.client(self.limits, host=self.host) as client:
             return upload_to_tiktok(
                 self.workspace,
-                AccountClients(self.workspace, client),
+                factories.account_clients(self.workspace, client),
                 post.id,
                 run_id=run_id,
                 owner=owner,
@@ -128,7 +127,7 @@ class Publisher:
         with self.simulator.client(self.limits, host=self.host) as client:
             return expire_sessions(
                 self.workspace,
-                AccountClients(self.workspace, client),
+                factories.account_clients(self.workspace, client),
                 actor="run-2/expire_sessions",
                 longest_put_s=self.limits.longest_put_s,
             )

@@ -16,12 +16,11 @@ from reelflow.exceptions import ReelflowError
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.engine import open_engine
 from reelflow.ledger.ledger import Ledger
-from reelflow.services.account_client import AccountClients
 from reelflow.services.publish import upload_to_tiktok
 from reelflow.services.workspace import PublishingRules, Workspace
 from reelflow.storage.local import LocalFolders
 from reelflow.tiktok.client import TikTokClient
-from tests.factories import FERNET_KEY
+from tests.factories import FERNET_KEY, account_clients
 from tests.integration.publisher import SMALL_CHUNKS
 
 
@@ -36,7 +35,7 @@ def main() -> None:
         try:
             uploaded = upload_to_tiktok(
                 workspace,
-                AccountClients(workspace, client),
+                account_clients(workspace, client),
                 task["post_id"],
                 run_id=task["run_id"],
                 owner=task["owner"],

@@ -2,20 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from reelflow.domain.budget import Call
-from reelflow.exceptions import BudgetSpentError
+from reelflow.exceptions import (
+    BudgetSpentError,
+    PostHeldError,
+    ReelflowError,
+    TikTokRejectedError,
+)
 from reelflow.ledger.models import Post
 from reelflow.services import breaker, budgets
+from reelflow.services.lost_init import INIT_ANSWER_LOST
 from reelflow.services.workspace import Workspace
 
+#: TikTok answered, and it is the post or its account that cannot go on: the platform works.
+_ANSWERED = (PostHeldError, TikTokRejectedError)
 
-def admit_init(workspace: Workspace, post: Post) -> None:
-    """Let a post through to its init, and count that init; ask before anything is written down.
+
+@contextmanager
+def admitted(workspace: Workspace, post: Post) -> Iterator[None]:
+    """Let a post through to its init, and tell the breaker how TikTok took it.
+
+    The block asks TikTok what the post needs, and makes the init. Nothing is written down for a
+    post that is not let through.
 
     :raises BreakerOpenError: failures spread over accounts; ask again after ``retry_after_s``
     :raises BudgetSpentError: the account's budget is spent; ``retry_after_s`` ends at a slot kept
         for the post
     """
+    is_probe = _admit(workspace, post)
+    has_answered = False
+    try:
+        yield
+        has_answered = True
+    except ReelflowError as exc:
+        has_answered = isinstance(exc, _ANSWERED) and exc.code != INIT_ANSWER_LOST
+        if breaker.is_platform_failure(exc) or exc.code == INIT_ANSWER_LOST:
+            breaker.record_failure(workspace, post.account_id, exc.code)
+            is_probe = False
+        raise
+    finally:
+        if has_answered:
+            breaker.record_success(workspace, post.account_id)
+        elif is_probe:
+            breaker.give_probe_up(workspace)
+
+
+def _admit(workspace: Workspace, post: Post) -> bool:
+    """Count the init; return whether it is the breaker's probe."""
     is_probe = breaker.check_closed(workspace, post.account_id)
     try:
         budgets.check_caps(workspace, post)
@@ -24,3 +60,4 @@ def admit_init(workspace: Workspace, post: Post) -> None:
         if is_probe:
             breaker.give_probe_up(workspace)
         raise
+    return is_probe

@@ -19,6 +19,7 @@ from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.domain.schedule import retry_delay
 from reelflow.exceptions import (
+    BreakerOpenError,
     ConfigurationError,
     LedgerLockedError,
     PostFailedError,
@@ -42,6 +43,7 @@ _UNCOUNTED: Final = (
     TikTokRateLimitedError,
     LedgerLockedError,
     ConfigurationError,
+    BreakerOpenError,
 )
 
 #: Publications before their last byte: they cannot publish, and giving them up is safe.

@@ -13,9 +13,11 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger.models import Post, Publication
 from reelflow.services.account_client import AccountClient
+from reelflow.services.admission import admitted
 from reelflow.services.journal import UploadJournal
 from reelflow.services.post_info import video_post
 from reelflow.services.preflight import find_obstacle
+from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 
 
@@ -27,12 +29,14 @@ class PublicationOpener:
 
     def __init__(
         self,
+        workspace: Workspace,
         client: AccountClient,
         journal: UploadJournal,
         post: Post,
         *,
         limits: TikTokLimits,
     ) -> None:
+        self._workspace = workspace
         self._client = client
         self._journal = journal
         self._post = post
@@ -42,13 +46,15 @@ class PublicationOpener:
         """Return the publication to send to, and whether it is a new one.
 
         :raises PostHeldError: the creator may not post this now; nothing was opened
+        :raises BudgetSpentError: the account must wait, as the breaker's BreakerOpenError says
         :raises PostFailedError: too many were begun already
         """
         publication = self._resumable()
         if publication is not None:
             return publication, False
-        self._check_creator()
-        self._init()
+        with admitted(self._workspace, self._post):
+            self._check_creator()
+            self._init()
         opened = self._journal.publication()
         assert opened is not None
         return opened, True

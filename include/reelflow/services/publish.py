@@ -1,4 +1,4 @@
-"""Publishing a post: init and bytes; whatever was done before is not done again.
+"""Publishing a post: init and bytes, or a pull; whatever was done before is not done again.
 
 Until its last chunk a lost answer is safely begun again, because TikTok cannot publish bytes that
 it does not have. From then on only TikTok's own word moves the post.
@@ -30,6 +30,9 @@ from reelflow.services.account_client import AccountClient, AccountClients
 from reelflow.services.journal import UploadJournal
 from reelflow.services.lease import UploadLease
 from reelflow.services.opening import PublicationOpener
+from reelflow.services.pull_journal import PullJournal
+from reelflow.services.pulling import Puller, is_pulled
+from reelflow.services.revocation import RECONNECT_SETTLES, reconnect_fix
 from reelflow.services.sending import ChunkSender, UploadEndedError, UploadUrlDeadError
 from reelflow.services.settle import apply_status, proves_incomplete, reopen
 from reelflow.services.stage import begin, check_unchanged, source_path
@@ -150,7 +153,12 @@ class _Upload:
         post = self._journal.start()
         if post.state in _SENT:
             return
-        opener = PublicationOpener(self._client, self._journal, post, limits=self._limits)
+        if is_pulled(post, self._journal.publication()):
+            self._pull(post)
+            return
+        opener = PublicationOpener(
+            self._workspace, self._client, self._journal, post, limits=self._limits
+        )
         with open_source(source_path(self._workspace, post)) as source_fd:
             check_unchanged(os.fstat(source_fd), post.media)
             while True:
@@ -158,6 +166,16 @@ class _Upload:
                 self._send(post, publication, source_fd, is_new=is_new)
                 if not self._journal.is_uploading():
                     return
+
+    def _pull(self, post: Post) -> None:
+        """Have TikTok fetch the post itself."""
+        journal = PullJournal(
+            self._workspace,
+            self._post_id,
+            actor=self._actor,
+            fencing_token=self._lease.fencing_token,
+        )
+        Puller(self._workspace, self._client, journal, post).run()
 
     def _send(self, post: Post, publication: Publication, source_fd: int, *, is_new: bool) -> None:
         """Send what TikTok lacks; the post stays UPLOADING only if another init is safe."""
@@ -236,6 +254,9 @@ class _Upload:
         """Write TikTok's refusal down; past the last byte it says nothing about the post."""
         if not self._journal.is_uploading():
             raise exc
+        if exc.code in RECONNECT_SETTLES:
+            account_name = self._journal.post().account.name
+            self._journal.hold(str(exc), code=exc.code, fix=reconnect_fix(account_name))
         holds = isinstance(exc, TikTokAuthError) or explain_code(exc.code).holds
         self._stop_for(str(exc), code=exc.code, holds=holds)
 

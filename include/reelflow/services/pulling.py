@@ -24,6 +24,7 @@ from reelflow.ledger import photo_images
 from reelflow.ledger.models import Media, Post, Publication
 from reelflow.media.source import open_source
 from reelflow.services.account_client import AccountClient
+from reelflow.services.admission import admitted
 from reelflow.services.post_info import photo_post, video_post
 from reelflow.services.preflight import find_obstacle
 from reelflow.services.public_media import PublicMedia
@@ -31,6 +32,7 @@ from reelflow.services.pull_journal import PullJournal
 from reelflow.services.stage import check_unchanged, media_path
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok import models as tiktok
+from reelflow.tiktok.answers import UNEXPECTED_ANSWER
 from reelflow.tiktok.models import InitAnswer, PullFromUrl
 
 #: Errors of an init that TikTok did not carry out: it refused, or was never asked.
@@ -101,15 +103,10 @@ class Puller:
             self._check_source(media)
         public_media = PublicMedia(self._workspace)
         urls = [public_media.url(media) for media in files]
-        self._check_creator()
-        self._journal.begin_pull(sum(media.size_bytes for media in files))
-        try:
-            answer = self._init(urls)
-        except _NOT_CARRIED_OUT as exc:
-            self._journal.refused_pull(f"TikTok did not open it: {exc}")
-            raise
-        except TikTokUnavailableError as exc:
-            self._journal.lost_pull(str(exc))
+        with admitted(self._workspace, self._post):
+            self._check_creator()
+            self._journal.begin_pull(sum(media.size_bytes for media in files))
+            answer = self._init_once(urls)
         self._journal.pulled(answer)
 
     def _go_on(self) -> None:
@@ -134,6 +131,18 @@ class Puller:
         obstacle = find_obstacle(self._post, self._client.creator_info())
         if obstacle is not None:
             self._journal.hold(obstacle.why, code=obstacle.code, fix=obstacle.fix)
+
+    def _init_once(self, urls: Sequence[str]) -> InitAnswer:
+        """Ask TikTok to fetch the post, and write down at once if that was refused or got lost."""
+        try:
+            return self._init(urls)
+        except _NOT_CARRIED_OUT as exc:
+            if exc.code == UNEXPECTED_ANSWER:  # no word of TikTok's: a gateway's, who knows when
+                self._journal.lost_pull(str(exc))
+            self._journal.refused_pull(f"TikTok did not open it: {exc}")
+            raise
+        except TikTokUnavailableError as exc:
+            self._journal.lost_pull(str(exc))
 
     def _init(self, urls: Sequence[str]) -> InitAnswer:
         post = self._post

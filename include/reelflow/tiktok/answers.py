@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from reelflow.exceptions import ReelflowError, TikTokRejectedError, TikTokUnavailableError
 from reelflow.tiktok.refusals import explain_code, printable, refusal_error
@@ -16,6 +16,10 @@ ANSWER_MAX_BYTES = 1024 * 1024
 """Longest body that a client reads; TikTok's have a few hundred bytes."""
 
 _LONGEST_WAIT_S = 86_400
+
+UNEXPECTED_ANSWER: Final = "unexpected_answer"
+"""Code of an answer that is not in TikTok's words, so that what became of the call is open."""
+
 _ID = re.compile(r"[0-9]{1,20}", re.ASCII)
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -91,7 +95,7 @@ def rejected_by_status(answer: Answer, call: str) -> ReelflowError:
         return TikTokRejectedError(
             f"{call} was answered with HTTP {answer.status} and no error code: that is not TikTok's"
             " API. Check the host of the connection tiktok_app and what stands before it.",
-            code="unexpected_answer",
+            code=UNEXPECTED_ANSWER,
             http_status=answer.status,
         )
     code = _code(answer.status, "")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
@@ -12,14 +15,29 @@ from reelflow.exceptions import ConfigurationError, ReelflowError, TikTokAuthErr
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
+    from reelflow.services.account_client import AccountClients
+    from reelflow.services.workspace import Workspace
     from reelflow.settings import Settings
-    from reelflow.tiktok.aclient import AsyncStatusClient
     from reelflow.tiktok.client import TikTokClient
     from reelflow.tiktok.oauth import OAuthClient
 
 #: A token that no account has: TikTok's refusal of it shows that it is TikTok that answers.
 _NO_TOKEN = "act.connection-test"  # noqa: S105
 _CHECK_HOST = "It is not TikTok's API: set the connection's host to open.tiktokapis.com."
+
+
+@dataclass(frozen=True)
+class TikTokApp:
+    """What a connection says of the app.
+
+    :param host: where TikTok is
+    :param client_key: the app's public key; empty where tokens are used as they are
+    :param client_secret: the app's secret, never shown; empty likewise
+    """
+
+    host: str
+    client_key: str
+    client_secret: str = field(repr=False)
 
 
 class TikTokHook(BaseHook):
@@ -75,18 +93,35 @@ class TikTokHook(BaseHook):
             host, connection.login, connection.password, limits=settings.tiktok_limits
         )
 
-    async def aget_conn(self) -> AsyncStatusClient:
-        """Return an async status client, for triggers; close it when done.
+    @contextmanager
+    def account_clients(
+        self, workspace: Workspace, settings: Settings, *, actor: str
+    ) -> Iterator[AccountClients]:
+        """Give TikTok as each account sees it, for as long as the block lasts.
+
+        :param actor: who calls, for the audit trail
+        :raises ConfigurationError: as :meth:`get_conn`
+        """
+        from reelflow.services.account_client import AccountClients
+        from reelflow.services.tokens import AccessTokens
+
+        with ExitStack() as closing:
+            client = closing.enter_context(self.get_conn(settings))
+            oauth = self.get_oauth(settings)
+            if oauth is not None:
+                closing.enter_context(oauth)
+            yield AccountClients(workspace, client, AccessTokens(workspace, oauth, actor=actor))
+
+    async def aget_app(self) -> TikTokApp:
+        """Return what the connection says, for triggers, which make their clients once.
 
         :raises ConfigurationError: the connection is missing, of another type, or has no host
         """
-        from reelflow.tiktok.aclient import AsyncStatusClient
-
         try:
             connection = await self.aget_connection(self.tiktok_conn_id)
         except AirflowNotFoundException as exc:
             raise self._missing() from exc
-        return AsyncStatusClient(self._host(connection))
+        return TikTokApp(self._host(connection), connection.login or "", connection.password or "")
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the host for a status without a valid token: TikTok refuses it in its own words."""

@@ -133,13 +133,13 @@ class ExpireSessionsOperator(AnnouncingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return what was settled and deleted."""
-        from reelflow.services.account_client import AccountClients
         from reelflow.services.sweep import expire_sessions
 
-        with TikTokHook(self.tiktok_conn_id).get_conn(self.settings) as client:
+        hook = TikTokHook(self.tiktok_conn_id)
+        with hook.account_clients(self.workspace, self.settings, actor=actor_of(context)) as tiktok:
             report = expire_sessions(
                 self.workspace,
-                AccountClients(self.workspace, client),
+                tiktok,
                 actor=actor_of(context),
                 longest_put_s=self.settings.tiktok_limits.longest_put_s,
                 run_id=run_id_of(context),

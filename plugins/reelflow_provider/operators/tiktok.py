@@ -36,19 +36,19 @@ class TikTokUploadOperator(PostOperator):
 
     def execute(self, context: Context) -> dict[str, str]:
         """Return the publish_id and the post's state."""
-        from reelflow.services.account_client import AccountClients
         from reelflow.services.publish import upload_to_tiktok
 
+        hook, actor = TikTokHook(self.tiktok_conn_id), actor_of(context)
         with (
             post_kept_or_skipped(self, context),
-            TikTokHook(self.tiktok_conn_id).get_conn(self.settings) as client,
+            hook.account_clients(self.workspace, self.settings, actor=actor) as tiktok,
         ):
             uploaded = upload_to_tiktok(
                 self.workspace,
-                AccountClients(self.workspace, client),
+                tiktok,
                 self.post_id,
                 run_id=run_id_of(context),
-                owner=actor_of(context),
+                owner=actor,
                 limits=self.settings.tiktok_limits,
             )
         return {"publish_id": uploaded.publish_id, "state": str(uploaded.state)}

@@ -13,6 +13,7 @@ from reelflow.ledger.models import Account
 from reelflow.services.account_client import AccountClient, AccountClients
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
+from tests.factories import account_clients
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 
 
@@ -68,7 +69,7 @@ def test_without_a_source_of_tokens_the_stored_one_goes_along(
     workspace: Workspace, client: TikTokClient, server: ScriptedServer, account: Account
 ) -> None:
     server.answers = [PROCESSING]
-    AccountClients(workspace, client).fetch_status(account.id, "v_pub_file~v2-1.1")
+    account_clients(workspace, client).fetch_status(account.id, "v_pub_file~v2-1.1")
     assert tokens_seen(server) == ["act.acme"]
 
 

@@ -8,56 +8,123 @@ from datetime import timedelta
 import pytest
 
 from reelflow.domain.budget import Call
-from reelflow.exceptions import BreakerOpenError, BudgetSpentError
+from reelflow.exceptions import (
+    BreakerOpenError,
+    BudgetSpentError,
+    PostHeldError,
+    ReelflowError,
+    TikTokRejectedError,
+    TikTokUnavailableError,
+    TikTokUnreachableError,
+)
 from reelflow.ledger.models import Account, Post
 from reelflow.services import breaker, budgets
-from reelflow.services.admission import admit_init
+from reelflow.services.admission import admitted
+from reelflow.services.lost_init import INIT_ANSWER_LOST
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock
 
+MakeAccount = Callable[..., Account]
+MakePost = Callable[..., Post]
 
-def open_breaker(workspace: Workspace, make_account: Callable[..., Account]) -> None:
+
+def begin(workspace: Workspace, post: Post, *, fails_with: ReelflowError | None = None) -> None:
+    with admitted(workspace, post):
+        if fails_with is not None:
+            raise fails_with
+
+
+@pytest.fixture
+def open_breaker(workspace: Workspace, clock: Clock, make_account: MakeAccount) -> None:
+    """Open the breaker; its first probe may go."""
     for name in ("x", "y", "z"):
         breaker.record_failure(workspace, make_account(name).id, "internal_error")
+    clock.advance(workspace.rules.breaker.pause(0))
 
 
 def test_six_posts_of_an_account_are_admitted_in_a_minute_and_the_seventh_waits(
-    workspace: Workspace, account: Account, make_post: Callable[..., Post]
+    workspace: Workspace, account: Account, make_post: MakePost
 ) -> None:
     for _ in range(6):
-        admit_init(workspace, make_post(account))
+        begin(workspace, make_post(account))
     with pytest.raises(BudgetSpentError, match="6 inits a minute"):
-        admit_init(workspace, make_post(account))
+        begin(workspace, make_post(account))
 
 
+@pytest.mark.usefixtures("open_breaker")
 def test_while_the_breaker_is_open_no_budget_is_spent(
-    workspace: Workspace,
-    account: Account,
-    make_account: Callable[..., Account],
-    make_post: Callable[..., Post],
+    workspace: Workspace, clock: Clock, account: Account, make_post: MakePost
 ) -> None:
-    open_breaker(workspace, make_account)
+    clock.advance(-timedelta(seconds=1))  # before its first probe
     for _ in range(7):
         with pytest.raises(BreakerOpenError):
-            admit_init(workspace, make_post(account))
+            begin(workspace, make_post(account))
     for _ in range(6):
         budgets.spend(workspace, account.id, Call.INIT)
 
 
+@pytest.mark.usefixtures("open_breaker")
 def test_a_probe_without_budget_leaves_the_probe_to_another_account(
-    workspace: Workspace,
-    clock: Clock,
-    account: Account,
-    make_account: Callable[..., Account],
-    make_post: Callable[..., Post],
+    workspace: Workspace, account: Account, make_account: MakeAccount, make_post: MakePost
 ) -> None:
-    open_breaker(workspace, make_account)
-    clock.advance(timedelta(minutes=2))
     for _ in range(6):
         budgets.spend(workspace, account.id, Call.INIT)
     with pytest.raises(BudgetSpentError):
-        admit_init(workspace, make_post(account))
-    admit_init(workspace, make_post(make_account("other")))
+        begin(workspace, make_post(account))
+    begin(workspace, make_post(make_account("other")))
+    assert breaker.state(workspace) is None
+
+
+@pytest.mark.usefixtures("open_breaker")
+@pytest.mark.parametrize(
+    "answer", [None, PostHeldError("not offered"), TikTokRejectedError("refused")]
+)
+def test_a_probe_that_tiktok_answers_closes_the_breaker_whatever_it_says_of_the_post(
+    workspace: Workspace, account: Account, make_post: MakePost, answer: ReelflowError | None
+) -> None:
+    if answer is None:
+        begin(workspace, make_post(account))
+    else:
+        with pytest.raises(type(answer)):
+            begin(workspace, make_post(account), fails_with=answer)
+    assert breaker.state(workspace) is None
+
+
+@pytest.mark.usefixtures("open_breaker")
+@pytest.mark.parametrize(
+    "failure",
+    [TikTokUnavailableError("503"), PostHeldError("cut", code=INIT_ANSWER_LOST)],
+)
+def test_a_probe_that_the_platform_fails_makes_the_next_pause_longer(
+    workspace: Workspace, account: Account, make_post: MakePost, failure: ReelflowError
+) -> None:
+    with pytest.raises(type(failure)):
+        begin(workspace, make_post(account), fails_with=failure)
     state = breaker.state(workspace)
     assert state is not None
-    assert state.is_probing
+    assert (state.failed_probes, state.is_probing) == (1, False)
+
+
+@pytest.mark.usefixtures("open_breaker")
+def test_a_probe_that_reached_nobody_is_given_up_and_says_nothing(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    with pytest.raises(TikTokUnreachableError):
+        begin(workspace, make_post(account), fails_with=TikTokUnreachableError("no route"))
+    state = breaker.state(workspace)
+    assert state is not None
+    assert (state.failed_probes, state.is_probing) == (0, False)
+
+
+def test_three_accounts_whose_inits_the_platform_fails_open_the_breaker(
+    workspace: Workspace, make_account: MakeAccount, make_post: MakePost
+) -> None:
+    for name in ("one", "two", "three"):
+        assert breaker.state(workspace) is None
+        with pytest.raises(TikTokUnavailableError):
+            begin(
+                workspace,
+                make_post(make_account(name)),
+                fails_with=TikTokUnavailableError("503", code="internal_error"),
+            )
+    assert breaker.state(workspace) is not None

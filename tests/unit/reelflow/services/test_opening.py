@@ -17,13 +17,12 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import publications
 from reelflow.ledger.models import Account, Post, Publication
-from reelflow.services.account_client import AccountClients
 from reelflow.services.journal import UploadJournal
 from reelflow.services.opening import PublicationOpener
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.limits import TikTokLimits
-from tests.factories import Clock, read_post
+from tests.factories import Clock, account_clients, read_post
 from tests.unit.reelflow.services.publication_factory import make_publication
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 
@@ -51,8 +50,8 @@ def open_publication(
     journal = UploadJournal(workspace, post.id, actor="tests", fencing_token=post.fencing_token)
     address = server.address
     with TikTokClient(host=f"http://{address}", extra_upload_hosts=frozenset({address})) as client:
-        account_client = AccountClients(workspace, client).of(post.account_id)
-        return PublicationOpener(account_client, journal, post, limits=LIMITS).open()
+        account_client = account_clients(workspace, client).of(post.account_id)
+        return PublicationOpener(workspace, account_client, journal, post, limits=LIMITS).open()
 
 
 def paths(server: ScriptedServer) -> list[str]:

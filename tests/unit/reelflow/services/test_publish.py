@@ -16,12 +16,11 @@ from reelflow.exceptions import (
     TikTokUnreachableError,
 )
 from reelflow.ledger.models import Account, Post
-from reelflow.services.account_client import AccountClients
 from reelflow.services.publish import Uploaded, upload_to_tiktok
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.limits import TikTokLimits
-from tests.factories import Clock, read_post
+from tests.factories import Clock, account_clients, read_post
 from tests.unit.reelflow.services.publication_factory import make_publication
 
 MakePost = Callable[..., Post]
@@ -32,7 +31,7 @@ def upload(workspace: Workspace, post_id: int) -> Uploaded:
     with TikTokClient(host="http://127.0.0.1:1") as client:
         return upload_to_tiktok(
             workspace,
-            AccountClients(workspace, client),
+            account_clients(workspace, client),
             post_id,
             run_id=RUN,
             owner=OWNER,

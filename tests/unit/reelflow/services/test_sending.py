@@ -19,14 +19,13 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import publications
 from reelflow.ledger.models import Account, Post
-from reelflow.services.account_client import AccountClients
 from reelflow.services.journal import UploadJournal
 from reelflow.services.lease import UploadLease
 from reelflow.services.sending import ChunkSender, UploadEndedError, UploadUrlDeadError
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.limits import TikTokLimits
-from tests.factories import Clock, read_post
+from tests.factories import Clock, account_clients, read_post
 from tests.unit.reelflow.services.publication_factory import make_publication
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 
@@ -81,7 +80,7 @@ class Upload:
                     self.workspace, self.post.id, actor=OWNER, fencing_token=lease.fencing_token
                 )
                 sender = ChunkSender(
-                    AccountClients(self.workspace, client).of(self.post.account_id),
+                    account_clients(self.workspace, client).of(self.post.account_id),
                     journal,
                     lease,
                     self.publication,
