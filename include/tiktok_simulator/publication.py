@@ -91,6 +91,12 @@ class Publication:
         return self.privacy_level == EVERYONE and self.deleted_at is None
 
     @property
+    def is_at_rest(self) -> bool:
+        """Whether neither polls nor time will ever move it."""
+        is_shown = self.stage == "published" and (self.is_listed or not self.is_public)
+        return is_shown or self.stage in ("failed", "cancelled", "inbox")
+
+    @property
     def is_final(self) -> bool:
         """Whether cancel comes too late (D-MTG: ``publish_not_cancellable``)."""
         return self.stage not in ("transfer", "processing")

@@ -14,7 +14,7 @@ from tiktok_simulator.state import World
 
 MAX_PHOTO_BYTES = 20 * 10**6  # D-MTG: 20 MB; the stricter reading
 TIMEOUT_S = 30.0  # of the connection and between two pieces; not documented
-INTERVAL_S = 0.02
+INTERVAL_S = 0.05
 
 _log = logging.getLogger(__name__)
 _HEAD_BYTES = 12

@@ -215,7 +215,7 @@ class World:
         may still be averted by its last byte.
         """
         for publication in list(self.publications.values()):
-            if not publication.puts_under_way:
+            if not publication.puts_under_way and not publication.is_at_rest:
                 self.lifecycle.advance(publication, is_polled=False)
 
     def new_id(self) -> int:

@@ -120,3 +120,22 @@ def test_a_publication_is_final_when_its_processing_has_ended() -> None:
     ]
 
     assert final == ["failed", "cancelled", "inbox", "published"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_at_rest"),
+    [
+        ({"stage": "transfer"}, False),
+        ({"stage": "processing"}, False),
+        ({"stage": "failed"}, True),
+        ({"stage": "cancelled"}, True),
+        ({"stage": "inbox"}, True),
+        ({"stage": "published", "privacy_level": "PUBLIC_TO_EVERYONE"}, False),
+        ({"stage": "published", "privacy_level": "PUBLIC_TO_EVERYONE", "is_listed": True}, True),
+        ({"stage": "published", "privacy_level": "SELF_ONLY"}, True),
+    ],
+)
+def test_a_publication_is_at_rest_when_nothing_can_move_it(
+    fields: dict[str, Any], is_at_rest: bool
+) -> None:
+    assert publication(**fields).is_at_rest is is_at_rest
