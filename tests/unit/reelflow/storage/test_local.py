@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from reelflow.exceptions import ConfigurationError, MediaUnreadableError, StorageFullError
 from reelflow.storage import files
-from reelflow.storage.local import InboxFile, LocalFolders
+from reelflow.storage.local import InboxFile, LocalFolders, Taking
 
 LATER_S = 10.0**11  # a time at which everything was left alone for long
 
@@ -419,3 +419,104 @@ def test_deleting_a_source_takes_its_sidecar_along_and_again_is_fine(folders: Lo
     folders.delete_source("media/1.mp4")
     folders.delete_source("media/1.mp4")
     assert contents(folders.media) == {}
+
+
+# Photo folders
+
+
+def photo_folder(folders: LocalFolders, *names: str, sidecar: bool = True) -> list[Taking]:
+    """Put a folder into the inbox; its images go to media/1.jpg and so on."""
+    trip = folders.inbox / "acme" / "trip"
+    trip.mkdir()
+    for name in names:
+        (trip / name).write_bytes(name.encode())
+    if sidecar:
+        trip.with_name("trip.json").write_text("{}")
+    (found,) = folders.quiet_folders(["acme"], now_s=LATER_S, quiet_s=10)
+    return [
+        Taking(f.inbox_path, f"media/{number}.jpg", f.inode, f.size_bytes, f.mtime_ns)
+        for number, f in enumerate(found.files, 1)
+    ]
+
+
+TAKEN = {"1.jpg": b"a.jpg", "1.jpg.json": b"{}", "2.jpg": b"b.jpg"}
+
+
+@pytest.mark.parametrize("disks", ["folders", "two_disks"])
+def test_images_and_their_sidecar_are_taken_and_their_folder_goes(
+    disks: str, request: pytest.FixtureRequest
+) -> None:
+    folders: LocalFolders = request.getfixturevalue(disks)
+    images = photo_folder(folders, "a.jpg", "b.jpg")
+    (folders.inbox / "acme" / "trip" / ".DS_Store").touch()
+    for _ in range(2):
+        assert folders.take_photos(images)
+        assert contents(folders.media) == TAKEN
+        assert list((folders.inbox / "acme").iterdir()) == []
+
+
+@pytest.mark.parametrize("taken", [["a.jpg"], ["b.jpg"], ["a.jpg", "b.jpg"]])
+def test_a_crash_between_two_images_is_finished(folders: LocalFolders, taken: list[str]) -> None:
+    images = photo_folder(folders, "a.jpg", "b.jpg")
+    for name, target in (("a.jpg", "1.jpg"), ("b.jpg", "2.jpg")):
+        if name in taken:
+            (folders.inbox / "acme" / "trip" / name).rename(folders.media / target)
+    assert folders.take_photos(images)
+    assert contents(folders.media) == TAKEN
+    assert list((folders.inbox / "acme").iterdir()) == []
+
+
+def test_no_image_is_taken_when_one_is_gone(folders: LocalFolders) -> None:
+    images = photo_folder(folders, "a.jpg", "b.jpg")
+    (folders.inbox / "acme" / "trip" / "b.jpg").unlink()
+    assert not folders.take_photos(images)
+    assert contents(folders.inbox) == {"acme/trip/a.jpg": b"a.jpg", "acme/trip.json": b"{}"}
+    assert contents(folders.media) == {}
+
+
+def test_half_taken_images_are_followed_by_the_rest_so_that_it_becomes_no_other_post(
+    folders: LocalFolders,
+) -> None:
+    images = photo_folder(folders, "a.jpg", "b.jpg", "c.jpg")
+    trip = folders.inbox / "acme" / "trip"
+    (trip / "a.jpg").rename(folders.media / "1.jpg")
+    (trip / "b.jpg").unlink()
+    assert not folders.take_photos(images)
+    assert contents(folders.inbox) == {}
+    assert contents(folders.media) == {"1.jpg": b"a.jpg", "1.jpg.json": b"{}", "3.jpg": b"c.jpg"}
+
+
+def test_an_image_that_came_meanwhile_keeps_folder_and_sidecar(folders: LocalFolders) -> None:
+    images = photo_folder(folders, "a.jpg", "b.jpg")
+    (folders.inbox / "acme" / "trip" / "late.jpg").write_bytes(b"late")
+    assert folders.take_photos(images)
+    assert contents(folders.inbox) == {"acme/trip/late.jpg": b"late", "acme/trip.json": b"{}"}
+
+
+def test_a_file_named_as_the_sidecar_of_an_image_is_a_file_of_its_own(
+    folders: LocalFolders,
+) -> None:
+    images = photo_folder(folders, "a.jpg", "a.jpg.json", sidecar=False)
+    assert folders.take_photos(images)
+    assert contents(folders.media) == {"1.jpg": b"a.jpg", "2.jpg": b"a.jpg.json"}
+
+
+def test_rejected_photos_lie_in_a_folder_of_their_own_and_come_back(folders: LocalFolders) -> None:
+    sources = [image.target for image in photo_folder(folders, "a.jpg", "b.jpg")]
+    for source, name in zip(sources, ("a.jpg", "b.jpg"), strict=True):
+        folders.path(source).write_bytes(name.encode())
+    folders.path("media/1.jpg.json").write_text("{}")
+    for _ in range(2):
+        targets = folders.set_photos_aside(sources, account="acme", post_id=7, reason={"why": "x"})
+        assert targets == ["quarantine/acme/7/001.jpg", "quarantine/acme/7/002.jpg"]
+    assert contents(folders.quarantine) == {
+        "acme/7.json": b"{}",
+        "acme/7.reason.json": b'{\n  "why": "x"\n}\n',
+        "acme/7/001.jpg": b"a.jpg",
+        "acme/7/002.jpg": b"b.jpg",
+    }
+    assert contents(folders.media) == {}
+    for _ in range(2):
+        folders.bring_photos_back(targets, sources)
+        assert contents(folders.media) == TAKEN
+        assert list((folders.quarantine / "acme").iterdir()) == []
