@@ -83,8 +83,18 @@ class AccessTokens:
         """Return a new token, however long the old one would still live.
 
         Errors are those of :meth:`get`.
+
+        :raises ConfigurationError: besides, there is no refresh token; the account stays as it is
         """
-        return self._renewed(self._account(account_id))
+        account = self._account(account_id)
+        if account.refresh_token_encrypted is None:
+            raise ConfigurationError(
+                f"account {account.name} was added by hand and has no refresh token, so nothing "
+                f"renews its access token: connect it with `reelflow accounts connect "
+                f"{account.name}`",
+                code="no_refresh_token",
+            )
+        return self._renewed(account)
 
     def revoke(self, account_id: int, *, why: str) -> list[int]:
         """Give the access up at TikTok, then mark the account revoked and hold its posts.
@@ -92,16 +102,17 @@ class AccessTokens:
         :return: the ids of the posts that are held now
         :raises ReelflowError: TikTok did not take it back; nothing was changed here
         """
-        oauth = self._oauth
+        oauth, account = self._oauth, self._account(account_id)
         if oauth is None:
-            raise _no_app(self._account(account_id))
+            raise _no_app(account)
         token = self.get(account_id)
         try:
             oauth.revoke_token(token)
         except ConfigurationError as exc:
             if exc.code != _DEAD_TOKEN:
                 raise
-            oauth.revoke_token(self.renew(account_id, token))
+            if account.refresh_token_encrypted is not None:
+                oauth.revoke_token(self.renew(account_id, token))
         return mark_revoked(self._workspace, account_id, why=why, actor=self._actor)
 
     def _account(self, account_id: int) -> Account:

@@ -126,6 +126,14 @@ def test_refresh_renews_a_token_that_lives(tokens: AccessTokens, workspace: Work
     assert tokens.refresh(account.id) == "act.1"
 
 
+def test_refresh_of_a_token_added_by_hand_says_what_is_missing_and_revokes_nothing(
+    tokens: AccessTokens, workspace: Workspace, account: Account
+) -> None:
+    with pytest.raises(ConfigurationError, match="`reelflow accounts connect acme`"):
+        tokens.refresh(account.id)
+    assert not read(workspace, account).revoked
+
+
 @NO_USE
 def test_a_refresh_that_fails_leaves_a_living_token_in_use_and_the_account_as_it_was(
     tokens: AccessTokens,
@@ -323,6 +331,14 @@ def test_revoke_renews_a_dead_token_first_because_tiktok_refuses_it(
     server.access_token = "act.alive"
     tokens.revoke(account.id, why="mia said so")
     assert server.revoked == ["act.1"]
+
+
+def test_revoke_of_a_dead_token_that_nothing_renews_has_nothing_to_give_up(
+    tokens: AccessTokens, server: TokenServer, workspace: Workspace, account: Account
+) -> None:
+    tokens.revoke(account.id, why="mia said so")
+    assert server.revoked == []
+    assert read(workspace, account).revoked_because == "mia said so"
 
 
 def test_a_revoke_that_tiktok_did_not_take_changes_nothing(
