@@ -76,18 +76,17 @@ def test_of_runs_that_start_at_once_each_post_is_in_the_batch_of_one(
 def test_a_run_that_loses_its_posts_to_another_takes_the_next_ones(
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
 ) -> None:
-    for _ in range(2 * RACERS):
+    for _ in range(4 * RACERS):
         make_post(account)
-    small = factories.open_workspace(
-        workspace.folders.root,
-        clock,
-        database_url=workspace.ledger.engine.url.render_as_string(hide_password=False),
-        batch_size=2,
-    )
+    url = workspace.ledger.engine.url.render_as_string(hide_password=False)
 
     def start(number: int) -> list[int]:
+        # Of different sizes, so that one run's wish may be another's in part.
+        own = factories.open_workspace(
+            workspace.folders.root, clock, database_url=url, batch_size=1 + number
+        )
         run = NormalRun(f"run {number}", clock(), DAY)
-        return [post.post_id for post in find_new_uploads(small, run, actor=ACTOR)]
+        return [post.post_id for post in find_new_uploads(own, run, actor=ACTOR)]
 
     taken = race([partial(start, number) for number in range(RACERS)])
 
