@@ -83,6 +83,7 @@ def test_pages_show_every_video_once_newest_first(seconds: list[int], max_count:
         page, position = display.list_videos(body, shown)
         assert len(page) <= max_count
         seen += page
+        assert len(seen) <= len(shown), "a video was shown twice"
         if not position["has_more"]:
             break
         body["cursor"] = position["cursor"]

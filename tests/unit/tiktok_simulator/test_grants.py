@@ -68,6 +68,17 @@ def test_a_switch_keeps_the_old_access_token_until_its_own_end(account: Account)
     assert not lives(account, access, NOW_S + DAY_S)
 
 
+def test_a_consent_kills_what_a_refresh_kept(account: Account) -> None:
+    app = AppSettings(keeps_old_access_token=True)
+    kept = account.access_token
+    grants.rotate(account, app, NOW_S)
+    assert lives(account, kept)
+
+    grants.give(account, SCOPES, app, NOW_S)
+
+    assert not lives(account, kept)
+
+
 def test_the_year_of_a_refresh_token_counts_from_the_consent(account: Account) -> None:
     grants.give(account, SCOPES, AppSettings(), NOW_S)
     grants.rotate(account, AppSettings(), NOW_S + DAY_S)
