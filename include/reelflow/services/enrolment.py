@@ -83,13 +83,13 @@ def store_names(
     if profile.open_id != account.open_id:
         log.warning("TikTok sent the names of another account than %s; dropped", account.name)
         return
-    account.username = _cut(profile.username, 64)
-    account.display_name = _cut(profile.display_name, 255)
+    account.username = _storable(profile.username, 64)
+    account.display_name = _storable(profile.display_name, 255)
     with workspace.ledger.write() as session:
         stored = accounts.get(session, account.id, lock=True)
         stored.username, stored.display_name = account.username, account.display_name
 
 
-def _cut(name: str | None, max_chars: int) -> str | None:
-    """Return a stranger's name, of which the client left no control characters, as it fits."""
-    return name[:max_chars] if name else None
+def _storable(name: str | None, max_chars: int) -> str | None:
+    """Return a stranger's name as a database and a terminal can take it: no control characters."""
+    return "".join(char for char in name or "" if char.isprintable())[:max_chars] or None
