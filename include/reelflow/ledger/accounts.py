@@ -129,8 +129,8 @@ def by_name(session: Session, name: str) -> Account:
     if account is None:
         names = ", ".join(known.name for known in list_all(session)) or "none yet"
         raise AccountNotFoundError(
-            f"no account is called {name!r} (accounts: {names}): add it with "
-            "`reelflow accounts add`"
+            f"no account is called {name!r} (accounts: {names}): connect it with "
+            "`reelflow accounts connect`"
         )
     return account
 

@@ -60,6 +60,7 @@ class Cipher:
         except InvalidToken:
             raise ConfigurationError(
                 f"{what} cannot be decrypted: REELFLOW_FERNET_KEY is not the key it was stored "
-                "with. Set the old key again, or reconnect with `reelflow accounts add`",
+                "with. Set the old key again, or connect the account again with `reelflow accounts "
+                "connect`",
                 code="fernet_key_wrong",
             ) from None

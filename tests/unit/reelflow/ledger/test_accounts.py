@@ -64,7 +64,7 @@ def test_plain_names_are_taken(workspace: Workspace, name: str) -> None:
 def test_an_unknown_name_is_answered_with_those_that_exist(workspace: Workspace) -> None:
     with (
         workspace.ledger.read() as session,
-        pytest.raises(AccountNotFoundError, match=r"none yet.*`reelflow accounts add`"),
+        pytest.raises(AccountNotFoundError, match=r"none yet.*`reelflow accounts connect`"),
     ):
         accounts.by_name(session, "acme")
     save(workspace, "o1", "beta")
