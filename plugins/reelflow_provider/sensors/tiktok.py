@@ -10,7 +10,7 @@ from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState, PrivacyLevel
-from reelflow.exceptions import PostFailedError, TerminalError
+from reelflow.exceptions import PostFailedError, TerminalError, TikTokRateLimitedError
 from reelflow_provider.hooks.tiktok import TikTokHook
 from reelflow_provider.links import TikTokPostLink
 from reelflow_provider.operators.base import (
@@ -73,13 +73,23 @@ class TikTokPublishStatusSensor(PostMixin, BaseSensorOperator):
             return self._result(post, publication)
         if publication is None or publication.publish_id is None:
             raise AirflowSkipException(f"post {self.post_id} is {post.state}: {post.reason}")
-        with TikTokHook(self.tiktok_conn_id).get_conn(self.settings) as client:
-            status = client.fetch_status(self._access_token(post), publication.publish_id)
-        post, publication = self._write_down(status, publication.publish_id, context)
+        status = self._ask(post, publication.publish_id, context)
+        if status is not None:
+            post, publication = self._write_down(status, publication.publish_id, context)
         if not self._is_waiting(post):
             return self._result(post, publication)
         self._defer(post, publication)
         raise AssertionError("defer always raises")
+
+    def _ask(self, post: Post, publish_id: str, context: Context) -> PublishStatus | None:
+        """Ask once; None when the account's status calls of this minute are used up."""
+        hook, actor = TikTokHook(self.tiktok_conn_id), actor_of(context)
+        with hook.account_clients(self.workspace, self.settings, actor=actor) as tiktok:
+            try:
+                return tiktok.fetch_status(post.account_id, publish_id)
+            except TikTokRateLimitedError as exc:
+                self.log.info("post %s is left to the trigger: %s", post.id, exc)
+                return None
 
     def _defer(self, post: Post, publication: Publication | None) -> None:
         from reelflow_provider.triggers.tiktok import FIRST_POLL_S, TikTokPublishStatusTrigger
@@ -159,8 +169,3 @@ class TikTokPublishStatusSensor(PostMixin, BaseSensorOperator):
         """Only public posts get a link (content-posting-api-reference-get-video-status)."""
         public = post.privacy_level == PrivacyLevel.PUBLIC_TO_EVERYONE
         return self.settings.link_timeout_s if public else 0.0
-
-    def _access_token(self, post: Post) -> str:
-        from reelflow.ledger import accounts
-
-        return accounts.access_token(post.account, self.workspace.ledger.cipher)

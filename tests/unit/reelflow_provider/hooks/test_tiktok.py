@@ -15,7 +15,8 @@ from airflow.models import Connection
 from airflow.sdk import BaseHook
 
 from reelflow.exceptions import ConfigurationError, TikTokAuthError, TokenGrantRefusedError
-from reelflow_provider.hooks.tiktok import TikTokHook
+from reelflow.tiktok.aclient import AsyncStatusClient
+from reelflow_provider.hooks.tiktok import TikTokApp, TikTokHook
 from tests.integration.simulator_process import Simulator
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 from tests.unit.reelflow_provider.conftest import Connect
@@ -42,7 +43,8 @@ def open_client() -> None:
 
 
 async def open_async_client() -> None:
-    async with await TikTokHook().aget_conn() as client:
+    app = await TikTokHook().aget_app()
+    async with AsyncStatusClient(app.host) as client:
         await client.fetch_status("act.nobody", "v_pub_file~v2-1.0")
 
 
@@ -131,6 +133,15 @@ def test_a_connection_without_key_or_secret_renews_nothing(
     del fields[missing]
     monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_APP", json.dumps(fields))
     assert TikTokHook().get_oauth() is None
+
+
+def test_triggers_are_told_the_app_of_the_connection_and_never_show_its_secret(
+    connect: Connect,
+) -> None:
+    connect("open.tiktokapis.com", login="a-key", password="a-secret")
+    app = asyncio.run(TikTokHook().aget_app())
+    assert app == TikTokApp("open.tiktokapis.com", "a-key", "a-secret")
+    assert "a-secret" not in repr(app)
 
 
 def test_another_connection_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:

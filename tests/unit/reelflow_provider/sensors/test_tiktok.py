@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from reelflow.domain.budget import Call
 from reelflow.domain.post import DONE, PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import (
@@ -20,6 +21,7 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import audit
 from reelflow.ledger.models import Account, Post, Publication
+from reelflow.services import budgets
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow_provider.sensors.tiktok import TikTokPublishStatusSensor
@@ -102,6 +104,16 @@ def test_while_tiktok_is_processing_it_defers(
     }
     # Airflow's own limit comes after the trigger's.
     assert ended.message.trigger_timeout == timedelta(minutes=35)
+
+
+def test_with_no_status_call_left_it_defers_without_asking(
+    worker: Workspace, creator: Account, connect: Connect, closed_url: str, sent_post: SendPost
+) -> None:
+    post = sent_post()
+    connect(closed_url)
+    for _ in range(30):
+        budgets.spend(worker, creator.id, Call.STATUS)
+    assert wait(post).state == "deferred"
 
 
 def test_the_trigger_is_the_one_that_airflow_can_make(sent_post: SendPost) -> None:

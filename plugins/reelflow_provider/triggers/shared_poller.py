@@ -1,0 +1,56 @@
+"""One status poller for all triggers of a triggerer: its connections, its clients, its settings."""
+
+from __future__ import annotations
+
+import asyncio
+from weakref import WeakKeyDictionary
+
+from reelflow.services.account_client import TokenSource
+from reelflow.services.poll_ledger import PollLedger
+from reelflow.services.polling import StatusPoller
+from reelflow.services.tokens import AccessTokens
+from reelflow.services.workspace import Workspace
+from reelflow.settings import Settings
+from reelflow.tiktok.aclient import AsyncStatusClient
+from reelflow.tiktok.oauth import OAuthClient
+from reelflow_provider.hooks.tiktok import TikTokApp, TikTokHook
+
+#: Who renews tokens, in the audit trail.
+_ACTOR = "triggerer"
+
+_pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[TikTokApp, StatusPoller]] = (
+    WeakKeyDictionary()
+)
+
+
+async def shared_poller(tiktok_conn_id: str) -> StatusPoller:
+    """Return the poller that asks by a connection, made anew if the connection was changed.
+
+    Register with it before anything else is awaited: one that nobody waits on closes itself.
+
+    :raises ConfigurationError: a setting or the connection is missing or wrong
+    """
+    settings = await asyncio.to_thread(Settings.load)
+    app = await TikTokHook(tiktok_conn_id).aget_app()
+    pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
+    for old in [known for known, poller in pollers.items() if poller.is_closed]:
+        del pollers[old]
+    if app not in pollers:
+        pollers[app] = _make_poller(app, settings)
+    return pollers[app]
+
+
+def _make_poller(app: TikTokApp, settings: Settings) -> StatusPoller:
+    limits = settings.tiktok_limits
+    oauth: OAuthClient | None = None
+    if app.client_key and app.client_secret:
+        oauth = OAuthClient(app.host, app.client_key, app.client_secret, limits=limits)
+
+    def make_tokens(workspace: Workspace) -> TokenSource:
+        return AccessTokens(workspace, oauth, actor=_ACTOR)
+
+    return StatusPoller(
+        AsyncStatusClient(app.host, limits=limits),
+        PollLedger(settings.open_workspace, make_tokens),
+        close=oauth.close if oauth else lambda: None,
+    )
