@@ -25,8 +25,8 @@ from reelflow.ledger import accounts, token_refresh
 from reelflow.ledger.models import Account
 from reelflow.services.revocation import mark_revoked, revoked_error
 from reelflow.services.workspace import Workspace
-from reelflow.tiktok.oauth_models import TokenGrant
 from reelflow.tiktok.oauth import OAuthClient
+from reelflow.tiktok.oauth_models import TokenGrant
 
 log = logging.getLogger(__name__)
 
