@@ -61,7 +61,9 @@ def validate(workspace: Workspace, post_id: int, *, run_id: str, actor: str) -> 
     if violations:
         facts = {file.media_id: file.facts for file in examined if file.facts is not None}
         reject(workspace, post_id, violations, actor=actor, facts=facts)
-        raise MediaRejectedError(_sentence(photo_images.name_of(post), violations), violations=violations)
+        raise MediaRejectedError(
+            _sentence(photo_images.name_of(post), violations), violations=violations
+        )
     return _accept(workspace, post_id, examined, actor=actor)
 
 

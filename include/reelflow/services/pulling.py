@@ -106,8 +106,8 @@ class Puller:
         with admitted(self._workspace, self._post):
             self._check_creator()
             self._journal.begin_pull(sum(media.size_bytes for media in files))
-            answer = self._init_once(urls)
-        self._journal.pulled(answer)
+            # At once: nothing else may fail, or end, between the answer and its row.
+            self._journal.pulled(self._init_once(urls))
 
     def _go_on(self) -> None:
         """Nothing more is ever sent: what TikTok answered stands, and what was lost is lost."""
