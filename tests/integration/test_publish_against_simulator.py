@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -363,7 +364,7 @@ def test_an_account_at_its_daily_cap_waits_a_day(publisher: Publisher) -> None:
             {"status": 200, "code": "spam_risk_user_banned_from_posting"},
             "spam_risk_user_banned_from_posting",
         ),
-        ({"status": 401, "code": "access_token_invalid"}, "access_token_invalid"),
+        ({"status": 401, "code": "access_token_invalid"}, "account_revoked"),
         ({"status": 401, "code": "scope_not_authorized"}, "scope_not_authorized"),
     ],
 )
@@ -377,7 +378,7 @@ def test_a_creator_who_may_not_post_holds_the_post_before_any_init(
     assert held.value.code == code
     after = publisher.read(post)
     assert (after.state, after.reason_code) == (PostState.HELD, code)
-    assert f"reelflow posts release {post.id}" in str(after.fix)
+    assert re.search(rf"reelflow (posts release {post.id}|accounts connect)", str(after.fix))
     assert publisher.simulator.uploads() == []
     assert publisher.publications(post) == []
 

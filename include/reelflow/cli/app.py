@@ -8,9 +8,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from reelflow.cli import accounts, db, key, posts
+from reelflow.cli import accounts, db, key, posts, quarantine
 from reelflow.cli.doctor import doctor
 from reelflow.cli.inspect import inspect
+from reelflow.cli.reconcile import reconcile
 from reelflow.cli.screen import complain
 from reelflow.exceptions import ReelflowError
 
@@ -41,7 +42,8 @@ app = typer.Typer(
     # A plain traceback for our own mistakes: the pretty one can show local variables, tokens too.
     pretty_exceptions_enable=False,
     epilog=(
-        "Exit codes: 0 done; 1 the answer is no (inspect: rejected, doctor: a problem);"
+        "Exit codes: 0 done; 1 the answer is no (inspect: rejected, doctor: a problem,"
+        " reconcile: a post needs a person);"
         " 2 nothing was done, and stderr says why in one sentence."
     ),
 )
@@ -49,6 +51,8 @@ app.add_typer(db.app, name="db")
 app.add_typer(key.app, name="key")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(posts.app, name="posts")
+app.add_typer(quarantine.app, name="quarantine")
+app.command()(reconcile)
 app.command()(inspect)
 app.command()(doctor)
 

@@ -1,7 +1,8 @@
-"""``reelflow posts``: see what became of each post, and release, cancel or retry it."""
+"""``reelflow posts``: see what became of each post, and release, cancel, retry or resolve it."""
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -9,8 +10,9 @@ import typer
 
 from reelflow.cli.person import person
 from reelflow.cli.screen import print_json
+from reelflow.cli.tiktok_app import require_tiktok_app
 from reelflow.cli.workspace import open_workspace
-from reelflow.domain.post import PostState, PrivacyLevel
+from reelflow.domain.post import PAST_LAST_BYTE, PostState, PrivacyLevel
 
 if TYPE_CHECKING:
     from reelflow.ledger.models import Post
@@ -25,7 +27,7 @@ _ID = typer.Argument(
 
 @app.callback()
 def posts() -> None:
-    """See what became of each post, and release, cancel or retry it."""
+    """See what became of each post, and release, cancel, retry or resolve it."""
 
 
 @app.command("list")
@@ -101,10 +103,57 @@ def release(
 
 @app.command()
 def cancel(post_id: int = _ID) -> None:
-    """Cancel a post that TikTok does not have yet; a running upload stops before its last byte."""
-    from reelflow.services import commands
+    """Cancel a post; a running upload stops before its last byte.
 
-    _tell(commands.cancel(open_workspace(), post_id, actor=person()))
+    One that TikTok already has in full is not ours to stop: TikTok is asked to, and the post
+    becomes FAILED(publish_cancelled) if it does.
+    """
+    from reelflow.services import cancelling, commands
+    from reelflow.settings import Settings
+
+    settings = Settings.load()
+    workspace = settings.open_workspace()
+    if not cancelling.is_past_last_byte(workspace, post_id):
+        _tell(commands.cancel(workspace, post_id, actor=person()))
+        return
+    app = require_tiktok_app(os.environ)
+    with app.account_clients(workspace, settings, actor=person()) as tiktok:
+        post = cancelling.ask_to_cancel(workspace, tiktok, post_id, actor=person())
+    _tell(post)
+    if post.state in PAST_LAST_BYTE:
+        typer.echo("TikTok was asked to cancel it; the next run sees whether it did.")
+
+
+@app.command()
+def resolve(
+    post_id: int = _ID,
+    published: bool = typer.Option(
+        ..., "--published/--not-published", help="Whether you see the post on its account."
+    ),
+    tiktok_post: str | None = typer.Option(
+        None,
+        "--tiktok-post",
+        metavar="DIGITS",
+        help="The digits at the end of the post's address on TikTok, if it is public.",
+    ),
+) -> None:
+    """Settle an UNKNOWN post by what you see on its account in the TikTok app."""
+    from reelflow.services import resolving
+
+    if tiktok_post is not None and not published:
+        raise typer.BadParameter(
+            "a post that is not published has no address", param_hint="--tiktok-post"
+        )
+    workspace = open_workspace()
+    if published:
+        post = resolving.resolve_published(
+            workspace, post_id, actor=person(), tiktok_post_id=tiktok_post
+        )
+    else:
+        post = resolving.resolve_not_published(workspace, post_id, actor=person())
+    _tell(post)
+    if post.fix:
+        typer.echo(f"To go on: {post.fix}.")
 
 
 @app.command()

@@ -49,6 +49,42 @@ def print_posts(rows: Sequence[Mapping[str, Any]], *, limit: int) -> None:
         screen.print(f"The newest {limit}; --limit shows more.", style="dim")
 
 
+def print_quarantine(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rejected posts, with where their files lie and how to mend them."""
+    screen = console()
+    if not rows:
+        screen.print("The quarantine is empty.")
+        return
+    for row in rows:
+        screen.print(
+            Text.assemble(f"{row['id']}  ", plain(row["file_name"]), "  ", plain(row["account"]))
+        )
+        for name, value in (
+            ("why", row["reason"]),
+            ("fix", row["fix"]),
+            ("file", row["source_path"]),
+        ):
+            # Not wrapped by us: a fix may be a command line to copy.
+            line = Text.assemble("   ", (f"{name}: ", "dim"), plain(value))
+            screen.print(line, soft_wrap=True)
+
+
+def print_reconciliation(found: Mapping[str, Any]) -> None:
+    """Print what TikTok settled, what it did not, and what is left for a person."""
+    screen = console()
+    unknown = {str(row["id"]) for row in found["for_a_person"]}
+    for post_id, state in found["settled"].items():
+        screen.print(Text.assemble(f"Post {post_id} is ", _state(state), " now."))
+    for post_id, why in found["unsettled"].items():
+        if post_id not in unknown:
+            screen.print(Text.assemble(f"Post {post_id} is not settled yet: ", plain(why)))
+    if unknown:
+        screen.print("A person must look at these, then tell with `reelflow posts resolve ID`:")
+        screen.print(_stack(found["for_a_person"]))
+    elif not (found["settled"] or found["unsettled"]):
+        screen.print("Nothing to settle.")
+
+
 def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
     told = table()
     told.add_column("id", justify="right", no_wrap=True)

@@ -6,7 +6,8 @@ Clients are made from it here as ``reelflow_provider.hooks.tiktok`` makes them f
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -14,6 +15,8 @@ from urllib.parse import unquote, urlsplit
 from reelflow.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
+    from reelflow.services.account_client import AccountClients
+    from reelflow.services.workspace import Workspace
     from reelflow.settings import Settings
     from reelflow.tiktok.client import TikTokClient
     from reelflow.tiktok.oauth import OAuthClient
@@ -53,6 +56,24 @@ class TikTokApp:
             limits=settings.tiktok_limits,
             extra_upload_hosts=settings.simulator_upload_hosts,
         )
+
+    @contextmanager
+    def account_clients(
+        self, workspace: Workspace, settings: Settings, *, actor: str
+    ) -> Iterator[AccountClients]:
+        """Give TikTok as each account sees it, for as long as the block lasts.
+
+        :param actor: who calls, for the audit trail
+        :raises ConfigurationError: the host cannot be used
+        """
+        from reelflow.services.account_client import AccountClients
+        from reelflow.services.tokens import AccessTokens
+
+        with ExitStack() as closing:
+            client = closing.enter_context(self.open_client(settings))
+            has_secret = self.client_key and self.client_secret
+            oauth = closing.enter_context(self.open_oauth(settings)) if has_secret else None
+            yield AccountClients(workspace, client, AccessTokens(workspace, oauth, actor=actor))
 
     def open_oauth(self, settings: Settings) -> OAuthClient:
         """Return a client of the app's own calls; close it when done.

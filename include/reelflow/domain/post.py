@@ -87,29 +87,29 @@ class PersonCommand(StrEnum):
     RELEASE = "release"
     CANCEL = "cancel"
     RETRY = "retry"
+    RESOLVE = "resolve"
 
 
-#: From which states each command is allowed, and where it leads.
-PERSON_COMMANDS: Final[dict[PersonCommand, tuple[frozenset[PostState], PostState]]] = {
-    PersonCommand.RELEASE: (frozenset({_S.HELD}), _S.READY),
-    PersonCommand.CANCEL: (
-        frozenset({_S.HELD, _S.READY, _S.MISSED, _S.UPLOADING}),
-        _S.CANCELLED,
+#: From which states each command is allowed.
+COMMAND_SOURCES: Final[dict[PersonCommand, frozenset[PostState]]] = {
+    PersonCommand.RELEASE: frozenset({_S.HELD}),
+    PersonCommand.CANCEL: frozenset(
+        {_S.HELD, _S.READY, _S.MISSED, _S.UPLOADING, _S.COMMITTING, _S.PROCESSING}
     ),
-    PersonCommand.RETRY: (
-        frozenset({_S.FAILED, _S.REJECTED, _S.CANCELLED, _S.MISSED}),
-        _S.READY,
-    ),
+    PersonCommand.RETRY: UNKEYED,
+    PersonCommand.RESOLVE: frozenset({_S.UNKNOWN}),
 }
 
 _COMMAND_ADVICE: Final[dict[PostState, str]] = {
     _S.HELD: "use `reelflow posts release` or `cancel`",
     _S.READY: "it goes out at its time; only `reelflow posts cancel` stops it",
     _S.UPLOADING: "an upload is under way; `reelflow posts cancel` stops it before its last byte",
-    _S.COMMITTING: "its last byte may be at TikTok; the next run asks TikTok and settles it",
-    _S.PROCESSING: "TikTok has it; the next run settles it",
+    _S.COMMITTING: "its last byte may be at TikTok; the next run settles it, and `reelflow posts "
+    "cancel` asks TikTok to stop it",
+    _S.PROCESSING: "TikTok has it; the next run settles it, and `reelflow posts cancel` asks "
+    "TikTok to stop it",
     _S.MISSED: "use `reelflow posts retry`, `cancel`, or a backfill over its day",
-    _S.UNKNOWN: "look at the account on TikTok; Reelflow never posts it again by itself",
+    _S.UNKNOWN: "look at the account on TikTok, then use `reelflow posts resolve`",
 }
 
 
@@ -125,15 +125,13 @@ def check_transition(current: PostState, target: PostState) -> None:
         )
 
 
-def check_command(command: PersonCommand, current: PostState) -> PostState:
-    """Return the state a person's command leads to.
+def check_command(command: PersonCommand, current: PostState) -> None:
+    """Raise unless a person's command is for a post in this state.
 
-    :raises IllegalTransitionError: the command is not for this state; the message says what is
+    :raises IllegalTransitionError: the message says what is
     """
-    sources, target = PERSON_COMMANDS[command]
-    if current not in sources:
+    if current not in COMMAND_SOURCES[command]:
         advice = _COMMAND_ADVICE.get(current, "")
         if not advice:
             advice = "it is done" if current in DONE else "use `reelflow posts retry`"
         raise IllegalTransitionError(f"cannot {command} a post that is {current}: {advice}")
-    return target

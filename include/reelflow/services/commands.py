@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import (
+    PAST_LAST_BYTE,
     UNKEYED,
     PersonCommand,
     PostMode,
@@ -19,7 +21,10 @@ from reelflow.exceptions import IllegalTransitionError
 from reelflow.ledger import photo_images, posts, publications
 from reelflow.ledger.models import Post
 from reelflow.services.rejection import UNREAD_SIDECAR, bring_back
+from reelflow.services.revocation import held_because, reconnect_fix
 from reelflow.services.workspace import Workspace
+
+_BEFORE_LAST_BYTE: Final = frozenset({PublicationState.INITIATING, PublicationState.UPLOADING})
 
 
 def release(
@@ -54,20 +59,22 @@ def release(
 def cancel(workspace: Workspace, post_id: int, *, actor: str) -> Post:
     """Make a post CANCELLED that TikTok does not have yet; a running upload stops.
 
-    :raises IllegalTransitionError: it is past its last byte, or ended already
+    :raises IllegalTransitionError: it is past its last byte, where only TikTok can stop it
+        (:func:`reelflow.services.cancelling.ask_to_cancel`), or ended already
     """
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
         check_command(PersonCommand.CANCEL, post.state)
+        if post.state in PAST_LAST_BYTE:
+            raise IllegalTransitionError(
+                f"post {post_id} is {post.state}: its last byte may be at TikTok, and only TikTok "
+                "can stop it"
+            )
         # A newer token: the uploader's next write is refused, before its last chunk.
-        post.fencing_token += 1
-        post.lease_owner = post.lease_until = None
+        posts.end_lease(post)
         publication = publications.current(session, post_id)
-        if publication is not None and publication.state in (
-            PublicationState.INITIATING,
-            PublicationState.UPLOADING,
-        ):
+        if publication is not None and publication.state in _BEFORE_LAST_BYTE:
             publications.move(
                 session,
                 publication,
@@ -128,7 +135,12 @@ def _check_retry(post: Post) -> None:
 
 
 def _make_ready(session: Session, post: Post, *, now: datetime, actor: str, why: str) -> None:
-    """Move a post to READY, checking its key again when it had lost it."""
+    """Move a post to READY, checking its account, and its key again when it had lost it."""
+    if post.account.revoked:
+        raise IllegalTransitionError(
+            f"post {post.id} cannot go out: {held_because(post.account)}. Connect it first: "
+            f"{reconnect_fix(post.account.name)}"
+        )
     twin = posts.key_holder(session, post) if post.state in UNKEYED else None
     if twin is not None:
         raise IllegalTransitionError(

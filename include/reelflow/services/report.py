@@ -102,6 +102,7 @@ def _row(post: Post, publication: Publication | None, images: Sequence[Media]) -
         "acknowledged_bytes": publication and publication.acknowledged_bytes,
         "sha256": post.sha256,
         "thumbnail_path": cover.thumbnail_path,
+        "source_path": post.media.source_path,
     }
 
 

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from reelflow.domain.post import PERSON_COMMANDS, PersonCommand, PostMode, PostState, PrivacyLevel
+from reelflow.domain.post import (
+    COMMAND_SOURCES,
+    PAST_LAST_BYTE,
+    PersonCommand,
+    PostMode,
+    PostState,
+    PrivacyLevel,
+)
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import (
     IllegalTransitionError,
@@ -34,17 +41,18 @@ DO: dict[PersonCommand, Callable[..., Post]] = {
 }
 
 
-@pytest.mark.parametrize("command", PersonCommand)
+@pytest.mark.parametrize("command", DO)
 def test_a_command_works_from_its_states_and_changes_nothing_in_the_others(
     workspace: Workspace, account: Account, make_post: MakePost, command: PersonCommand
 ) -> None:
-    allowed, target = PERSON_COMMANDS[command]
+    allowed = COMMAND_SOURCES[command] - PAST_LAST_BYTE
+    target = PostState.CANCELLED if command is PersonCommand.CANCEL else PostState.READY
     for state in PostState:
         post = make_post(account, state=state)
         if state in allowed:
             DO[command](workspace, post.id, actor=PERSON)
         else:
-            with pytest.raises(IllegalTransitionError, match=f"cannot {command} a post that is"):
+            with pytest.raises(IllegalTransitionError, match=r"cannot .* a post that is|only TikTok can stop it"):
                 DO[command](workspace, post.id, actor=PERSON)
         now = read_post(workspace, post.id)
         assert now.state is (target if state in allowed else state)
@@ -57,7 +65,7 @@ def test_a_command_works_from_its_states_and_changes_nothing_in_the_others(
             assert now.fencing_token == 0
 
 
-@pytest.mark.parametrize("command", PersonCommand)
+@pytest.mark.parametrize("command", DO)
 def test_a_command_for_a_post_that_is_not_there_says_so(
     workspace: Workspace, command: PersonCommand
 ) -> None:
@@ -208,7 +216,7 @@ def test_a_retry_that_died_after_it_brought_the_file_back_can_be_given_again(
     assert read_post(workspace, post.id).media.source_path == post.media.source_path
 
 
-@pytest.mark.parametrize("state", sorted(PERSON_COMMANDS[PersonCommand.RETRY][0]))
+@pytest.mark.parametrize("state", sorted(COMMAND_SOURCES[PersonCommand.RETRY]))
 def test_a_post_without_its_file_cannot_be_retried(
     workspace: Workspace, account: Account, make_post: MakePost, state: PostState
 ) -> None:
@@ -219,7 +227,7 @@ def test_a_post_without_its_file_cannot_be_retried(
     assert read_post(workspace, post.id).state is state
 
 
-@pytest.mark.parametrize("state", sorted(PERSON_COMMANDS[PersonCommand.RETRY][0]))
+@pytest.mark.parametrize("state", sorted(COMMAND_SOURCES[PersonCommand.RETRY]))
 def test_a_post_whose_bytes_are_another_post_by_now_is_not_retried(
     workspace: Workspace, account: Account, make_post: MakePost, state: PostState
 ) -> None:
