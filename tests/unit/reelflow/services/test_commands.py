@@ -52,7 +52,9 @@ def test_a_command_works_from_its_states_and_changes_nothing_in_the_others(
         if state in allowed:
             DO[command](workspace, post.id, actor=PERSON)
         else:
-            with pytest.raises(IllegalTransitionError, match=r"cannot .* a post that is|only TikTok can stop it"):
+            with pytest.raises(
+                IllegalTransitionError, match=r"cannot .* a post that is|only TikTok can stop it"
+            ):
                 DO[command](workspace, post.id, actor=PERSON)
         now = read_post(workspace, post.id)
         assert now.state is (target if state in allowed else state)
