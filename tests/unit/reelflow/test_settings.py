@@ -8,6 +8,7 @@ import pytest
 from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
 from reelflow.ledger.engine import open_engine, upgrade
 from reelflow.settings import Settings
+from reelflow.tiktok.limits import TikTokLimits
 from tests.factories import FERNET_KEY
 
 
@@ -28,6 +29,28 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert settings.rules.max_upload_failures == 5
     assert settings.rules.unknown_after == timedelta(hours=72)
     assert settings.publish_timeout_s == 30 * 60
+
+
+def test_the_patience_with_tiktok_is_that_of_the_design_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Settings.load().tiktok_limits == TikTokLimits()
+    assert Settings.load().upload_timeout_s == 55 * 60
+    for name, value in {
+        "CONNECT_TIMEOUT_S": "1",
+        "READ_TIMEOUT_S": "2",
+        "CHUNK_TIMEOUT_S": "3",
+        "CHUNK_ATTEMPTS": "4",
+        "CHUNK_RETRY_S": "5",
+    }.items():
+        monkeypatch.setenv(f"REELFLOW_{name}", value)
+    assert Settings.load().tiktok_limits == TikTokLimits(
+        connect_timeout_s=1,
+        read_timeout_s=2,
+        put_timeout_s=3,
+        chunk_attempts=4,
+        first_chunk_retry_s=5,
+    )
 
 
 def test_the_ledger_lies_in_the_data_folder_unless_told_otherwise(
@@ -52,6 +75,9 @@ def test_the_ledger_lies_in_the_data_folder_unless_told_otherwise(
         ("POLL_INTERVAL_S", "9.9"),
         ("PUBLISH_TIMEOUT_S", "soon"),
         ("WATCH_INTERVAL_S", "0"),
+        ("CHUNK_ATTEMPTS", "0"),
+        ("READ_TIMEOUT_S", "0"),
+        ("UPLOAD_TIMEOUT_S", "3600"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_value(
@@ -121,3 +147,40 @@ def test_a_data_folder_that_cannot_be_made_is_named(
     monkeypatch.setenv("REELFLOW_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(ConfigurationError, match=r"file/home.*REELFLOW_HOME"):
         Settings.load().open_workspace()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://reelflow.example.com", "https://reelflow.example.com"),
+        ("https://reelflow.example.com/", "https://reelflow.example.com"),
+        ("https://example.com/media/", "https://example.com/media"),
+        ("", ""),
+    ],
+)
+def test_a_public_address_is_kept_without_its_last_slash(
+    monkeypatch: pytest.MonkeyPatch, given: str, kept: str
+) -> None:
+    monkeypatch.setenv("REELFLOW_PUBLIC_URL", given)
+    rules = Settings.load().rules
+    assert (rules.public_url, rules.public_url_lifetime) == (kept, timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "http://reelflow.example.com",
+        "reelflow.example.com",
+        "https://user@reelflow.example.com",
+        "https://reelflow.example.com/?a=b",
+        "https://reelflow.example.com/#a",
+        "https://localhost",
+        "https://reelflow.example.com/a b",
+    ],
+)
+def test_a_public_address_from_which_tiktok_fetches_nothing_is_named(
+    monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setenv("REELFLOW_PUBLIC_URL", given)
+    with pytest.raises(ConfigurationError, match="give an https address such as"):
+        Settings.load()

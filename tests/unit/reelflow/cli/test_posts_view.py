@@ -9,6 +9,7 @@ from reelflow.ledger import publications
 from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
 from tests import factories
+from tests.photo_files import make_photo_post
 from tests.unit.reelflow.cli.conftest import Run
 
 HOSTILE = "[red]x[/red] \x1b[2J\u202e:smile:\nnext"
@@ -116,3 +117,13 @@ def test_every_state_can_be_listed_and_shown(
         result = run("posts", *words)
         assert result.exit_code == 0
         assert state in result.stdout
+
+
+def test_a_photo_post_is_listed_by_its_folder_and_shown_with_its_images(
+    run: Run, account: Account, workspace: Workspace
+) -> None:
+    post = make_photo_post(workspace, account, title="Lake")
+    assert "trip (2 photos)" in " ".join(run("posts", "list").stdout.split())
+    shown = [line.split() for line in run("posts", "show", post.id).stdout.splitlines()]
+    for line in ("folder trip (2 photos)", "images 1.jpg, 2.jpg", "title Lake"):
+        assert line.split() in shown

@@ -7,7 +7,9 @@ import pytest
 
 from reelflow.ledger.models import Account, Post
 from reelflow.services.preflight import find_obstacle
+from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import CreatorInfo
+from tests.photo_files import make_photo_post
 
 MakePost = Callable[..., Post]
 CREATOR = CreatorInfo(
@@ -59,3 +61,42 @@ def test_branded_content_is_not_posted_privately_whoever_chose_the_level(
     assert found.code == "private_branded_content"
     public = make_post(account, privacy_level="PUBLIC_TO_EVERYONE", brand_content_toggle=True)
     assert find_obstacle(public, CREATOR) is None
+
+
+@pytest.mark.parametrize(("disable_comment", "code"), [(False, "comments_disabled"), (True, None)])
+def test_comments_are_not_taken_away_silently(
+    workspace: Workspace, account: Account, disable_comment: bool, code: str | None
+) -> None:
+    post = make_photo_post(workspace, account, disable_comment=disable_comment)
+    found = find_obstacle(post, replace(CREATOR, comment_disabled=True))
+    assert (found and found.code) == code
+
+
+def test_what_only_videos_have_is_nothing_to_photos(workspace: Workspace, account: Account) -> None:
+    creator = replace(
+        CREATOR, duet_disabled=True, stitch_disabled=True, max_video_post_duration_sec=0
+    )
+    assert find_obstacle(make_photo_post(workspace, account), creator) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"title": "x" * 91}, "its title has 91 UTF-16 units, TikTok takes 90"),
+        ({"caption": "\N{CLAPPER BOARD}" * 2001}, "its caption has 4002 UTF-16 units"),
+        ({"title": "x" * 90, "caption": "x" * 4000}, None),
+    ],
+)
+def test_texts_that_are_too_long_are_told_before_tiktok_refuses_them(
+    workspace: Workspace, account: Account, fields: dict[str, str], told: str | None
+) -> None:
+    found = find_obstacle(make_photo_post(workspace, account, **fields), CREATOR)
+    assert told in found.why if found and told else found is None is told
+
+
+def test_a_videos_caption_is_measured_by_its_own_limit(
+    account: Account, make_post: MakePost
+) -> None:
+    found = find_obstacle(make_post(account, caption="x" * 2201), CREATOR)
+    assert found is not None
+    assert found.code == "text_too_long"

@@ -9,10 +9,11 @@ from reelflow.domain.post import PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import PostNotFoundError
 from reelflow.ledger import publications
-from reelflow.ledger.models import Account, Post
+from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.report import list_posts, show_post
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
+from tests.photo_files import make_photo_post, media_of
 
 MakePost = Callable[..., Post]
 
@@ -62,3 +63,19 @@ def test_a_post_is_shown_with_its_publications_and_story_as_json_and_without_sec
 def test_a_post_that_is_not_there_says_so(workspace: Workspace) -> None:
     with pytest.raises(PostNotFoundError, match="no post has id 9"):
         show_post(workspace, 9)
+
+
+def test_a_photo_post_is_shown_by_its_folder_with_its_images_and_cover(
+    workspace: Workspace, account: Account
+) -> None:
+    post = make_photo_post(workspace, account, title="Lake", photo_cover_index=1)
+    files = media_of(workspace, post)
+    with workspace.ledger.write() as session:
+        session.get_one(Media, files[1].id).thumbnail_path = "thumbnails/cover.jpg"
+    shown = show_post(workspace, post.id)
+    assert (shown["kind"], shown["file_name"], shown["title"]) == ("photo", "trip", "Lake")
+    assert (shown["image_count"], shown["thumbnail_path"]) == (2, "thumbnails/cover.jpg")
+    assert [one["file_name"] for one in shown["images"]] == ["trip/1.jpg", "trip/2.jpg"]
+    assert shown["size_bytes"] == sum(media.size_bytes for media in files)
+    (listed,) = list_posts(workspace)
+    assert listed.items() <= shown.items()
