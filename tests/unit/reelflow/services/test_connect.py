@@ -162,6 +162,10 @@ def test_who_does_not_consent_is_told_how_to_go_on(begin: Begin, finish: Finish)
         finish(query_of(decide(begin().url, AURORA, decision="cancel")))
 
 
+def test_the_page_is_shown_though_somebody_is_signed_in(begin: Begin) -> None:
+    assert "disable_auto_auth=1" in begin().url  # the next account may be another one
+
+
 def test_an_answer_works_once(begin: Begin, finish: Finish) -> None:
     query = query_of(decide(begin().url, AURORA))
     finish(query)

@@ -83,11 +83,13 @@ class Workers:
 
     @staticmethod
     def let_ask(process: subprocess.Popen[str]) -> None:
+        """Let a process ask, and return when it has read the old token."""
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stdout.readline() == "asking\n"
         process.stdin.write("go\n")
         process.stdin.flush()
+        assert process.stdout.readline() == "looked\n"
 
     @staticmethod
     def outcome(process: subprocess.Popen[str]) -> dict[str, Any]:

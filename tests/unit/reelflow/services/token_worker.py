@@ -1,7 +1,8 @@
 """A worker's process of its own that needs an account's token, with the machine's clock.
 
 ``python -m tests.unit.reelflow.services.token_worker '{"database_url": ..., ...}'`` prints
-``asking``, waits for a line, and prints one JSON line: the token, or the error.
+``asking``, waits for a line, prints ``looked`` when it has read the account's old token, and at the
+end one JSON line: the token, or the error.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from reelflow.exceptions import ReelflowError
@@ -26,7 +27,15 @@ from tests.token_server import CLIENT_KEY, CLIENT_SECRET
 
 def main() -> None:
     task = json.loads(sys.argv[1])
-    ledger = Ledger(open_engine(task["database_url"]), Cipher(FERNET_KEY))
+    looks = iter(["looked"])
+
+    def now() -> datetime:
+        # Asked first of all when the account has been read, to judge whether its token lives.
+        for word in looks:
+            _say(word)
+        return datetime.now(UTC)
+
+    ledger = Ledger(open_engine(task["database_url"]), Cipher(FERNET_KEY), now=now)
     rules = replace(PublishingRules(), refresh_claim=timedelta(seconds=task["claim_s"]))
     workspace = Workspace(ledger, LocalFolders(Path(task["root"])), rules)
     with OAuthClient(task["host"], CLIENT_KEY, CLIENT_SECRET) as oauth:
