@@ -91,15 +91,16 @@ def check_ledger(settings: Settings) -> Iterator[Finding]:
 
 def _accounts(known: Sequence[Account]) -> Iterator[Finding]:
     if not known:
-        fix = "add one with `reelflow accounts add`"
+        fix = "connect one with `reelflow accounts connect`"
         yield Finding("accounts", Status.WARNING, "there is no account to post to", fix)
         return
     names = ", ".join(account.name for account in known)
     yield Finding("accounts", Status.OK, f"{len(known)}: {names}")
     for account in known:
         if account.revoked:
-            message = f"{account.name} was revoked: TikTok refuses its access token"
-            fix = f"reconnect it: `reelflow accounts set {account.name} --access-token-file FILE`"
+            why = account.revoked_because or "TikTok refuses its access token"
+            message = f"{account.name} is revoked: {why}"
+            fix = f"connect it again: `reelflow accounts connect {account.name}`"
             yield Finding("accounts", Status.WARNING, message, fix)
 
 
@@ -136,7 +137,7 @@ def _inbox_folders(settings: Settings, known: Sequence[Account]) -> Iterator[Fin
     for folder in LocalFolders(settings.data_folder).account_folders():
         if folder not in names:
             message = f"inbox/{folder} belongs to no account, so its files wait"
-            fix = "rename it to an account's name, or add one with `reelflow accounts add`"
+            fix = "rename it to an account's name, or connect one with `reelflow accounts connect`"
             yield Finding("inbox", Status.WARNING, message, fix)
 
 

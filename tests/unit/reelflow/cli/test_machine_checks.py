@@ -172,9 +172,9 @@ def test_a_revoked_account_is_a_warning_with_the_way_back(
         session.get_one(Account, account.id).revoked = True
     found = list(machine_checks.check_ledger(settings))
     [warning] = [one for one in found if one.status is WARNING]
-    assert warning.message.startswith("acme was revoked")
+    assert warning.message.startswith("acme is revoked: TikTok refuses")
     assert warning.fix is not None
-    assert "reelflow accounts set acme --access-token-file" in warning.fix
+    assert "`reelflow accounts connect acme`" in warning.fix
 
 
 def test_an_inbox_folder_of_nobody_is_a_warning(
