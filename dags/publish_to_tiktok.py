@@ -67,12 +67,7 @@ def publish_to_tiktok() -> None:
         validate = ValidateMediaOperator(task_id="validate", post_id=post_id)
         metadata = ExtractMetadataOperator(task_id="extract_metadata", post_id=post_id)
         thumbnail = GenerateThumbnailOperator(task_id="generate_thumbnail", post_id=post_id)
-        upload = TikTokUploadOperator(
-            task_id="upload_to_tiktok",
-            post_id=post_id,
-            # Below the hour that an upload URL lives.
-            execution_timeout=timedelta(minutes=55),
-        )
+        upload = TikTokUploadOperator(task_id="upload_to_tiktok", post_id=post_id)
         wait = TikTokPublishStatusSensor(task_id="wait_for_publish", post_id=post_id)
         clean_up = CleanUpFilesOperator(task_id="clean_up_files", post_id=post_id)
         validate >> [metadata, thumbnail] >> upload >> wait >> clean_up

@@ -24,6 +24,9 @@ from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.pkce import ChallengeEncoding
 
 _DAY_S = 24 * 3600
+#: An upload task must end before the hour of its upload URL does
+#: (content-posting-api-reference-direct-post, read 2026-09-11).
+UPLOAD_TIMEOUT_MAX_S = 59 * 60
 _PUBLIC_URL = re.compile(
     r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
 )
@@ -42,6 +45,13 @@ class Settings(BaseSettings):
         fail a task whose trigger fires right after it deferred
     :param publish_timeout_s: how long a run waits for TikTok; then the post is settled later
     :param link_timeout_s: how long a run waits for a public post's link after it is published
+    :param connect_timeout_s: longest wait for a connection to TikTok
+    :param read_timeout_s: longest silence before the answer of a JSON call
+    :param chunk_timeout_s: longest time to hand one chunk over
+    :param chunk_attempts: how often the same chunk is sent
+    :param chunk_retry_s: pause before a chunk is sent again, doubled after each further try
+    :param upload_timeout_s: longest run of an upload task, below the hour that an upload URL lives;
+        read where the DAG is parsed
     :param watch_interval_s: pause between two looks at the inbox and the ledger
     :param init_per_minute: most inits of an account in a minute; this and the next four default to
         TikTok's documented limits, see :class:`~reelflow.domain.budget.BudgetLimits`
@@ -73,6 +83,12 @@ class Settings(BaseSettings):
     poll_interval_s: Annotated[float, Field(ge=10, le=_DAY_S)] = 10
     publish_timeout_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 1800
     link_timeout_s: Annotated[float, Field(ge=0, le=_DAY_S)] = 60
+    connect_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10
+    read_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30
+    chunk_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 900
+    chunk_attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    chunk_retry_s: Annotated[float, Field(gt=0, le=600)] = 2
+    upload_timeout_s: Annotated[float, Field(ge=60, le=UPLOAD_TIMEOUT_MAX_S)] = 55 * 60
     watch_interval_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 5
     init_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 6
     creator_info_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 20
@@ -153,7 +169,13 @@ class Settings(BaseSettings):
     @cached_property
     def tiktok_limits(self) -> TikTokLimits:
         """TikTok's limits and the client's patience."""
-        return TikTokLimits()
+        return TikTokLimits(
+            connect_timeout_s=self.connect_timeout_s,
+            read_timeout_s=self.read_timeout_s,
+            put_timeout_s=self.chunk_timeout_s,
+            chunk_attempts=self.chunk_attempts,
+            first_chunk_retry_s=self.chunk_retry_s,
+        )
 
     def open_workspace(self) -> Workspace:
         """Open ledger and folders for one process.

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from reelflow.exceptions import ConfigurationError
+from reelflow.settings import Settings
 from reelflow_provider.hooks.tiktok import TikTokHook
 from reelflow_provider.operators.base import (
     PostOperator,
@@ -24,6 +27,7 @@ class TikTokUploadOperator(PostOperator):
 
     :param post_id: the post in the ledger
     :param tiktok_conn_id: connection of type ``tiktok``; its host decides TikTok or simulator
+    :param execution_timeout: ``REELFLOW_UPLOAD_TIMEOUT_S`` unless told otherwise
     """
 
     template_fields: Sequence[str] = (*PostOperator.template_fields, "tiktok_conn_id")
@@ -31,6 +35,7 @@ class TikTokUploadOperator(PostOperator):
     def __init__(
         self, *, tiktok_conn_id: str = TikTokHook.default_conn_name, **kwargs: Any
     ) -> None:
+        kwargs.setdefault("execution_timeout", _upload_timeout())
         super().__init__(**kwargs)
         self.tiktok_conn_id = tiktok_conn_id
 
@@ -52,3 +57,12 @@ class TikTokUploadOperator(PostOperator):
                 limits=self.settings.tiktok_limits,
             )
         return {"publish_id": uploaded.publish_id, "state": str(uploaded.state)}
+
+
+def _upload_timeout() -> timedelta:
+    """Return the setting; its default where settings are wrong, which the task itself then says."""
+    try:
+        timeout_s = Settings.load().upload_timeout_s
+    except ConfigurationError:
+        timeout_s = Settings.model_fields["upload_timeout_s"].default
+    return timedelta(seconds=timeout_s)
