@@ -93,7 +93,7 @@ def store_tokens(account: Account, cipher: Cipher, tokens: TokenSet, *, now: dat
     account.scopes = None if tokens.scopes is None else ",".join(sorted(tokens.scopes))
     account.token_version += 1
     account.refreshing_until = None
-    account.updated_at = now
+    account.tokens_stored_at = account.updated_at = now
 
 
 def get(session: Session, account_id: int, *, lock: bool = False) -> Account:

@@ -80,8 +80,9 @@ class Base(DeclarativeBase):
 class Account(Base):
     """A TikTok account that gave this app access. ``open_id`` is who it is; ``name`` its folder.
 
-    ``token_version`` rises whenever its tokens change; ``refreshing_until`` says that a process is
-    refreshing them now. ``scopes`` is what the creator granted, None where that is not known.
+    ``token_version`` rises whenever its tokens change, at ``tokens_stored_at``;
+    ``refreshing_until`` says that a process is refreshing them now. ``scopes`` is what the creator
+    granted, None where that is not known.
     """
 
     __tablename__ = "accounts"
@@ -97,6 +98,7 @@ class Account(Base):
     refresh_token_expires_at: Mapped[datetime | None]
     refreshing_until: Mapped[datetime | None]
     token_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    tokens_stored_at: Mapped[datetime | None]
     scopes: Mapped[str | None] = mapped_column(Text)
     username: Mapped[str | None] = mapped_column(String(64))
     display_name: Mapped[str | None] = mapped_column(String(255))

@@ -25,6 +25,16 @@ def current(session: Session, post_id: int) -> Publication | None:
     )
 
 
+def by_publish_id(session: Session, publish_id: str) -> tuple[Publication, Post] | None:
+    """Return the publication that TikTok knows by this id, with its post."""
+    found = session.execute(
+        select(Publication, Post)
+        .join(Post, Post.id == Publication.post_id)
+        .where(Publication.publish_id == publish_id)
+    ).first()
+    return None if found is None else (found[0], found[1])
+
+
 def of_post(session: Session, post_id: int) -> Sequence[Publication]:
     """Return all publications of a post, oldest first."""
     return session.scalars(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reelflow.ledger.models import Publication, WebhookEvent
@@ -14,6 +15,21 @@ from reelflow.ledger.models import Publication, WebhookEvent
 def by_digest(session: Session, digest: str) -> WebhookEvent | None:
     """Return the event with this body, if it came before."""
     return session.scalar(select(WebhookEvent).where(WebhookEvent.digest == digest))
+
+
+def keep(session: Session, event: WebhookEvent) -> WebhookEvent:
+    """Add an event, unless one with this body came before; return the one that is kept."""
+    known = by_digest(session, event.digest)
+    if known is not None:
+        return known
+    try:
+        with session.begin_nested():
+            session.add(event)
+    except IntegrityError:  # it came twice at once
+        return session.scalars(
+            select(WebhookEvent).where(WebhookEvent.digest == event.digest)
+        ).one()
+    return event
 
 
 def waiting_for(session: Session, publish_id: str) -> Sequence[WebhookEvent]:

@@ -32,6 +32,7 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import posts, publications
 from reelflow.ledger.models import Post, Publication
+from reelflow.services.webhooks import apply_waiting
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import InitAnswer
 
@@ -133,6 +134,7 @@ class UploadJournal:
             publication.url_expires_at = self._ledger.now() + lifetime
             why = f"TikTok opened it as {answer.publish_id}"
             self._step(session, PublicationState.UPLOADING, why)
+        apply_waiting(self._workspace, answer.publish_id, actor=self._actor)
 
     def supersede(self, why: str, *, forgiven: bool = False) -> None:
         """Give the current publication up, before its last byte.

@@ -7,6 +7,7 @@ from typing import Final
 from reelflow.domain.post import PostState
 from reelflow.ledger import audit, posts, publications, webhook_events
 from reelflow.ledger.models import Post
+from reelflow.services.webhooks import apply_waiting
 from reelflow.services.workspace import Workspace
 
 #: Why a post is UNKNOWN whose init was not answered.
@@ -21,6 +22,13 @@ def adopt_publish_id(workspace: Workspace, post_id: int, *, actor: str) -> str |
 
     :return: the id, or None while it is not certain
     """
+    publish_id = _adopt(workspace, post_id, actor=actor)
+    if publish_id is not None:
+        apply_waiting(workspace, publish_id, actor=actor)
+    return publish_id
+
+
+def _adopt(workspace: Workspace, post_id: int, *, actor: str) -> str | None:
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)

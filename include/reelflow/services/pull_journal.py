@@ -18,6 +18,7 @@ from reelflow.exceptions import PostHeldError
 from reelflow.ledger import posts, publications
 from reelflow.services.journal import UploadJournal
 from reelflow.services.lost_init import INIT_ANSWER_LOST, resolve_fix
+from reelflow.services.webhooks import apply_waiting
 from reelflow.tiktok.models import InitAnswer
 
 _BEGUN: Final = "TikTok is asked to fetch the post"
@@ -72,6 +73,7 @@ class PullJournal(UploadJournal):
                     why=_TAKEN,
                 )
                 post.upload_failures = 0
+        apply_waiting(self._workspace, answer.publish_id, actor=self._actor)
 
     def refused_pull(self, why: str) -> None:
         """COMMITTING to UPLOADING: TikTok refused the init, or never got it; nothing is public."""

@@ -32,6 +32,7 @@ def _widen_accounts() -> None:
         sa.Column("refresh_token_expires_at", _TIME),
         sa.Column("refreshing_until", _TIME),
         sa.Column("token_version", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("tokens_stored_at", _TIME),
         sa.Column("scopes", sa.Text()),
         sa.Column("username", sa.String(64)),
         sa.Column("display_name", sa.String(255)),
