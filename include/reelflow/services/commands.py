@@ -20,7 +20,7 @@ from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import IllegalTransitionError
 from reelflow.ledger import photo_images, posts, publications
 from reelflow.ledger.models import Post
-from reelflow.services.rejection import UNREAD_SIDECAR, bring_back
+from reelflow.services.rejection import UNREAD_SIDECAR, bring_back, place_of
 from reelflow.services.revocation import held_because, reconnect_fix
 from reelflow.services.workspace import Workspace
 
@@ -129,7 +129,7 @@ def _check_retry(post: Post) -> None:
         # It has the fields of no sidecar: it would go out at once, by the inbox's privacy level.
         raise IllegalTransitionError(
             f"post {post.id} cannot be tried again, because its sidecar was never understood: put "
-            f"file and corrected sidecar into the inbox again; both lie in {post.media.source_path}"
+            f"file and corrected sidecar into the inbox again; both lie in {place_of(post)}"
             " and beside it"
         )
 

@@ -101,6 +101,13 @@ def _set_aside(workspace: Workspace, post: Post, files: Sequence[Media]) -> list
     return [folders.set_aside(sources[0], account=account, post_id=post.id, reason=reason)]
 
 
+def place_of(post: Post) -> str:
+    """Return where a post's files lie: of photos the folder, relative to the data folder."""
+    path = PurePosixPath(post.media.source_path)
+    is_folder = post.kind is PostKind.PHOTO and path.parts[0] == "quarantine"
+    return str(path.parent if is_folder else path)
+
+
 def bring_back(workspace: Workspace, post: Post) -> None:
     """Move a post's files out of the quarantine, if they lie there.
 

@@ -14,7 +14,7 @@ from reelflow.exceptions import (
     ReelflowError,
     SourceChangedError,
 )
-from reelflow.ledger import audit, posts
+from reelflow.ledger import audit, photo_images, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.services.workspace import Workspace
 from reelflow.storage.files import file_identity
@@ -43,7 +43,7 @@ def begin(workspace: Workspace, post_id: int, *, run_id: str) -> Post:
         post = posts.get(session, post_id)
     if post.state is PostState.REJECTED:
         raise MediaRejectedError(
-            f"post {post_id} ({post.media.file_name}) is rejected: {post.reason}. {post.fix}",
+            f"post {post_id} ({photo_images.name_of(post)}) is rejected: {post.reason}. {post.fix}",
             violations=post.media.violations or [],
         )
     if post.state is PostState.READY and post.media.moved_at is None:

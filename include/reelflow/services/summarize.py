@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 
 from reelflow.domain.post import PostState
-from reelflow.ledger import batches
+from reelflow.ledger import batches, photo_images
 from reelflow.ledger.models import Post
 from reelflow.services.workspace import Workspace
 
@@ -54,6 +54,6 @@ def _is_problem(post: Post) -> bool:
 
 
 def _line(post: Post) -> str:
-    text = f"post {post.id} ({post.media.file_name}, {post.account.name}): {post.state}: "
+    text = f"post {post.id} ({photo_images.name_of(post)}, {post.account.name}): {post.state}: "
     text += post.rescheduled_because or post.reason
     return f"{text}. To fix: {post.fix}" if post.fix else text

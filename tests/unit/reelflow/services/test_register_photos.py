@@ -10,8 +10,10 @@ from sqlalchemy import select
 
 from reelflow.domain.post import PostKind, PostMode, PostState
 from reelflow.domain.schedule import NormalRun
+from reelflow.exceptions import IllegalTransitionError
 from reelflow.ledger import audit, batches
 from reelflow.ledger.models import Account, Media, Post
+from reelflow.services import commands
 from reelflow.services.discover import find_new_uploads, waiting_work
 from reelflow.services.moves import finish_moves
 from reelflow.services.prepare import content_sha256
@@ -304,3 +306,12 @@ def test_runs_that_register_at_once_make_one_post_of_each_folder(
     assert len(files) == 8
     assert all(workspace.folders.path(media.source_path).is_file() for media in files)
     assert inbox(workspace) == ["acme"]
+
+
+def test_a_post_whose_sidecar_was_never_read_is_not_tried_again_but_says_where_it_lies(
+    workspace: Workspace, account: Account
+) -> None:
+    drop_folder(workspace, account, "trip", TRIP, b"{")
+    (post,) = register(workspace)
+    with pytest.raises(IllegalTransitionError, match=f"lie in quarantine/acme/{post.id} and"):
+        commands.retry(workspace, post.id, actor=ACTOR)
