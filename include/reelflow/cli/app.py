@@ -13,6 +13,7 @@ from reelflow.cli.doctor import doctor
 from reelflow.cli.inspect import inspect
 from reelflow.cli.reconcile import reconcile
 from reelflow.cli.screen import complain
+from reelflow.cli.serve import serve
 from reelflow.exceptions import ReelflowError
 
 EXIT_ERROR = 2
@@ -55,6 +56,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.command()(reconcile)
 app.command()(inspect)
 app.command()(doctor)
+app.command()(serve)
 
 
 @app.callback()

@@ -1,0 +1,25 @@
+"""What the web application must know of the TikTok app; its entry point brings it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from reelflow.tiktok.client import TikTokClient
+from reelflow.tiktok.oauth import OAuthClient
+
+
+@dataclass(frozen=True)
+class Platform:
+    """The connection ``tiktok_app``, wherever it is stored.
+
+    :param client_key: the app's public key
+    :param client_secret: the app's secret, by which webhooks are signed; never shown
+    :param open_oauth: makes a client of the app's own calls; used in one thread and closed
+    :param open_client: makes a client of the API; likewise
+    """
+
+    client_key: str
+    client_secret: str = field(repr=False)
+    open_oauth: Callable[[], OAuthClient]
+    open_client: Callable[[], TikTokClient]

@@ -1,0 +1,71 @@
+"""``reelflow serve``: the web application on its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import typer
+
+from reelflow.cli.screen import complain
+from reelflow.cli.tiktok_app import VARIABLE, read_tiktok_app
+
+if TYPE_CHECKING:
+    from reelflow.api.platform import Platform
+    from reelflow.settings import Settings
+
+DEFAULT_PORT: Final = 8000
+_LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def serve(
+    host: str = typer.Option(
+        "127.0.0.1", help="Address to listen at; 0.0.0.0 for every network of this machine."
+    ),
+    port: int = typer.Option(DEFAULT_PORT, min=0, max=65_535, help="0: a free one."),
+    trusted_proxies: str = typer.Option(
+        "",
+        metavar="LIST",
+        help="Addresses of proxies whose X-Forwarded-For is believed, separated by commas.",
+    ),
+) -> None:
+    """Serve health, signed media, the OAuth callback and TikTok's webhooks, until Ctrl+C.
+
+    It speaks HTTP: put a proxy with a certificate before it, under the address that
+    REELFLOW_PUBLIC_URL has. The app's key and secret come from AIRFLOW_CONN_TIKTOK_APP.
+    """
+    from reelflow.api.app import API_PATH, create_app
+    from reelflow.api.server import listen, serve_app
+    from reelflow.settings import Settings
+
+    settings = Settings.load()
+    app = create_app(settings, platform=_platform(settings))
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=_LOG_FORMAT)
+    with listen(host, port) as listener:
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{listener.getsockname()[1]}{API_PATH}"
+        ready = partial(print, f"Reelflow serves {address}; stop it with Ctrl+C.", flush=True)
+        serve_app(app, listener, trusted_proxies=trusted_proxies, on_ready=ready)
+
+
+def _platform(settings: Settings) -> Platform | None:
+    """Return the connection of the environment; without one the rest is served all the same."""
+    from reelflow.api.platform import Platform
+
+    app = read_tiktok_app(os.environ)
+    if app is None or not app.client_secret:
+        complain(
+            f"{VARIABLE} is not set, or has no password: webhooks and OAuth callbacks are refused "
+            "until it has the app's key and secret."
+        )
+    if app is None:
+        return None
+    return Platform(
+        client_key=app.client_key,
+        client_secret=app.client_secret,
+        open_oauth=partial(app.open_oauth, settings),
+        open_client=partial(app.open_client, settings),
+    )
