@@ -22,6 +22,8 @@ _CLOCK_SLACK = timedelta(minutes=5)
 
 #: Publications that no longer count, until TikTok says that they are published after all.
 _GIVEN_UP = frozenset({PublicationState.SUPERSEDED, PublicationState.FAILED})
+#: By what is written here they lack bytes; a ledger that was restored from a backup may be wrong.
+_INCOMPLETE = frozenset({PublicationState.INITIATING, PublicationState.UPLOADING})
 
 _SETTLEABLE = frozenset(
     {
@@ -66,8 +68,12 @@ def apply_status(
         )
         if publication.is_current and post.state in _SETTLEABLE:
             _settle(session, post, publication, settlement, workspace=workspace, actor=actor)
-        elif publication.state in _GIVEN_UP and settlement.is_published:
+        elif publication.state in _GIVEN_UP | _INCOMPLETE and settlement.is_published:
             assert settlement.post_state is not None
+            if publication.state in _INCOMPLETE:
+                why = "TikTok has all its bytes, though they were not sent by what is written here"
+                superseded = PublicationState.SUPERSEDED
+                publications.move(session, publication, superseded, now=now, actor=actor, why=why)
             take_as_published(
                 session,
                 post,
