@@ -48,13 +48,13 @@ def test_a_folder_is_found_with_its_files_and_sidecar(folders: LocalFolders) -> 
 
 @pytest.mark.parametrize("newest", ["a.jpg", ".a.jpg.part", "sidecar", "folder"])
 def test_a_folder_is_quiet_only_when_all_of_it_is(folders: LocalFolders, newest: str) -> None:
-    trip = put(folders, "a.jpg", sidecar=True)
+    trip = put(folders, "a.jpg", ".a.jpg.part", sidecar=True)
     before_s = max(path.stat().st_ctime for path in (trip, trip / "a.jpg"))
     path = {"sidecar": trip.with_name("trip.json"), "folder": trip / "new"}.get(
         newest, trip / newest
     )
     while not path.exists() or path.stat().st_ctime <= before_s:
-        path.write_bytes(b"more")
+        path.write_bytes(b"more")  # what is there already leaves no time on the folder
     if newest == "folder":
         path.unlink()  # what came and went leaves its time on the folder
     assert quiet(folders, now_s=before_s + 10) == []
