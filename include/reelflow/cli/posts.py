@@ -12,7 +12,7 @@ from reelflow.cli.person import person
 from reelflow.cli.screen import print_json
 from reelflow.cli.tiktok_app import require_tiktok_app
 from reelflow.cli.workspace import open_workspace
-from reelflow.domain.post import PAST_LAST_BYTE, PostState, PrivacyLevel
+from reelflow.domain.post import PAST_LAST_BYTE, Interaction, PostState, PrivacyLevel
 
 if TYPE_CHECKING:
     from reelflow.ledger.models import Post
@@ -90,13 +90,25 @@ def release(
         metavar="TIME",
         help="When it goes out, in ISO 8601 with a time zone, such as 2026-12-24T18:00:00+01:00.",
     ),
+    disable_comment: bool = typer.Option(False, "--disable-comment", help="Without comments."),
+    disable_duet: bool = typer.Option(False, "--disable-duet", help="Without duets."),
+    disable_stitch: bool = typer.Option(False, "--disable-stitch", help="Without stitches."),
 ) -> None:
     """Let a HELD post go: at the given time, or as it was wished, at the earliest now."""
     from reelflow.services import commands
 
-    wished = _time(at) if at is not None else None
+    disable = {
+        Interaction.COMMENT: disable_comment,
+        Interaction.DUET: disable_duet,
+        Interaction.STITCH: disable_stitch,
+    }
     post = commands.release(
-        open_workspace(), post_id, actor=person(), privacy_level=privacy, at=wished
+        open_workspace(),
+        post_id,
+        actor=person(),
+        privacy_level=privacy,
+        at=_time(at) if at is not None else None,
+        disable=[interaction for interaction, asked in disable.items() if asked],
     )
     _tell(post)
 

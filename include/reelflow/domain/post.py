@@ -40,6 +40,14 @@ class PostKind(StrEnum):
     PHOTO = "photo"
 
 
+class Interaction(StrEnum):
+    """What viewers may do with a post, if its creator allows it; photos know comments only."""
+
+    COMMENT = "comment"
+    DUET = "duet"
+    STITCH = "stitch"
+
+
 class PrivacyLevel(StrEnum):
     """Who may watch (content-posting-api-reference-direct-post); there is no default."""
 

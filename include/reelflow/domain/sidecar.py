@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool, Va
 from pydantic import model_validator as model_rule
 
 from reelflow.domain.photos import MAX_PHOTOS
-from reelflow.domain.post import PostMode, PrivacyLevel
+from reelflow.domain.post import Interaction, PostMode, PrivacyLevel
 from reelflow.exceptions import SidecarError
 
 #: Longest caption of a video, in UTF-16 units (content-posting-api-reference-direct-post).
@@ -53,7 +53,20 @@ class PostFields(BaseModel):
 
     def columns(self) -> dict[str, Any]:
         """Return what a post keeps of it, by the names of its columns."""
-        return self.model_dump()
+        return {**self.model_dump(), "wanted_interactions": self._wanted_interactions()}
+
+    def _wanted_interactions(self) -> str | None:
+        """Return what was asked for by name: ``false`` for ``disable_comment`` wants comments.
+
+        Who says nothing of it takes what the creator's own settings allow.
+        """
+        wanted = [
+            interaction
+            for interaction in Interaction
+            if f"disable_{interaction}" in self.model_fields_set
+            and not getattr(self, f"disable_{interaction}")
+        ]
+        return ",".join(wanted) or None
 
     @model_rule(mode="after")
     def _check_together(self) -> Self:
@@ -116,7 +129,8 @@ class PhotoFields(PostFields):
 
     def columns(self) -> dict[str, Any]:
         """Return what a post keeps of it, by the names of its columns."""
-        kept = self.model_dump(exclude={"images", "cover_index"})
+        kept = super().columns()
+        del kept["images"], kept["cover_index"]
         # A photo has neither duets nor stitches (content-posting-api-reference-photo-post).
         return kept | {
             "photo_cover_index": self.cover_index,

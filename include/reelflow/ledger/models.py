@@ -155,6 +155,8 @@ _KEYED = "sha256 IS NOT NULL AND state NOT IN ({})".format(
 class Post(Base):
     """One wish to publish media to one account, and how far it came.
 
+    ``wanted_interactions`` names, comma-separated, what the post asked to allow, beyond taking what
+    the creator's settings are.
     ``claimed_by`` is advisory (which run works on it); ``lease_*`` and ``fencing_token`` guard the
     upload: every step of an upload names the token it was given, and a newer one stops it.
     ``announced_at`` and ``source_settled_at`` (its source deleted, or in the quarantine) say what
@@ -202,6 +204,7 @@ class Post(Base):
     brand_organic_toggle: Mapped[bool]
     is_aigc: Mapped[bool]
     cover_timestamp_ms: Mapped[int | None]
+    wanted_interactions: Mapped[str | None] = mapped_column(String(32))
     auto_add_music: Mapped[bool] = mapped_column(default=False, server_default=false())
     photo_cover_index: Mapped[int] = mapped_column(default=0, server_default="0")
     repost: Mapped[bool]

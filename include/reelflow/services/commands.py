@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import (
     PAST_LAST_BYTE,
     UNKEYED,
+    Interaction,
     PersonCommand,
     PostMode,
     PostState,
@@ -34,9 +36,11 @@ def release(
     actor: str,
     privacy_level: PrivacyLevel | None = None,
     at: datetime | None = None,
+    disable: Collection[Interaction] = (),
 ) -> Post:
     """Let a HELD post go: READY, due at the given time or as it was wished, at the earliest now.
 
+    :param disable: what viewers may not do with it, whatever was wished before
     :raises IllegalTransitionError: it is not HELD, or still has no privacy level
     """
     now = workspace.ledger.now()
@@ -51,9 +55,18 @@ def release(
                 f"{levels}"
             )
         post.publish_at = at or post.publish_at
+        _disable(post, disable)
         _make_ready(session, post, now=now, actor=actor, why="released by hand")
         post.due_at = max(post.publish_at or now, now)
     return post
+
+
+def _disable(post: Post, interactions: Collection[Interaction]) -> None:
+    for interaction in interactions:
+        setattr(post, f"disable_{interaction}", True)
+    wanted = (post.wanted_interactions or "").split(",")
+    left = [name for name in wanted if name and Interaction(name) not in interactions]
+    post.wanted_interactions = ",".join(left) or None
 
 
 def cancel(workspace: Workspace, post_id: int, *, actor: str) -> Post:

@@ -11,7 +11,7 @@ from reelflow.domain.post import PostMode, PostState
 from reelflow.ledger import audit, posts
 from reelflow.ledger.models import Post
 from reelflow.services.preflight import (
-    COMMENTS_DISABLED,
+    INTERACTION_OFF,
     NO_PRIVACY,
     PRIVACY_NOT_OFFERED,
     PRIVATE_BRANDED_CONTENT,
@@ -20,7 +20,7 @@ from reelflow.services.preflight import (
 
 #: Reasons for which a post is HELD that other fields can settle.
 _SOLVED_BY_FIELDS: Final = frozenset(
-    {NO_PRIVACY, PRIVACY_NOT_OFFERED, PRIVATE_BRANDED_CONTENT, COMMENTS_DISABLED, TEXT_TOO_LONG}
+    {NO_PRIVACY, PRIVACY_NOT_OFFERED, PRIVATE_BRANDED_CONTENT, INTERACTION_OFF, TEXT_TOO_LONG}
 )
 #: What a held post takes over when the same bytes come again.
 _TAKEN_OVER: Final = (
@@ -29,6 +29,7 @@ _TAKEN_OVER: Final = (
     "privacy_level",
     "mode",
     "disable_comment",
+    "wanted_interactions",
     "disable_duet",
     "disable_stitch",
     "brand_content_toggle",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from reelflow.domain.post import PostKind, PrivacyLevel
+from reelflow.domain.post import Interaction, PostKind, PrivacyLevel
 from reelflow.domain.sidecar import (
     CAPTION_MAX_UTF16_UNITS,
     PHOTO_CAPTION_MAX_UTF16_UNITS,
@@ -18,8 +18,14 @@ from reelflow.tiktok.models import CreatorInfo
 NO_PRIVACY: Final = "no_privacy"
 PRIVACY_NOT_OFFERED: Final = "privacy_not_offered"
 PRIVATE_BRANDED_CONTENT: Final = "private_branded_content"
-COMMENTS_DISABLED: Final = "comments_disabled"
+INTERACTION_OFF: Final = "interaction_off"
 TEXT_TOO_LONG: Final = "text_too_long"
+
+_PLURAL: Final = {
+    Interaction.COMMENT: "comments",
+    Interaction.DUET: "duets",
+    Interaction.STITCH: "stitches",
+}
 
 
 @dataclass(frozen=True)
@@ -56,16 +62,35 @@ def find_obstacle(post: Post, creator: CreatorInfo) -> Obstacle | None:
             why="branded content may not be SELF_ONLY.",
             fix=f"choose another level: `reelflow posts release {post.id} --privacy LEVEL`",
         )
-    if creator.comment_disabled and not post.disable_comment:
-        # Duets and stitches are another matter: a private account never has them, and TikTok takes
-        # them away by itself (content-posting-api-reference-query-creator-info).
-        return Obstacle(
-            code=COMMENTS_DISABLED,
-            why=f"the post allows comments, which {account} has switched off.",
-            fix="switch them on in the TikTok app and release the post, or put it into the inbox "
-            'again with "disable_comment": true in its sidecar',
-        )
-    return _text_obstacle(post) or _duration_obstacle(post, creator)
+    return (
+        _interaction_obstacle(post, creator)
+        or _text_obstacle(post)
+        or _duration_obstacle(post, creator)
+    )
+
+
+def _interaction_obstacle(post: Post, creator: CreatorInfo) -> Obstacle | None:
+    """Find what the post asked to allow by name and its creator does not.
+
+    A post that asked for nothing takes what the creator's settings are: a private account never
+    allows duets and stitches, and TikTok takes them away by itself
+    (content-posting-api-reference-query-creator-info).
+    """
+    is_off = {
+        Interaction.COMMENT: creator.comment_disabled,
+        Interaction.DUET: creator.duet_disabled and post.kind is PostKind.VIDEO,
+        Interaction.STITCH: creator.stitch_disabled and post.kind is PostKind.VIDEO,
+    }
+    for name in (post.wanted_interactions or "").split(","):
+        if name and is_off[Interaction(name)]:
+            return Obstacle(
+                code=INTERACTION_OFF,
+                why=f"the post asks to allow {_PLURAL[Interaction(name)]}, which "
+                f"{post.account.name} has switched off.",
+                fix="switch them on in the TikTok app, or go without: `reelflow posts release "
+                f"{post.id} --disable-{name}`",
+            )
+    return None
 
 
 def _text_obstacle(post: Post) -> Obstacle | None:

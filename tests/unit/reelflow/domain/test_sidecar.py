@@ -250,3 +250,19 @@ def test_texts_of_photos_have_their_own_lengths_in_utf16_units(field: str, longe
 )
 def test_a_wrong_value_of_photos_is_named(fields: dict[str, Any]) -> None:
     assert f"{next(iter(fields))} is " in photo_refusal_of(**fields)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (b"{}", None),
+        (b'{"disable_comment": true}', None),
+        (b'{"disable_comment": false}', "comment"),
+        (
+            b'{"disable_stitch": false, "disable_duet": false, "disable_comment": true}',
+            "duet,stitch",
+        ),
+    ],
+)
+def test_only_what_is_named_is_asked_to_be_allowed(text: bytes, wanted: str | None) -> None:
+    assert parse_sidecar(text, VideoFields).columns()["wanted_interactions"] == wanted

@@ -9,6 +9,7 @@ import pytest
 from reelflow.domain.post import (
     COMMAND_SOURCES,
     PAST_LAST_BYTE,
+    Interaction,
     PersonCommand,
     PostMode,
     PostState,
@@ -240,3 +241,13 @@ def test_a_post_whose_bytes_are_another_post_by_now_is_not_retried(
     assert read_post(workspace, post.id).state is state
     twin: dict[str, Any] = {"state": state, "content": b"other"}
     commands.retry(workspace, make_post(account, **twin).id, actor=PERSON)
+
+
+def test_a_release_may_go_without_what_the_creator_has_switched_off(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=PostState.HELD, wanted_interactions="comment,duet")
+    commands.release(workspace, post.id, actor=PERSON, disable=[Interaction.DUET])
+    released = read_post(workspace, post.id)
+    assert (released.disable_duet, released.disable_comment) == (True, False)
+    assert released.wanted_interactions == "comment"

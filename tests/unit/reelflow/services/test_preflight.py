@@ -9,6 +9,7 @@ from reelflow.ledger.models import Account, Post
 from reelflow.services.preflight import find_obstacle
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import CreatorInfo
+from tests import factories
 from tests.photo_files import make_photo_post
 
 MakePost = Callable[..., Post]
@@ -63,12 +64,44 @@ def test_branded_content_is_not_posted_privately_whoever_chose_the_level(
     assert find_obstacle(public, CREATOR) is None
 
 
-@pytest.mark.parametrize(("disable_comment", "code"), [(False, "comments_disabled"), (True, None)])
-def test_comments_are_not_taken_away_silently(
-    workspace: Workspace, account: Account, disable_comment: bool, code: str | None
+@pytest.mark.parametrize("make", [factories.make_post, make_photo_post])
+@pytest.mark.parametrize(
+    ("wanted", "off", "code"),
+    [
+        ("comment", "comment", "interaction_off"),
+        ("duet,comment", "comment", "interaction_off"),
+        ("comment", "duet", None),
+        (None, "comment", None),
+    ],
+)
+def test_what_a_post_asks_to_allow_is_not_taken_away_silently(
+    workspace: Workspace,
+    account: Account,
+    make: Callable[..., Post],
+    wanted: str | None,
+    off: str,
+    code: str | None,
 ) -> None:
-    post = make_photo_post(workspace, account, disable_comment=disable_comment)
-    found = find_obstacle(post, replace(CREATOR, comment_disabled=True))
+    post = make(workspace, account, wanted_interactions=wanted)
+    found = find_obstacle(post, replace(CREATOR, **{f"{off}_disabled": True}))
+    assert (found and found.code) == code
+    if found is not None:
+        assert f"reelflow posts release {post.id} --disable-{off}" in found.fix
+
+
+@pytest.mark.parametrize(
+    ("make", "code"), [(factories.make_post, "interaction_off"), (make_photo_post, None)]
+)
+@pytest.mark.parametrize("name", ["duet", "stitch"])
+def test_duets_and_stitches_are_of_videos_only(
+    workspace: Workspace,
+    account: Account,
+    make: Callable[..., Post],
+    name: str,
+    code: str | None,
+) -> None:
+    post = make(workspace, account, wanted_interactions=name)
+    found = find_obstacle(post, replace(CREATOR, **{f"{name}_disabled": True}))
     assert (found and found.code) == code
 
 

@@ -226,11 +226,13 @@ def test_a_tiktok_that_was_not_reached_got_nothing(
 def test_the_creators_limits_hold_the_post_before_anything_is_begun(
     public: Workspace, account: Account, server: ScriptedServer
 ) -> None:
-    post = make_photo_post(public, account, state=PostState.UPLOADING)
+    post = make_photo_post(
+        public, account, state=PostState.UPLOADING, wanted_interactions="comment"
+    )
     server.answers = [ok({**CREATOR, "comment_disabled": True})]
     with pytest.raises(PostHeldError) as held:
         pull(public, server.address, post)
-    assert held.value.code == "comments_disabled"
+    assert held.value.code == "interaction_off"
     assert history(public, post) == []
 
 

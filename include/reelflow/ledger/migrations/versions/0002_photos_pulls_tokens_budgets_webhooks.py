@@ -46,6 +46,7 @@ def _widen_posts() -> None:
     for column in (
         sa.Column("kind", sa.String(10), nullable=False, server_default="video"),
         sa.Column("title", sa.Text()),
+        sa.Column("wanted_interactions", sa.String(32)),
         sa.Column("auto_add_music", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("photo_cover_index", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("cancel_requested_at", _TIME),
