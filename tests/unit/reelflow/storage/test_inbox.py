@@ -49,7 +49,7 @@ def test_a_folder_is_found_with_its_files_and_sidecar(folders: LocalFolders) -> 
 @pytest.mark.parametrize("newest", ["a.jpg", ".a.jpg.part", "sidecar", "folder"])
 def test_a_folder_is_quiet_only_when_all_of_it_is(folders: LocalFolders, newest: str) -> None:
     trip = put(folders, "a.jpg", ".a.jpg.part", sidecar=True)
-    before_s = max(path.stat().st_ctime for path in (trip, trip / "a.jpg"))
+    before_s = max(p.stat().st_ctime for p in (trip, *trip.iterdir(), trip.with_name("trip.json")))
     path = {"sidecar": trip.with_name("trip.json"), "folder": trip / "new"}.get(
         newest, trip / newest
     )
