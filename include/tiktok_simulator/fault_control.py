@@ -83,8 +83,9 @@ class FaultControlRoutes:
         return done()
 
     async def show_held(self, request: Request) -> Response:
-        """Say whether a PUT waits for its answer now."""
-        return JSONResponse({"held": self._world.faults.is_holding})
+        """Say whether a PUT waits for its answer now, and how many slow calls are under way."""
+        faults = self._world.faults
+        return JSONResponse({"held": faults.is_holding, "slow": faults.slow})
 
     async def release(self, request: Request) -> Response:
         """Let every held PUT go on and disarm holds that caught none."""

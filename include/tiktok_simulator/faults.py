@@ -122,6 +122,7 @@ class Faults:
         self._scripts: list[Script] = []
         self._holds: list[Hold] = []
         self._waiting = 0
+        self._slow = 0
 
     @property
     def armed(self) -> list[Fault]:
@@ -137,6 +138,11 @@ class Faults:
     def is_holding(self) -> bool:
         """Whether a PUT waits for its answer now."""
         return self._waiting > 0
+
+    @property
+    def slow(self) -> int:
+        """How many calls a slow fault delays now, whether or not their callers still listen."""
+        return self._slow
 
     def arm(self, fault: Fault) -> None:
         """Let the next matching calls fail; faults are met in the order they were armed."""
@@ -182,6 +188,14 @@ class Faults:
                     self._waiting -= 1
                 return
 
+    async def delay(self, delay_s: float) -> None:
+        """Let a slow call wait, and count it meanwhile."""
+        self._slow += 1
+        try:
+            await asyncio.sleep(delay_s)
+        finally:
+            self._slow -= 1
+
     def release(self) -> None:
         """Let every held PUT go on, and disarm the holds that caught none."""
         for hold in self._holds:
@@ -214,7 +228,7 @@ class Encounter:
         else:
             fault = self._faults.take(self.target, when)
         if fault is not None and fault.kind == "slow":
-            await asyncio.sleep(fault.delay_s)
+            await self._faults.delay(fault.delay_s)
             return None
         return fault
 

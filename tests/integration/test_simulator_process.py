@@ -280,7 +280,24 @@ def test_a_held_put_waits_for_its_release(start: Start, when: str, stored: int) 
         sender.join(DEADLINE_S)
 
     assert answers == [201]
-    assert simulator.see("held") == {"held": False}
+    assert simulator.see("held") == {"held": False, "slow": 0}
+
+
+def test_a_slow_call_is_counted_until_it_ends_though_its_caller_hung_up(start: Start) -> None:
+    simulator = start()
+    task = simulator.init(1, 1, 1)
+    simulator.steer("fault", call="put", kind="slow", delay_s=0.5)
+
+    with pytest.raises(requests.ReadTimeout):
+        requests.put(
+            task["upload_url"],
+            data=b"a",
+            headers={"Content-Type": "video/mp4", "Content-Range": "bytes 0-0/1"},
+            timeout=(DEADLINE_S, 0.1),
+        )
+
+    assert simulator.see("held")["slow"] == 1
+    wait_for(lambda: simulator.see("held")["slow"] == 0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -39,7 +39,7 @@ def test_nobody_is_held_at_first(api: Any) -> None:
     hold = {"chunk": -1, "when": "after"}
 
     assert api.request("POST", "/_sim/hold", json=hold).json() == {"ok": True}
-    assert api.request("GET", "/_sim/held").json() == {"held": False}
+    assert api.request("GET", "/_sim/held").json() == {"held": False, "slow": 0}
     assert api.request("POST", "/_sim/release").json() == {"ok": True}
 
 
