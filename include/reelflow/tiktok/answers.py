@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from reelflow.exceptions import ReelflowError, TikTokRejectedError, TikTokUnavailableError
+from reelflow.exceptions import ConfigurationError, ReelflowError, TikTokUnavailableError
 from reelflow.tiktok.refusals import explain_code, printable, refusal_error
 from reelflow.tiktok.verdicts import Verdict
 
@@ -84,15 +84,19 @@ def _code(http_status: int, code: str) -> str:
         return "internal_error"
     if http_status == 429:
         return "rate_limit_exceeded"
-    if http_status == 401 and not _is_auth_code(code):
+    if http_status == 401 and code and not _is_auth_code(code):
         return "access_token_invalid"
     return code
 
 
 def rejected_by_status(answer: Answer, call: str) -> ReelflowError:
-    """Return the error of an answer without a code: its status is all there is to go by."""
+    """Return the error of an answer without a code: its status is all there is to go by.
+
+    A redirect or refusal without TikTok's words comes from something that stands before it, and
+    says nothing of the post or its account.
+    """
     if 300 <= answer.status < 500 and answer.status not in (408, 429):
-        return TikTokRejectedError(
+        return ConfigurationError(
             f"{call} was answered with HTTP {answer.status} and no error code: that is not TikTok's"
             " API. Check the host of the connection tiktok_app and what stands before it.",
             code=UNEXPECTED_ANSWER,

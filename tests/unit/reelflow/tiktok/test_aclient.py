@@ -48,7 +48,7 @@ def test_a_status_is_fetched_as_the_blocking_client_does(
     [
         (b"", TikTokUnavailableError),
         (http(503, b"<html>"), TikTokUnavailableError),
-        (http(401), TikTokAuthError),
+        (http(401, b'{"error": {"code": "access_token_invalid"}}'), TikTokAuthError),
     ],
 )
 def test_each_failure_has_its_error_and_hides_the_token(

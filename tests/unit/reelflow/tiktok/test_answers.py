@@ -3,6 +3,7 @@ import json
 import pytest
 
 from reelflow.exceptions import (
+    ConfigurationError,
     ReelflowError,
     TikTokAuthError,
     TikTokRateLimitedError,
@@ -49,7 +50,6 @@ def test_a_full_draft_inbox_is_the_same_under_both_seen_statuses(status: int) ->
         ("access_token_invalid", "access_token_invalid"),
         ("scope_not_authorized", "scope_not_authorized"),
         ("whatever", "access_token_invalid"),
-        (None, "access_token_invalid"),
     ],
 )
 def test_every_401_asks_to_reconnect(code: str | None, kept: str) -> None:
@@ -115,10 +115,10 @@ def test_a_200_that_says_nothing_leaves_open_what_happened(body: bytes) -> None:
     assert error.code == "malformed_answer"
 
 
-@pytest.mark.parametrize("status", [302, 403, 404])
+@pytest.mark.parametrize("status", [302, 401, 403, 404])
 def test_a_refusal_without_a_code_is_not_from_tiktoks_api(status: int) -> None:
     error = error_of(Answer(status, {"Location": "https://login.example/"}, b"<html>"))
-    assert type(error) is TikTokRejectedError
+    assert type(error) is ConfigurationError
     assert error.code == "unexpected_answer"
     assert "tiktok_app" in str(error)
 

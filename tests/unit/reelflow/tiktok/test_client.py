@@ -188,10 +188,10 @@ CALLS: dict[str, Callable[[TikTokClient], object]] = {
         (b"", TikTokUnavailableError),
         (http(503, b"<html>"), TikTokUnavailableError),
         (http(200, b"<html>"), TikTokUnavailableError),
-        (http(401), TikTokAuthError),
+        (http(401, b'{"error": {"code": "access_token_invalid"}}'), TikTokAuthError),
         (http(429), TikTokRateLimitedError),
         (http(200, b'{"error": {"code": "a_code_nobody_knows"}}'), TikTokRejectedError),
-        (http(307, Location="https://login.example/"), TikTokRejectedError),
+        (http(307, Location="https://login.example/"), ConfigurationError),
     ],
     ids=["cut", "5xx", "html", "401", "429", "unknown code", "redirect"],
 )
@@ -259,7 +259,7 @@ def test_a_redirect_is_not_followed(
     server.answers = [http(307, Location=location), http(307, Location=location)]
     with pytest.raises(TikTokRejectedError):
         client.put_chunk(f"http://{server.address}{UPLOAD_PATH}", source_fd, CHUNK, "video/mp4")
-    with pytest.raises(TikTokRejectedError):
+    with pytest.raises(ConfigurationError):
         client.creator_info(TOKEN)
     assert len(server.received) == 2
 

@@ -195,7 +195,7 @@ def test_the_connection_test_fails_clearly_without_a_connection() -> None:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (http(401, b"<html>password, please</html>"), "not in TikTok's words"),
+        (http(401, b"<html>password, please</html>"), "that is not TikTok's API"),
         (http(404, b"<html>no such page</html>"), "that is not TikTok's API"),
         (http(200, b"<html>hello</html>"), "cannot be understood"),
         (http(302, Location="https://example.com/"), "that is not TikTok's API"),
