@@ -41,7 +41,7 @@ def doctor(
 
 
 def _diagnose(airflow_url: str | None) -> Iterator[Finding]:
-    from reelflow.cli import machine_checks, network_checks
+    from reelflow.cli import machine_checks, network_checks, web_checks
     from reelflow.exceptions import ConfigurationError
     from reelflow.settings import Settings
 
@@ -60,6 +60,9 @@ def _diagnose(airflow_url: str | None) -> Iterator[Finding]:
             yield from run_check(name, partial(check, settings))
         tiktok = partial(network_checks.check_tiktok, settings, os.environ)
         yield from run_check("TikTok", tiktok)
+        yield from run_check("public address", partial(web_checks.check_public_url, settings))
+        webhooks = partial(web_checks.check_webhook_secret, os.environ)
+        yield from run_check("webhooks", webhooks)
     yield from run_check("Airflow", partial(network_checks.check_airflow, airflow_url))
 
 

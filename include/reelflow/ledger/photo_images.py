@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, union
+from sqlalchemy import func, select, union
 from sqlalchemy.orm import Session
 
-from reelflow.domain.post import PostKind
+from reelflow.domain.post import PostKind, PostState
 from reelflow.ledger.models import Media, PhotoImage, Post
 
 
@@ -57,6 +57,13 @@ def posts_with(session: Session, media_id: str) -> Sequence[Post]:
         select(PhotoImage.post_id).where(PhotoImage.media_id == media_id),
     )
     return session.scalars(select(Post).where(Post.id.in_(ids)).order_by(Post.id)).all()
+
+
+def count_unsent_posts(session: Session) -> int:
+    """Return how many photo posts may yet be published."""
+    unsent = (PostState.HELD, PostState.READY, PostState.UPLOADING, PostState.MISSED)
+    counted = select(func.count()).where(Post.state.in_(unsent), Post.kind == PostKind.PHOTO)
+    return session.scalar(counted) or 0
 
 
 def posts_in_inbox(session: Session) -> Sequence[int]:

@@ -53,6 +53,7 @@ def test_json_has_every_check_with_its_status_and_fix(
     assert [check["check"] for check in report["checks"]] == [
         *("ffmpeg", "ffprobe", "data folder", "free space", "Fernet key"),
         *("ledger", "accounts", "stored tokens", "connection", "TikTok"),
+        *("public address", "webhooks"),
         *("Airflow", "metadatabase", "scheduler", "dag_processor", "triggerer"),
     ]
     assert {frozenset(check) for check in report["checks"]} == {
