@@ -28,6 +28,7 @@ from reelflow.services.tokens import AccessTokens
 from reelflow.services.workspace import PublishingRules, Workspace
 from reelflow.storage.local import LocalFolders
 from reelflow.tiktok.client import TikTokClient
+from reelflow.tiktok.oauth import OAuthClient
 
 #: A Fernet key that encrypts nothing but tests.
 FERNET_KEY = "cmVlbGZsb3ctdGVzdHMtb25seS1ub3QtYS1zZWNyZXQ="
@@ -206,9 +207,14 @@ def make_post(
     return read_post(workspace, post_id)
 
 
-def account_clients(workspace: Workspace, client: TikTokClient) -> AccountClients:
-    """Return TikTok for each account, with the ledger's tokens as they are."""
-    return AccountClients(workspace, client, AccessTokens(workspace, None, actor=ACTOR))
+def account_clients(
+    workspace: Workspace, client: TikTokClient, oauth: OAuthClient | None = None
+) -> AccountClients:
+    """Return TikTok for each account.
+
+    :param oauth: renews tokens; without it they are used as they are
+    """
+    return AccountClients(workspace, client, AccessTokens(workspace, oauth, actor=ACTOR))
 
 
 def read_post(workspace: Workspace, post_id: int) -> Post:

@@ -20,6 +20,7 @@ from reelflow.services.settle import apply_status
 from reelflow.services.sweep import SweepReport, expire_sessions
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
+from reelflow.tiktok.oauth import OAuthClient
 from tests import factories
 from tests.integration.simulator_process import Simulator
 
@@ -39,7 +40,10 @@ def three_chunks() -> bytes:
 
 @dataclass(frozen=True)
 class Publisher:
-    """What a worker has: a ledger, an account, and TikTok, played by the simulator."""
+    """What a worker has: a ledger, an account, and TikTok, played by the simulator.
+
+    :param oauth: renews the account's tokens; without it they are used as they are
+    """
 
     workspace: Workspace
     clock: factories.Clock
@@ -47,6 +51,7 @@ class Publisher:
     account: Account
     limits: TikTokLimits = SMALL_CHUNKS
     host: str | None = None
+    oauth: OAuthClient | None = None
 
     def with_rules(self, **rules: Any) -> Publisher:
         return replace(
@@ -61,7 +66,7 @@ class Publisher:
         with self.simulator.client(self.limits, host=self.host) as client:
             return upload_to_tiktok(
                 self.workspace,
-                factories.account_clients(self.workspace, client),
+                factories.account_clients(self.workspace, client, self.oauth),
                 post.id,
                 run_id=run_id,
                 owner=owner,
@@ -123,13 +128,14 @@ class Publisher:
                 state = apply_status(self.workspace, post.id, publish_id, status, actor=OWNER)
         return state
 
-    def sweep(self) -> SweepReport:
+    def sweep(self, *, run_id: str | None = None) -> SweepReport:
         with self.simulator.client(self.limits, host=self.host) as client:
             return expire_sessions(
                 self.workspace,
-                factories.account_clients(self.workspace, client),
+                factories.account_clients(self.workspace, client, self.oauth),
                 actor="run-2/expire_sessions",
                 longest_put_s=self.limits.longest_put_s,
+                run_id=run_id,
             )
 
     def pass_time(self, step: timedelta) -> None:

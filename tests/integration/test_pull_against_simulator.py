@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -24,44 +22,14 @@ from reelflow.services.discover import find_new_uploads
 from reelflow.services.prepare import extract_metadata, generate_thumbnail, validate
 from reelflow.services.public_media import PUBLIC_MEDIA_PATH, PublicMedia
 from reelflow.services.settle import apply_status
-from reelflow.services.workspace import Workspace
 from tests import media_files
+from tests.integration.public_server import PublicServer, serving
 from tests.integration.publisher import OWNER, RUN, Publisher
 from tests.integration.simulator_process import wait_until
 from tests.photo_files import drop_folder, image, media_of
 
 HOST = "reelflow.example"
 IMAGES = {f"{number}.jpg": image(shade=number) for number in (1, 2, 10)}
-
-
-class PublicServer(ThreadingHTTPServer):
-    """Serves the public media of one workspace as the web application does."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        super().__init__(("127.0.0.1", 0), PublicHandler)
-        self.workspace = workspace
-        self.fetched: list[str] = []
-
-
-class PublicHandler(BaseHTTPRequestHandler):
-    server: PublicServer
-
-    def do_GET(self) -> None:
-        media_id, expires, signature, _ = self.path.removeprefix(f"{PUBLIC_MEDIA_PATH}/").split("/")
-        self.server.fetched.append(media_id)
-        try:
-            with PublicMedia(self.server.workspace).open(media_id, expires, signature) as file:
-                self.send_response(200)
-                self.send_header("Content-Type", file.content_type)
-                self.send_header("Content-Length", str(file.size_bytes))
-                self.end_headers()
-                with open(file.fd, "rb", closefd=False) as stream:
-                    self.wfile.write(stream.read())
-        except MediaUnreadableError:
-            self.send_error(404)
-
-    def log_message(self, *_: object) -> None:
-        """Keep the tests' output clean."""
 
 
 @pytest.fixture
@@ -72,15 +40,9 @@ def puller(publisher: Publisher) -> Publisher:
 
 @pytest.fixture
 def public_server(puller: Publisher) -> Iterator[PublicServer]:
-    with PublicServer(puller.workspace) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        puller.simulator.serve_domain(HOST, f"http://127.0.0.1:{server.server_address[1]}")
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join(10)
+    with serving(puller.workspace) as server:
+        puller.simulator.serve_domain(HOST, server.address)
+        yield server
 
 
 def take_in(puller: Publisher, **sidecar: object) -> Post:
