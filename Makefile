@@ -74,8 +74,9 @@ up: setup ffmpeg ## Start the same stack and leave it running, with Airflow's UI
 down: setup ## Stop what `make up` started
 	$(BIN)/python -m demo down
 
-bench: setup ffmpeg ## Measure upload, imports and orchestration; one JSON object a line
+bench: setup ffmpeg ## Measure upload, polling, imports and orchestration; one JSON object a line
 	PYTHONPATH=include $(BIN)/python bench/upload.py
+	PYTHONPATH=include $(BIN)/python bench/polling.py
 	$(BIN)/python -m bench.imports
 	$(BIN)/python -m bench.orchestration
 

@@ -13,6 +13,7 @@ from reelflow.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from reelflow.ledger.models import Account
+    from reelflow.services.breaker import BreakerState
     from reelflow.settings import Settings
 
 #: One file may have 4 GB (content-posting-api-media-transfer-guide, read 2026-09-11).
@@ -71,6 +72,8 @@ def _free_space(root: Path) -> Finding:
 def check_ledger(settings: Settings) -> Iterator[Finding]:
     """Say whether the ledger answers at this version's revision, then what depends on it."""
     from reelflow.ledger import accounts, engine
+    from reelflow.ledger.ledger import utc_now
+    from reelflow.services import breaker
 
     url = settings.ledger_url
     file = Path(url.removeprefix(_SQLITE).partition("?")[0])
@@ -84,9 +87,23 @@ def check_ledger(settings: Settings) -> Iterator[Finding]:
     yield Finding("ledger", Status.OK, f"{where} is at revision {engine.REVISION}")
     with engine.transaction(database, writes=False) as session:
         known = accounts.list_all(session)
+        breaker_state = breaker.state(session, now=utc_now())
+    yield from _breaker(breaker_state)
     yield from _accounts(known)
     yield from _stored_tokens(settings, known)
     yield from _inbox_folders(settings, known)
+
+
+def _breaker(state: BreakerState | None) -> Iterator[Finding]:
+    if state is not None:
+        again = (
+            "one post is trying now"
+            if state.is_probing
+            else f"one post tries again from {state.probe_at:%Y-%m-%d %H:%M:%S} UTC on"
+        )
+        message = f"since {state.opened_at:%H:%M:%S} UTC nothing new is begun: {state.why}"
+        fix = f"nothing, unless TikTok works for you: {again}, and the others follow it"
+        yield Finding("breaker", Status.PROBLEM, message, fix)
 
 
 def _accounts(known: Sequence[Account]) -> Iterator[Finding]:

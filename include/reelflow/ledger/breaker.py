@@ -31,12 +31,13 @@ def get(session: Session, *, lock: bool = False) -> Breaker | None:
 def trip(session: Session, *, why: str, now: datetime, probe_at: datetime) -> bool:
     """Open the breaker; False when somebody else just did."""
     insert = _INSERTS[session.get_bind().dialect.name]
-    result = session.execute(
+    opened = session.scalar(
         insert(Breaker)
         .values(id=_ID, opened_at=now, why=why, probe_at=probe_at, failed_probes=0)
         .on_conflict_do_nothing()
+        .returning(Breaker.id)
     )
-    return bool(result.rowcount)  # type: ignore[attr-defined]
+    return opened is not None
 
 
 def close(session: Session) -> None:

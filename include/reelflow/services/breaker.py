@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy.orm import Session
+
 from reelflow.exceptions import BreakerOpenError, ReelflowError, TikTokUnavailableError
 from reelflow.ledger import breaker
 from reelflow.ledger.models import Breaker
@@ -39,17 +41,16 @@ class BreakerState:
     failed_probes: int
 
 
-def state(workspace: Workspace) -> BreakerState | None:
+def state(session: Session, *, now: datetime) -> BreakerState | None:
     """Return the breaker as it is, None while it is closed."""
-    with workspace.ledger.read() as session:
-        row = breaker.get(session)
+    row = breaker.get(session)
     if row is None:
         return None
     return BreakerState(
         opened_at=row.opened_at,
         why=row.why,
         probe_at=row.probe_at,
-        is_probing=_is_probing(row, workspace.ledger.now()),
+        is_probing=_is_probing(row, now),
         failed_probes=row.failed_probes,
     )
 

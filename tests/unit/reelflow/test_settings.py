@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from reelflow.domain.budget import BudgetLimits
+from reelflow.domain.outage import BreakerRules
 from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
 from reelflow.ledger.engine import open_engine, upgrade
 from reelflow.settings import Settings
@@ -53,6 +55,29 @@ def test_the_patience_with_tiktok_is_that_of_the_design_unless_told_otherwise(
     )
 
 
+def test_the_limits_are_those_that_tiktok_documents_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Settings.load().rules.budgets == BudgetLimits()
+    assert Settings.load().rules.breaker == BreakerRules()
+    for name, value in {
+        "INIT_PER_MINUTE": "1",
+        "CREATOR_INFO_PER_MINUTE": "2",
+        "STATUS_PER_MINUTE": "3",
+        "POSTS_PER_DAY": "4",
+        "PENDING_DRAFTS": "5",
+        "BREAKER_ACCOUNTS": "6",
+        "BREAKER_WINDOW_MIN": "7",
+        "BREAKER_PAUSE_S": "8",
+    }.items():
+        monkeypatch.setenv(f"REELFLOW_{name}", value)
+    rules = Settings.load().rules
+    assert rules.budgets == BudgetLimits(1, 2, 3, 4, 5)
+    assert rules.breaker == BreakerRules(
+        accounts=6, within=timedelta(minutes=7), first_pause=timedelta(seconds=8)
+    )
+
+
 def test_the_ledger_lies_in_the_data_folder_unless_told_otherwise(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -75,6 +100,9 @@ def test_the_ledger_lies_in_the_data_folder_unless_told_otherwise(
         ("POLL_INTERVAL_S", "9.9"),
         ("PUBLISH_TIMEOUT_S", "soon"),
         ("WATCH_INTERVAL_S", "0"),
+        ("INIT_PER_MINUTE", "0"),
+        ("STATUS_PER_MINUTE", "many"),
+        ("BREAKER_ACCOUNTS", "0"),
         ("CHUNK_ATTEMPTS", "0"),
         ("READ_TIMEOUT_S", "0"),
         ("UPLOAD_TIMEOUT_S", "3600"),

@@ -1,14 +1,18 @@
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from reelflow.cli import machine_checks
 from reelflow.cli.findings import Finding, Status
+from reelflow.domain.outage import BreakerRules
 from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError, MediaToolError
 from reelflow.ledger.cipher import generate_key
 from reelflow.ledger.engine import REVISION, open_engine
 from reelflow.ledger.models import Account
+from reelflow.services import breaker
 from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
 from tests import factories
@@ -128,6 +132,33 @@ def test_a_ledger_in_order_is_told_with_accounts_and_tokens(
     assert accounts.message == "2: acme, other"
     assert tokens.message == "REELFLOW_FERNET_KEY opens all 2"
     assert {ledger.status, accounts.status, tokens.status} == {OK}
+
+
+def test_an_open_breaker_is_a_problem_that_says_why_and_when_it_is_tried_again(
+    settings: Settings, workspace: Workspace, account: Account
+) -> None:
+    rules = replace(workspace.rules, breaker=BreakerRules(accounts=1))
+    hasty = replace(workspace, rules=rules)
+    breaker.record_failure(hasty, account.id, "internal_error")
+    finding = list(machine_checks.check_ledger(settings))[1]
+    assert (finding.check, finding.status) == ("breaker", PROBLEM)
+    assert "nothing new is begun: 1 accounts failed within 5 minutes" in finding.message
+    assert "acme (internal_error)" in finding.message
+    probe_at = workspace.ledger.now() + timedelta(minutes=2)
+    assert f"tries again from {probe_at:%Y-%m-%d %H:%M:%S} UTC" in (finding.fix or "")
+
+
+def test_a_probe_of_the_breaker_is_told(
+    settings: Settings, workspace: Workspace, clock: factories.Clock, account: Account
+) -> None:
+    clock.set(datetime.now(UTC))
+    hasty = replace(
+        workspace,
+        rules=replace(workspace.rules, breaker=BreakerRules(accounts=1, first_pause=timedelta(0))),
+    )
+    breaker.record_failure(hasty, account.id, "internal_error")
+    assert breaker.check_closed(hasty, account.id)
+    assert "one post is trying now" in (list(machine_checks.check_ledger(settings))[1].fix or "")
 
 
 def test_no_account_is_a_warning(settings: Settings, workspace: Workspace) -> None:

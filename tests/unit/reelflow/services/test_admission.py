@@ -23,6 +23,7 @@ from reelflow.services.admission import admitted
 from reelflow.services.lost_init import INIT_ANSWER_LOST
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock
+from tests.unit.reelflow.services.breaker_state import state_of
 
 MakeAccount = Callable[..., Account]
 MakePost = Callable[..., Post]
@@ -72,7 +73,7 @@ def test_a_probe_without_budget_leaves_the_probe_to_another_account(
     with pytest.raises(BudgetSpentError):
         begin(workspace, make_post(account))
     begin(workspace, make_post(make_account("other")))
-    assert breaker.state(workspace) is None
+    assert state_of(workspace) is None
 
 
 @pytest.mark.usefixtures("open_breaker")
@@ -87,7 +88,7 @@ def test_a_probe_that_tiktok_answers_closes_the_breaker_whatever_it_says_of_the_
     else:
         with pytest.raises(type(answer)):
             begin(workspace, make_post(account), fails_with=answer)
-    assert breaker.state(workspace) is None
+    assert state_of(workspace) is None
 
 
 @pytest.mark.usefixtures("open_breaker")
@@ -100,7 +101,7 @@ def test_a_probe_that_the_platform_fails_makes_the_next_pause_longer(
 ) -> None:
     with pytest.raises(type(failure)):
         begin(workspace, make_post(account), fails_with=failure)
-    state = breaker.state(workspace)
+    state = state_of(workspace)
     assert state is not None
     assert (state.failed_probes, state.is_probing) == (1, False)
 
@@ -111,7 +112,7 @@ def test_a_probe_that_reached_nobody_is_given_up_and_says_nothing(
 ) -> None:
     with pytest.raises(TikTokUnreachableError):
         begin(workspace, make_post(account), fails_with=TikTokUnreachableError("no route"))
-    state = breaker.state(workspace)
+    state = state_of(workspace)
     assert state is not None
     assert (state.failed_probes, state.is_probing) == (0, False)
 
@@ -120,11 +121,11 @@ def test_three_accounts_whose_inits_the_platform_fails_open_the_breaker(
     workspace: Workspace, make_account: MakeAccount, make_post: MakePost
 ) -> None:
     for name in ("one", "two", "three"):
-        assert breaker.state(workspace) is None
+        assert state_of(workspace) is None
         with pytest.raises(TikTokUnavailableError):
             begin(
                 workspace,
                 make_post(make_account(name)),
                 fails_with=TikTokUnavailableError("503", code="internal_error"),
             )
-    assert breaker.state(workspace) is not None
+    assert state_of(workspace) is not None

@@ -23,6 +23,7 @@ from reelflow.services import breaker
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock
 from tests.postgresql import ON_BOTH_DATABASES
+from tests.unit.reelflow.services.breaker_state import state_of
 
 pytestmark = ON_BOTH_DATABASES
 
@@ -56,7 +57,7 @@ def test_it_is_closed_until_three_accounts_have_failed(
     for account_id in (names[0], names[0], names[0], names[1]):
         breaker.record_failure(workspace, account_id, "internal_error")
     assert not breaker.check_closed(workspace, names[0])
-    assert breaker.state(workspace) is None
+    assert state_of(workspace) is None
     breaker.record_failure(workspace, names[2], "tiktok_unavailable")
     assert refused_for_s(workspace, names[4]) == 120
 
@@ -67,7 +68,7 @@ def test_failures_that_are_far_apart_do_not_open_it(
     for account_id in names:
         breaker.record_failure(workspace, account_id, "internal_error")
         clock.advance(3 * MINUTE)
-    assert breaker.state(workspace) is None
+    assert state_of(workspace) is None
     with workspace.ledger.read() as session:
         kept = session.scalar(select(func.count()).select_from(PlatformFailure))
     assert kept == 2  # those that are too old are forgotten
@@ -76,7 +77,7 @@ def test_failures_that_are_far_apart_do_not_open_it(
 def test_its_state_names_the_accounts_and_their_codes(
     workspace: Workspace, clock: Clock, open_breaker: list[int]
 ) -> None:
-    state = breaker.state(workspace)
+    state = state_of(workspace)
     assert state is not None
     assert state.why == (
         "3 accounts failed within 5 minutes: ada (internal_error), bob (internal_error), "
@@ -92,7 +93,7 @@ def test_after_the_pause_one_probe_is_let_through_and_only_one(
     clock.advance(2 * MINUTE)
     assert breaker.check_closed(workspace, open_breaker[3]) is True
     assert refused_for_s(workspace, open_breaker[4]) == 120
-    state = breaker.state(workspace)
+    state = state_of(workspace)
     assert state is not None
     assert state.is_probing
 
@@ -103,7 +104,7 @@ def test_a_probe_that_works_closes_it_and_the_old_failures_are_forgotten(
     clock.advance(2 * MINUTE)
     breaker.check_closed(workspace, open_breaker[3])
     breaker.record_success(workspace, open_breaker[3])
-    assert breaker.state(workspace) is None
+    assert state_of(workspace) is None
     breaker.record_failure(workspace, open_breaker[4], "internal_error")
     assert not breaker.check_closed(workspace, open_breaker[0])
 
@@ -125,7 +126,7 @@ def test_an_answer_from_before_the_outage_does_not_close_it(
     workspace: Workspace, open_breaker: list[int]
 ) -> None:
     breaker.record_success(workspace, open_breaker[3])
-    assert breaker.state(workspace) is not None
+    assert state_of(workspace) is not None
 
 
 def test_an_older_post_that_tiktok_fails_does_not_end_the_probe(
@@ -135,13 +136,13 @@ def test_an_older_post_that_tiktok_fails_does_not_end_the_probe(
     breaker.check_closed(workspace, open_breaker[3])
     breaker.record_failure(workspace, open_breaker[4], breaker.FAILED_LATER)
     breaker.record_success(workspace, open_breaker[3])
-    assert breaker.state(workspace) is None
+    assert state_of(workspace) is None
 
 
 def test_posts_that_tiktok_fails_later_open_it_too(workspace: Workspace, names: list[int]) -> None:
     for account_id in names[:3]:
         breaker.record_failure(workspace, account_id, breaker.FAILED_LATER)
-    assert breaker.state(workspace) is not None
+    assert state_of(workspace) is not None
 
 
 def test_a_probe_whose_process_died_makes_room_for_another(
@@ -196,7 +197,7 @@ def test_failures_at_the_same_moment_open_it_once(workspace: Workspace, names: l
         breaker.record_failure(workspace, account_id, "internal_error")
 
     run_all(fail, 5)
-    assert breaker.state(workspace) is not None
+    assert state_of(workspace) is not None
 
 
 def run_all(work: Callable[[], None], times: int) -> None:
