@@ -545,7 +545,7 @@ def test_folders_of_unknown_accounts_are_reported_and_left_alone(
     with caplog.at_level(logging.WARNING):
         assert register(workspace) == []
     assert stranger.is_file()
-    assert "belongs to no account, so its files wait: `reelflow accounts add`" in caplog.text
+    assert "belongs to no account, so its files wait: `reelflow accounts connect`" in caplog.text
     assert "stranger\n" not in caplog.text
     assert waiting_work(workspace) == frozenset()
 
