@@ -133,9 +133,7 @@ class StatusPoller:
         try:
             view = await self._look(new, due)
         except ReelflowError as exc:
-            pause_s = exc.retry_after_s if isinstance(exc, TransientError) else None
-            self._ledger_rests_until_s = now_s + (pause_s or _LEDGER_PAUSE_S)
-            self._trouble([*new, *(watch for group in due.values() for watch in group)], exc)
+            self._ledger_failed([*new, *(one for group in due.values() for one in group)], exc)
             return
         for account_id, watches in due.items():
             self._begin(view, account_id, watches)
@@ -204,7 +202,10 @@ class StatusPoller:
         except ReelflowError as exc:
             if isinstance(exc, TikTokRateLimitedError):
                 await self._heed(account_id, exc)
-            self._trouble([watch], exc)
+            if isinstance(exc, TransientError):
+                log.warning("post %s: no status yet: %s", watch.wait.post_id, exc)
+            else:
+                watch.fail(exc)
         except Exception as exc:  # noqa: BLE001 - whoever waits must hear of it
             watch.fail(exc)
         finally:
@@ -238,10 +239,12 @@ class StatusPoller:
         except ReelflowError as error:
             log.warning("other processes were not told of a 429: %s", error)
 
-    def _trouble(self, watches: Collection[Watch], exc: ReelflowError) -> None:
-        """Go on where trying again may help; else end the wait with the error."""
+    def _ledger_failed(self, watches: Collection[Watch], exc: ReelflowError) -> None:
+        """Ask the ledger again later where that may help; else end the waits with the error."""
+        if isinstance(exc, TransientError):
+            pause_s = exc.retry_after_s or _LEDGER_PAUSE_S
+            self._ledger_rests_until_s = self._now() + pause_s
+            log.warning("%d posts wait for the ledger: %s", len(watches), exc)
+            return
         for watch in watches:
-            if isinstance(exc, TransientError):
-                log.warning("post %s: no status yet: %s", watch.wait.post_id, exc)
-            else:
-                watch.fail(exc)
+            watch.fail(exc)
