@@ -19,6 +19,7 @@ _numbers = itertools.count(1)
 
 #: The publication that belongs to a post's state.
 _BESIDE = {
+    PostState.HELD: PublicationState.UPLOADING,
     PostState.READY: PublicationState.UPLOADING,
     PostState.UPLOADING: PublicationState.UPLOADING,
     PostState.COMMITTING: PublicationState.COMMITTING,
