@@ -100,6 +100,10 @@ class Simulator:
     def wait_until_held(self) -> None:
         wait_until(lambda: self._get("/held")["held"], "a PUT is held")
 
+    def slow_calls(self) -> int:
+        """Return how many calls a slow fault delays now, whether or not somebody still waits."""
+        return int(self._get("/held")["slow"])
+
     def release(self) -> None:
         self._post("/release")
 
