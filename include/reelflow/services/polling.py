@@ -30,7 +30,6 @@ _MARGIN: Final = 1.2
 #: Name of the task of one poll.
 POLL: Final = "status-poll"
 _LEDGER_PAUSE_S: Final = 5.0
-_RATE_PAUSE_S: Final = 60.0
 _TOKEN_REFUSED: Final = "access_token_invalid"  # noqa: S105 - a code
 
 
@@ -232,12 +231,11 @@ class StatusPoller:
         return await self._client.fetch_status(other, publish_id)
 
     async def _heed(self, account_id: int, exc: TikTokRateLimitedError) -> None:
-        """Let the account rest as long as TikTok asks, in other processes too."""
-        self._rest(account_id, exc.retry_after_s or _RATE_PAUSE_S)
+        """Let the account rest as long as TikTok asks, in all processes."""
         try:
             await asyncio.to_thread(self._ledger.record_refusal, account_id, exc)
         except ReelflowError as error:
-            log.warning("other processes were not told of a 429: %s", error)
+            log.warning("the ledger was not told of a 429: %s", error)
 
     def _ledger_failed(self, watches: Collection[Watch], exc: ReelflowError) -> None:
         """Ask the ledger again later where that may help; else end the waits with the error."""

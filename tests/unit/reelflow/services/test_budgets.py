@@ -197,13 +197,13 @@ def test_the_sixteenth_post_of_a_day_waits_for_the_first_to_be_a_day_old(
     assert caps(workspace, post) == 0
 
 
-def test_a_hundred_posts_are_spread_over_the_coming_days(
+def test_a_burst_of_drafts_is_spread_over_the_coming_days(
     workspace: Workspace, account: Account, make_post: MakePost
 ) -> None:
-    waits_s = [caps(workspace, make_post(account)) for _ in range(40)]
+    waits_s = [caps(workspace, make_post(account, mode=PostMode.DRAFT)) for _ in range(13)]
     days = [int(wait // DAY_S) for wait in waits_s]
-    assert days == [0] * 15 + [1] * 15 + [2] * 10
-    assert len({round(wait) for wait in waits_s if wait}) == 25
+    assert days == [0] * 5 + [1] * 5 + [2] * 3
+    assert len({round(wait) for wait in waits_s if wait}) == 8
 
 
 @pytest.mark.parametrize("state", [PublicationState.FAILED, PublicationState.SUPERSEDED])
@@ -215,16 +215,19 @@ def test_what_tiktok_failed_or_was_given_up_is_no_post(
     assert caps(workspace, make_post(account)) == 0
 
 
-def test_a_post_that_was_let_through_is_counted_once_its_publication_too(
+def test_a_post_that_was_let_through_counts_once_before_its_publication_and_after(
     workspace: Workspace, account: Account, make_post: MakePost
 ) -> None:
-    posts = [make_post(account) for _ in range(15)]
-    assert [caps(workspace, post) for post in posts] == [0] * 15
-    for post in posts[:14]:
-        make_publication(workspace, post, state=PublicationState.INITIATING)
-    newcomer = make_post(account)
-    assert caps(workspace, newcomer) == pytest.approx(DAY_S + 1, abs=1)
-    assert caps(workspace, posts[14]) == 0  # again, as after a crash
+    narrow = replace(
+        workspace, rules=replace(workspace.rules, budgets=BudgetLimits(posts_per_day=3))
+    )
+    posts = [make_post(account) for _ in range(4)]
+    assert [caps(narrow, post) for post in posts[:2]] == [0, 0]
+    for post in posts[:2]:
+        make_publication(narrow, post, state=PublicationState.INITIATING)
+    assert caps(narrow, posts[2]) == 0
+    assert caps(narrow, posts[3]) == pytest.approx(DAY_S + 1, abs=1)
+    assert caps(narrow, posts[2]) == 0  # again, as after a crash
 
 
 def test_a_post_s_own_earlier_publication_does_not_stand_in_its_way(

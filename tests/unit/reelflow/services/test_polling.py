@@ -405,6 +405,20 @@ def test_a_token_that_stays_refused_ends_the_wait(
     assert len(tiktok.asked) == 2
 
 
+def test_a_refused_token_that_nothing_replaces_is_not_sent_again(
+    workspace: Workspace, tiktok: ScriptedTikTok, make_posts: MakePosts
+) -> None:
+    class Unrenewed(Renewed):
+        def renew(self, account_id: int, refused_token: str) -> str:
+            return refused_token
+
+    tiktok.default = lambda _: TOKEN_REFUSED
+    ledger = PollLedger(lambda: workspace, Unrenewed)
+    with pytest.raises(TikTokAuthError):
+        run(workspace, tiktok, [wait_for(tiktok, make_posts(1)[0])], ledger)
+    assert len(tiktok.asked) == 1
+
+
 def test_a_token_that_soon_expires_is_renewed_before_the_call(
     workspace: Workspace,
     clock: Clock,
