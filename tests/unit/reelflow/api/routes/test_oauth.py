@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from reelflow.domain.post import PostState
+from reelflow.ledger import accounts
+from reelflow.ledger.models import Account, Post
+from reelflow.services.connect import begin_connect
+from reelflow.services.revocation import mark_revoked
+from reelflow.services.workspace import Workspace
+from tests.factories import Clock, read_post
+from tests.token_server import TokenServer
+from tests.unit.reelflow.api.conftest import Web
+
+REDIRECT_URI = "https://reelflow.example/reelflow/api/v1/oauth/callback"
+
+
+@pytest.fixture
+def state(workspace: Workspace, tokens: TokenServer) -> str:
+    """The state of a connection that waits for its creator."""
+    with tokens.client() as oauth:
+        request = begin_connect(workspace, oauth, name="acme", redirect_uri=REDIRECT_URI)
+    return request.state
+
+
+def test_a_creator_who_consented_is_connected_once(
+    web: Web, workspace: Workspace, tokens: TokenServer, state: str
+) -> None:
+    tokens.scripted.append((200, tokens.grant()))
+    answer = web.get("/oauth/callback", params={"code": "c0de", "state": state})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "The account is connected to Reelflow as acme." in answer.text
+    with workspace.ledger.read() as session:
+        account = accounts.by_name(session, "acme")
+    assert accounts.access_token(account, workspace.ledger.cipher) == "act.0"
+    again = web.get("/oauth/callback", params={"code": "c0de", "state": state})
+    assert again.status_code == 400
+    assert "it was used already" in again.text
+
+
+def test_connecting_again_lets_the_posts_go_that_had_waited(
+    web: Web,
+    workspace: Workspace,
+    tokens: TokenServer,
+    account: Account,
+    make_post: Callable[..., Post],
+    state: str,
+) -> None:
+    post = make_post(account)
+    mark_revoked(workspace, account.id, why="the creator left", actor="tests")
+    tokens.scripted.append((200, tokens.grant()))
+    answer = web.get("/oauth/callback", params={"code": "c0de", "state": state})
+    assert "Posts that had waited for it go on: 1." in answer.text
+    assert read_post(workspace, post.id).state is PostState.READY
+
+
+def test_a_creator_who_declined_reads_so(web: Web, workspace: Workspace, state: str) -> None:
+    params = {"error": "access_denied", "error_description": "<b>no</b>", "state": state}
+    answer = web.get("/oauth/callback", params=params)
+    assert answer.status_code == 400
+    assert "The account is not connected" in answer.text
+    assert "access_denied" in answer.text
+    assert "<b>" not in answer.text
+    with workspace.ledger.read() as session:
+        assert accounts.list_all(session) == []
+
+
+def test_a_code_that_tiktok_refuses_is_explained(web: Web, tokens: TokenServer, state: str) -> None:
+    refusal = {"error": "invalid_grant", "error_description": "expired"}
+    tokens.scripted.append((200, json.dumps(refusal).encode()))
+    answer = web.get("/oauth/callback", params={"code": "c0de", "state": state})
+    assert answer.status_code == 400
+    assert "invalid_grant" in answer.text
+
+
+def test_a_tiktok_that_cannot_answer_is_tried_again_later(
+    web: Web, tokens: TokenServer, state: str
+) -> None:
+    tokens.scripted.append((503, b"<html>"))
+    answer = web.get("/oauth/callback", params={"code": "c0de", "state": state})
+    assert answer.status_code == 503
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "code=c&state=",
+        "code=c&state=<script>alert(1)</script>",
+        "code=c&state=%00%ff%f0",
+        "state=a&state=b&code=c&code=d",
+        "error=<img src=x>&state=x",
+    ],
+)
+def test_who_knows_no_state_gets_nothing_and_sees_nothing_of_it(web: Web, query: str) -> None:
+    answer = web.get(f"/oauth/callback?{query}")
+    assert answer.status_code == 400
+    assert "Start again with" in answer.text
+    assert "<script" not in answer.text
+    assert "<img" not in answer.text
+
+
+def test_a_state_is_worth_nothing_after_its_time(web: Web, clock: Clock, state: str) -> None:
+    clock.advance(timedelta(minutes=16))
+    answer = web.get("/oauth/callback", params={"code": "c0de", "state": state})
+    assert (answer.status_code, "minutes late" in answer.text) == (400, True)
+
+
+def test_a_query_without_end_is_not_looked_at(web: Web, state: str) -> None:
+    answer = web.get("/oauth/callback", params={"code": "c" * 9000, "state": state})
+    assert (answer.status_code, "not an answer" in answer.text) == (400, True)
+
+
+def test_without_the_app_nothing_can_be_connected(open_web: Callable[..., Web]) -> None:
+    answer = open_web(None).get("/oauth/callback", params={"code": "c0de", "state": "s"})
+    assert (answer.status_code, "AIRFLOW_CONN_TIKTOK_APP" in answer.text) == (503, True)
+
+
+def test_neither_code_nor_state_is_logged(
+    web: Web, tokens: TokenServer, state: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="reelflow")
+    tokens.scripted.append((200, b'{"error": "invalid_grant", "error_description": "x"}'))
+    web.get("/oauth/callback", params={"code": "s3cret-code", "state": state})
+    logged = "\n".join(one.getMessage() for one in caplog.records if one.name[:4] == "reel")
+    assert logged
+    assert "s3cret-code" not in logged
+    assert state not in logged
