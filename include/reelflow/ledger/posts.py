@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import (
     PAST_LAST_BYTE,
     UNKEYED,
+    PostKind,
     PostState,
     PrivacyLevel,
     check_transition,
@@ -19,7 +20,7 @@ from reelflow.domain.schedule import Run
 from reelflow.exceptions import LeaseLostError, PostNotFoundError
 from reelflow.ledger import audit
 from reelflow.ledger.fair_batch import fair_batch, unclaimed
-from reelflow.ledger.models import Post
+from reelflow.ledger.models import Account, Post, Publication
 
 
 def get(session: Session, post_id: int, *, lock: bool = False) -> Post:
@@ -220,30 +221,58 @@ def missed(session: Session, *, before: datetime, now: datetime, limit: int) -> 
 def unsettled(session: Session, *, now: datetime, run_id: str | None = None) -> Sequence[Post]:
     """Return posts that only TikTok's word moves on, and that no run and no upload holds.
 
+    Longest unasked first: an account with more of them than it may ask about gets round to all.
+
     :param run_id: the run that asks, when none of its other tasks works on a post any more
     """
+    current = and_(Publication.post_id == Post.id, Publication.is_current)
     return session.scalars(
         select(Post)
+        .outerjoin(Publication, current)
         .where(
             Post.state.in_(PAST_LAST_BYTE | {PostState.UNKNOWN}),
             free_for(run_id, now=now),
             or_(Post.lease_until.is_(None), Post.lease_until <= now),
         )
-        .order_by(Post.id)
+        .order_by(func.coalesce(Publication.tiktok_status_at, Post.state_since), Post.id)
     ).all()
 
 
-def without_link(session: Session, *, since: datetime, now: datetime) -> Sequence[Post]:
-    """Return public posts that nobody holds and whose video is not known, account by account."""
+def sought_videos(
+    session: Session, post_ids: Collection[int], *, settled_after: datetime
+) -> Sequence[Post]:
+    """Return those posts that may be a public video whose id is not known, account by account.
+
+    TikTok lists no photos, and nothing at all of a revoked account.
+    """
     return session.scalars(
         select(Post)
+        .join(Account, Account.id == Post.account_id)
         .where(
+            Post.id.in_(post_ids),
             Post.state.in_((PostState.PUBLISHED_NO_LINK, PostState.UNKNOWN)),
-            Post.state_since > since,
+            Post.state_since > settled_after,
+            Post.kind == PostKind.VIDEO,
             Post.privacy_level == PrivacyLevel.PUBLIC_TO_EVERYONE,
-            unclaimed(now),
+            Account.revoked.is_(False),
         )
         .order_by(Post.account_id, Post.id)
+    ).all()
+
+
+def with_unlinked_publication(
+    session: Session, *, account_id: int, begun_after: datetime
+) -> Sequence[Post]:
+    """Return an account's posts of which TikTok may show a video that the ledger cannot name."""
+    begun = select(Publication.post_id).where(
+        Publication.created_at > begun_after,
+        Publication.tiktok_post_id.is_(None),
+        func.coalesce(Publication.tiktok_status, "") != "FAILED",
+    )
+    return session.scalars(
+        select(Post)
+        .where(Post.account_id == account_id, Post.kind == PostKind.VIDEO, Post.id.in_(begun))
+        .order_by(Post.id)
     ).all()
 
 

@@ -10,10 +10,14 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.chunks import ChunkPlan
 from reelflow.domain.post import PostState, PrivacyLevel
-from reelflow.domain.publication import PublicationState, check_publication_transition
+from reelflow.domain.publication import (
+    MediaSource,
+    PublicationState,
+    check_publication_transition,
+)
 from reelflow.ledger import audit
 from reelflow.ledger.cipher import Cipher
-from reelflow.ledger.models import Post, Publication
+from reelflow.ledger.models import Account, Post, Publication
 
 
 def current(session: Session, post_id: int) -> Publication | None:
@@ -52,18 +56,27 @@ def count(session: Session, post_id: int) -> int:
     )
 
 
-def without_publish_id(session: Session, *, account_id: int) -> Sequence[Publication]:
-    """Return the current pulls of an account whose init was sent and not answered."""
-    return session.scalars(
-        select(Publication)
+def unanswered_pulls(
+    session: Session, *, account_id: int, begun_after: datetime
+) -> Sequence[tuple[Publication, Post]]:
+    """Return the pulls of an account that TikTok may have opened under an id that is not known.
+
+    Also those whose posts a person has settled meanwhile. One that was given up is none: TikTok
+    refused its init, or never got it.
+    """
+    found = session.execute(
+        select(Publication, Post)
         .join(Post, Post.id == Publication.post_id)
         .where(
             Post.account_id == account_id,
-            Post.state.in_((PostState.COMMITTING, PostState.UNKNOWN)),
-            Publication.is_current,
+            Publication.created_at > begun_after,
+            Publication.source == MediaSource.PULL_FROM_URL,
             Publication.publish_id.is_(None),
+            Publication.state != PublicationState.SUPERSEDED,
         )
-    ).all()
+        .order_by(Publication.id)
+    )
+    return [(publication, post) for publication, post in found]
 
 
 def latecomers(
@@ -71,10 +84,10 @@ def latecomers(
 ) -> Sequence[tuple[Publication, Post]]:
     """Return publications that may still become more than the ledger knows, with their posts.
 
-    Those that were given up, and might publish after all; public posts without a link; drafts that
-    their creator may have posted. Longest unasked first.
+    Those that were given up by us, and might publish after all; public posts without a link; drafts
+    that their creator may have posted. Longest unasked first; none of a revoked account.
     """
-    given_up = Publication.state == PublicationState.SUPERSEDED
+    given_up = Publication.state.in_((PublicationState.SUPERSEDED, PublicationState.FAILED))
     unlinked = and_(
         Publication.is_current,
         or_(
@@ -88,7 +101,9 @@ def latecomers(
     found = session.execute(
         select(Publication, Post)
         .join(Post, Post.id == Publication.post_id)
+        .join(Account, Account.id == Post.account_id)
         .where(
+            Account.revoked.is_(False),
             Publication.created_at > begun_after,
             Publication.publish_id.is_not(None),
             or_(
@@ -97,7 +112,9 @@ def latecomers(
             func.coalesce(Publication.tiktok_status, "") != "FAILED",
             or_(given_up, unlinked),
         )
-        .order_by(func.coalesce(Publication.tiktok_status_at, Publication.created_at))
+        .order_by(
+            func.coalesce(Publication.tiktok_status_at, Publication.created_at), Publication.id
+        )
         .limit(limit)
     )
     return [(publication, post) for publication, post in found]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -41,10 +41,15 @@ def waiting_for(session: Session, publish_id: str) -> Sequence[WebhookEvent]:
     ).all()
 
 
-def unknown_publish_ids(session: Session, *, open_id: str, since: datetime) -> Sequence[str]:
+def unknown_publish_ids(
+    session: Session, *, open_id: str, kinds: Collection[str], since: datetime
+) -> Sequence[str]:
     """Return the ids of an account's publish tasks that TikTok spoke of and the ledger never saw.
 
     TikTok tells an app of its own tasks only, so these are inits whose answers were lost.
+
+    :param kinds: of events; a task of which only others came is left out
+    :param since: one of which TikTok spoke earlier is left out, whatever else it says of it
     """
     known = select(Publication.publish_id).where(Publication.publish_id == WebhookEvent.publish_id)
     return session.scalars(
@@ -53,11 +58,24 @@ def unknown_publish_ids(session: Session, *, open_id: str, since: datetime) -> S
             WebhookEvent.open_id == open_id,
             WebhookEvent.publish_id.is_not(None),
             WebhookEvent.applied_at.is_(None),
-            WebhookEvent.happened_at >= since,
             ~known.exists(),
         )
-        .distinct()
+        .group_by(WebhookEvent.publish_id)
+        .having(
+            func.min(WebhookEvent.happened_at) >= since,
+            func.sum(case((WebhookEvent.event.in_(kinds), 1), else_=0)) > 0,
+        )
+        .order_by(WebhookEvent.publish_id)
     ).all()  # type: ignore[return-value] # the condition says that none is None
+
+
+def about(session: Session, publish_ids: Collection[str]) -> Sequence[WebhookEvent]:
+    """Return all events about these publications, in the order in which they came."""
+    return session.scalars(
+        select(WebhookEvent)
+        .where(WebhookEvent.publish_id.in_(publish_ids))
+        .order_by(WebhookEvent.received_at, WebhookEvent.id)
+    ).all()
 
 
 def mark_applied(event: WebhookEvent, outcome: str, *, now: datetime) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+
 from reelflow.domain.post import PAST_LAST_BYTE, PersonCommand, check_command
-from reelflow.exceptions import IllegalTransitionError, TikTokRejectedError
+from reelflow.exceptions import IllegalTransitionError, ReelflowError, TikTokRejectedError
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Post
-from reelflow.services.account_client import AccountClients
+from reelflow.services.account_client import AccountClient, AccountClients
 from reelflow.services.commands import cancel
 from reelflow.services.settle import apply_status
 from reelflow.services.workspace import Workspace
+
+log = logging.getLogger(__name__)
 
 
 def is_past_last_byte(workspace: Workspace, post_id: int) -> bool:
@@ -29,35 +33,40 @@ def ask_to_cancel(
     TikTok documents it for pulls that still download, as best effort
     (content-posting-api-media-transfer-guide, read 2026-09-11). A post that it stops becomes
     FAILED(publish_cancelled), now or when it is settled; one that it fails otherwise meanwhile is
-    not tried again by itself.
+    not tried again by itself. One that turns out to be before its last byte is CANCELLED.
 
     :raises IllegalTransitionError: the post ended already, or its publish_id is not known
     :raises TikTokRejectedError: it is too late to stop it; code ``publish_not_cancellable``
+    :raises TransientError: TikTok could not be asked, or did not answer; ask again
     """
-    with workspace.ledger.read() as session:
-        post = posts.get(session, post_id)
-    if post.state not in PAST_LAST_BYTE:
-        return cancel(workspace, post_id, actor=actor)
     publish_id = _remember_request(workspace, post_id, actor=actor)
-    client = tiktok.of(post.account_id)
+    if publish_id is None:
+        return cancel(workspace, post_id, actor=actor)
+    with workspace.ledger.read() as session:
+        client = tiktok.of(posts.get(session, post_id).account_id)
     try:
         client.cancel(publish_id)
     except TikTokRejectedError as exc:
         _note(workspace, post_id, actor=actor, why=f"TikTok does not cancel it: {exc}")
-        apply_status(workspace, post_id, publish_id, client.fetch_status(publish_id), actor=actor)
+        _settle(workspace, client, post_id, publish_id, actor=actor)
         raise
     _note(workspace, post_id, actor=actor, why="TikTok took the request to cancel it")
-    apply_status(workspace, post_id, publish_id, client.fetch_status(publish_id), actor=actor)
+    _settle(workspace, client, post_id, publish_id, actor=actor)
     with workspace.ledger.read() as session:
         return posts.get(session, post_id)
 
 
-def _remember_request(workspace: Workspace, post_id: int, *, actor: str) -> str:
-    """Write the wish down before TikTok is asked, so that no machine posts it again meanwhile."""
+def _remember_request(workspace: Workspace, post_id: int, *, actor: str) -> str | None:
+    """Write the wish down before TikTok is asked, so that no machine posts it again meanwhile.
+
+    :return: what to cancel; None if TikTok need not be asked, because the post moved meanwhile
+    """
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
         check_command(PersonCommand.CANCEL, post.state)
+        if post.state not in PAST_LAST_BYTE:
+            return None
         publication = publications.current(session, post_id)
         if publication is None or publication.publish_id is None:
             raise IllegalTransitionError(
@@ -69,6 +78,17 @@ def _remember_request(workspace: Workspace, post_id: int, *, actor: str) -> str:
             session, post_id=post_id, at=now, actor=actor, why="TikTok is asked to cancel it"
         )
         return publication.publish_id
+
+
+def _settle(
+    workspace: Workspace, client: AccountClient, post_id: int, publish_id: str, *, actor: str
+) -> None:
+    """Take TikTok's word if it gives it now; else the next run asks for it."""
+    try:
+        status = client.fetch_status(publish_id)
+        apply_status(workspace, post_id, publish_id, status, actor=actor)
+    except ReelflowError as exc:
+        log.info("post %d is settled by the next run: %s", post_id, exc)
 
 
 def _note(workspace: Workspace, post_id: int, *, actor: str, why: str) -> None:

@@ -161,5 +161,5 @@ def _make_ready(session: Session, post: Post, *, now: datetime, actor: str, why:
             'file into the inbox again with "repost": true to post them once more'
         )
     posts.move(session, post.id, PostState.READY, now=now, actor=actor, why=why)
-    post.rescheduled_because = None
+    post.rescheduled_because = post.cancel_requested_at = None
     post.claimed_by = post.claimed_until = None

@@ -57,7 +57,7 @@ def take_failure(
         )
 
     begun = publications.count(session, post.id) - post.publications_forgiven
-    if meaning.verdict is Verdict.AUTH and post.state is not PostState.UNKNOWN:
+    if meaning.verdict is Verdict.AUTH and not _is_for_a_person(post):
         move(PostState.READY)
         move(PostState.HELD, code=ACCOUNT_REVOKED, fix=reconnect_fix(post.account.name))
     elif _is_tried_again(post, meaning, begun=begun, rules=rules):
@@ -70,10 +70,30 @@ def take_failure(
 
 def _is_tried_again(post: Post, meaning: Meaning, *, begun: int, rules: PublishingRules) -> bool:
     return (
-        post.state is not PostState.UNKNOWN
-        and post.cancel_requested_at is None
+        not _is_for_a_person(post)
         and meaning.verdict in _PASSES_BY_ITSELF
         and begun < rules.max_publications
+    )
+
+
+def _is_for_a_person(post: Post) -> bool:
+    """Whether no machine may post it again: nobody knew of it, or a person wants it stopped."""
+    return post.state is PostState.UNKNOWN or post.cancel_requested_at is not None
+
+
+def cancel_as_asked(session: Session, post: Post, *, now: datetime, actor: str) -> None:
+    """Make a post CANCELLED that a person asked to cancel, once TikTok cannot publish it.
+
+    :param post: UPLOADING, locked by the caller's transaction
+    """
+    posts.move(
+        session,
+        post.id,
+        PostState.CANCELLED,
+        now=now,
+        actor=actor,
+        why=f"cancelled by hand at {post.cancel_requested_at:%Y-%m-%d %H:%M} UTC",
+        code="cancelled",
     )
 
 

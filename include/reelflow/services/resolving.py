@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
-from reelflow.domain.post import PersonCommand, PostState, check_command
+from reelflow.domain.post import PersonCommand, PostMode, PostState, check_command
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import IllegalTransitionError
 from reelflow.ledger import posts, publications
@@ -21,7 +22,7 @@ _TIKTOK_POST_ID: Final = re.compile(r"[0-9]{8,20}", re.ASCII)
 def resolve_published(
     workspace: Workspace, post_id: int, *, actor: str, tiktok_post_id: str | None = None
 ) -> Post:
-    """Settle an UNKNOWN post that a person found on its account.
+    """Settle an UNKNOWN post that a person found on its account, or a draft in its inbox.
 
     :param tiktok_post_id: the digits in the post's address, when it has a public one
     :raises IllegalTransitionError: it is not UNKNOWN, or the id is no id or another post's
@@ -31,11 +32,10 @@ def resolve_published(
             f"{tiktok_post_id[:40]!r} is no id of a TikTok post: give the digits at the end of its "
             "address"
         )
-    target = PostState.PUBLISHED if tiktok_post_id else PostState.PUBLISHED_NO_LINK
     return _resolve(
         workspace,
         post_id,
-        target,
+        _found_as,
         actor=actor,
         why=f"{actor} found it on TikTok",
         tiktok_post_id=tiktok_post_id,
@@ -50,23 +50,29 @@ def resolve_not_published(workspace: Workspace, post_id: int, *, actor: str) -> 
     return _resolve(
         workspace,
         post_id,
-        PostState.FAILED,
+        lambda _post, _link: PostState.FAILED,
         actor=actor,
         why=f"{actor} did not find it on TikTok",
     )
 
 
+def _found_as(post: Post, tiktok_post_id: str | None) -> PostState:
+    if tiktok_post_id is not None:
+        return PostState.PUBLISHED
+    # A draft that was found may still wait for its creator.
+    return PostState.IN_INBOX if post.mode is PostMode.DRAFT else PostState.PUBLISHED_NO_LINK
+
+
 def _resolve(
     workspace: Workspace,
     post_id: int,
-    target: PostState,
+    target_of: Callable[[Post, str | None], PostState],
     *,
     actor: str,
     why: str,
     tiktok_post_id: str | None = None,
 ) -> Post:
     now = workspace.ledger.now()
-    failed = target is PostState.FAILED
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
         check_command(PersonCommand.RESOLVE, post.state)
@@ -75,9 +81,11 @@ def _resolve(
                 f"the TikTok post {tiktok_post_id} is another post of Reelflow already: look again"
             )
         publication = publications.current(session, post_id)
+        target = target_of(post, tiktok_post_id)
+        failed = target is PostState.FAILED
         if publication is not None:
             ended = PublicationState.FAILED if failed else PublicationState.DONE
-            publication.tiktok_post_id = tiktok_post_id
+            publication.tiktok_post_id = tiktok_post_id or publication.tiktok_post_id
             publications.move(session, publication, ended, now=now, actor=actor, why=why)
         posts.move(
             session,

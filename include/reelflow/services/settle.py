@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import DONE, PostState
-from reelflow.domain.publication import PublicationState, Settlement, settle_status
-from reelflow.exceptions import PostNotFoundError
+from reelflow.domain.publication import (
+    MediaSource,
+    PublicationState,
+    Settlement,
+    settle_status,
+)
+from reelflow.exceptions import PostNotFoundError, TransientError
 from reelflow.ledger import posts, publications
 from reelflow.ledger.models import Post, Publication
-from reelflow.services.failed_publication import take_failure
+from reelflow.services import breaker
+from reelflow.services.failed_publication import cancel_as_asked, take_failure
 from reelflow.services.superseded import take_as_published
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
+
+log = logging.getLogger(__name__)
 
 #: Slack on top of the URL's hour and the longest PUT, for clocks that differ.
 _CLOCK_SLACK = timedelta(minutes=5)
@@ -54,6 +63,7 @@ def apply_status(
         )
         if publication is None:
             raise PostNotFoundError(f"post {post_id} has no publication {publish_id}")
+        was_complete = publication.state is PublicationState.SENT
         publication.tiktok_status = status.status[:64]
         publication.tiktok_status_at = now
         publication.fail_reason = status.fail_reason and status.fail_reason[:128]
@@ -83,7 +93,23 @@ def apply_status(
                 actor=actor,
                 why=_said(publication),
             )
-        return post.state
+    if was_complete and publication.state is PublicationState.FAILED:
+        _tell_breaker(workspace, post, publication)
+    return post.state
+
+
+def _tell_breaker(workspace: Workspace, post: Post, publication: Publication) -> None:
+    """Count a fault of TikTok's own in what it had in full, once: it may have them everywhere.
+
+    An upload that lacks bytes ends with the same word when its URL's hour is over; that is no
+    fault of TikTok's.
+    """
+    if publication.fail_reason != breaker.FAILED_LATER:
+        return
+    try:
+        breaker.record_failure(workspace, post.account_id, breaker.FAILED_LATER)
+    except TransientError as exc:  # the post is settled, and other failures will be counted
+        log.warning("the breaker was not told of post %d: %s", post.id, exc)
 
 
 def _settle(
@@ -98,8 +124,8 @@ def _settle(
     now = workspace.ledger.now()
     target = settlement.post_state
     if target is None:
-        if post.state is PostState.COMMITTING and settlement.all_bytes_held:
-            why = "TikTok says that it has every byte"
+        why = _all_is_there(publication, settlement)
+        if post.state is PostState.COMMITTING and why is not None:
             _advance(session, publication, PublicationState.SENT, workspace, actor, why)
             posts.move(session, post.id, PostState.PROCESSING, now=now, actor=actor, why=why)
         return
@@ -114,6 +140,15 @@ def _settle(
     posts.move(
         session, post.id, target, now=now, actor=actor, why=why, publication_id=publication.id
     )
+
+
+def _all_is_there(publication: Publication, settlement: Settlement) -> str | None:
+    """Return why nothing more needs to be sent, or None while TikTok does not say so."""
+    if settlement.all_bytes_held:
+        return "TikTok says that it has every byte"
+    if publication.source is MediaSource.PULL_FROM_URL:
+        return "TikTok fetches and processes the post"
+    return None
 
 
 def _goes_back(post: Post, target: PostState) -> bool:
@@ -140,23 +175,6 @@ def _advance(
     if publication.state is not to:
         now = workspace.ledger.now()
         publications.move(session, publication, to, now=now, actor=actor, why=why)
-
-
-def link(workspace: Workspace, post_id: int, tiktok_post_id: str, *, actor: str) -> PostState:
-    """Make a post PUBLISHED whose video was found on its account.
-
-    :raises IllegalTransitionError: it is in a state from which it cannot be
-    """
-    now = workspace.ledger.now()
-    with workspace.ledger.write() as session:
-        post = posts.get(session, post_id, lock=True)
-        publication = publications.current(session, post_id)
-        why = f"it was found on the account as {tiktok_post_id}"
-        posts.move(session, post_id, PostState.PUBLISHED, now=now, actor=actor, why=why)
-        if publication is not None:
-            publication.tiktok_post_id = tiktok_post_id
-            _advance(session, publication, PublicationState.DONE, workspace, actor, why)
-        return post.state
 
 
 def proves_incomplete(
@@ -187,6 +205,8 @@ def reopen(
 
     The proof is about one publication and may be old: while TikTok was asked, another process may
     have begun a newer one, whose last byte may be on its way.
+
+    A post that a person asked to cancel meanwhile is CANCELLED: nothing is sent for it any more.
 
     :param publish_id: the publication that the proof is about
     :param fencing_token: the caller's lease; None when nobody's lease may be alive
@@ -219,4 +239,6 @@ def reopen(
         publications.move(
             session, publication, PublicationState.SUPERSEDED, now=now, actor=actor, why=why
         )
+        if post.cancel_requested_at is not None:
+            cancel_as_asked(session, post, now=now, actor=actor)
     return True

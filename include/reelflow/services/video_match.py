@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from reelflow.tiktok.display_models import Video
 #: TikTok shows this much of a caption in its lists (tiktok-api-v2-video-object).
 SHOWN_CHARS: Final = 150
 #: How much earlier than our own clock said TikTok's clock may date a post.
-_CLOCK_SLACK: Final = timedelta(minutes=5)
+CLOCK_SLACK: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -29,27 +30,36 @@ class Sought:
 
 
 def match_videos(
-    sought: Iterable[Sought], videos: Iterable[Video], *, taken: Collection[str]
+    sought: Iterable[Sought],
+    videos: Iterable[Video],
+    *,
+    taken: Collection[str],
+    others: Iterable[Sought] = (),
 ) -> dict[int, Video]:
     """Return the videos that are certain: the only one with a post's caption, of one post only.
 
     Two posts with the same caption, or two videos with it, are for a person to tell apart.
 
     :param taken: ids of videos that are other posts' already
+    :param others: posts that are not sought, and to which a video may belong all the same
     """
-    free = [video for video in videos if video.id not in taken]
-    wanted = list(sought)
-    fitting = {one.post_id: [video for video in free if _fits(one, video)] for one in wanted}
-    claims = [video.id for videos_of_one in fitting.values() for video in videos_of_one]
+    free = {video.id: video for video in videos if video.id not in taken}
+    wanted = {one.post_id: one for one in sought}
+    all_posts = {one.post_id: one for one in others} | wanted
+    fitting = {
+        post_id: [video.id for video in free.values() if _fits(one, video)]
+        for post_id, one in all_posts.items()
+    }
+    claims = Counter(video_id for found in fitting.values() for video_id in found)
     return {
-        post_id: found[0]
-        for post_id, found in fitting.items()
-        if len(found) == 1 and claims.count(found[0].id) == 1
+        post_id: free[fitting[post_id][0]]
+        for post_id in wanted
+        if len(fitting[post_id]) == 1 and claims[fitting[post_id][0]] == 1
     }
 
 
 def _fits(sought: Sought, video: Video) -> bool:
-    if video.create_time < sought.since - _CLOCK_SLACK:
+    if video.create_time < sought.since - CLOCK_SLACK:
         return False
     shown = [_plain(text) for text in (video.title, video.video_description) if text.strip()]
     return any(_is_shown_as(text, one) for text in sought.texts for one in shown)

@@ -359,7 +359,7 @@ def test_one_posts_trouble_does_not_stop_the_others(
     tiktok: TikTok,
 ) -> None:
     account = make_account("fine")
-    limited = make_post(account, state=S.PROCESSING)
+    limited = make_post(make_account("limited"), state=S.PROCESSING)
     nameless = make_post(account, state=S.COMMITTING)
     locked_out = make_post(make_account("locked"), state=S.PROCESSING)
     fine = make_post(account, state=S.PROCESSING)

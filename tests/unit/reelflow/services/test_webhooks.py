@@ -280,8 +280,10 @@ def test_an_event_tells_of_the_init_whose_answer_was_lost_and_settles_its_post(
 ) -> None:
     post = make_post(account, state=S.UNKNOWN)
     make_publication(workspace, post, publish_id=None, source=MediaSource.PULL_FROM_URL)
-    tiktok.send(PUBLIC, publish_id="p1", post_id=POST_ID, at=workspace.ledger.now() + SECOND)
-    assert adopt_publish_id(workspace, post.id, actor=ACTOR) == "p1"
+    publish_id = "v_pub_url~v2-1.1"
+    tiktok.send(COMPLETE, publish_id=publish_id)
+    tiktok.send(PUBLIC, publish_id=publish_id, post_id=POST_ID)
+    assert adopt_publish_id(workspace, post.id, actor=ACTOR) == publish_id
     assert read_post(workspace, post.id).state is S.PUBLISHED
     assert current(workspace, post).tiktok_post_id == POST_ID
 
