@@ -19,6 +19,10 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 ADDRESS = "127.0.0.1"
 USER = "admin"
 
+#: The domain that the simulated app has verified; the simulator finds it at `reelflow serve`.
+PUBLIC_HOST = "media.reelflow.example"
+API_PATH = "/reelflow/api/v1"
+
 #: More task processes than this lock SQLite (docs/decisions, "SQLite to start").
 SQLITE_PARALLELISM = 6
 
@@ -121,7 +125,20 @@ def ledger_environment(folders: StackFolders) -> dict[str, str]:
         "REELFLOW_HOME": str(folders.reelflow_home),
         "REELFLOW_DATABASE_URL": f"sqlite:///{folders.reelflow_home}/reelflow.db",
         "REELFLOW_FERNET_KEY": Fernet.generate_key().decode(),
+        "REELFLOW_PUBLIC_URL": f"https://{PUBLIC_HOST}",
     }
+
+
+def simulator_arguments(*, web_port: int) -> list[str]:
+    """Return the options that let the simulator fetch media, and tell what happens to posts.
+
+    :param web_port: where ``reelflow serve`` listens
+    """
+    web = f"http://{ADDRESS}:{web_port}"
+    return [
+        *("--verified-domain", PUBLIC_HOST, "--connect-to", f"{PUBLIC_HOST}={web}"),
+        *("--webhook-url", f"{web}{API_PATH}/webhooks/tiktok"),
+    ]
 
 
 def platform_environment(simulator: Simulator) -> dict[str, str]:
@@ -129,8 +146,8 @@ def platform_environment(simulator: Simulator) -> dict[str, str]:
     connection = {
         "conn_type": "tiktok",
         "host": simulator.api_url,
-        "login": "demo-client-key",
-        "password": secrets.token_urlsafe(32),
+        "login": simulator.client_key,
+        "password": simulator.client_secret,
     }
     return {
         "REELFLOW_SIMULATOR_UPLOAD_HOSTS": urlsplit(simulator.upload_url).netloc,

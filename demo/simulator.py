@@ -28,12 +28,15 @@ class Simulator:
     :param api_url: what a TikTok client takes for TikTok's API
     :param upload_url: where upload URLs point to
     :param control_url: what only tests and the demo ask
+    :param client_key: of the app that the accounts authorized
     """
 
     api_url: str
     upload_url: str
     control_url: str
     accounts: tuple[Account, ...]
+    client_key: str
+    client_secret: str = field(repr=False)
 
     def posts(self) -> list[dict[str, Any]]:
         """Return what was published, each as its ids, its size in ``bytes`` and its ``sha256``.
@@ -69,4 +72,6 @@ def _parse_ready_line(line: str) -> Simulator:
             Account(one["open_id"], one["username"], one["access_token"])
             for one in ready["accounts"]
         ),
+        client_key=ready["client_key"],
+        client_secret=ready["client_secret"],
     )

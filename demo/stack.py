@@ -1,4 +1,4 @@
-"""The whole of it on one machine: the simulator and Airflow's four components, each a process."""
+"""The whole of it on one machine: simulator, web application, Airflow; each part a process."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from demo.processes import (
 from demo.record import StackRecord
 from demo.simulator import Simulator, read_ready_line
 from demo.waiting import wait_until
+from demo.web import is_web_healthy
 
 DAG_ID = "publish_to_tiktok"
 PRIVACY = "PUBLIC_TO_EVERYONE"
@@ -40,7 +41,7 @@ HEALTH_NAMES = ("metadatabase", "scheduler", "dag_processor", "triggerer")
 
 
 class Stack:
-    """Starts, watches and stops the simulator and Airflow, everything under one folder.
+    """Starts, watches and stops simulator, web application and Airflow, all under one folder.
 
     As a context manager it stops on the way out, also after an error or Ctrl-C.
 
@@ -59,12 +60,15 @@ class Stack:
         simulator_arguments: Sequence[str] = (),
     ) -> None:
         self.folders = settings.StackFolders(folder.resolve())
-        self.api_port = settings.free_port()
+        self.api_port, self.web_port = settings.free_port(), settings.free_port()
         self.password = ""
         self.components: list[Component] = []
         self.simulator: Simulator | None = None
         self._extra = dict(extra_environment or {})
-        self._simulator_arguments = tuple(simulator_arguments)
+        self._simulator_arguments = (
+            *settings.simulator_arguments(web_port=self.web_port),
+            *simulator_arguments,
+        )
         self.environment = {
             **settings.inherited_environment(),
             **settings.airflow_environment(
@@ -97,6 +101,11 @@ class Stack:
         return f"http://{settings.ADDRESS}:{self.api_port}"
 
     @property
+    def web_url(self) -> str:
+        """The address of `reelflow serve`."""
+        return f"http://{settings.ADDRESS}:{self.web_port}{settings.API_PATH}"
+
+    @property
     def airflow(self) -> AirflowApi:
         """Airflow's REST API.
 
@@ -122,13 +131,15 @@ class Stack:
             lambda: self.run_reelflow("db", "upgrade"),
             self._find_simulator,
         )
+        web = ["serve", "--host", settings.ADDRESS, "--port", str(self.web_port)]
+        self._start_component("web", [script("reelflow"), *web])
         for name, arguments in AIRFLOW_COMPONENTS.items():
             self._start_component(name, [script("airflow"), *arguments, *self._port_of(name)])
         for name in accounts:
             self.add_account(name)
 
     def wait_healthy(self, deadline_s: float = 120.0, dag_ids: Sequence[str] = (DAG_ID,)) -> None:
-        """Wait until all four components report healthy and the DAGs are parsed and idle.
+        """Wait until every component reports healthy and the DAGs are parsed and idle.
 
         :raises StackError: if a component dies, a DAG file is broken, or the deadline passes
         """
@@ -270,7 +281,8 @@ class Stack:
 
     def _is_healthy(self) -> bool:
         health = self.airflow.health()
-        return all(health.get(name) == "healthy" for name in HEALTH_NAMES)
+        airflow_is = all(health.get(name) == "healthy" for name in HEALTH_NAMES)
+        return airflow_is and is_web_healthy(self.web_url)
 
     def _are_parsed(self, dag_ids: Sequence[str]) -> bool:
         errors = self.airflow.import_errors()

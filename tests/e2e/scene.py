@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import uuid
 from collections.abc import Iterable
@@ -17,7 +18,7 @@ import requests
 from demo.exceptions import StackError
 from demo.stack import DAG_ID, Stack
 from demo.waiting import wait_until
-from tests import media_files
+from tests import media_files, photo_files
 
 FINAL = frozenset(
     {"PUBLISHED", "PUBLISHED_NO_LINK", "IN_INBOX", "REJECTED", "FAILED", "CANCELLED", "UNKNOWN"}
@@ -68,6 +69,24 @@ class Scene:
         hidden.write_bytes(made.read_bytes())
         hidden.rename(inbox / name)
         return name
+
+    def drop_photos(
+        self, account: str, name: str, *, count: int, sidecar: dict[str, Any]
+    ) -> tuple[str, list[bytes]]:
+        """Put a folder of photos into an account's inbox; return its unique name and the images."""
+        name = f"{uuid.uuid4().hex[:6]}-{name}"
+        images = [
+            photo_files.image(size=(640, 480), shade=secrets.randbelow(256)) for _ in range(count)
+        ]
+        images = [data + uuid.uuid4().bytes for data in images]  # what follows a JPEG's end is free
+        inbox = self.stack.inbox / account
+        (inbox / f"{name}.json").write_text(json.dumps(sidecar))
+        hidden = inbox / f".{name}"
+        hidden.mkdir()
+        for number, data in enumerate(images, 1):
+            (hidden / f"{number}.jpg").write_bytes(data)
+        hidden.rename(inbox / name)
+        return name, images
 
     def original(self, name: str) -> bytes:
         return (self.folder / name).read_bytes()

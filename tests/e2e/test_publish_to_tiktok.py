@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,32 @@ def test_a_cleared_run_posts_and_announces_nothing_twice(first: First) -> None:
     assert scene.published() == before
     assert scene.published_events() == announced
     assert scene.simulator("GET", "/posts")["duplicates"] == 0
+
+
+def test_photos_and_pulled_videos_go_the_same_way(scene: Scene) -> None:
+    caption = "Three from the trail \N{SNOW CAPPED MOUNTAIN}"
+    shown = {"caption": caption, "title": "Trail", "cover_index": 1}
+    photos, images = scene.drop_photos("north.trail", "trail", count=3, sidecar=shown)
+    draft, _ = scene.drop_photos("paper.moon", "moon", count=1, sidecar={"mode": "draft"})
+    scene.stack.run_reelflow("accounts", "set", "city.loops", "--video-source", "pull")
+    pulled = scene.drop("city.loops", "pulled.mp4", sidecar={"caption": "Pulled"})
+    scene.wait_for([photos, draft, pulled])
+    scene.wait_for_runs_to_end()
+    scene.stack.run_reelflow("accounts", "set", "city.loops", "--video-source", "upload")
+
+    states = [scene.post(name)["state"] for name in (photos, draft, pulled)]
+    assert states == ["PUBLISHED", "IN_INBOX", "PUBLISHED"]
+    uploads = {one["publish_id"]: one for one in scene.simulator("GET", "/uploads")["uploads"]}
+    sent = uploads[scene.post(photos)["publish_id"]]
+    assert sent["images"] == [sha256(one).hexdigest() for one in images]
+    assert (sent["post_info"]["description"], sent["post_info"]["title"]) == (caption, "Trail")
+    assert sent["cover_index"] == 1
+    assert uploads[scene.post(pulled)["publish_id"]]["source"] == "PULL_FROM_URL"
+    assert scene.received(scene.post(pulled)["publish_id"]) == scene.original(pulled)
+    assert scene.simulator("GET", "/posts")["duplicates"] == 0
+    media = scene.stack.folders.reelflow_home / "media"
+    assert not [path for path in media.rglob("*") if path.is_file()]
+    assert scene.task_of(photos, UPLOAD_TASK)["state"] == "success"
 
 
 def test_uploads_cleared_or_killed_at_any_chunk_resume_the_same_publication(scene: Scene) -> None:

@@ -55,14 +55,18 @@ def test_secrets_are_new_for_each_stack(folders: StackFolders) -> None:
 
 def test_the_simulator_stands_in_tiktoks_place() -> None:
     account = Account("o1", "one", "act.secret")
-    simulator = Simulator("http://127.0.0.1:1", "http://127.0.0.1:2", "http://c", (account,))
+    simulator = Simulator(
+        *("http://127.0.0.1:1", "http://127.0.0.1:2", "http://c"), (account,), "key", "s3cret"
+    )
 
     settings = environment.platform_environment(simulator)
 
     assert settings["REELFLOW_SIMULATOR_UPLOAD_HOSTS"] == "127.0.0.1:2"
     connection = json.loads(settings["AIRFLOW_CONN_TIKTOK_APP"])
     assert (connection["conn_type"], connection["host"]) == ("tiktok", "http://127.0.0.1:1")
+    assert (connection["login"], connection["password"]) == ("key", "s3cret")
     assert "act.secret" not in repr(simulator)
+    assert "s3cret" not in repr(simulator)
 
 
 def test_only_their_owner_may_read_folders_and_passwords(folders: StackFolders) -> None:

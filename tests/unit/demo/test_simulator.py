@@ -10,6 +10,8 @@ READY = {
     "upload": "http://127.0.0.1:2",
     "control": "http://127.0.0.1:1/_sim",
     "accounts": [{"open_id": "o", "username": "u", "access_token": "t"}],
+    "client_key": "k",
+    "client_secret": "s",
 }
 
 
