@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from reelflow.domain.budget import Call
 from reelflow.exceptions import (
     BudgetSpentError,
-    PostHeldError,
     ReelflowError,
     TikTokRejectedError,
 )
@@ -16,9 +15,6 @@ from reelflow.ledger.models import Post
 from reelflow.services import breaker, budgets
 from reelflow.services.lost_init import INIT_ANSWER_LOST
 from reelflow.services.workspace import Workspace
-
-#: TikTok answered, and it is the post or its account that cannot go on: the platform works.
-_ANSWERED = (PostHeldError, TikTokRejectedError)
 
 
 @contextmanager
@@ -38,7 +34,8 @@ def admitted(workspace: Workspace, post: Post) -> Iterator[None]:
         yield
         has_answered = True
     except ReelflowError as exc:
-        has_answered = isinstance(exc, _ANSWERED) and exc.code != INIT_ANSWER_LOST
+        # Refused in TikTok's words: the platform works, whatever it says of the post.
+        has_answered = isinstance(exc, TikTokRejectedError)
         if breaker.is_platform_failure(exc) or exc.code == INIT_ANSWER_LOST:
             breaker.record_failure(workspace, post.account_id, exc.code)
             is_probe = False

@@ -12,6 +12,7 @@ from reelflow.exceptions import (
     TerminalError,
     TikTokAuthError,
     TransientError,
+    WebhookRefusedError,
 )
 
 ERRORS = [
@@ -24,6 +25,8 @@ ERRORS = [
 def make(error: type[ReelflowError]) -> ReelflowError:
     if issubclass(error, MediaRejectedError):
         return error("no", violations=[{"rule": "duration"}], post_id=7)
+    if issubclass(error, WebhookRefusedError):
+        return error("no", reason="forged", post_id=7)
     return error("no", post_id=7)
 
 

@@ -77,9 +77,7 @@ def test_a_probe_without_budget_leaves_the_probe_to_another_account(
 
 
 @pytest.mark.usefixtures("open_breaker")
-@pytest.mark.parametrize(
-    "answer", [None, PostHeldError("not offered"), TikTokRejectedError("refused")]
-)
+@pytest.mark.parametrize("answer", [None, TikTokRejectedError("refused")])
 def test_a_probe_that_tiktok_answers_closes_the_breaker_whatever_it_says_of_the_post(
     workspace: Workspace, account: Account, make_post: MakePost, answer: ReelflowError | None
 ) -> None:
@@ -107,11 +105,14 @@ def test_a_probe_that_the_platform_fails_makes_the_next_pause_longer(
 
 
 @pytest.mark.usefixtures("open_breaker")
-def test_a_probe_that_reached_nobody_is_given_up_and_says_nothing(
-    workspace: Workspace, account: Account, make_post: MakePost
+@pytest.mark.parametrize(
+    "failure", [TikTokUnreachableError("no route"), PostHeldError("not offered")]
+)
+def test_a_probe_that_made_no_init_is_given_up_and_says_nothing(
+    workspace: Workspace, account: Account, make_post: MakePost, failure: ReelflowError
 ) -> None:
-    with pytest.raises(TikTokUnreachableError):
-        begin(workspace, make_post(account), fails_with=TikTokUnreachableError("no route"))
+    with pytest.raises(type(failure)):
+        begin(workspace, make_post(account), fails_with=failure)
     state = state_of(workspace)
     assert state is not None
     assert (state.failed_probes, state.is_probing) == (0, False)
