@@ -22,7 +22,15 @@ from reelflow.ledger import accounts, audit
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.engine import open_engine, upgrade
 from reelflow.ledger.ledger import Ledger
-from reelflow.ledger.models import Account, AuditEntry, BatchEntry, Media, Post, Publication
+from reelflow.ledger.models import (
+    Account,
+    AuditEntry,
+    BatchEntry,
+    Media,
+    Post,
+    Publication,
+    WebhookEvent,
+)
 from reelflow.services.account_client import AccountClients
 from reelflow.services.tokens import AccessTokens
 from reelflow.services.workspace import PublishingRules, Workspace
@@ -230,10 +238,16 @@ def change_post(workspace: Workspace, post_id: int, **values: Any) -> Post:
     return read_post(workspace, post_id)
 
 
+def change_account(workspace: Workspace, account_id: int, **values: Any) -> None:
+    """Change columns of an account behind the back of the services."""
+    with workspace.ledger.write() as session:
+        session.execute(update(Account).where(Account.id == account_id).values(**values))
+
+
 def forget_posts(workspace: Workspace) -> None:
     """Empty the ledger of all but its accounts, between the examples of a property test."""
     with workspace.ledger.write() as session:
-        for table in (AuditEntry, BatchEntry, Publication, Post, Media):
+        for table in (AuditEntry, BatchEntry, Publication, Post, Media, WebhookEvent):
             session.execute(delete(table))
 
 

@@ -59,6 +59,10 @@ class AccountClients:
         """Return where a publish task of an account stands."""
         return self.of(account_id).fetch_status(publish_id)
 
+    def cancel(self, account_id: int, publish_id: str) -> None:
+        """Ask to stop a publish task of an account; only its status says whether that came true."""
+        self.of(account_id).cancel(publish_id)
+
     def list_videos(self, account_id: int, cursor: int | None) -> VideoPage:
         """Return one page of an account's public videos, newest first; None for the first."""
         return self.of(account_id).list_videos(cursor)

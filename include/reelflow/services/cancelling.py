@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import logging
+from typing import Protocol
 
 from reelflow.domain.post import PAST_LAST_BYTE, PersonCommand, check_command
 from reelflow.exceptions import IllegalTransitionError, ReelflowError, TikTokRejectedError
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Post
-from reelflow.services.account_client import AccountClient, AccountClients
 from reelflow.services.commands import cancel
+from reelflow.services.inquiry import StatusSource
 from reelflow.services.settle import apply_status
 from reelflow.services.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+
+class Canceller(StatusSource, Protocol):
+    """What is asked of TikTok, account by account."""
+
+    def cancel(self, account_id: int, publish_id: str) -> None:
+        """Ask to stop a publish task; only its status says whether that came true."""
 
 
 def is_past_last_byte(workspace: Workspace, post_id: int) -> bool:
@@ -25,9 +33,7 @@ def is_past_last_byte(workspace: Workspace, post_id: int) -> bool:
         return posts.get(session, post_id).state in PAST_LAST_BYTE
 
 
-def ask_to_cancel(
-    workspace: Workspace, tiktok: AccountClients, post_id: int, *, actor: str
-) -> Post:
+def ask_to_cancel(workspace: Workspace, tiktok: Canceller, post_id: int, *, actor: str) -> Post:
     """Ask TikTok to stop a post past its last byte, and write down what it says then.
 
     TikTok documents it for pulls that still download, as best effort
@@ -43,15 +49,15 @@ def ask_to_cancel(
     if publish_id is None:
         return cancel(workspace, post_id, actor=actor)
     with workspace.ledger.read() as session:
-        client = tiktok.of(posts.get(session, post_id).account_id)
+        account_id = posts.get(session, post_id).account_id
     try:
-        client.cancel(publish_id)
+        tiktok.cancel(account_id, publish_id)
     except TikTokRejectedError as exc:
         _note(workspace, post_id, actor=actor, why=f"TikTok does not cancel it: {exc}")
-        _settle(workspace, client, post_id, publish_id, actor=actor)
+        _settle(workspace, tiktok, account_id, post_id, publish_id, actor=actor)
         raise
     _note(workspace, post_id, actor=actor, why="TikTok took the request to cancel it")
-    _settle(workspace, client, post_id, publish_id, actor=actor)
+    _settle(workspace, tiktok, account_id, post_id, publish_id, actor=actor)
     with workspace.ledger.read() as session:
         return posts.get(session, post_id)
 
@@ -81,11 +87,17 @@ def _remember_request(workspace: Workspace, post_id: int, *, actor: str) -> str 
 
 
 def _settle(
-    workspace: Workspace, client: AccountClient, post_id: int, publish_id: str, *, actor: str
+    workspace: Workspace,
+    tiktok: StatusSource,
+    account_id: int,
+    post_id: int,
+    publish_id: str,
+    *,
+    actor: str,
 ) -> None:
     """Take TikTok's word if it gives it now; else the next run asks for it."""
     try:
-        status = client.fetch_status(publish_id)
+        status = tiktok.fetch_status(account_id, publish_id)
         apply_status(workspace, post_id, publish_id, status, actor=actor)
     except ReelflowError as exc:
         log.info("post %d is settled by the next run: %s", post_id, exc)

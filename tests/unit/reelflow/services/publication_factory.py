@@ -36,7 +36,7 @@ def make_publication(workspace: Workspace, post: Post, **columns: Any) -> Public
     ledger = workspace.ledger
     size_bytes = post.media.size_bytes
     values: dict[str, Any] = {
-        "state": _BESIDE[post.state],
+        "state": _BESIDE.get(post.state),
         "is_current": True,
         "publish_id": f"v_pub_file~v2-1.{next(_numbers)}",
         "upload_url_encrypted": ledger.cipher.encrypt(UPLOAD_URL),

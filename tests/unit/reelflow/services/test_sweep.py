@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
@@ -18,14 +17,14 @@ from reelflow.exceptions import (
     TikTokUnreachableError,
 )
 from reelflow.ledger import audit, publications
-from reelflow.ledger.models import Account, Post, Publication
+from reelflow.ledger.models import Account, Post
 from reelflow.services.cleanup import mark_announced
 from reelflow.services.settle import reopen
 from reelflow.services.sweep import SweepReport, expire_sessions
 from reelflow.services.workspace import Workspace
-from reelflow.tiktok.display_models import VideoPage
 from reelflow.tiktok.models import PublishStatus
 from tests.factories import ACTOR, Clock, change_post, read_post
+from tests.unit.reelflow.services.asked_tiktok import WORKING, AskedTikTok
 from tests.unit.reelflow.services.publication_factory import make_publication
 
 MakePost = Callable[..., Post]
@@ -34,44 +33,18 @@ LONGEST_PUT_S = 1090.0
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 LINKED = PublishStatus("PUBLISH_COMPLETE", post_ids=("7678907398077074696",))
 FAILED = PublishStatus("FAILED", fail_reason="frame_rate_check_failed")
-WORKING = PublishStatus("PROCESSING_UPLOAD")
 REFUSED = TikTokRejectedError("no such publish_id", code="invalid_publish_id")
 
 
-@dataclass
-class TikTok:
-    """Answers status calls as a test says, by publish_id; WORKING unless told otherwise."""
-
-    says: dict[str, PublishStatus | Exception] = field(default_factory=dict)
-    asked: list[tuple[int, str]] = field(default_factory=list)
-    on_call: Callable[[], object] = lambda: None
-
-    def list_videos(self, account_id: int, cursor: int | None) -> VideoPage:
-        return VideoPage((), None, False)
-
-    def fetch_status(self, account_id: int, publish_id: str) -> PublishStatus:
-        self.asked.append((account_id, publish_id))
-        self.on_call()
-        answer = self.says.get(publish_id, WORKING)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
 @pytest.fixture
-def tiktok() -> TikTok:
-    return TikTok()
+def tiktok() -> AskedTikTok:
+    return AskedTikTok()
 
 
-def sweep(workspace: Workspace, tiktok: TikTok, *, run_id: str | None = None) -> SweepReport:
+def sweep(workspace: Workspace, tiktok: AskedTikTok, *, run_id: str | None = None) -> SweepReport:
     return expire_sessions(
         workspace, tiktok, actor=ACTOR, longest_put_s=LONGEST_PUT_S, run_id=run_id
     )
-
-
-def said(tiktok: TikTok, publication: Publication, status: PublishStatus | Exception) -> None:
-    assert publication.publish_id is not None
-    tiktok.says[publication.publish_id] = status
 
 
 def source_exists(workspace: Workspace, post: Post) -> bool:
@@ -86,7 +59,7 @@ def test_an_upload_goes_back_to_ready_when_its_lease_is_over(
     account: Account,
     make_post: MakePost,
     clock: Clock,
-    tiktok: TikTok,
+    tiktok: AskedTikTok,
     lapses_in: timedelta | None,
     returned: bool,
 ) -> None:
@@ -105,7 +78,7 @@ def test_an_upload_goes_back_to_ready_when_its_lease_is_over(
 
 
 def test_an_upload_url_whose_hour_is_over_is_given_up_with_the_lapsed_lease(
-    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: AskedTikTok
 ) -> None:
     live = make_post(account, state=S.UPLOADING)
     dead = make_post(account, state=S.UPLOADING)
@@ -122,11 +95,15 @@ def test_an_upload_url_whose_hour_is_over_is_given_up_with_the_lapsed_lease(
 
 @pytest.mark.parametrize("state", [S.COMMITTING, S.PROCESSING])
 def test_a_sent_post_that_nobody_holds_is_settled_cleaned_and_announced(
-    workspace: Workspace, account: Account, make_post: MakePost, tiktok: TikTok, state: PostState
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    tiktok: AskedTikTok,
+    state: PostState,
 ) -> None:
     post = make_post(account, state=state)
     publication = make_publication(workspace, post)
-    said(tiktok, publication, LINKED)
+    tiktok.told(publication, LINKED)
     report = sweep(workspace, tiktok)
     assert report.settled == {post.id: S.PUBLISHED}
     assert report.cleaned == [post.id]
@@ -142,7 +119,7 @@ def test_a_sent_post_that_nobody_holds_is_settled_cleaned_and_announced(
 
 
 def test_what_is_not_known_to_be_announced_is_announced_again(
-    workspace: Workspace, account: Account, make_post: MakePost, tiktok: TikTok
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
 ) -> None:
     post = make_post(account, state=S.PUBLISHED)
     make_publication(workspace, post)
@@ -159,12 +136,12 @@ def test_a_sent_post_that_somebody_holds_is_left_alone(
     account: Account,
     make_post: MakePost,
     clock: Clock,
-    tiktok: TikTok,
+    tiktok: AskedTikTok,
     state: PostState,
     holder: str,
 ) -> None:
     post = make_post(account, state=state, **{holder: clock() + SECOND})
-    said(tiktok, make_publication(workspace, post), LINKED)
+    tiktok.told(make_publication(workspace, post), LINKED)
     assert sweep(workspace, tiktok) == SweepReport()
     assert tiktok.asked == []
     clock.advance(SECOND)
@@ -178,14 +155,14 @@ def test_what_the_sweeping_run_claimed_itself_is_free_and_what_another_claimed_i
     account: Account,
     make_post: MakePost,
     clock: Clock,
-    tiktok: TikTok,
+    tiktok: AskedTikTok,
     state: PostState,
     run_id: str | None,
     free: bool,
 ) -> None:
     claim = {"claimed_by": "run-1", "claimed_until": clock() + MINUTE}
     post = make_post(account, state=state, **claim)
-    said(tiktok, make_publication(workspace, post), LINKED)
+    tiktok.told(make_publication(workspace, post), LINKED)
     report = sweep(workspace, tiktok, run_id=run_id)
     assert bool(tiktok.asked) is (free and state is S.PROCESSING)
     assert report.cleaned == ([post.id] if free else [])
@@ -193,10 +170,10 @@ def test_what_the_sweeping_run_claimed_itself_is_free_and_what_another_claimed_i
 
 
 def test_a_failed_post_keeps_its_source_and_is_not_announced(
-    workspace: Workspace, account: Account, make_post: MakePost, tiktok: TikTok
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
 ) -> None:
     post = make_post(account, state=S.PROCESSING)
-    said(tiktok, make_publication(workspace, post), FAILED)
+    tiktok.told(make_publication(workspace, post), FAILED)
     report = sweep(workspace, tiktok)
     assert report.settled == {post.id: S.FAILED}
     assert (report.cleaned, report.to_announce) == ([], [])
@@ -204,10 +181,10 @@ def test_a_failed_post_keeps_its_source_and_is_not_announced(
 
 
 def test_a_post_without_any_status_is_unknown_after_72_hours_and_not_before(
-    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: AskedTikTok
 ) -> None:
     post = make_post(account, state=S.PROCESSING)
-    said(tiktok, make_publication(workspace, post), REFUSED)
+    tiktok.told(make_publication(workspace, post), REFUSED)
     clock.advance(72 * HOUR - SECOND)
     report = sweep(workspace, tiktok)
     assert list(report.still_unsettled) == [post.id]
@@ -221,13 +198,13 @@ def test_a_post_without_any_status_is_unknown_after_72_hours_and_not_before(
 
 
 def test_the_72_hours_count_from_the_last_status(
-    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: AskedTikTok
 ) -> None:
     post = make_post(account, state=S.PROCESSING)
     publication = make_publication(workspace, post)
     clock.advance(71 * HOUR)
     sweep(workspace, tiktok)  # TikTok says that it works on it
-    said(tiktok, publication, REFUSED)
+    tiktok.told(publication, REFUSED)
     clock.advance(72 * HOUR - SECOND)
     sweep(workspace, tiktok)
     assert read_post(workspace, post.id).state is S.PROCESSING
@@ -243,12 +220,12 @@ def test_a_post_waits_while_tiktok_works_on_it_or_cannot_be_asked(
     account: Account,
     make_post: MakePost,
     clock: Clock,
-    tiktok: TikTok,
+    tiktok: AskedTikTok,
     state: PostState,
     answer: PublishStatus | Exception,
 ) -> None:
     post = make_post(account, state=state)
-    said(tiktok, make_publication(workspace, post), answer)
+    tiktok.told(make_publication(workspace, post), answer)
     clock.advance(1000 * HOUR)
     report = sweep(workspace, tiktok)
     assert (report.settled, list(report.still_unsettled)) == ({}, [post.id])
@@ -256,14 +233,14 @@ def test_a_post_waits_while_tiktok_works_on_it_or_cannot_be_asked(
 
 
 def test_an_unknown_post_is_never_sent_again_by_a_sweep(
-    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: AskedTikTok
 ) -> None:
     post = make_post(account, state=S.UNKNOWN)
     publication = make_publication(workspace, post)
     incomplete = PublishStatus("PROCESSING_UPLOAD", uploaded_bytes=1)
     clock.advance(1000 * HOUR)
     for answer in (WORKING, incomplete, REFUSED, TikTokUnreachableError("no way to TikTok")):
-        said(tiktok, publication, answer)
+        tiktok.told(publication, answer)
         report = sweep(workspace, tiktok)
         assert (report.settled, list(report.still_unsettled)) == ({}, [post.id])
         assert read_post(workspace, post.id).state is S.UNKNOWN
@@ -274,12 +251,12 @@ def test_an_unknown_post_is_settled_by_tiktoks_final_word(
     workspace: Workspace,
     account: Account,
     make_post: MakePost,
-    tiktok: TikTok,
+    tiktok: AskedTikTok,
     status: PublishStatus,
     state: PostState,
 ) -> None:
     post = make_post(account, state=S.UNKNOWN)
-    said(tiktok, make_publication(workspace, post), status)
+    tiktok.told(make_publication(workspace, post), status)
     assert sweep(workspace, tiktok).settled == {post.id: state}
     assert read_post(workspace, post.id).state is state
 
@@ -300,14 +277,14 @@ def test_a_committing_post_is_sent_anew_only_when_its_last_byte_provably_never_c
     account: Account,
     make_post: MakePost,
     clock: Clock,
-    tiktok: TikTok,
+    tiktok: AskedTikTok,
     later: timedelta,
     uploaded_bytes: int | None,
     state: PostState,
 ) -> None:
     post = make_post(account, state=S.COMMITTING)
     publication = make_publication(workspace, post)
-    said(tiktok, publication, PublishStatus("PROCESSING_UPLOAD", uploaded_bytes=uploaded_bytes))
+    tiktok.told(publication, PublishStatus("PROCESSING_UPLOAD", uploaded_bytes=uploaded_bytes))
     clock.advance(later)
     sweep(workspace, tiktok)
     assert read_post(workspace, post.id).state is state
@@ -317,11 +294,11 @@ def test_a_committing_post_is_sent_anew_only_when_its_last_byte_provably_never_c
 
 
 def test_a_sweep_whose_call_hung_does_not_undo_the_last_byte_of_a_newer_publication(
-    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: AskedTikTok
 ) -> None:
     post = make_post(account, state=S.COMMITTING)
     old = make_publication(workspace, post)
-    said(tiktok, old, PublishStatus("PROCESSING_UPLOAD", uploaded_bytes=1))
+    tiktok.told(old, PublishStatus("PROCESSING_UPLOAD", uploaded_bytes=1))
     clock.advance(PROOF_AFTER + SECOND)
 
     def another_upload_begins_anew() -> None:
@@ -341,12 +318,12 @@ def test_a_sweep_whose_call_hung_does_not_undo_the_last_byte_of_a_newer_publicat
 
 
 def test_an_answer_that_was_long_on_its_way_proves_nothing(
-    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: AskedTikTok
 ) -> None:
     """What TikTok held when it was asked may not be what it holds when the answer is read."""
     post = make_post(account, state=S.COMMITTING)
     publication = make_publication(workspace, post)
-    said(tiktok, publication, PublishStatus("PROCESSING_UPLOAD", uploaded_bytes=1))
+    tiktok.told(publication, PublishStatus("PROCESSING_UPLOAD", uploaded_bytes=1))
     tiktok.on_call = lambda: clock.advance(PROOF_AFTER + HOUR)
     sweep(workspace, tiktok)
     assert read_post(workspace, post.id).state is S.COMMITTING
@@ -356,22 +333,21 @@ def test_one_posts_trouble_does_not_stop_the_others(
     workspace: Workspace,
     make_account: Callable[..., Account],
     make_post: MakePost,
-    tiktok: TikTok,
+    tiktok: AskedTikTok,
 ) -> None:
     account = make_account("fine")
     limited = make_post(make_account("limited"), state=S.PROCESSING)
     nameless = make_post(account, state=S.COMMITTING)
     locked_out = make_post(make_account("locked"), state=S.PROCESSING)
     fine = make_post(account, state=S.PROCESSING)
-    said(
-        tiktok,
+    tiktok.told(
         make_publication(workspace, limited),
         TikTokRateLimitedError("slow down", retry_after_s=60),
     )
     make_publication(workspace, nameless, publish_id=None)
     wrong_key = ConfigurationError("REELFLOW_FERNET_KEY is not the key it was stored with")
-    said(tiktok, make_publication(workspace, locked_out), wrong_key)
-    said(tiktok, make_publication(workspace, fine), LINKED)
+    tiktok.told(make_publication(workspace, locked_out), wrong_key)
+    tiktok.told(make_publication(workspace, fine), LINKED)
     report = sweep(workspace, tiktok)
     assert report.settled == {fine.id: S.PUBLISHED, nameless.id: S.UNKNOWN}
     assert report.cleaned == [fine.id]
@@ -384,7 +360,7 @@ def test_a_source_that_cannot_be_deleted_does_not_stop_the_others(
     workspace: Workspace,
     account: Account,
     make_post: MakePost,
-    tiktok: TikTok,
+    tiktok: AskedTikTok,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     stuck, fine = make_post(account, state=S.PUBLISHED), make_post(account, state=S.PUBLISHED)
@@ -400,7 +376,7 @@ def test_a_source_that_cannot_be_deleted_does_not_stop_the_others(
 
 
 def test_a_rejected_file_that_never_reached_the_quarantine_is_moved_there(
-    workspace: Workspace, account: Account, make_post: MakePost, tiktok: TikTok
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
 ) -> None:
     post = make_post(account, state=S.REJECTED)
     sweep(workspace, tiktok)
@@ -411,7 +387,7 @@ def test_a_rejected_file_that_never_reached_the_quarantine_is_moved_there(
 
 
 def test_work_of_dead_runs_is_deleted_and_fresh_work_is_kept(
-    workspace: Workspace, clock: Clock, tiktok: TikTok
+    workspace: Workspace, clock: Clock, tiktok: AskedTikTok
 ) -> None:
     old, fresh = workspace.folders.scratch_path(".jpg"), workspace.folders.scratch_path()
     old.write_bytes(b"left behind")
@@ -425,11 +401,11 @@ def test_work_of_dead_runs_is_deleted_and_fresh_work_is_kept(
 
 
 def test_a_second_sweep_finds_nothing_to_do(
-    workspace: Workspace, account: Account, make_post: MakePost, tiktok: TikTok
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
 ) -> None:
     make_publication(workspace, make_post(account, state=S.UPLOADING))
     done = make_post(account, state=S.PROCESSING)
-    said(tiktok, make_publication(workspace, done), LINKED)
+    tiktok.told(make_publication(workspace, done), LINKED)
     make_post(account, state=S.REJECTED)
     sweep(workspace, tiktok)
     mark_announced(workspace, [done.id])
@@ -441,10 +417,10 @@ def test_a_second_sweep_finds_nothing_to_do(
 
 
 def test_a_post_that_another_process_settled_meanwhile_is_not_made_unknown(
-    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: AskedTikTok
 ) -> None:
     post = make_post(account, state=S.PROCESSING)
-    said(tiktok, make_publication(workspace, post), REFUSED)
+    tiktok.told(make_publication(workspace, post), REFUSED)
     clock.advance(100 * HOUR)
     tiktok.on_call = lambda: change_post(workspace, post.id, state=S.PUBLISHED)
     sweep(workspace, tiktok)
@@ -452,7 +428,7 @@ def test_a_post_that_another_process_settled_meanwhile_is_not_made_unknown(
 
 
 def test_a_done_post_is_left_to_the_run_that_claims_it(
-    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: TikTok
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: AskedTikTok
 ) -> None:
     post = make_post(account, state=S.PUBLISHED, claimed_until=clock() + SECOND)
     make_publication(workspace, post)

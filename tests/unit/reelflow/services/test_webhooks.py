@@ -36,7 +36,6 @@ from tests.unit.reelflow.services.publication_factory import UPLOAD_URL, make_pu
 MakePost = Callable[..., Post]
 S = PostState
 POST_ID = "7678907398077074696"
-SECOND = timedelta(seconds=1)  # in which TikTok tells the time
 COMPLETE = "post.publish.complete"
 PUBLIC = "post.publish.publicly_available"
 FAILED = "post.publish.failed"
