@@ -8,12 +8,13 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from reelflow.domain.post import PAST_LAST_BYTE, TRANSITIONS, PostMode, PostState
 from reelflow.domain.publication import PublicationState
-from reelflow.exceptions import LeaseLostError, PostNotFoundError
+from reelflow.exceptions import LeaseLostError, LedgerLockedError, PostNotFoundError
 from reelflow.ledger import audit, publications
-from reelflow.ledger.models import Account, Post, Publication
+from reelflow.ledger.models import Account, PlatformFailure, Post, Publication
 from reelflow.services.settle import apply_status, proves_incomplete, reopen
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
@@ -321,3 +322,61 @@ def test_who_has_no_lease_does_not_reopen_what_an_upload_holds(
     lease_until = clock() + timedelta(seconds=left_s)
     post = make_post(account, state=S.COMMITTING, lease_owner="u", lease_until=lease_until)
     assert reopened(workspace, make_publication(workspace, post), token=None) is done
+
+
+INTERNAL = PublishStatus("FAILED", fail_reason="internal")
+
+
+def failures(workspace: Workspace) -> list[tuple[int, str]]:
+    with workspace.ledger.read() as session:
+        return [(row.account_id, row.code) for row in session.scalars(select(PlatformFailure))]
+
+
+@pytest.mark.parametrize("state", [S.PROCESSING, S.UNKNOWN])
+def test_a_fault_of_tiktoks_in_what_it_had_in_full_is_told_to_the_breaker_once(
+    workspace: Workspace, account: Account, make_post: MakePost, state: PostState
+) -> None:
+    publication = make_publication(
+        workspace, make_post(account, state=state), state=PublicationState.SENT
+    )
+    for _ in range(2):
+        say(workspace, publication, INTERNAL)
+    assert failures(workspace) == [(account.id, "internal")]
+
+
+@pytest.mark.parametrize(
+    ("state", "publication_state", "status"),
+    [
+        (S.PROCESSING, PublicationState.SENT, FAILED),
+        (S.COMMITTING, PublicationState.COMMITTING, INTERNAL),  # its URL's hour is over
+        (S.READY, PublicationState.SUPERSEDED, INTERNAL),
+        (S.IN_INBOX, PublicationState.DONE, INTERNAL),
+    ],
+)
+def test_what_is_no_fault_of_tiktoks_is_not_told_to_the_breaker(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    state: PostState,
+    publication_state: PublicationState,
+    status: PublishStatus,
+) -> None:
+    post = make_post(account, state=state)
+    say(workspace, make_publication(workspace, post, state=publication_state), status)
+    assert failures(workspace) == []
+
+
+def test_a_post_is_settled_also_when_the_breaker_cannot_be_told(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def locked(*_: object) -> None:
+        raise LedgerLockedError("the ledger is busy")
+
+    publication = make_publication(workspace, make_post(account, state=S.PROCESSING))
+    monkeypatch.setattr("reelflow.services.breaker.record_failure", locked)
+    assert say(workspace, publication, INTERNAL) is S.READY
+    assert "the breaker was not told" in caplog.text
