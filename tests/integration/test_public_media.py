@@ -185,6 +185,14 @@ def test_what_is_no_http_is_refused_and_the_next_client_is_served(
     assert "Traceback" not in lasting_web.log()
 
 
+def test_headers_without_end_are_cut_off(lasting_web: WebProcess, stranger: Connection) -> None:
+    stranger.say(b"GET /reelflow/api/v1/health HTTP/1.1\r\n")
+    endless = b"X: y\r\n" * 10_000_000
+    with pytest.raises(OSError, match=r"reset|pipe"):  # it closes, and reads no more
+        stranger.say(endless)
+    assert requests.get(f"{lasting_web.api}/health", timeout=DEADLINE_S).status_code == 200
+
+
 def test_what_is_being_sent_is_sent_to_its_end_before_the_server_stops(
     puller: Publisher, web: WebProcess, connection: Connection
 ) -> None:

@@ -56,6 +56,7 @@ def serve_app(
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
         app,
+        http="h11",  # the other parser holds headers without end
         ws="none",
         lifespan="off",
         log_config=None,

@@ -1,0 +1,60 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from reelflow.cli.serve import _platform
+from reelflow.cli.tiktok_app import VARIABLE
+from reelflow.settings import Settings
+from tests.unit.reelflow.cli.conftest import Run
+
+SECRET = "very-secret-1234"
+
+
+def connection(**fields: str) -> str:
+    return json.dumps({"conn_type": "tiktok", "host": "http://127.0.0.1:9", **fields})
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path)
+
+
+def test_the_app_of_the_environment_verifies_webhooks_and_connects_accounts(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(VARIABLE, connection(login="key", password=SECRET))
+    platform = _platform(settings)
+    assert platform is not None
+    assert (platform.client_key, platform.client_secret) == ("key", SECRET)
+    with platform.open_oauth(), platform.open_client():
+        pass
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("stored", ["", connection(login="key")])
+def test_without_a_secret_the_rest_is_served_and_what_is_refused_is_told(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    stored: str,
+) -> None:
+    monkeypatch.setenv(VARIABLE, stored)
+    assert (_platform(settings) is None) is (not stored)
+    assert "webhooks and OAuth callbacks are refused" in capsys.readouterr().err
+
+
+def test_a_connection_that_cannot_be_read_stops_it_with_one_sentence(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "{" + SECRET)
+    result = run("serve", "--port", "0")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"{VARIABLE} cannot be read" in result.stderr
+    assert SECRET not in result.output
+
+
+def test_a_ledger_that_is_not_there_stops_it_with_the_fix(bare_run: Run) -> None:
+    result = bare_run("serve", "--port", "0")
+    assert result.exit_code == 2
+    assert "reelflow db upgrade" in result.stderr
