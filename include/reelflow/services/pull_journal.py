@@ -7,6 +7,8 @@ whatever TikTok tells later.
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import Final, NoReturn
 
 from sqlalchemy.orm import Session
@@ -14,12 +16,19 @@ from sqlalchemy.orm import Session
 from reelflow.domain.chunks import ChunkPlan
 from reelflow.domain.post import PostState
 from reelflow.domain.publication import MediaSource, PublicationState
-from reelflow.exceptions import PostHeldError
-from reelflow.ledger import posts, publications
+from reelflow.exceptions import PostHeldError, TransientError
+from reelflow.ledger import audit, posts, publications
+from reelflow.ledger.models import Publication
 from reelflow.services.journal import UploadJournal
 from reelflow.services.lost_init import INIT_ANSWER_LOST, resolve_fix
 from reelflow.services.webhooks import apply_waiting
 from reelflow.tiktok.models import InitAnswer
+
+log = logging.getLogger(__name__)
+
+#: How often TikTok's answer, which comes only once, is written down: the ledger may be locked.
+STORE_ATTEMPTS: Final = 3
+_STORE_PAUSE_S: Final = 1.0
 
 _BEGUN: Final = "TikTok is asked to fetch the post"
 _TAKEN: Final = "TikTok fetches and processes the post"
@@ -27,6 +36,8 @@ _TAKEN: Final = "TikTok fetches and processes the post"
 
 class PullJournal(UploadJournal):
     """What one lease writes down about one post that TikTok fetches itself."""
+
+    _publication_id: int | None = None
 
     def begin_pull(self, size_bytes: int) -> None:
         """Write the intention of an init, and COMMITTING; call TikTok only after this.
@@ -49,31 +60,48 @@ class PullJournal(UploadJournal):
         publication.chunk_size_bytes = publication.total_chunks = 0  # TikTok fetches as it likes
         self._step(session, PublicationState.COMMITTING, _BEGUN)
         self._move(session, PostState.COMMITTING, why=_BEGUN)
+        self._publication_id = publication.id
 
     def pulled(self, answer: InitAnswer) -> None:
         """COMMITTING to PROCESSING: TikTok opened it, and needs nothing more from here.
 
         What TikTok answered is the truth whoever holds the lease by now, so no fence keeps it out.
         """
-        now = self._ledger.now()
+        for attempt in range(1, STORE_ATTEMPTS + 1):
+            try:
+                self._keep(answer.publish_id)
+                break
+            except TransientError as exc:
+                log.error(
+                    "post %d: TikTok opened it as %s, which cannot be written down: %s",
+                    self._post_id,
+                    answer.publish_id,
+                    exc,
+                )
+                if attempt == STORE_ATTEMPTS:
+                    raise
+                time.sleep(_STORE_PAUSE_S)
+        apply_waiting(self._workspace, answer.publish_id, actor=self._actor)
+
+    def _keep(self, publish_id: str) -> None:
+        """Give the id to the publication that was begun here; the post may have another by now."""
+        now, why = self._ledger.now(), f"TikTok opened it as {publish_id}"
         with self._ledger.write() as session:
             post = posts.get(session, self._post_id, lock=True)
-            publication = publications.current(session, self._post_id)
-            if publication is None or publication.publish_id is not None:
+            publication = session.get_one(Publication, self._publication_id)
+            if publication.publish_id is not None:
                 return
-            publication.publish_id = answer.publish_id
-            self._step(session, PublicationState.SENT, f"TikTok opened it as {answer.publish_id}")
-            if post.state is PostState.COMMITTING:
+            publication.publish_id = publish_id
+            if publication.state is PublicationState.COMMITTING:
+                sent = PublicationState.SENT
+                publications.move(session, publication, sent, now=now, actor=self._actor, why=why)
+            else:  # a person settled it meanwhile; with its id, TikTok is asked about it
+                audit.record(session, post_id=post.id, at=now, actor=self._actor, why=why)
+            if publication.is_current and post.state is PostState.COMMITTING:
                 posts.move(
-                    session,
-                    self._post_id,
-                    PostState.PROCESSING,
-                    now=now,
-                    actor=self._actor,
-                    why=_TAKEN,
+                    session, post.id, PostState.PROCESSING, now=now, actor=self._actor, why=_TAKEN
                 )
                 post.upload_failures = 0
-        apply_waiting(self._workspace, answer.publish_id, actor=self._actor)
 
     def refused_pull(self, why: str) -> None:
         """COMMITTING to UPLOADING: TikTok refused the init, or never got it; nothing is public."""

@@ -15,6 +15,8 @@ from reelflow.domain.publication import MediaSource, PublicationState
 from reelflow.exceptions import (
     BreakerOpenError,
     ConfigurationError,
+    LedgerLockedError,
+    StorageFullError,
     TikTokRateLimitedError,
     TikTokRejectedError,
     TikTokUnavailableError,
@@ -35,13 +37,17 @@ from reelflow.tiktok import models as tiktok
 from reelflow.tiktok.answers import UNEXPECTED_ANSWER
 from reelflow.tiktok.models import InitAnswer, PullFromUrl
 
-#: Errors of an init that TikTok did not carry out: it refused, or was never asked.
+#: Errors of an init that TikTok did not carry out: it refused, or was never asked. The ledger is
+#: used within an init only for its token, before it is sent or after it was refused, and to write
+#: such a refusal down.
 _NOT_CARRIED_OUT: Final = (
     TikTokUnreachableError,
     TikTokRateLimitedError,
     TikTokRejectedError,
     BreakerOpenError,
     ConfigurationError,
+    LedgerLockedError,
+    StorageFullError,
 )
 _UNDER_WAY: Final = frozenset(
     {

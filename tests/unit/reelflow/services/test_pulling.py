@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -15,6 +15,7 @@ from reelflow.domain.publication import MediaSource, PublicationState
 from reelflow.exceptions import (
     ConfigurationError,
     LeaseLostError,
+    LedgerLockedError,
     PostFailedError,
     PostHeldError,
     ReelflowError,
@@ -26,9 +27,12 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import publications
 from reelflow.ledger.models import Account, Post, Publication
+from reelflow.services import budgets, commands, pull_journal
 from reelflow.services.public_media import PUBLIC_MEDIA_PATH
 from reelflow.services.pull_journal import PullJournal
 from reelflow.services.pulling import Puller, is_pulled
+from reelflow.services.resolving import resolve_not_published
+from reelflow.services.tokens import AccessTokens
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.models import InitAnswer
@@ -308,6 +312,69 @@ def test_an_unknown_post_whose_answer_comes_late_keeps_its_id_for_whoever_settle
     (publication,) = history(public, post)
     assert publication.publish_id == "p_pub_url~v2.9"
     assert read_post(public, post.id).state is PostState.UNKNOWN
+
+
+def test_the_answer_of_an_init_that_a_person_gave_up_goes_to_no_other_publication(
+    public: Workspace, account: Account
+) -> None:
+    post = make_photo_post(public, account, state=PostState.UPLOADING)
+    suspended = journal_of(public, post)
+    suspended.begin_pull(100)
+    with pytest.raises(PostHeldError):
+        journal_of(public, post).lost_pull("nobody answered")
+    resolve_not_published(public, post.id, actor="person:ann")
+    commands.retry(public, post.id, actor="person:ann")
+    newer = journal_of(public, change_post(public, post.id, state=PostState.UPLOADING))
+    newer.begin_pull(100)
+    suspended.pulled(InitAnswer("p_pub_url~v2.1", None))
+    assert read_post(public, post.id).state is PostState.COMMITTING
+    newer.pulled(InitAnswer("p_pub_url~v2.2", None))
+    told = [(one.publish_id, one.state) for one in history(public, post)]
+    assert told == [("p_pub_url~v2.1", P.FAILED), ("p_pub_url~v2.2", P.SENT)]
+    assert read_post(public, post.id).state is PostState.PROCESSING
+
+
+def test_an_answer_is_written_again_when_the_ledger_was_locked(
+    public: Workspace, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = make_photo_post(public, account, state=PostState.UPLOADING)
+    journal = journal_of(public, post)
+    journal.begin_pull(100)
+    monkeypatch.setattr(pull_journal, "_STORE_PAUSE_S", 0)
+    monkeypatch.setattr(public.ledger, "write", lock_once(public.ledger.write))
+    journal.pulled(InitAnswer("p_pub_url~v2.9", None))
+    assert read_post(public, post.id).state is PostState.PROCESSING
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_a_ledger_that_is_locked_beside_an_init_that_was_not_carried_out_costs_nothing(
+    public: Workspace,
+    account: Account,
+    server: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    is_sent: bool,
+) -> None:
+    post = make_photo_post(public, account, state=PostState.UPLOADING, mode=PostMode.DRAFT)
+    server.answers = [refused(429, "rate_limit_exceeded")]
+    if is_sent:
+        monkeypatch.setattr(budgets, "record_refusal", locked)
+    else:
+        monkeypatch.setattr(AccessTokens, "get", locked)
+    with pytest.raises(LedgerLockedError):
+        pull(public, server.address, post)
+    assert len(server.received) == is_sent
+    (publication,) = history(public, post)
+    state = read_post(public, post.id).state
+    assert (state, publication.state) == (PostState.UPLOADING, P.SUPERSEDED)
+
+
+def locked(*_args: Any, **_fields: Any) -> NoReturn:
+    raise LedgerLockedError("locked")
+
+
+def lock_once(write: Callable[[], Any]) -> Callable[[], Any]:
+    answers = iter([locked])
+    return lambda: next(answers, write)()
 
 
 def in_child(work: Callable[[], None]) -> None:
