@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import webbrowser
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import typer
 
-from reelflow.cli.browser_page import Page
+from reelflow.browser_page import Page
 from reelflow.cli.person import person
 from reelflow.cli.screen import screen_safe
 from reelflow.cli.tiktok_app import require_tiktok_app
@@ -36,6 +37,12 @@ def connect(
     no_browser: bool = typer.Option(
         False, "--no-browser", help="Only print the address; open it yourself."
     ),
+    web: bool = typer.Option(
+        False,
+        "--web",
+        help="The way back is `reelflow serve` at REELFLOW_PUBLIC_URL: print the address to send "
+        "to the creator, who may be anywhere, and do not wait.",
+    ),
     scopes: str = typer.Option(
         "user.info.basic,user.info.profile,video.list,video.upload,video.publish",
         metavar="LIST",
@@ -57,29 +64,39 @@ def connect(
     http://127.0.0.1:*/callback/ (Login Kit, Desktop). Posts that were held because the account's
     access had ended go on. On a machine without a browser, give --no-browser and --port, forward
     that port to where the browser is (ssh -L), and open the printed address there.
+
+    With --web the app needs the redirect URI REELFLOW_PUBLIC_URL/reelflow/api/v1/oauth/callback
+    (Login Kit, Web), and `reelflow serve` must run there.
     """
     from reelflow.cli.loopback import loopback_receiver
-    from reelflow.services.connect import begin_connect, finish_connect
+    from reelflow.services.connect import STATE_LIFETIME, begin_connect, finish_connect
     from reelflow.settings import Settings
 
     settings = Settings.load()
     app = require_tiktok_app(os.environ)
     asked = _parse_scopes(scopes)
     workspace = settings.open_workspace()
+    begin = partial(
+        begin_connect,
+        workspace,
+        name=name,
+        scopes=asked,
+        inbox_privacy_level=inbox_privacy,
+        challenge_encoding=settings.pkce_encoding,
+    )
+    if web:
+        with app.open_oauth(settings) as oauth:
+            request = begin(oauth, redirect_uri=_web_callback(settings.public_url))
+        minutes = STATE_LIFETIME.total_seconds() / 60
+        typer.echo(f"Let the creator of {name} open this address within {minutes:.0f} minutes:\n")
+        typer.echo(f"{request.url}\n\n`reelflow accounts list` shows when it is connected.")
+        return
     with (
         app.open_oauth(settings) as oauth,
         app.open_client(settings) as client,
         loopback_receiver(port) as receiver,
     ):
-        request = begin_connect(
-            workspace,
-            oauth,
-            name=name,
-            redirect_uri=receiver.redirect_uri,
-            scopes=asked,
-            inbox_privacy_level=inbox_privacy,
-            challenge_encoding=settings.pkce_encoding,
-        )
+        request = begin(oauth, redirect_uri=receiver.redirect_uri)
         receiver.expect(request.state)
         _show_address(request.url, name, opens=not no_browser)
         connected = receiver.finish(
@@ -88,6 +105,17 @@ def connect(
             timeout_s=timeout_s,
         )
     _tell(connected, inbox=str(workspace.folders.inbox / name))
+
+
+def _web_callback(public_url: str) -> str:
+    from reelflow.services.connect import OAUTH_CALLBACK_PATH
+
+    if not public_url:
+        raise ConfigurationError(
+            "--web needs REELFLOW_PUBLIC_URL: set it to the https address under which `reelflow "
+            "serve` is reached from outside"
+        )
+    return f"{public_url}{OAUTH_CALLBACK_PATH}"
 
 
 def _parse_scopes(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from reelflow.cli.browser_page import Page, browser_page
+from reelflow.browser_page import Page, browser_page
 from reelflow.exceptions import ConfigurationError, ReelflowError
 
 HOST: Final = "127.0.0.1"

@@ -31,6 +31,8 @@ DEFAULT_SCOPES: Final = (
 )
 #: How long a consent page may stay open; TikTok's code itself lives for minutes.
 STATE_LIFETIME: Final = timedelta(minutes=15)
+#: Where `reelflow serve` takes TikTok's answer, below its public address.
+OAUTH_CALLBACK_PATH: Final = "/reelflow/api/v1/oauth/callback"
 
 
 @dataclass(frozen=True)

@@ -68,8 +68,8 @@ def report_waiting(workspace: Workspace) -> None:
     for name in workspace.folders.account_folders():
         if name in unknown:
             log.warning(
-                "inbox/%s belongs to no account, so its files wait: `reelflow accounts connect` adds "
-                "one",
+                "inbox/%s belongs to no account, so its files wait: `reelflow accounts connect` "
+                "adds one",
                 displayed(name),
             )
         elif workspace.folders.is_closed(name):

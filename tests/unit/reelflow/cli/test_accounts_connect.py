@@ -6,6 +6,7 @@ import json
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -13,6 +14,7 @@ import requests
 from reelflow.domain.post import PostState
 from reelflow.ledger import accounts
 from reelflow.ledger.models import Account, Post
+from reelflow.services.connect import OAUTH_CALLBACK_PATH
 from reelflow.services.revocation import mark_revoked
 from reelflow.services.workspace import Workspace
 from tests.consent import TIMEOUT_S, decide
@@ -192,3 +194,25 @@ def test_what_cannot_work_is_said_before_a_browser_opens(
     assert result.exit_code == 2
     assert said in result.stderr
     assert browser.opened == []
+
+
+@pytest.mark.usefixtures("app")
+def test_on_the_way_over_the_web_the_address_is_printed_and_nobody_waits(
+    run: Run, browser: Browser, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELFLOW_PUBLIC_URL", "https://media.acme.example")
+    result = run("accounts", "connect", "acme", "--web")
+    assert result.exit_code == 0, result.stderr
+    (url,) = (line for line in result.stdout.splitlines() if line.startswith("http"))
+    query = parse_qs(urlsplit(url).query)
+    assert query["redirect_uri"] == [f"https://media.acme.example{OAUTH_CALLBACK_PATH}"]
+    assert browser.opened == []
+    with workspace.ledger.read() as session:
+        assert accounts.list_all(session) == []
+
+
+@pytest.mark.usefixtures("app")
+def test_on_the_way_over_the_web_a_public_address_is_needed(run: Run) -> None:
+    result = run("accounts", "connect", "acme", "--web")
+    assert result.exit_code == 2
+    assert "set it to the https address" in result.stderr

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from reelflow.cli.browser_page import Page
+from reelflow.browser_page import Page
 from reelflow.cli.loopback import LoopbackReceiver, loopback_receiver
 from reelflow.exceptions import ConfigurationError
 

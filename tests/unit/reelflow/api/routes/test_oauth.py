@@ -6,17 +6,18 @@ from datetime import timedelta
 
 import pytest
 
+from reelflow.api.app import API_PATH
 from reelflow.domain.post import PostState
 from reelflow.ledger import accounts
 from reelflow.ledger.models import Account, Post
-from reelflow.services.connect import begin_connect
+from reelflow.services.connect import OAUTH_CALLBACK_PATH, begin_connect
 from reelflow.services.revocation import mark_revoked
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock, read_post
 from tests.token_server import TokenServer
 from tests.unit.reelflow.api.conftest import Web
 
-REDIRECT_URI = "https://reelflow.example/reelflow/api/v1/oauth/callback"
+REDIRECT_URI = f"https://reelflow.example{OAUTH_CALLBACK_PATH}"
 
 
 @pytest.fixture
@@ -31,7 +32,8 @@ def test_a_creator_who_consented_is_connected_once(
     web: Web, workspace: Workspace, tokens: TokenServer, state: str
 ) -> None:
     tokens.scripted.append((200, tokens.grant()))
-    answer = web.get("/oauth/callback", params={"code": "c0de", "state": state})
+    path = OAUTH_CALLBACK_PATH.removeprefix(API_PATH)
+    answer = web.get(path, params={"code": "c0de", "state": state})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "The account is connected to Reelflow as acme." in answer.text

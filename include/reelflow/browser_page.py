@@ -1,12 +1,10 @@
-"""The page that a browser shows at the end of connecting an account."""
+"""The page that a creator's browser shows at the end of connecting an account."""
 
 from __future__ import annotations
 
 import html
 from dataclasses import dataclass
 from typing import Final
-
-from reelflow.cli.screen import screen_safe
 
 
 @dataclass(frozen=True)
@@ -42,5 +40,9 @@ p {{ overflow-wrap: anywhere; }}
 
 def browser_page(page: Page) -> bytes:
     """Return the page as HTML that needs nothing from anywhere."""
-    text = html.escape(screen_safe(page.text))
-    return _TEMPLATE.format(title=html.escape(screen_safe(page.title)), text=text).encode()
+    return _TEMPLATE.format(title=_shown(page.title), text=_shown(page.text)).encode()
+
+
+def _shown(text: str) -> str:
+    """Return text as a page can show it: no markup, and nothing that turns its direction round."""
+    return html.escape("".join(char if char.isprintable() else "\ufffd" for char in text))

@@ -1,4 +1,4 @@
-from reelflow.cli.browser_page import Page, browser_page
+from reelflow.browser_page import Page, browser_page
 
 
 def test_strangers_words_are_shown_and_never_run() -> None:
