@@ -79,6 +79,7 @@ down: setup ## Stop what `make up` started
 
 bench: setup ffmpeg ## Measure upload, polling, imports and orchestration; one JSON object a line
 	PYTHONPATH=include $(BIN)/python bench/upload.py
+	$(BIN)/python -m bench.ledger
 	PYTHONPATH=include $(BIN)/python bench/polling.py
 	$(BIN)/python -m bench.imports
 	$(BIN)/python -m bench.orchestration
