@@ -23,6 +23,7 @@ from reelflow.services.missing_video import VideoPages, find_missing_videos
 from reelflow.services.settle import apply_status, proves_incomplete, reopen
 from reelflow.services.stalled import return_stalled_uploads
 from reelflow.services.workspace import Workspace
+from reelflow.tiktok.models import PublishStatus
 
 _SETTLED_BY_A_VIDEO: Final = frozenset({PostState.PUBLISHED_NO_LINK, PostState.UNKNOWN})
 
@@ -135,15 +136,24 @@ class _Settling:
             return_stalled_uploads(workspace, actor=actor)
             with workspace.ledger.read() as session:
                 state = posts.get(session, post.id).state
-        return state, f"TikTok says {status.status}"
+        said = f"TikTok says {status.status}"
+        if state in PAST_LAST_BYTE and _waits_in_vain(
+            publication, status, state, asked_at=asked_at
+        ):
+            said += " though no byte can come any more, and does not prove that it lacks one"
+            state = self._give_up_late(post.id, why=said, may=True, is_news=False)
+        return state, said
 
-    def _give_up_late(self, post_id: int, *, why: str, may: bool) -> PostState:
+    def _give_up_late(
+        self, post_id: int, *, why: str, may: bool, is_news: bool = True
+    ) -> PostState:
         """Make a post UNKNOWN about which nothing at all was learnt for too long.
 
         A status, also one that is not final, is news: while TikTok says that it works on a post,
         the post waits.
 
         :param may: False where TikTok was not asked, which says nothing about the post
+        :param is_news: False where what TikTok says now, and said before, tells nothing
         :return: the state that the post has now
         """
         now = self._workspace.ledger.now()
@@ -154,7 +164,7 @@ class _Settling:
                 not may
                 or post.state not in PAST_LAST_BYTE
                 or posts.is_leased(post, now=now)
-                or now - _last_news(session, post) < limit
+                or now - (_last_news(session, post) if is_news else post.state_since) < limit
             ):
                 return post.state
             posts.move(
@@ -163,11 +173,27 @@ class _Settling:
                 PostState.UNKNOWN,
                 now=now,
                 actor=self._actor,
-                why=f"TikTok said nothing for {limit.total_seconds() / 3600:g} hours: {why}",
+                why=f"nothing was learnt of it for {limit.total_seconds() / 3600:g} hours: {why}",
                 code="no_status",
                 fix=resolve_fix(post),
             )
         return PostState.UNKNOWN
+
+
+def _waits_in_vain(
+    publication: Publication, status: PublishStatus, state: PostState, *, asked_at: datetime
+) -> bool:
+    """Whether TikTok waits for the rest of an upload whose URL has expired.
+
+    Were that news, a post would wait for ever on which TikTok does not work, and which
+    :func:`proves_incomplete` does not free for want of a number of bytes.
+
+    :param state: of the post; once TikTok acknowledged every byte, silence about them is no sign
+    """
+    held, expires_at = status.uploaded_bytes, publication.url_expires_at
+    lacks_bytes = state is PostState.COMMITTING if held is None else held < publication.size_bytes
+    has_expired = expires_at is not None and asked_at > expires_at
+    return status.status == "PROCESSING_UPLOAD" and has_expired and lacks_bytes
 
 
 def _last_news(session: Session, post: Post) -> datetime:

@@ -213,8 +213,14 @@ def test_the_72_hours_count_from_the_last_status(
     assert read_post(workspace, post.id).state is S.UNKNOWN
 
 
-@pytest.mark.parametrize("answer", [WORKING, TikTokUnreachableError("no way to TikTok")])
-@pytest.mark.parametrize("state", [S.COMMITTING, S.PROCESSING])
+@pytest.mark.parametrize(
+    ("state", "answer"),
+    [
+        (S.PROCESSING, WORKING),
+        (S.PROCESSING, TikTokUnreachableError("no way to TikTok")),
+        (S.COMMITTING, TikTokUnreachableError("no way to TikTok")),
+    ],
+)
 def test_a_post_waits_while_tiktok_works_on_it_or_cannot_be_asked(
     workspace: Workspace,
     account: Account,
@@ -230,6 +236,19 @@ def test_a_post_waits_while_tiktok_works_on_it_or_cannot_be_asked(
     report = sweep(workspace, tiktok)
     assert (report.settled, list(report.still_unsettled)) == ({}, [post.id])
     assert read_post(workspace, post.id).state is state
+
+
+def test_a_post_whose_last_byte_tiktok_awaits_after_its_hour_is_unknown_after_72_hours(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: AskedTikTok
+) -> None:
+    """Nothing can come, nothing is worked on, and without ``uploaded_bytes`` nothing is proved."""
+    post = make_post(account, state=S.COMMITTING)
+    tiktok.told(make_publication(workspace, post), WORKING)
+    clock.advance(72 * HOUR - SECOND)
+    assert sweep(workspace, tiktok).settled == {}
+    clock.advance(SECOND)
+    assert sweep(workspace, tiktok).settled == {post.id: S.UNKNOWN}
+    assert f"reelflow posts resolve {post.id}" in str(read_post(workspace, post.id).fix)
 
 
 def test_an_unknown_post_is_never_sent_again_by_a_sweep(
