@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 
 from reelflow.domain.post import PostMode
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import (
+    ConfigurationError,
+    LedgerLockedError,
     TikTokRateLimitedError,
     TikTokRejectedError,
     TikTokUnreachableError,
@@ -19,6 +22,16 @@ from reelflow.services.post_info import video_post
 from reelflow.services.preflight import find_obstacle
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
+
+#: Errors of an init after which TikTok has nothing: it counts against no post. Also an answer that
+#: is not in TikTok's words, which a person must see to, and a ledger without a token for the call.
+_NOT_OPENED: Final = (
+    TikTokUnreachableError,
+    TikTokRateLimitedError,
+    TikTokRejectedError,
+    ConfigurationError,
+    LedgerLockedError,
+)
 
 
 class PublicationOpener:
@@ -90,7 +103,7 @@ class PublicationOpener:
                 answer = self._client.init_draft(plan)
             else:
                 answer = self._client.init_video(video_post(self._post), plan)
-        except (TikTokUnreachableError, TikTokRateLimitedError, TikTokRejectedError) as exc:
+        except _NOT_OPENED as exc:
             self._journal.supersede(f"TikTok did not open it: {exc}", forgiven=True)
             raise
         self._journal.opened(answer, lifetime=timedelta(seconds=self._limits.url_lifetime_s))

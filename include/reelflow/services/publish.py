@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, NoReturn
 
 from reelflow.domain.post import DONE, PostState
@@ -44,6 +45,9 @@ from reelflow.tiktok.verdicts import Verdict
 
 #: Content types that TikTok takes (content-posting-api-media-transfer-guide), by container.
 _CONTENT_TYPES: Final = {"mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm"}
+
+#: How much earlier a worker's clock may say that a run's posts are due.
+_CLOCK_SLACK: Final = timedelta(minutes=1)
 
 #: TikTok has every byte: there is nothing to send.
 _SENT: Final = DONE | {PostState.PROCESSING}
@@ -83,6 +87,7 @@ def upload_to_tiktok(
     post = begin(workspace, post_id, run_id=run_id)
     if post.state not in _SENT:
         _check_validated(post)
+        _check_wish(workspace, post)
         with UploadLease(workspace, post_id, owner=owner) as lease:
             client = tiktok.of(post.account_id)
             _Upload(workspace, client, post_id, lease, actor=owner, limits=limits).run()
@@ -107,6 +112,19 @@ def _check_validated(post: Post) -> None:
         raise PostNotTakeableError(
             f"post {post.id} ({post.media.file_name}) was not validated: run `validate` for it "
             "first; nothing was sent"
+        )
+
+
+def _check_wish(workspace: Workspace, post: Post) -> None:
+    """Leave a post alone that a person wished for later after a run had taken it.
+
+    :raises PostNotTakeableError: its time is still to come
+    """
+    now = workspace.ledger.now()
+    wished_at = post.publish_at or now
+    if post.state is PostState.READY and wished_at > now + _CLOCK_SLACK:
+        raise PostNotTakeableError(
+            f"post {post.id} is wished for {wished_at:%Y-%m-%d %H:%M} UTC: a run takes it then"
         )
 
 

@@ -20,7 +20,8 @@ from reelflow.exceptions import (
 from reelflow.tiktok.refusal_table import ERROR_CODES, FAIL_REASONS, OAUTH_ERRORS
 from reelflow.tiktok.verdicts import Meaning, Verdict
 
-_SECRET = re.compile(r"\b(?:act|rft|clt)\.\S+|\?\S+")  # tokens by their prefix, queries of URLs
+#: Tokens by their prefix, queries of URLs, and the signatures in URLs from which TikTok pulls.
+_SECRET = re.compile(r"\b(?:act|rft|clt)\.\S+|\?\S+|\b[0-9A-Fa-f]{64}\b")
 
 _UNKNOWN_CODE = Meaning(
     Verdict.NEVER, "The code is not documented: ask TikTok's support with the log_id."

@@ -10,6 +10,7 @@ import pytest
 from reelflow.domain.post import PostMode, PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import (
+    ConfigurationError,
     PostFailedError,
     PostHeldError,
     TikTokRejectedError,
@@ -188,6 +189,19 @@ def test_an_upload_url_elsewhere_gives_the_publication_up(
     with pytest.raises(TikTokRejectedError):
         open_publication(workspace, server, post)
     assert history(workspace, post) == [P.SUPERSEDED]
+    assert read_post(workspace, post.id).publications_forgiven == 1
+
+
+def test_an_init_that_something_before_tiktok_answers_counts_against_no_post(
+    workspace: Workspace, account: Account, make_post: MakePost, server: ScriptedServer
+) -> None:
+    post = make_post(account, state=PostState.UPLOADING)
+    server.answers = [CREATOR, http(403, b"<html>blocked</html>")]
+    with pytest.raises(ConfigurationError):
+        open_publication(workspace, server, post)
+    with workspace.ledger.read() as session:
+        (publication,) = publications.of_post(session, post.id)
+    assert publication.state is P.SUPERSEDED
     assert read_post(workspace, post.id).publications_forgiven == 1
 
 

@@ -87,6 +87,18 @@ def test_a_post_that_was_not_validated_is_not_sent(
     assert read_post(workspace, post.id).state is PostState.READY
 
 
+def test_a_post_that_was_released_for_later_is_not_sent_by_a_run_that_had_taken_it(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    post = make_post(account, publish_at=clock() + timedelta(days=1))
+    with pytest.raises(PostNotTakeableError, match=r"is wished for .* a run takes it then"):
+        upload(workspace, post.id)
+    assert read_post(workspace, post.id).state is PostState.READY
+    clock.advance(timedelta(days=1, seconds=-30))  # the scheduler's clock says that it is due
+    with pytest.raises(TikTokUnreachableError):
+        upload(workspace, post.id)
+
+
 def test_a_post_that_another_run_uploads_is_left_alone(
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
 ) -> None:

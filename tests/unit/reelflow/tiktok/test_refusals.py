@@ -95,6 +95,15 @@ def test_the_message_of_tiktok_is_shown_without_tokens_and_controls() -> None:
     assert len(printable("x" * 1000, 300)) == 300
 
 
+def test_the_signature_of_a_url_that_tiktok_could_not_pull_is_not_shown() -> None:
+    signature = "5a" * 32
+    shown = printable(
+        f"https://x.example/media/{'0' * 32}/1/{signature}/media.jpg is not yours", 300
+    )
+    assert signature not in shown
+    assert shown.startswith("https://x.example/media/")
+
+
 @pytest.mark.parametrize("reason", sorted(FAIL_REASONS))
 def test_every_documented_fail_reason_is_explained(reason: str) -> None:
     assert explain_failure(reason) is FAIL_REASONS[reason]
