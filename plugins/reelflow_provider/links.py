@@ -34,7 +34,5 @@ def _address(post_id: int) -> str:
     from reelflow.services.report import show_post
     from reelflow.settings import Settings
 
-    post = show_post(Settings.load().open_workspace(), post_id)
-    if not post["post_id"]:
-        return ""
-    return f"https://www.tiktok.com/@{post['account']}/video/{post['post_id']}"
+    link: str | None = show_post(Settings.load().open_workspace(), post_id)["link"]
+    return link or ""

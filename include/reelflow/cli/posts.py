@@ -66,7 +66,7 @@ def show(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
     """Show one post: its fields, its publications at TikTok, and every step it made."""
-    from reelflow.cli.posts_view import print_post
+    from reelflow.cli.post_story import print_post
     from reelflow.services import report
 
     post = report.show_post(open_workspace(), post_id)

@@ -33,10 +33,11 @@ def list_files(
         with workspace.ledger.read() as session:
             accounts.by_name(session, account)
     rows = report.list_posts(workspace, states=[PostState.REJECTED], account=account, limit=limit)
+    rows = [{**row, "path": str(workspace.folders.path(row["source_path"]))} for row in rows]
     if as_json:
         print_json(rows)
     else:
-        print_quarantine(rows)
+        print_quarantine(rows, limit=limit)
 
 
 @app.command()

@@ -25,14 +25,15 @@ def reconcile(
     from reelflow.cli.posts_view import print_reconciliation
     from reelflow.services import report
     from reelflow.services.reconcile import reconcile as ask_tiktok
-    from reelflow.services.stalled import return_stalled_uploads
+    from reelflow.services.stalled import return_stalled_uploads, supersede_expired
     from reelflow.settings import Settings
 
     settings = Settings.load()
     workspace = settings.open_workspace()
     app = require_tiktok_app(os.environ)
     with app.account_clients(workspace, settings, actor=person()) as tiktok:
-        return_stalled_uploads(workspace, actor=person())
+        returned = return_stalled_uploads(workspace, actor=person())
+        supersede_expired(workspace, actor=person())
         learnt = ask_tiktok(
             workspace,
             tiktok,
@@ -40,9 +41,12 @@ def reconcile(
             longest_put_s=settings.tiktok_limits.longest_put_s,
         )
     unknown = report.list_posts(workspace, states=[PostState.UNKNOWN], limit=1000)
+    concerned = {*returned, *learnt.settled, *learnt.unsettled}
     found = {
+        "returned_to_ready": returned,
         "settled": {str(post_id): str(state) for post_id, state in learnt.settled.items()},
         "unsettled": {str(post_id): why for post_id, why in learnt.unsettled.items()},
+        "posts": report.list_posts(workspace, post_ids=concerned, limit=len(concerned) or 1),
         "for_a_person": unknown,
     }
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -26,6 +26,9 @@ from sqlalchemy.types import TypeDecorator
 
 from reelflow.domain.post import UNKEYED, PostKind, PostMode, PostState
 from reelflow.domain.publication import MediaSource, PublicationState
+
+#: Longest reason code that is kept.
+CODE_MAX_CHARS: Final = 64
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -186,7 +189,7 @@ class Post(Base):
     media_id: Mapped[str] = mapped_column(ForeignKey("media.id"), index=True)
     state: Mapped[PostState]
     reason: Mapped[str] = mapped_column(Text)
-    reason_code: Mapped[str | None] = mapped_column(String(64))
+    reason_code: Mapped[str | None] = mapped_column(String(CODE_MAX_CHARS))
     fix: Mapped[str | None] = mapped_column(Text)
     state_since: Mapped[datetime]
     sha256: Mapped[str | None] = mapped_column(String(64))
@@ -362,6 +365,7 @@ class WebhookEvent(Base):
 
     __tablename__ = "webhook_events"
     __table_args__ = (
+        Index("ix_webhook_events_publish_id", "publish_id"),
         Index("ix_webhook_events_unapplied", "publish_id",
               sqlite_where=text("applied_at IS NULL"),
               postgresql_where=text("applied_at IS NULL")),

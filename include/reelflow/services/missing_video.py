@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import ReelflowError
-from reelflow.ledger import posts, publications
+from reelflow.ledger import accounts, posts, publications
 from reelflow.ledger.models import Account, Post
 from reelflow.services.video_match import CLOCK_SLACK, Sought, match_videos
 from reelflow.services.workspace import Workspace
@@ -52,7 +52,7 @@ def find_missing_videos(
     with workspace.ledger.read() as session:
         missing = posts.sought_videos(session, post_ids, settled_after=settled_after)
         sought = [(post.account, _as_sought(session, post)) for post in missing]
-    may_list = [pair for pair in sought if _SCOPE in (pair[0].scopes or "").split(",")]
+    may_list = [pair for pair in sought if _SCOPE in (accounts.granted_scopes(pair[0]) or ())]
     for _, pairs in groupby(may_list, key=lambda pair: pair[0].id):
         of_account = list(pairs)
         account, wanted = of_account[0][0], [one for _, one in of_account]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from reelflow.domain.post import DONE, PostState
+from reelflow.domain.post import DONE, PostState, PrivacyLevel
 from reelflow.domain.publication import (
     MediaSource,
     PublicationState,
@@ -91,7 +91,7 @@ def apply_status(
                 settlement.post_state,
                 now=now,
                 actor=actor,
-                why=_said(publication),
+                why=_said(post, publication),
             )
     if was_complete and publication.state is PublicationState.FAILED:
         _tell_breaker(workspace, post, publication)
@@ -135,7 +135,7 @@ def _settle(
         rules = workspace.rules
         take_failure(session, post, publication, rules=rules, now=now, actor=actor)
         return
-    why = _said(publication)
+    why = _said(post, publication)
     _advance(session, publication, PublicationState.DONE, workspace, actor, why)
     posts.move(
         session, post.id, target, now=now, actor=actor, why=why, publication_id=publication.id
@@ -156,12 +156,14 @@ def _goes_back(post: Post, target: PostState) -> bool:
     return post.state in DONE and target is not PostState.PUBLISHED
 
 
-def _said(publication: Publication) -> str:
+def _said(post: Post, publication: Publication) -> str:
     if publication.tiktok_status == "SEND_TO_USER_INBOX":
         return "TikTok delivered the draft to the creator's inbox"
     if publication.tiktok_post_id:
         return f"TikTok published it as {publication.tiktok_post_id}"
-    return "TikTok published it and gave no link (private posts have none)"
+    if post.privacy_level == PrivacyLevel.PUBLIC_TO_EVERYONE:
+        return "TikTok published it and gave no link yet"
+    return "TikTok published it; only public posts get a link"
 
 
 def _advance(

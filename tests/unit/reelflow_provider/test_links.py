@@ -22,14 +22,15 @@ def link_of(post_id: object) -> str:
     return TikTokPostLink().get_link(operator, ti_key=None)  # type: ignore[arg-type]
 
 
-def test_a_public_post_is_linked_by_its_account_and_id(
+def test_a_public_post_is_linked_by_its_creators_handle_and_its_id(
     worker: Workspace, sent_post: Callable[..., Post]
 ) -> None:
     post = sent_post()
+    factories.change_account(worker, post.account_id, username="aurora.kitchen")
     status = PublishStatus("PUBLISH_COMPLETE", post_ids=("7300000000000000001",))
     publish_id = publish_id_of(worker, post)
     assert apply_status(worker, post.id, publish_id, status, actor="tests") is PostState.PUBLISHED
-    assert link_of(post.id) == "https://www.tiktok.com/@aurora/video/7300000000000000001"
+    assert link_of(post.id) == "https://www.tiktok.com/@aurora.kitchen/video/7300000000000000001"
 
 
 def test_a_post_without_a_link_has_none(worker: Workspace, account: Account) -> None:

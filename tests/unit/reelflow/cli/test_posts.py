@@ -10,6 +10,7 @@ from reelflow.ledger import audit
 from reelflow.ledger.models import Account, AuditEntry, Post
 from reelflow.services import report
 from reelflow.services.workspace import Workspace
+from tests.factories import change_account
 from tests.unit.reelflow.cli.conftest import Run
 
 
@@ -163,12 +164,87 @@ def test_retry_makes_a_failed_post_due_again(
 def test_a_command_that_is_not_for_the_state_says_what_is(
     run: Run, account: Account, make_post: Callable[..., Post]
 ) -> None:
-    post = make_post(account, state=PostState.PROCESSING)
+    post = make_post(account, state=PostState.UNKNOWN)
     result = run("posts", "cancel", post.id)
     assert result.exit_code == 2
     assert result.stderr == (
-        "cannot cancel a post that is PROCESSING: TikTok has it; the next run settles it\n"
+        "cannot cancel a post that is UNKNOWN: look at the account on TikTok, then use `reelflow "
+        "posts resolve`\n"
     )
+
+
+def test_a_post_that_tiktok_has_is_not_cancelled_without_asking_it(
+    run: Run,
+    account: Account,
+    make_post: Callable[..., Post],
+    read_post: Callable[[int], Post],
+) -> None:
+    post = make_post(account, state=PostState.PROCESSING)
+    result = run("posts", "cancel", post.id)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("AIRFLOW_CONN_TIKTOK_APP is not set")
+    assert read_post(post.id).state is PostState.PROCESSING
+
+
+def test_release_for_a_revoked_account_says_what_to_do_first(
+    run: Run,
+    workspace: Workspace,
+    account: Account,
+    make_post: Callable[..., Post],
+    read_post: Callable[[int], Post],
+) -> None:
+    post = make_post(account, state=PostState.HELD, reason_code="account_revoked")
+    change_account(workspace, account.id, revoked=True, revoked_because="its creator ended it")
+    result = run("posts", "release", post.id)
+    assert result.exit_code == 2
+    assert "its creator ended it" in result.stderr
+    assert "`reelflow accounts connect acme`" in result.stderr
+    assert read_post(post.id).state is PostState.HELD
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--published"], "is PUBLISHED_NO_LINK.\n"),
+        (["--published", "--tiktok-post", "7678907398077074696"], "is PUBLISHED.\n"),
+        (["--not-published"], "is FAILED.\nTo go on: `reelflow posts retry 1` posts it.\n"),
+    ],
+)
+def test_resolve_settles_an_unknown_post_in_the_person_s_name(
+    run: Run,
+    workspace: Workspace,
+    account: Account,
+    make_post: Callable[..., Post],
+    options: list[str],
+    said: str,
+) -> None:
+    post = make_post(account, state=PostState.UNKNOWN)
+    result = run("posts", "resolve", post.id, *options)
+    assert (result.exit_code, result.stdout) == (0, f"Post {post.id} {said}")
+    assert last_step(workspace, post).actor == "person:mia"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "Missing option '--published'"),
+        (["--not-published", "--tiktok-post", "7678907398077074696"], "has no address"),
+        (["--published", "--tiktok-post", "tiktok.com/7"], "is no id of a TikTok post"),
+    ],
+)
+def test_resolve_needs_one_clear_answer(
+    run: Run,
+    account: Account,
+    make_post: Callable[..., Post],
+    read_post: Callable[[int], Post],
+    options: list[str],
+    said: str,
+) -> None:
+    post = make_post(account, state=PostState.UNKNOWN)
+    result = run("posts", "resolve", post.id, *options)
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
+    assert read_post(post.id).state is PostState.UNKNOWN
 
 
 def test_a_user_without_a_name_can_still_act(

@@ -3,12 +3,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reelflow.domain.chunks import plan_chunks
 from reelflow.domain.post import PostState
-from reelflow.ledger import publications
 from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
-from tests import factories
 from tests.photo_files import make_photo_post
 from tests.unit.reelflow.cli.conftest import Run
 
@@ -72,26 +69,6 @@ def test_a_narrow_screen_gets_lines_that_are_whole(
         "   clip.mp4",
         "   made by a test",
     ]
-
-
-def test_a_post_is_shown_with_all_that_is_known(
-    run: Run, hostile: Post, workspace: Workspace
-) -> None:
-    with workspace.ledger.write() as session:
-        plan = plan_chunks(hostile.media.size_bytes)
-        one = publications.open_new(session, hostile.id, plan=plan, now=workspace.ledger.now())
-        one.publish_id, one.fail_reason = "v_pub_file~v2-1.1", "picture_size_check_failed"
-        one.tiktok_status = "FAILED"
-    shown = run("posts", "show", hostile.id).stdout
-    assert f"Post {hostile.id}  FAILED" in shown
-    for name in ("why", "file", "caption"):
-        assert any(line.split() == [name, *SHOWN.split()] for line in shown.splitlines()), name
-    assert f"fix: {SHOWN}\n" in shown
-    assert "mp4, h264, 640x360, 1.5 s" in shown
-    assert "v_pub_file~v2-1.1" in shown
-    assert "FAILED picture_size_check_failed" in shown
-    assert f"0 of {hostile.media.size_bytes} bytes" in shown
-    assert factories.ACTOR in shown.rpartition("Story")[2]
 
 
 def test_a_fix_that_is_a_command_line_is_not_wrapped(

@@ -9,11 +9,14 @@ from reelflow.domain.post import PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import PostNotFoundError
 from reelflow.ledger import publications
-from reelflow.ledger.models import Account, Media, Post
+from reelflow.ledger.models import Account, Breaker, Media, Post
 from reelflow.services.report import list_posts, show_post
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
+from tests.factories import change_account
 from tests.photo_files import make_photo_post, media_of
+from tests.unit.reelflow.services.asked_tiktok import POST_ID
+from tests.unit.reelflow.services.publication_factory import make_publication
 
 MakePost = Callable[..., Post]
 
@@ -79,3 +82,45 @@ def test_a_photo_post_is_shown_by_its_folder_with_its_images_and_cover(
     assert shown["size_bytes"] == sum(media.size_bytes for media in files)
     (listed,) = list_posts(workspace)
     assert listed.items() <= shown.items()
+
+
+@pytest.mark.parametrize("post_ids", [[], [2], [1, 3]])
+def test_only_the_posts_that_were_asked_for_are_listed(
+    workspace: Workspace, account: Account, make_post: MakePost, post_ids: list[int]
+) -> None:
+    for _ in range(3):
+        make_post(account)
+    assert [row["id"] for row in list_posts(workspace, post_ids=post_ids)] == post_ids
+
+
+def test_a_link_needs_the_creators_handle_and_tells_photos_from_videos(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    video, photo = make_post(account), make_photo_post(workspace, account)
+    for post in (video, photo):
+        make_publication(workspace, post, tiktok_post_id=POST_ID)
+    assert show_post(workspace, video.id)["link"] is None
+    change_account(workspace, account.id, username="aurora")
+    links = [show_post(workspace, post.id)["link"] for post in (video, photo)]
+    assert links == [
+        f"https://www.tiktok.com/@aurora/{kind}/{POST_ID}" for kind in ("video", "photo")
+    ]
+    assert [row["link"] for row in list_posts(workspace)] == links
+
+
+def test_a_breaker_that_is_open_is_told_of_posts_that_it_stops_only(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        session.add(Breaker(id=1, opened_at=now, why="3 accounts failed", probe_at=now))
+    told = {
+        state: show_post(workspace, make_post(account, state=state).id)["breaker"]
+        for state in PostState
+    }
+    stopped = {"why": "3 accounts failed", "probe_at": now.isoformat()}
+    assert {state for state, what in told.items() if what == stopped} == {
+        PostState.READY,
+        PostState.UPLOADING,
+    }
+    assert set(map(str, told.values())) == {str(stopped), "None"}

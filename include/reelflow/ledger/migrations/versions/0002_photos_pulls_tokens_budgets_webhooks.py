@@ -120,6 +120,7 @@ def _create_webhook_events() -> None:
         sa.Column("applied_at", _TIME),
         sa.Column("outcome", sa.Text()),
     )
+    op.create_index("ix_webhook_events_publish_id", "webhook_events", ["publish_id"])
     unapplied = sa.text("applied_at IS NULL")
     op.create_index(
         "ix_webhook_events_unapplied",

@@ -1,0 +1,155 @@
+"""How one post looks on a screen: its fields, who works on it, what TikTok said, every step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from reelflow.cli.posts_view import count_of, is_waiting, state_text, utc_minute
+from reelflow.cli.screen import console, plain
+
+
+def print_post(post: Mapping[str, Any]) -> None:
+    """Print one post, as :func:`reelflow.services.report.show_post` gives it."""
+    screen = console()
+    screen.print(
+        Text.assemble(
+            (f"Post {post['id']}  ", "bold"),
+            state_text(post["state"]),
+            (f"  since {_utc(post['state_since'])}", "dim"),
+        )
+    )
+    screen.print(_fields(post))
+    _print_obstacles(screen, post)
+    _print_publications(screen, post["publications"])
+    _print_webhooks(screen, post)
+    _print_story(screen, post["story"])
+
+
+def _print_obstacles(screen: Console, post: Mapping[str, Any]) -> None:
+    """Print what keeps a post from going on, and what to do: maybe a command line to copy."""
+    for violation in post["violations"] or ():
+        broken = "{rule}: {value} (allowed: {limit})".format_map(violation)
+        screen.print(Text.assemble(("broken rule ", "red"), plain(broken)), soft_wrap=True)
+        screen.print(Text.assemble("  fix: ", plain(violation["fix"])), soft_wrap=True)
+    if post["fix"] and not post["violations"]:
+        screen.print(Text.assemble("fix: ", plain(post["fix"])), soft_wrap=True)
+
+
+def _fields(post: Mapping[str, Any]) -> Table:
+    rows = {
+        "why": post["reason"],
+        "folder" if post["image_count"] else "file": post["file_name"] + count_of(post),
+        "images": ", ".join(PurePath(one["file_name"]).name for one in post["images"]),
+        "size": f"{post['size_bytes']:,} bytes",
+        "SHA-256": post["sha256"],
+        "media": _media(post["metadata"] or {}),
+        "thumbnail": post["thumbnail_path"],
+        "account": post["account"],
+        "mode": post["mode"],
+        "privacy": post["privacy_level"] or ("none chosen" if post["mode"] == "direct" else None),
+        "title": post["title"],
+        "caption": post["caption"],
+        "wished for": _utc(post["publish_at"]),
+        "due": _utc(post["due_at"]) if is_waiting(post["state"]) else None,
+        **_work(post),
+        "publish_id": post["publish_id"],
+        "TikTok post": post["link"] or post["post_id"],
+        "announced": _utc(post["announced_at"]),
+    }
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows.items():
+        if value:
+            grid.add_row(name, plain(value))
+    return grid
+
+
+def _work(post: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return who works on a post now, and what stops it."""
+    outage = post["breaker"]
+    return {
+        "claimed by": _until(post["claimed_by"], post["claimed_until"]),
+        "uploaded by": _until(post["uploaded_by"], post["lease_until"]),
+        "cancelling": post["cancel_requested_at"]
+        and f"TikTok was asked to at {_utc(post['cancel_requested_at'])}",
+        "revoked": post["account_revoked"],
+        "stopped": outage
+        and f"nothing new is begun until {_utc(outage['probe_at'])}: {outage['why']}",
+    }
+
+
+def _until(who: str | None, until: str | None) -> str | None:
+    return who and f"{who}, until {_utc(until)} unless renewed"
+
+
+def _media(facts: Mapping[str, Any]) -> str:
+    shown = [facts.get("container"), facts.get("video_codec"), facts.get("audio_codec")]
+    if facts.get("display_width"):
+        shown.append(f"{facts['display_width']}x{facts['display_height']}")
+    if facts.get("duration_s"):
+        shown.append(f"{facts['duration_s']:.1f} s")
+    return ", ".join(str(one) for one in shown if one)
+
+
+def _print_publications(screen: Console, publications: Sequence[Mapping[str, Any]]) -> None:
+    """Print what was begun at TikTok. Not wrapped by us: ids and links are to be copied."""
+    if publications:
+        screen.print("\nPublications", style="bold")
+    for one in publications:
+        style = "" if one["current"] else "dim"
+        known_as = one["publish_id"] or "its publish_id is not known"
+        head = f"{one['ordinal']}  {one['state']}  {known_as}"
+        screen.print(plain(head, style=style), soft_wrap=True)
+        for line in (_how(one), _said(one), one["link"] or one["post_id"]):
+            if line:
+                screen.print(plain(f"   {line}", style=style), soft_wrap=True)
+
+
+def _how(publication: Mapping[str, Any]) -> str:
+    """Return how TikTok gets the bytes, how many, and since when."""
+    begun, total = _utc(publication["created_at"]), f"{publication['size_bytes']:,} bytes"
+    if publication["source"] == "PULL_FROM_URL":
+        return f"pull of {total}, begun {begun}"
+    return f"upload, {publication['acknowledged_bytes']:,} of {total} sent, begun {begun}"
+
+
+def _said(publication: Mapping[str, Any]) -> str | None:
+    """Return TikTok's last word, and when it was told or asked for in vain."""
+    said = " ".join(filter(None, (publication["tiktok_status"], publication["fail_reason"])))
+    at = _utc(publication["tiktok_status_at"])
+    if not (said or at):
+        return None
+    return f"TikTok said {said or 'nothing'}" + (f", {at}" if at else "")
+
+
+def _print_webhooks(screen: Console, post: Mapping[str, Any]) -> None:
+    ordinals = {one["publish_id"]: one["ordinal"] for one in post["publications"]}
+    if post["webhooks"]:
+        screen.print("\nWebhooks", style="bold")
+    for one in post["webhooks"]:
+        event = " ".join(filter(None, (one["event"], one["reason"])))
+        head = f"{utc_minute(one['received_at'])}  {event}  publication "
+        did = f"{ordinals[one['publish_id']]}: {one['outcome'] or 'not applied yet'}"
+        screen.print(plain(head + did), soft_wrap=True)
+
+
+def _print_story(screen: Console, story: Sequence[Mapping[str, Any]]) -> None:
+    screen.print("\nStory (UTC)", style="bold")
+    for entry in story:
+        steps = [state_text(state) for state in (entry["from"], entry["to"]) if state]
+        who = plain(entry["actor"], style="dim")
+        head = [plain(utc_minute(entry["at"])), *([Text(" > ").join(steps)] if steps else []), who]
+        screen.print(Text("  ").join(head), soft_wrap=True)
+        screen.print(Padding(plain(entry["why"]), (0, 0, 0, 3)))
+
+
+def _utc(text: str | None) -> str | None:
+    return text and f"{utc_minute(text)} UTC"

@@ -1,0 +1,183 @@
+"""One post on the screen: everything that is known of it, at every width."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reelflow.domain.post import PostState
+from reelflow.domain.publication import MediaSource, PublicationState
+from reelflow.ledger.models import Account, Breaker, Post, WebhookEvent
+from reelflow.services.workspace import Workspace
+from tests import factories
+from tests.factories import Clock, change_account, change_post
+from tests.unit.reelflow.cli.conftest import Run
+from tests.unit.reelflow.services.publication_factory import make_publication
+
+MakePost = Callable[..., Post]
+S, P = PostState, PublicationState
+HOSTILE = "[red]x[/red] \x1b[2J\u202e:smile:\nnext"
+SHOWN = "[red]x[/red] �[2J�:smile:⏎ next"
+POST_ID = "7678907398077074696"
+MINUTE = timedelta(minutes=1)
+
+
+def fields(shown: str) -> dict[str, str]:
+    """Return the fields by their names, as they are shown on a wide screen."""
+    lines = [line.rstrip().partition("  ") for line in shown.partition("\n\n")[0].splitlines()]
+    return {name: value.strip() for name, _, value in lines}
+
+
+def sections(shown: str) -> dict[str, str]:
+    """Return what is shown below each title."""
+    parts = [part.partition("\n") for part in shown.split("\n\n")[1:]]
+    return {title: body for title, _, body in parts}
+
+
+@pytest.fixture
+def show(run: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[[Post], str]:
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda post: run("posts", "show", post.id).stdout
+
+
+def test_a_post_is_shown_with_all_that_is_known(
+    show: Callable[[Post], str], workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    hostile = make_post(
+        account, file_name=HOSTILE, caption=HOSTILE, reason=HOSTILE, fix=HOSTILE, state=S.FAILED
+    )
+    make_publication(
+        workspace,
+        hostile,
+        state=P.FAILED,
+        publish_id="v_pub_file~v2-1.1",
+        tiktok_status="FAILED",
+        fail_reason="picture_size_check_failed",
+    )
+    shown = show(hostile)
+    assert shown.startswith(f"Post {hostile.id}  FAILED  since ")
+    for name in ("why", "file", "caption"):
+        assert fields(shown)[name] == SHOWN
+    assert f"fix: {SHOWN}\n" in shown
+    assert fields(shown)["media"] == "mp4, h264, 640x360, 1.5 s"
+    publication = sections(shown)["Publications"]
+    assert publication.startswith("1  FAILED  v_pub_file~v2-1.1\n")
+    assert f"upload, 0 of {hostile.media.size_bytes} bytes sent, begun 20" in publication
+    assert "TikTok said FAILED picture_size_check_failed" in publication
+    assert factories.ACTOR in sections(shown)["Story (UTC)"]
+
+
+def test_a_linked_post_shows_where_it_is_and_what_tiktok_said_when(
+    show: Callable[[Post], str],
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    clock: Clock,
+) -> None:
+    change_account(workspace, account.id, username="aurora.kitchen")
+    post = make_post(account, state=S.PUBLISHED)
+    make_publication(workspace, post, state=P.SUPERSEDED, is_current=False, tiktok_status="FAILED")
+    current = make_publication(
+        workspace,
+        post,
+        source=MediaSource.PULL_FROM_URL,
+        tiktok_status="PUBLISH_COMPLETE",
+        tiktok_status_at=clock() - MINUTE,
+        tiktok_post_id=POST_ID,
+    )
+    with workspace.ledger.write() as session:
+        for number, outcome in enumerate(("post 1 is PUBLISHED", None)):
+            session.add(
+                WebhookEvent(
+                    digest=str(number),
+                    event="post.publish.complete",
+                    open_id=account.open_id,
+                    publish_id=current.publish_id,
+                    happened_at=clock(),
+                    received_at=clock() + number * MINUTE,
+                    outcome=outcome,
+                )
+            )
+    shown = show(post)
+    link = f"https://www.tiktok.com/@aurora.kitchen/video/{POST_ID}"
+    assert fields(shown)["TikTok post"] == link
+    _, _, current_lines = sections(shown)["Publications"].partition("2  DONE")
+    begun, said = f"{clock():%Y-%m-%d %H:%M} UTC", f"{clock() - MINUTE:%Y-%m-%d %H:%M} UTC"
+    size = post.media.size_bytes
+    assert current_lines == (
+        f"  {current.publish_id}\n   pull of {size} bytes, begun {begun}\n"
+        f"   TikTok said PUBLISH_COMPLETE, {said}\n   {link}"
+    )
+    assert [line[18:] for line in sections(shown)["Webhooks"].splitlines()] == [
+        "post.publish.complete  publication 2: post 1 is PUBLISHED",
+        "post.publish.complete  publication 2: not applied yet",
+    ]
+
+
+def test_who_works_on_a_post_now_is_shown_and_who_did_is_not(
+    show: Callable[[Post], str],
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = workspace.ledger.now()
+    monkeypatch.setattr("reelflow.ledger.ledger.utc_now", lambda: now)
+    later = now + MINUTE
+    holders: dict[str, Any] = {"claimed_by": "run-1", "lease_owner": "run-1/upload[4]"}
+    post = make_post(account, state=S.UPLOADING, claimed_until=later, lease_until=later, **holders)
+    shown = fields(show(post))
+    assert shown["claimed by"] == f"run-1, until {later:%Y-%m-%d %H:%M} UTC unless renewed"
+    assert shown["uploaded by"].startswith("run-1/upload[4], until ")
+    long_ago = now - timedelta(hours=3)
+    change_post(workspace, post.id, claimed_until=long_ago, lease_until=long_ago)
+    assert not {"claimed by", "uploaded by"} & fields(show(post)).keys()
+
+
+def test_what_keeps_a_post_from_going_on_is_shown(
+    show: Callable[[Post], str],
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    clock: Clock,
+) -> None:
+    post = make_post(account, rescheduled_because="next try at noon: 6 inits a minute are used")
+    change_account(workspace, account.id, revoked=True, revoked_because="its creator ended it")
+    change_post(workspace, post.id, cancel_requested_at=clock())
+    with workspace.ledger.write() as session:
+        row = Breaker(id=1, opened_at=clock(), why="3 accounts failed", probe_at=clock() + MINUTE)
+        session.add(row)
+    shown = fields(show(post))
+    assert shown["why"] == "next try at noon: 6 inits a minute are used"
+    assert shown["due"] == f"{clock():%Y-%m-%d %H:%M} UTC"
+    assert shown["revoked"] == "the access to account acme ended: its creator ended it"
+    assert shown["cancelling"].startswith("TikTok was asked to at ")
+    assert shown["stopped"].endswith(" UTC: 3 accounts failed")
+
+
+def test_a_lost_init_has_no_id_to_show(
+    show: Callable[[Post], str], workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=S.UNKNOWN)
+    make_publication(workspace, post, publish_id=None, source=MediaSource.PULL_FROM_URL)
+    publication = sections(show(post))["Publications"]
+    assert publication.startswith("1  COMMITTING  its publish_id is not known\n   pull of ")
+
+
+@pytest.mark.parametrize("columns", ["20", "80", "160"])
+def test_links_and_ids_can_be_copied_at_every_width(
+    run: Run,
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    monkeypatch: pytest.MonkeyPatch,
+    columns: str,
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    change_account(workspace, account.id, username="aurora")
+    post = make_post(account, state=S.PUBLISHED)
+    publication = make_publication(workspace, post, tiktok_post_id=POST_ID)
+    publications = sections(run("posts", "show", post.id).stdout)["Publications"]
+    assert f"1  DONE  {publication.publish_id}\n" in publications
+    assert f"\n   https://www.tiktok.com/@aurora/video/{POST_ID}" in publications
