@@ -20,7 +20,7 @@ from reelflow.domain.schedule import Run
 from reelflow.exceptions import LeaseLostError, PostNotFoundError
 from reelflow.ledger import audit
 from reelflow.ledger.fair_batch import fair_batch, unclaimed
-from reelflow.ledger.models import Account, Post, Publication
+from reelflow.ledger.models import CODE_MAX_CHARS, Account, Post, Publication
 
 
 def get(session: Session, post_id: int, *, lock: bool = False) -> Post:
@@ -83,7 +83,7 @@ def move(
     post.state = to
     post.state_since = now
     post.reason = why
-    post.reason_code = code
+    post.reason_code = code and code[:CODE_MAX_CHARS]  # TikTok's codes may have any length
     post.fix = fix
     session.flush()
     return post

@@ -105,6 +105,14 @@ def test_an_illegal_step_is_refused_by_the_ledger_too(
     assert len(story(workspace, post.id)) == 1
 
 
+def test_a_code_of_tiktoks_that_is_too_long_for_the_ledger_is_cut(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    """SQLite would keep all of it, and PostgreSQL would refuse the whole step."""
+    post = make_post(account)
+    assert move(workspace, post.id, PostState.HELD, code="c" * 300).reason_code == "c" * 64
+
+
 def test_a_step_of_a_post_that_is_not_there_says_so(workspace: Workspace) -> None:
     with pytest.raises(PostNotFoundError, match="no post has id 99: see `reelflow posts list`"):
         move(workspace, 99, PostState.HELD)
