@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -18,6 +19,8 @@ from reelflow.domain.publication import (
 from reelflow.ledger import audit
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.models import Account, Post, Publication
+
+_BEFORE_LAST_BYTE: Final = frozenset({PublicationState.INITIATING, PublicationState.UPLOADING})
 
 
 def current(session: Session, post_id: int) -> Publication | None:
@@ -192,6 +195,16 @@ def move(
     if to is PublicationState.SUPERSEDED:
         publication.is_current = False
     session.flush()
+
+
+def give_up_unfinished(
+    session: Session, post_id: int, *, now: datetime, actor: str, why: str
+) -> None:
+    """Give up a post's current publication where its last byte was not sent; else do nothing."""
+    publication = current(session, post_id)
+    if publication is not None and publication.state in _BEFORE_LAST_BYTE:
+        superseded = PublicationState.SUPERSEDED
+        move(session, publication, superseded, now=now, actor=actor, why=why)
 
 
 def upload_url(publication: Publication, cipher: Cipher) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -18,15 +17,12 @@ from reelflow.domain.post import (
     PrivacyLevel,
     check_command,
 )
-from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import IllegalTransitionError
 from reelflow.ledger import photo_images, posts, publications
 from reelflow.ledger.models import Post
 from reelflow.services.rejection import UNREAD_SIDECAR, bring_back, place_of
 from reelflow.services.revocation import held_because, reconnect_fix
 from reelflow.services.workspace import Workspace
-
-_BEFORE_LAST_BYTE: Final = frozenset({PublicationState.INITIATING, PublicationState.UPLOADING})
 
 
 def release(
@@ -56,6 +52,9 @@ def release(
             )
         post.publish_at = at or post.publish_at
         _disable(post, disable)
+        if privacy_level is not None or disable:
+            why = "it was opened with what the post wished before"
+            publications.give_up_unfinished(session, post_id, now=now, actor=actor, why=why)
         _make_ready(session, post, now=now, actor=actor, why="released by hand")
         post.due_at = max(post.publish_at or now, now)
     return post
@@ -86,16 +85,9 @@ def cancel(workspace: Workspace, post_id: int, *, actor: str) -> Post:
             )
         # A newer token: the uploader's next write is refused, before its last chunk.
         posts.end_lease(post)
-        publication = publications.current(session, post_id)
-        if publication is not None and publication.state in _BEFORE_LAST_BYTE:
-            publications.move(
-                session,
-                publication,
-                PublicationState.SUPERSEDED,
-                now=now,
-                actor=actor,
-                why="the post was cancelled by hand",
-            )
+        publications.give_up_unfinished(
+            session, post_id, now=now, actor=actor, why="the post was cancelled by hand"
+        )
         posts.move(
             session,
             post_id,

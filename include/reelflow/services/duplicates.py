@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostMode, PostState
-from reelflow.ledger import audit, posts
+from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Post
 from reelflow.services.preflight import (
     INTERACTION_OFF,
@@ -72,6 +72,8 @@ def _take_over(session: Session, post: Post, twin: Post, *, now: datetime, actor
         setattr(twin, field, getattr(post, field))
     complete = twin.privacy_level is not None or twin.mode is PostMode.DRAFT
     why = f"the same bytes came again as post {post.id}, and it takes over what that one wishes"
+    # What was opened at TikTok has the old wishes: to go on with it would publish by those.
+    publications.give_up_unfinished(session, twin.id, now=now, actor=actor, why=why)
     if twin.reason_code in _SOLVED_BY_FIELDS and complete:
         posts.move(session, twin.id, PostState.READY, now=now, actor=actor, why=why)
     else:

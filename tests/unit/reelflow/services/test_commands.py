@@ -29,6 +29,7 @@ from reelflow.services.rejection import quarantine, reject
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from tests.factories import Clock, read_post
+from tests.unit.reelflow.services.publication_factory import make_publication
 
 MakePost = Callable[..., Post]
 PERSON = "person:ann"
@@ -251,3 +252,26 @@ def test_a_release_may_go_without_what_the_creator_has_switched_off(
     released = read_post(workspace, post.id)
     assert (released.disable_duet, released.disable_comment) == (True, False)
     assert released.wanted_interactions == "comment"
+
+
+@pytest.mark.parametrize(
+    ("wish", "left"),
+    [
+        ({}, PublicationState.UPLOADING),
+        ({"privacy_level": PrivacyLevel.SELF_ONLY}, PublicationState.SUPERSEDED),
+        ({"disable": [Interaction.COMMENT]}, PublicationState.SUPERSEDED),
+    ],
+)
+def test_a_release_with_other_wishes_does_not_go_on_with_what_was_opened_by_the_old_ones(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    wish: dict[str, Any],
+    left: PublicationState,
+) -> None:
+    post = make_post(account, state=PostState.HELD, privacy_level="PUBLIC_TO_EVERYONE")
+    make_publication(workspace, post)
+    commands.release(workspace, post.id, actor=PERSON, **wish)
+    with workspace.ledger.read() as session:
+        (publication,) = publications.of_post(session, post.id)
+    assert publication.state is left

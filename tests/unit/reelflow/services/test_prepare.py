@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from reelflow.domain.post import PostMode, PostState
+from reelflow.domain.publication import PublicationState
 from reelflow.domain.schedule import NormalRun
 from reelflow.exceptions import MediaRejectedError, MediaToolError, PostNotTakeableError
-from reelflow.ledger import audit
+from reelflow.ledger import audit, publications
 from reelflow.ledger.models import Account, Post
 from reelflow.services import commands
 from reelflow.services.discover import find_new_uploads
@@ -23,6 +24,7 @@ from reelflow.services.sweep import expire_sessions
 from reelflow.services.workspace import Workspace
 from tests import media_files
 from tests.factories import ACTOR, Clock, read_post
+from tests.unit.reelflow.services.publication_factory import make_publication
 
 MakePost = Callable[..., Post]
 Drop = Callable[..., Path]
@@ -270,6 +272,7 @@ def test_a_post_held_for_another_reason_takes_the_fields_over_and_stays_held(
         state=PostState.HELD,
         reason_code="access_token_invalid",
     )
+    make_publication(workspace, held)
     drop_clip(drop, account, "b.mp4", **WISHES)
     (newcomer,) = register(workspace)
     with pytest.raises(PostNotTakeableError):
@@ -278,6 +281,9 @@ def test_a_post_held_for_another_reason_takes_the_fields_over_and_stays_held(
     assert (now.state, now.caption) == (PostState.HELD, "now with privacy")
     with workspace.ledger.read() as session:
         assert f"came again as post {newcomer}" in audit.story(session, held.id)[-1].why
+        # It was opened with the old fields, and going on with it would publish by those.
+        (opened,) = publications.of_post(session, held.id)
+    assert opened.state is PublicationState.SUPERSEDED
 
 
 def test_a_held_draft_is_complete_without_privacy(
