@@ -79,3 +79,10 @@ def reconnect(publisher: Publisher) -> None:
     asked = begin_connect(workspace, oauth, name=name, redirect_uri=_REDIRECT_URI)
     answer = decide(asked.url, publisher.simulator.accounts[0]["username"])
     finish_connect(workspace, oauth, None, query_of(answer), actor="a person")
+
+
+def assert_delivered_once(publisher: Publisher, post: Post) -> None:
+    """TikTok has this video once, under a publish_id of the ledger; its source may be gone."""
+    (delivered,) = [*publisher.simulator.posts(), *publisher.simulator.drafts()]
+    assert delivered["publish_id"] == publisher.current(post).publish_id
+    assert delivered["sha256"] == post.sha256

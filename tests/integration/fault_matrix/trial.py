@@ -219,6 +219,7 @@ class _Trial:
         )
         self.outcome.way += codes
         wait_until(lambda: self._simulator.slow_calls() == 0, "no slow call is under way")
+        self._let_tiktok_fetch()
         if self._state() in DONE:
             self._publisher.pass_time(timedelta(hours=2))
             self._publisher.sweep(run_id=RUN)
