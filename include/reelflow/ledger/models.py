@@ -256,6 +256,7 @@ class Publication(Base):
         Index("uq_publications_current", "post_id", unique=True,
               sqlite_where=text("is_current"), postgresql_where=text("is_current")),
         Index("ix_publications_state_expires", "state", "url_expires_at"),
+        Index("ix_publications_tiktok_post_id", "tiktok_post_id"),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(primary_key=True)

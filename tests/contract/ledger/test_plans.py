@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun
-from reelflow.ledger import posts
+from reelflow.ledger import photo_images, posts, publications
 from reelflow.ledger.models import Account, Post
 from reelflow.services import discover, stalled, sweep
 from reelflow.services.workspace import Workspace
@@ -81,6 +81,18 @@ QUESTIONS: dict[str, Callable[[Session, Clock], object]] = {
     "stalled uploads": lambda s, clock: posts.stalled_uploads(s, now=clock()),
     "unsettled": lambda s, clock: posts.unsettled(s, now=clock(), run_id="run"),
     "twins": lambda s, _: posts.with_content(s, account_id=1, sha256=SHA256, but_not=1),
+    "posts without a link": lambda s, clock: posts.with_unlinked_publication(
+        s, account_id=1, begun_after=clock() - DAY
+    ),
+    "pulls without an answer": lambda s, clock: publications.unanswered_pulls(
+        s, account_id=1, begun_after=clock() - DAY
+    ),
+    "latecomers": lambda s, clock: publications.latecomers(
+        s, begun_after=clock() - DAY, asked_before=clock(), limit=100
+    ),
+    "known links": lambda s, _: publications.linked_post_ids(s, ["7000000000000000001"]),
+    "posts of a file": lambda s, _: photo_images.posts_with(s, "f" * 32),
+    "posts in the inbox": lambda s, _: photo_images.posts_in_inbox(s),
     "next slot": lambda s, _: posts.next_slot(s, account_id=1, sha256=SHA256),
 }
 

@@ -145,6 +145,7 @@ def _index_what_is_left_to_do() -> None:
         empty = sa.text(f"{column} IS NULL")
         op.create_index(name, "posts", ["state"], sqlite_where=empty, postgresql_where=empty)
     op.create_index("ix_publications_state_expires", "publications", ["state", "url_expires_at"])
+    op.create_index("ix_publications_tiktok_post_id", "publications", ["tiktok_post_id"])
     # What ended before this column came is not to be looked at again by every run.
     op.execute(
         "UPDATE posts SET source_settled_at = (SELECT deleted_at FROM media "
