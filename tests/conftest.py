@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.integration.simulator_process import Simulator
-from tests.postgresql import TEMPLATE, PostgresqlServer, start_migrated
+from tests.postgresql import NOT_INSTALLED, TEMPLATE, PostgresqlServer, start_migrated
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -41,6 +41,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marked = metafunc.definition.get_closest_marker("both_databases")
     if marked is not None and "database_url" in metafunc.fixturenames:
         metafunc.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say once, not once for each test, that there is no PostgreSQL."""
+    report = yield
+    if isinstance(report.longrepr, tuple) and NOT_INSTALLED in report.longrepr[2]:
+        report.longrepr = (str(REPOSITORY / "tests" / "postgresql.py"), 1, report.longrepr[2])
+    return report
 
 
 @pytest.fixture
