@@ -266,7 +266,8 @@ def with_unlinked_publication(
     """Return an account's posts of which TikTok may show a video that the ledger cannot name."""
     begun = select(Publication.post_id).where(
         Publication.created_at > begun_after,
-        Publication.tiktok_post_id.is_(None),
+        # Not by its index: almost everything that ever was has no id.
+        func.coalesce(Publication.tiktok_post_id, "") == "",
         func.coalesce(Publication.tiktok_status, "") != "FAILED",
     )
     return session.scalars(
