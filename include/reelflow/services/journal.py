@@ -102,6 +102,11 @@ class UploadJournal:
                 return self._move(session, PostState.UPLOADING, why="upload started")
             if post.state not in _BEGUN:
                 raise PostNotTakeableError(f"post {post.id} is {post.state}: {post.reason}")
+            if post.state is PostState.COMMITTING and post.cancel_requested_at is not None:
+                raise PostNotTakeableError(
+                    f"post {post.id} is to be cancelled, so what TikTok lacks of it is not sent: "
+                    "it is settled by TikTok's word"
+                )
             return post
 
     def begin_publication(self, plan: ChunkPlan) -> None:

@@ -132,6 +132,15 @@ def test_a_post_that_left_meanwhile_is_not_started(make_begun: MakeBegun, state:
         journal.start()
 
 
+def test_a_last_chunk_is_not_sent_again_for_a_post_that_a_person_asked_to_cancel(
+    make_begun: MakeBegun, workspace: Workspace, clock: Clock
+) -> None:
+    post, journal = make_begun(S.COMMITTING, cancel_requested_at=clock())
+    with pytest.raises(PostNotTakeableError, match="what TikTok lacks of it is not sent"):
+        journal.start()
+    assert read_post(workspace, post.id).state is S.COMMITTING
+
+
 @pytest.mark.parametrize("state", sorted(set(S) - DONE - PAST_LAST_BYTE - {S.UPLOADING}))
 def test_committing_is_refused_to_a_post_that_is_not_uploading(
     make_begun: MakeBegun, workspace: Workspace, state: PostState
