@@ -17,7 +17,9 @@ from reelflow.services.workspace import PublishingRules
 from reelflow.tiktok.refusals import explain_failure
 from reelflow.tiktok.verdicts import Meaning, Verdict
 
-_PASSES_BY_ITSELF: Final = frozenset({Verdict.RETRY, Verdict.LATER})
+#: AUTH, too, where the ledger knows of no reason: a consent may have come since, and if none has,
+#: the next try finds out and holds the post.
+_PASSES_BY_ITSELF: Final = frozenset({Verdict.RETRY, Verdict.LATER, Verdict.AUTH})
 
 
 def take_failure(
@@ -57,7 +59,8 @@ def take_failure(
         )
 
     begun = publications.count(session, post.id) - post.publications_forgiven
-    if meaning.verdict is Verdict.AUTH and not _is_for_a_person(post):
+    lacks_access = meaning.verdict is Verdict.AUTH and post.account.revoked
+    if lacks_access and not _is_for_a_person(post):
         move(PostState.READY)
         move(PostState.HELD, code=ACCOUNT_REVOKED, fix=reconnect_fix(post.account.name))
     elif _is_tried_again(post, meaning, begun=begun, rules=rules):

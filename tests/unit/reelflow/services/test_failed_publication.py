@@ -11,7 +11,7 @@ from reelflow.domain.post import PAST_LAST_BYTE, PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.ledger import publications
 from reelflow.ledger.models import Account, Post, Publication
-from reelflow.services.revocation import ACCOUNT_REVOKED
+from reelflow.services.revocation import ACCOUNT_REVOKED, mark_revoked
 from reelflow.services.settle import apply_status
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
@@ -110,9 +110,18 @@ def test_access_taken_away_holds_the_post_until_the_account_is_connected_again(
     workspace: Workspace, account: Account, make_post: MakePost, state: PostState
 ) -> None:
     publication = make_publication(workspace, make_post(account, state=state))
+    mark_revoked(workspace, account.id, why="a test says so", actor=ACTOR)
     post = fail(workspace, publication, "auth_removed")
     assert (post.state, post.reason_code) == (S.HELD, ACCOUNT_REVOKED)
     assert f"reelflow accounts connect {account.name}" in str(post.fix)
+
+
+def test_a_post_that_failed_for_want_of_access_goes_out_when_its_account_has_access_again(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    publication = make_publication(workspace, make_post(account, state=S.PROCESSING))
+    post = fail(workspace, publication, "auth_removed")
+    assert (post.state, post.due_at > clock()) == (S.READY, True)
 
 
 @pytest.mark.parametrize("reason", [*PASSING, "auth_removed"])
