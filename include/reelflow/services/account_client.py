@@ -88,6 +88,10 @@ class AccountClient:
         self._tokens = tokens
         self._account_id = account_id
 
+    def renew_token(self) -> None:
+        """Renew the account's token if it must be, so that the next call need not wait for that."""
+        self._tokens.get(self._account_id)
+
     def creator_info(self) -> CreatorInfo:
         """Return what the account may post now, or raise why it cannot."""
         return self._counted(Call.CREATOR_INFO, self._client.creator_info)

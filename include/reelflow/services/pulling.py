@@ -111,6 +111,8 @@ class Puller:
         urls = [public_media.url(media) for media in files]
         with admitted(self._workspace, self._post):
             self._check_creator()
+            # Before COMMITTING: a process that ends while it renews a token has asked for nothing.
+            self._client.renew_token()
             self._journal.begin_pull(sum(media.size_bytes for media in files))
             # At once: nothing else may fail, or end, between the answer and its row.
             self._journal.pulled(self._init_once(urls))

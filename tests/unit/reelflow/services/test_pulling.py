@@ -359,13 +359,30 @@ def test_a_ledger_that_is_locked_beside_an_init_that_was_not_carried_out_costs_n
     if is_sent:
         monkeypatch.setattr(budgets, "record_refusal", locked)
     else:
-        monkeypatch.setattr(AccessTokens, "get", locked)
+        answers = iter([lambda *_: "act.1"])
+        monkeypatch.setattr(AccessTokens, "get", lambda *_: next(answers, locked)())
     with pytest.raises(LedgerLockedError):
         pull(public, server.address, post)
     assert len(server.received) == is_sent
     (publication,) = history(public, post)
     state = read_post(public, post.id).state
     assert (state, publication.state) == (PostState.UPLOADING, P.SUPERSEDED)
+
+
+def test_a_token_is_renewed_before_the_post_is_committing(
+    public: Workspace, account: Account, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = make_photo_post(public, account, state=PostState.UPLOADING, mode=PostMode.DRAFT)
+    server.answers = [OPENED]
+    states = []
+
+    def get(*_: object) -> str:
+        states.append(read_post(public, post.id).state)
+        return "act.1"
+
+    monkeypatch.setattr(AccessTokens, "get", get)
+    pull(public, server.address, post)
+    assert states == [PostState.UPLOADING, PostState.COMMITTING]
 
 
 def locked(*_args: Any, **_fields: Any) -> NoReturn:
