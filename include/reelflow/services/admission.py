@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from reelflow.domain.budget import Call
 from reelflow.exceptions import (
+    AccountRevokedError,
     BudgetSpentError,
     ReelflowError,
     TikTokRejectedError,
@@ -34,8 +35,11 @@ def admitted(workspace: Workspace, post: Post) -> Iterator[None]:
         yield
         has_answered = True
     except ReelflowError as exc:
-        # Refused in TikTok's words: the platform works, whatever it says of the post.
-        has_answered = isinstance(exc, TikTokRejectedError)
+        # Refused in TikTok's words: the platform works, whatever it says of the post. That an
+        # account is revoked is what the ledger says: nobody was asked.
+        has_answered = isinstance(exc, TikTokRejectedError) and not isinstance(
+            exc, AccountRevokedError
+        )
         if breaker.is_platform_failure(exc) or exc.code == INIT_ANSWER_LOST:
             breaker.record_failure(workspace, post.account_id, exc.code)
             is_probe = False

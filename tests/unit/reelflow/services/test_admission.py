@@ -9,6 +9,7 @@ import pytest
 
 from reelflow.domain.budget import Call
 from reelflow.exceptions import (
+    AccountRevokedError,
     BreakerOpenError,
     BudgetSpentError,
     PostHeldError,
@@ -106,7 +107,12 @@ def test_a_probe_that_the_platform_fails_makes_the_next_pause_longer(
 
 @pytest.mark.usefixtures("open_breaker")
 @pytest.mark.parametrize(
-    "failure", [TikTokUnreachableError("no route"), PostHeldError("not offered")]
+    "failure",
+    [
+        TikTokUnreachableError("no route"),
+        PostHeldError("not offered"),
+        AccountRevokedError("known to be revoked"),
+    ],
 )
 def test_a_probe_that_made_no_init_is_given_up_and_says_nothing(
     workspace: Workspace, account: Account, make_post: MakePost, failure: ReelflowError
