@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostState
@@ -20,6 +20,10 @@ from reelflow.services.register import register_inbox
 from reelflow.services.stalled import return_stalled_uploads
 from reelflow.services.workspace import Workspace
 
+#: Most posts that Airflow maps a task over, unless it is told otherwise.
+_MOST_MAPPED: Final = 1024
+#: Posts of a run's batch that it may still have to send.
+_UNSENT: Final = frozenset({PostState.READY, PostState.MISSED, PostState.UPLOADING})
 #: Posts that are made MISSED in one transaction.
 _MISSED_AT_ONCE: Final = 200
 
@@ -78,10 +82,15 @@ def _claimed(workspace: Workspace, session: Session, run: Run, *, now: datetime)
 
 
 def _wanted(session: Session, run: Run, *, now: datetime, batch_size: int) -> list[int]:
-    """Return the posts to take: those the run has already, and new ones while there is room."""
+    """Return the posts to take: those the run has already, and new ones while there is room.
+
+    What ended takes no room: a backfill that is cleared goes on with the rest of its days.
+    """
     known = set(batches.post_ids(session, run.run_id))
     due = posts.due(session, run, now=now, limit=batch_size)
-    new = [post_id for post_id in due if post_id not in known][: max(batch_size - len(known), 0)]
+    unsent = select(func.count()).where(Post.id.in_(known), Post.state.in_(_UNSENT))
+    room = min(batch_size - (session.scalar(unsent) or 0), _MOST_MAPPED - len(known))
+    new = [post_id for post_id in due if post_id not in known][: max(room, 0)]
     return [post_id for post_id in due if post_id in known] + new
 
 

@@ -166,6 +166,19 @@ def test_posts_that_a_cleared_backfill_has_already_take_no_room_from_new_ones(
     assert find(workspace, backfill()) == [*known, new[0]]
 
 
+def test_a_backfill_that_is_cleared_goes_on_until_its_day_is_done(
+    tmp_path: Path, clock: Clock
+) -> None:
+    workspace = factories.open_workspace(tmp_path, clock, batch_size=2)
+    account = factories.make_account(workspace)
+    day = {"state": PostState.MISSED, "publish_at": START, "due_at": START}
+    wished = [factories.make_post(workspace, account, **day).id for _ in range(5)]
+    for count in (2, 4, 5, 5):
+        assert find(workspace, backfill()) == wished[:count]
+        for post_id in wished[:count]:
+            change_post(workspace, post_id, state=PostState.PUBLISHED)
+
+
 def test_a_missed_post_whose_bytes_went_out_since_is_cancelled_and_stops_no_other(
     workspace: Workspace, account: Account, make_post: MakePost
 ) -> None:
