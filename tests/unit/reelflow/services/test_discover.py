@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,7 +172,7 @@ def test_a_backfill_that_is_cleared_goes_on_until_its_day_is_done(
 ) -> None:
     workspace = factories.open_workspace(tmp_path, clock, batch_size=2)
     account = factories.make_account(workspace)
-    day = {"state": PostState.MISSED, "publish_at": START, "due_at": START}
+    day: dict[str, Any] = {"state": PostState.MISSED, "publish_at": START, "due_at": START}
     wished = [factories.make_post(workspace, account, **day).id for _ in range(5)]
     for count in (2, 4, 5, 5):
         assert find(workspace, backfill()) == wished[:count]
