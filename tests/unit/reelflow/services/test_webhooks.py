@@ -224,7 +224,7 @@ def test_events_wait_for_their_publication_and_are_done_in_tiktoks_order(
     apply_waiting(workspace, "p1", actor=ACTOR)
     assert read_post(workspace, post.id).state is S.PUBLISHED
     steps = [line for line in story(workspace, post) if "TikTok published it" in line]
-    assert "gave no link" in steps[0]
+    assert "only public posts get a link" in steps[0]
     assert POST_ID in steps[-1]
     assert [event.applied_at is None for event in kept(workspace)] == [False, False, True]
 
