@@ -91,6 +91,7 @@ def _hold_posts(session: Session, account: Account, *, now: datetime, actor: str
         select(Post.id)
         .where(Post.account_id == account.id, or_(Post.state == PostState.READY, stalled))
         .order_by(Post.id)
+        .with_for_update()  # one that a person cancels now is either held before, or not at all
     ).all()
     for post_id in waiting:
         posts.move(
@@ -125,6 +126,7 @@ def release_reconnected(
             or_(Post.privacy_level.is_not(None), Post.mode == PostMode.DRAFT),
         )
         .order_by(Post.id)
+        .with_for_update(of=Post)  # or one that a person cancels now would go out all the same
     ).all()
     for post in waiting:
         posts.move(

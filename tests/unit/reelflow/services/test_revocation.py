@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from reelflow.domain.post import PostMode, PostState
 from reelflow.exceptions import LeaseLostError
@@ -21,6 +24,7 @@ from reelflow.services.revocation import (
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.refusal_table import ERROR_CODES
 from reelflow.tiktok.verdicts import Verdict
+from tests import factories
 from tests.factories import Clock
 from tests.postgresql import ON_BOTH_DATABASES
 
@@ -164,6 +168,29 @@ def test_posts_that_wait_for_something_else_go_on_waiting(
     assert release(workspace, account) == [draft.id]
     assert read_post(other.id).state is _S.HELD
     assert read_post(no_privacy.id).state is _S.HELD
+
+
+@pytest.mark.parametrize("step", [revoke, release])
+def test_a_post_cannot_be_cancelled_between_the_look_and_the_step(
+    tmp_path: Path,
+    clock: Clock,
+    postgresql_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    step: Callable[[Workspace, Account], list[int]],
+) -> None:
+    workspace = factories.open_workspace(tmp_path, clock, database_url=postgresql_url)
+    account = factories.make_account(workspace)
+    state = _S.READY if step is revoke else _S.HELD
+    post = factories.make_post(workspace, account, state=state, reason_code="account_revoked")
+    move = posts.move
+
+    def cancel_first(*args: Any, **fields: Any) -> Post:
+        with workspace.ledger.engine.begin() as other, pytest.raises(OperationalError):
+            other.execute(select(Post.id).with_for_update(nowait=True))
+        return move(*args, **fields)
+
+    monkeypatch.setattr(posts, "move", cancel_first)
+    assert step(workspace, account) == [post.id]
 
 
 def test_every_refusal_that_asks_for_reconnecting_is_settled_by_it() -> None:
