@@ -84,22 +84,6 @@ def _is_for_a_person(post: Post) -> bool:
     return post.state is PostState.UNKNOWN or post.cancel_requested_at is not None
 
 
-def cancel_as_asked(session: Session, post: Post, *, now: datetime, actor: str) -> None:
-    """Make a post CANCELLED that a person asked to cancel, once TikTok cannot publish it.
-
-    :param post: UPLOADING, locked by the caller's transaction
-    """
-    posts.move(
-        session,
-        post.id,
-        PostState.CANCELLED,
-        now=now,
-        actor=actor,
-        why=f"cancelled by hand at {post.cancel_requested_at:%Y-%m-%d %H:%M} UTC",
-        code="cancelled",
-    )
-
-
 def _pause(meaning: Meaning, begun: int, rules: PublishingRules) -> timedelta:
     """Return how long to wait: what TikTok's cap needs, else longer with each publication."""
     if meaning.retry_after_s is not None:

@@ -33,9 +33,10 @@ from reelflow.services.lease import UploadLease
 from reelflow.services.opening import PublicationOpener
 from reelflow.services.pull_journal import PullJournal
 from reelflow.services.pulling import Puller, is_pulled
+from reelflow.services.reopening import proves_incomplete, reopen
 from reelflow.services.revocation import RECONNECT_SETTLES, reconnect_fix
 from reelflow.services.sending import ChunkSender, UploadEndedError, UploadUrlDeadError
-from reelflow.services.settle import apply_status, proves_incomplete, reopen
+from reelflow.services.settle import apply_status
 from reelflow.services.stage import begin, check_unchanged, source_path
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits

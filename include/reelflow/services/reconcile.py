@@ -20,10 +20,10 @@ from reelflow.services.inquiry import StatusInquiry, StatusSource, was_asked
 from reelflow.services.latecomers import EXPECTED_FOR, ask_about_latecomers
 from reelflow.services.lost_init import adopt_publish_id, give_up_lost_init, resolve_fix
 from reelflow.services.missing_video import VideoPages, find_missing_videos
-from reelflow.services.settle import apply_status, proves_incomplete, reopen
+from reelflow.services.reopening import proves_incomplete, reopen, waits_in_vain
+from reelflow.services.settle import apply_status
 from reelflow.services.stalled import return_stalled_uploads
 from reelflow.services.workspace import Workspace
-from reelflow.tiktok.models import PublishStatus
 
 _SETTLED_BY_A_VIDEO: Final = frozenset({PostState.PUBLISHED_NO_LINK, PostState.UNKNOWN})
 
@@ -137,9 +137,7 @@ class _Settling:
             with workspace.ledger.read() as session:
                 state = posts.get(session, post.id).state
         said = f"TikTok says {status.status}"
-        if state in PAST_LAST_BYTE and _waits_in_vain(
-            publication, status, state, asked_at=asked_at
-        ):
+        if state in PAST_LAST_BYTE and waits_in_vain(publication, status, state, asked_at=asked_at):
             said += " though no byte can come any more, and does not prove that it lacks one"
             state = self._give_up_late(post.id, why=said, may=True, is_news=False)
         return state, said
@@ -178,22 +176,6 @@ class _Settling:
                 fix=resolve_fix(post),
             )
         return PostState.UNKNOWN
-
-
-def _waits_in_vain(
-    publication: Publication, status: PublishStatus, state: PostState, *, asked_at: datetime
-) -> bool:
-    """Whether TikTok waits for the rest of an upload whose URL has expired.
-
-    Were that news, a post would wait for ever on which TikTok does not work, and which
-    :func:`proves_incomplete` does not free for want of a number of bytes.
-
-    :param state: of the post; once TikTok acknowledged every byte, silence about them is no sign
-    """
-    held, expires_at = status.uploaded_bytes, publication.url_expires_at
-    lacks_bytes = state is PostState.COMMITTING if held is None else held < publication.size_bytes
-    has_expired = expires_at is not None and asked_at > expires_at
-    return status.status == "PROCESSING_UPLOAD" and has_expired and lacks_bytes
 
 
 def _last_news(session: Session, post: Post) -> datetime:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,15 +18,12 @@ from reelflow.exceptions import PostNotFoundError, TransientError
 from reelflow.ledger import posts, publications
 from reelflow.ledger.models import Post, Publication
 from reelflow.services import breaker
-from reelflow.services.failed_publication import cancel_as_asked, take_failure
+from reelflow.services.failed_publication import take_failure
 from reelflow.services.superseded import take_as_published
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
 
 log = logging.getLogger(__name__)
-
-#: Slack on top of the URL's hour and the longest PUT, for clocks that differ.
-_CLOCK_SLACK = timedelta(minutes=5)
 
 #: Publications that no longer count, until TikTok says that they are published after all.
 _GIVEN_UP = frozenset({PublicationState.SUPERSEDED, PublicationState.FAILED})
@@ -177,70 +173,3 @@ def _advance(
     if publication.state is not to:
         now = workspace.ledger.now()
         publications.move(session, publication, to, now=now, actor=actor, why=why)
-
-
-def proves_incomplete(
-    publication: Publication, status: PublishStatus, *, asked_at: datetime, longest_put_s: float
-) -> bool:
-    """Whether a status proves that the last byte never arrived and never will.
-
-    TikTok must say how many bytes it has, fewer than the file's, at a time when no PUT to the
-    expired URL can still be under way. Silence about the bytes proves nothing.
-
-    :param asked_at: the time before TikTok was asked; the answer may be older than its arrival
-    :param longest_put_s: how long a PUT of ours can take
-    """
-    if publication.url_expires_at is None or status.uploaded_bytes is None:
-        return False
-    safe_from = publication.url_expires_at + timedelta(seconds=longest_put_s) + _CLOCK_SLACK
-    return (
-        status.status == "PROCESSING_UPLOAD"
-        and status.uploaded_bytes < publication.size_bytes
-        and asked_at > safe_from
-    )
-
-
-def reopen(
-    workspace: Workspace, post_id: int, publish_id: str, *, actor: str, fencing_token: int | None
-) -> bool:
-    """Give up a publication whose last byte provably never arrived: COMMITTING to UPLOADING.
-
-    The proof is about one publication and may be old: while TikTok was asked, another process may
-    have begun a newer one, whose last byte may be on its way.
-
-    A post that a person asked to cancel meanwhile is CANCELLED: nothing is sent for it any more.
-
-    :param publish_id: the publication that the proof is about
-    :param fencing_token: the caller's lease; None when nobody's lease may be alive
-    :return: False when nothing was done, because the proof is not about what is COMMITTING now
-    :raises LeaseLostError: a newer lease exists; nothing changed
-    """
-    now = workspace.ledger.now()
-    why = "TikTok holds only a part of the file and the upload URL has expired for good"
-    with workspace.ledger.write() as session:
-        post = posts.get(session, post_id, lock=True)
-        posts.check_fence(post, fencing_token)
-        publication = publications.current(session, post_id)
-        if (
-            publication is None
-            or publication.publish_id != publish_id
-            or publication.state is not PublicationState.COMMITTING
-            or post.state is not PostState.COMMITTING
-            or (fencing_token is None and posts.is_leased(post, now=now))
-        ):
-            return False
-        posts.move(
-            session,
-            post_id,
-            PostState.UPLOADING,
-            now=now,
-            actor=actor,
-            why=why,
-            fencing_token=fencing_token,
-        )
-        publications.move(
-            session, publication, PublicationState.SUPERSEDED, now=now, actor=actor, why=why
-        )
-        if post.cancel_requested_at is not None:
-            cancel_as_asked(session, post, now=now, actor=actor)
-    return True

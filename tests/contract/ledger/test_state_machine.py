@@ -28,7 +28,8 @@ from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Account, Post
 from reelflow.services import commands
 from reelflow.services.journal import UploadJournal
-from reelflow.services.settle import apply_status, proves_incomplete, reopen
+from reelflow.services.reopening import proves_incomplete, reopen
+from reelflow.services.settle import apply_status
 from reelflow.services.stalled import return_stalled_uploads, supersede_expired
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits

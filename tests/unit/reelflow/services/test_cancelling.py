@@ -18,7 +18,8 @@ from reelflow.ledger import audit, publications
 from reelflow.ledger.models import Account, Post
 from reelflow.services.cancelling import ask_to_cancel, is_past_last_byte
 from reelflow.services.commands import retry
-from reelflow.services.settle import apply_status, reopen
+from reelflow.services.reopening import reopen
+from reelflow.services.settle import apply_status
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
 from tests.factories import change_post, read_post

@@ -19,7 +19,7 @@ from reelflow.exceptions import (
 from reelflow.ledger import audit, publications
 from reelflow.ledger.models import Account, Post
 from reelflow.services.cleanup import mark_announced
-from reelflow.services.settle import reopen
+from reelflow.services.reopening import reopen
 from reelflow.services.sweep import SweepReport, expire_sessions
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
