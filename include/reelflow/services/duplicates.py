@@ -55,10 +55,12 @@ def give_key(
         return None
     twins = posts.with_content(session, account_id=post.account_id, sha256=sha256, but_not=post.id)
     if twins and not post.repost:
-        if twins[0].state is PostState.HELD:
-            _take_over(session, post, twins[0], now=now, actor=actor)
-        cancel_duplicate(session, post, twins[0], now=now, actor=actor)
-        return twins[0]
+        # Locked and read again: one that was released meanwhile may be uploaded already.
+        twin = posts.get(session, twins[0].id, lock=True)
+        if twin.state is PostState.HELD:
+            _take_over(session, post, twin, now=now, actor=actor)
+        cancel_duplicate(session, post, twin, now=now, actor=actor)
+        return twin
     if post.repost:
         post.slot = posts.next_slot(session, account_id=post.account_id, sha256=sha256)
     post.sha256 = sha256

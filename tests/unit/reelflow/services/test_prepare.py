@@ -14,15 +14,16 @@ from reelflow.domain.post import PostMode, PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.domain.schedule import NormalRun
 from reelflow.exceptions import MediaRejectedError, MediaToolError, PostNotTakeableError
-from reelflow.ledger import audit, publications
+from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Account, Post
 from reelflow.services import commands
 from reelflow.services.discover import find_new_uploads
+from reelflow.services.duplicates import give_key
 from reelflow.services.prepare import extract_metadata, generate_thumbnail, validate
 from reelflow.services.rejection import reject
 from reelflow.services.sweep import expire_sessions
 from reelflow.services.workspace import Workspace
-from tests import media_files
+from tests import factories, media_files
 from tests.factories import ACTOR, Clock, read_post
 from tests.unit.reelflow.services.publication_factory import make_publication
 
@@ -284,6 +285,28 @@ def test_a_post_held_for_another_reason_takes_the_fields_over_and_stays_held(
         # It was opened with the old fields, and going on with it would publish by those.
         (opened,) = publications.of_post(session, held.id)
     assert opened.state is PublicationState.SUPERSEDED
+
+
+def test_a_held_post_that_is_released_meanwhile_takes_nothing_over(
+    tmp_path: Path, clock: Clock, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = factories.open_workspace(tmp_path, clock, database_url=postgresql_url)
+    account = factories.make_account(workspace)
+    held = factories.make_post(workspace, account, content=b"same", state=PostState.HELD)
+    newcomer = factories.make_post(workspace, account, content=b"same", keyed=False, caption="new")
+    find = posts.with_content
+
+    def release_after(*args: Any, **fields: Any) -> Any:
+        found = find(*args, **fields)
+        commands.release(workspace, held.id, actor="person")
+        return found
+
+    monkeypatch.setattr(posts, "with_content", release_after)
+    with workspace.ledger.write() as session:
+        post = posts.get(session, newcomer.id, lock=True)
+        give_key(session, post, str(held.sha256), now=clock(), actor=ACTOR)
+    assert read_post(workspace, held.id).caption == ""
+    assert read_post(workspace, newcomer.id).state is PostState.CANCELLED
 
 
 def test_a_held_draft_is_complete_without_privacy(
