@@ -133,7 +133,12 @@ def cancel(post_id: int = _ID) -> None:
         post = cancelling.ask_to_cancel(workspace, tiktok, post_id, actor=person())
     _tell(post)
     if post.state in PAST_LAST_BYTE:
-        typer.echo("TikTok was asked to cancel it; the next run sees whether it did.")
+        typer.echo(
+            "TikTok was asked to cancel it: the next run, or `reelflow reconcile`, sees whether it "
+            "did."
+        )
+    elif post.state is PostState.FAILED:
+        typer.echo(f"{post.reason}.")
 
 
 @app.command()
@@ -149,7 +154,7 @@ def resolve(
         help="The digits at the end of the post's address on TikTok, if it is public.",
     ),
 ) -> None:
-    """Settle an UNKNOWN post by what you see on its account in the TikTok app."""
+    """Settle an UNKNOWN post by what you see on its account, or of a draft in its inbox there."""
     from reelflow.services import resolving
 
     if tiktok_post is not None and not published:
