@@ -50,7 +50,10 @@ class StatusInquiry:
             self._stopped[account_id] = exc
             raise
         except TikTokUnreachableError as exc:
-            self._unreachable = exc
+            if exc.code == TikTokUnreachableError.default_code:
+                self._unreachable = exc
+            else:  # this account's token cannot be renewed now; those of others may live
+                self._stopped[account_id] = exc
             raise
 
 

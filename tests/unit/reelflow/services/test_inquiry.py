@@ -37,6 +37,7 @@ def ask(inquiry: StatusInquiry, *calls: tuple[int, str]) -> list[object]:
         TikTokRateLimitedError("slow down"),
         AccountRevokedError("connect it again", account="acme"),
         ConfigurationError("the Fernet key is another"),
+        TikTokUnreachableError("its token cannot be renewed now", code="token_not_renewed"),
     ],
 )
 def test_an_account_that_cannot_be_asked_now_is_asked_nothing_more_and_others_are(
