@@ -65,7 +65,7 @@ test-unit: setup ffmpeg postgresql ## Run the unit and contract tests only
 test-e2e: setup ffmpeg ## Run the end-to-end tests only: real Airflow against the simulator
 	$(BIN)/pytest tests/e2e
 
-fault-matrix: setup ## Every fault of the simulator at every call, in every mode; about half an hour
+fault-matrix: setup ## Every fault of the simulator at every call, in every mode (10 minutes and more)
 	PYTHONPATH=include:plugins $(BIN)/python -m tests.integration.fault_matrix
 
 demo: setup ffmpeg ## Publish real videos through Airflow to the simulator, report, stop

@@ -142,7 +142,7 @@ class Case:
     @property
     def may_be_unknown(self) -> bool:
         """Whether only a person can know what became of it: a pull's init, and no answer."""
-        return self.trouble.is_open and self.place is INIT and self.mode in PULLED
+        return self.trouble.is_open and self.place == INIT and self.mode in PULLED
 
 
 def every_case() -> Iterator[Case]:
@@ -229,7 +229,7 @@ def _refusals(place: Place) -> Iterator[Trouble]:
     """Yield every word with which TikTok refuses a call, before it did anything."""
     codes = {name: code.status for name, code in ERROR_CODES.items()}
     passing = PASSING_CODES
-    if place is TOKEN:
+    if place == TOKEN:
         codes, passing = dict.fromkeys(OAUTH_ERRORS, 400), PASSING_OAUTH_ERRORS
     for code, documented in {**codes, "a_code_from_tomorrow": 400}.items():
         # Refusals with HTTP 200 are documented of creator_info, and observed of OAuth.
@@ -274,7 +274,7 @@ def _both_times(
             name,
             {"kind": kind, "when": when, **fields},
             # A refresh whose answer is lost has spent the refresh token.
-            passes=not (place is TOKEN and when == "after"),
+            passes=not (place == TOKEN and when == "after"),
             is_open=True,
         )
 

@@ -138,10 +138,10 @@ class _Trial:
         self._size_bytes = sum(one.size_bytes for one in files)
 
     def play(self) -> None:
-        if self._case.place is CANCEL:
+        if self._case.place == CANCEL:
             self._begin()
         self._arm()
-        if self._case.place is CANCEL:
+        if self._case.place == CANCEL:
             self._cancel()
         self._drive()
         self._judge()
@@ -165,7 +165,7 @@ class _Trial:
                 account.video_source = MediaSource.PULL_FROM_URL
         if mode is Mode.DRAFT:
             fields |= {"mode": PostMode.DRAFT, "privacy_level": None}
-        in_chunks = self._case.place.chunk is not None or self._case.place is STATUS_WHILE_SENDING
+        in_chunks = self._case.place.chunk is not None or self._case.place == STATUS_WHILE_SENDING
         return self._publisher.make_post(_content(3 if in_chunks else 1), **fields)
 
     def _arm(self) -> None:
@@ -177,11 +177,11 @@ class _Trial:
         assert case.place.call is not None
         chunk: dict[str, Any] = {} if case.place.chunk is None else {"chunk": case.place.chunk}
         self._simulator.fault(case.place.call, **chunk, **trouble.fault)
-        if case.place is STATUS_WHILE_SENDING:
+        if case.place == STATUS_WHILE_SENDING:
             self._simulator.fault("put", status=503, chunk=1)
-        if case.place is VIDEO_LIST:
+        if case.place == VIDEO_LIST:
             self._simulator.switch(link_polls=1000)  # only the list tells the link
-        if case.place is TOKEN:
+        if case.place == TOKEN:
             self._let_token_expire()
 
     def _let_token_expire(self) -> None:
@@ -225,7 +225,7 @@ class _Trial:
             self._publisher.sweep(run_id=RUN)
 
     def _is_settled(self, post: Post) -> bool:
-        if self._case.place is VIDEO_LIST:
+        if self._case.place == VIDEO_LIST:
             return post.state is PostState.PUBLISHED
         return post.state in DONE | STOPPED
 
@@ -245,7 +245,7 @@ class _Trial:
         self.outcome.was_unknown = post.state is PostState.UNKNOWN
         self._count()
         if post.state in DONE:
-            if case.place is VIDEO_LIST and post.state is not PostState.PUBLISHED:
+            if case.place == VIDEO_LIST and post.state is not PostState.PUBLISHED:
                 self._wrong("its link was never found")
             return
         if post.state not in STOPPED:
@@ -259,7 +259,7 @@ class _Trial:
             self._wrong(f"its fix does not name `{self._command(post)}`: {post.fix}")
 
     def _is_cancelled(self, post: Post) -> bool:
-        return self._case.place is CANCEL and post.reason_code == "publish_cancelled"
+        return self._case.place == CANCEL and post.reason_code == "publish_cancelled"
 
     def _count(self) -> None:
         """Look at what TikTok has: one post when it is done, else none, and of these bytes."""
