@@ -19,7 +19,7 @@ PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11 python; 
   "$$python" -c '$(PYTHON_FITS)' 2>/dev/null && echo "$$python" && break; done)
 endif
 
-.PHONY: help setup ffmpeg postgresql lint format test test-unit test-e2e fault-matrix demo up down bench requirements clean
+.PHONY: help setup ffmpeg postgresql lint format test test-unit test-e2e fault-matrix crash-matrix demo up down bench requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ test-e2e: setup ffmpeg ## Run the end-to-end tests only: real Airflow against th
 
 fault-matrix: setup ## Every fault of the simulator at every call, in every mode (10 minutes and more)
 	PYTHONPATH=include:plugins $(BIN)/python -m tests.integration.fault_matrix
+
+crash-matrix: setup ffmpeg ## Kill a post's processes at every step: the whole matrix, about an hour
+	$(BIN)/python -m tests.crash
 
 demo: setup ffmpeg ## Publish real videos through Airflow to the simulator, report, stop
 	$(BIN)/python -m demo run

@@ -1,0 +1,263 @@
+"""The stack that the cases play on: drops their files, routes arrivals to them, asks and clears."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import requests
+from sqlalchemy import select, update
+
+from demo.commands import script
+from demo.exceptions import StackError
+from demo.stack import DAG_ID, Stack
+from reelflow.ledger import photo_images
+from reelflow.ledger.engine import open_engine, transaction
+from reelflow.ledger.models import Account, Post
+from tests import consent
+from tests.crash.arbiter import Arbiter, Arrival
+from tests.crash.cases import Case, Kind, Media
+from tests.crash.media import drop_photos, drop_video
+
+ACCOUNTS = ("aurora.kitchen", "north.trail", "paper.moon", "city.loops", "quiet.harbor")
+PLUGINS = Path(__file__).parent / "plugins"
+RUNS = f"/api/v2/dags/{DAG_ID}/dagRuns"
+ENDED = frozenset({"success", "failed"})
+HEARTBEAT_TIMEOUT_S = 20
+
+
+@contextmanager
+def open_stage(folder: Path, *, simulator_arguments: Sequence[str]) -> Iterator[Stage]:
+    """Start a stack whose tasks ask the arbiter at each point."""
+    with ExitStack() as exits:
+        arbiter = exits.enter_context(Arbiter(folder / "arbiter"))
+        stack = Stack(
+            folder / "stack",
+            extra_environment={
+                "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS),
+                "CRASH_ARBITER_SOCKET": str(arbiter.path),
+                "REELFLOW_INBOX_QUIET_S": "0",
+                "REELFLOW_WATCH_INTERVAL_S": "1",
+                # The simulator forgets its day between two waves, and the ledger does not.
+                "REELFLOW_POSTS_PER_DAY": "10000",
+            },
+            heartbeat_timeout_s=HEARTBEAT_TIMEOUT_S,
+            simulator_arguments=simulator_arguments,
+        )
+        exits.enter_context(stack)
+        stack.start(ACCOUNTS)
+        stack.wait_healthy()
+        yield Stage(stack, arbiter)
+
+
+class Stage:
+    """A running stack and the cases that play on it now."""
+
+    def __init__(self, stack: Stack, arbiter: Arbiter) -> None:
+        self.stack = stack
+        self._arbiter = arbiter
+        self._engine = open_engine(stack.environment["REELFLOW_DATABASE_URL"])
+        self._cases: dict[str, Case] = {}
+        self._file_names: dict[int, str] = {}
+        self._last_id = 0
+        self._awaiting_run: Case | None = None
+        self._runs: dict[str, Case | None] = {}
+        self._accounts = cycle(ACCOUNTS)
+        self._lock = threading.Lock()
+        self._connected: set[str] = set()
+        # What a webhook tells would settle posts at times of its own, and change their way.
+        self.simulator("POST", "/webhooks", {"url": None})
+        arbiter.decide = self._decide
+
+    def drop(self, case: Case, *, publish_on: date | None = None) -> None:
+        """Put a case's file into an inbox, wished for a day or for now."""
+        case.account = next(self._accounts)
+        is_photos = case.kind.media is Media.PHOTOS
+        case.file_name = uuid.uuid4().hex[:8] + ("" if is_photos else ".mp4")
+        inbox = self.stack.inbox / case.account
+        if publish_on is not None:
+            sidecar = {"publish_at": f"{publish_on}T00:00:00Z"}
+            (inbox / f"{case.file_name}.json").write_text(json.dumps(sidecar))
+        with self._lock:
+            self._cases[case.file_name] = case
+            if case.kind.works_on_run:
+                self._awaiting_run = case
+        if is_photos:
+            dropped = drop_photos(inbox, case.file_name)
+        else:
+            dropped = drop_video(inbox, case.file_name, size_bytes=case.kind.size_bytes)
+        case.sha256, case.size_bytes = dropped.sha256, dropped.size_bytes
+
+    def forget(self) -> None:
+        """End the play: the simulator forgets its posts and every consent, too."""
+        self._cases.clear()
+        self._last_id = max(self._file_names, default=0)
+        self.simulator("POST", "/reset")
+        for name in self._connected:
+            self.stack.add_account(name)
+        self._connected.clear()
+
+    def check(self) -> None:
+        """Raise what went wrong behind the scenes.
+
+        :raises StackError: a component died
+        """
+        self._arbiter.check()
+        self.stack.check_alive()
+
+    def posts(self, cases: Sequence[Case]) -> dict[str, Post]:
+        """Return the posts of cases that are registered, by file name."""
+        names = {case.file_name for case in cases}
+        with transaction(self._engine, writes=False) as session:
+            found = session.scalars(select(Post).where(Post.id > self._last_id)).all()
+            posts = {photo_images.name_of(post): post for post in found}
+        return {name: post for name, post in posts.items() if name in names}
+
+    def prepare_accounts(self, kind: Kind) -> None:
+        """Let every account's videos go the way of a kind, with its tokens as they are there."""
+        source = "PULL_FROM_URL" if kind.media is Media.PULLED else "FILE_UPLOAD"
+        with transaction(self._engine, writes=True) as session:
+            session.execute(update(Account).values(video_source=source))
+        if kind.is_expired:
+            for name in ACCOUNTS:
+                self.connect(name)
+            past = datetime.now(UTC) - timedelta(minutes=1)
+            with transaction(self._engine, writes=True) as session:
+                session.execute(update(Account).values(access_token_expires_at=past))
+
+    def connect(self, name: str) -> None:
+        """Let an account's creator consent, as with ``reelflow accounts connect``."""
+        self._connected.add(name)
+        process = subprocess.Popen(
+            [script("reelflow"), "accounts", "connect", name, "--no-browser"],
+            env=self.stack.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            assert process.stdout is not None
+            url = next(line.strip() for line in process.stdout if line.startswith("http"))
+            requests.get(consent.decide(url, name), timeout=30)
+            process.communicate()
+        assert process.returncode == 0, f"{name} could not be connected"
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return the newest runs, those under way among them."""
+        query = {"limit": 20, "order_by": "-id"}
+        return list(self.stack.api("GET", RUNS, **query)["dag_runs"])
+
+    def is_idle(self) -> bool:
+        """Whether no run is under way."""
+        return all(run["state"] in ENDED for run in self.runs())
+
+    def start_run(self) -> None:
+        """Start a run by hand."""
+        self._insist("POST", RUNS, {"logical_date": None})
+
+    def has_ended(self, run_id: str) -> bool:
+        """Whether nothing more happens in a run, unless it is cleared."""
+        return self.stack.api("GET", f"{RUNS}/{run_id}")["state"] in ENDED
+
+    def clear(self, arrivals: Sequence[Arrival]) -> None:
+        """Clear task instances of one run that has ended, and what follows them.
+
+        Never of a run under way: Airflow 3.3.2 gives a cleared task instance a new id, and a
+        scheduler that is just looking at the old one dies of a StaleDataError
+        (https://github.com/apache/airflow/issues/63926).
+        """
+        tasks = [
+            [one.task_id, one.map_index] if one.map_index >= 0 else one.task_id for one in arrivals
+        ]
+        body = {
+            "dry_run": False,
+            "only_failed": False,
+            "dag_run_id": arrivals[0].run_id,
+            "task_ids": tasks,
+            "include_downstream": True,
+        }
+        self._insist("POST", f"/api/v2/dags/{DAG_ID}/clearTaskInstances", body)
+
+    def backfill(self, day: date) -> None:
+        """Start a backfill over one day, also where it has a run already.
+
+        One before it whose runs have ended is closed: Airflow itself notices that twice a minute.
+        """
+        backfills = "/api/v2/backfills"
+        known = self.stack.api("GET", backfills, dag_id=DAG_ID)["backfills"]
+        for one in known:
+            if one["completed_at"] is None:
+                with suppress(StackError):  # Airflow noticed it just now
+                    self.stack.api("PUT", f"{backfills}/{one['id']}/cancel")
+        body = {
+            "dag_id": DAG_ID,
+            "from_date": f"{day}T00:00:00Z",
+            "to_date": f"{day + timedelta(days=1)}T00:00:00Z",
+            "reprocess_behavior": "completed",
+            "max_active_runs": 1,
+        }
+        self._insist("POST", backfills, body)
+
+    def _insist(self, method: str, path: str, body: dict[str, Any]) -> None:
+        """Call Airflow's API until it finds its SQLite unlocked."""
+        for _ in range(5):
+            try:
+                self.stack.api(method, path, body)
+            except StackError as exc:
+                error = exc
+                time.sleep(0.5)
+            else:
+                return
+        raise error
+
+    def simulator(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Call the simulator's control API."""
+        url = f"{self.stack.running_simulator().control_url}{path}"
+        with requests.Session() as session:
+            session.trust_env = False
+            response = session.request(method, url, json=body, timeout=30)
+        response.raise_for_status()
+        return response.json()
+
+    def _decide(self, arrival: Arrival) -> bool:
+        case = self._case_of(arrival)
+        return case is not None and case.kills_here(arrival)
+
+    def _case_of(self, arrival: Arrival) -> Case | None:
+        if arrival.post_id is not None:
+            return self._cases.get(self._file_name(arrival.post_id))
+        with self._lock:
+            if arrival.run_id not in self._runs:
+                # The first task of a new run: it is the run that a dropped file has waited for.
+                self._runs[arrival.run_id] = case = self._awaiting_run
+                self._awaiting_run = None
+                if case is not None:
+                    case.run_id = arrival.run_id
+            return self._runs[arrival.run_id]
+
+    def _file_name(self, post_id: int) -> str:
+        if post_id not in self._file_names:
+            with transaction(self._engine, writes=False) as session:
+                post = session.get_one(Post, post_id)
+                self._file_names[post_id] = photo_images.name_of(post)
+        return self._file_names[post_id]
+
+
+def wait(condition: Any, what: str, *, stage: Stage, deadline_s: float) -> None:
+    """Wait for a condition.
+
+    :raises AssertionError: the deadline passed
+    """
+    ends_at = time.monotonic() + deadline_s
+    while not condition():
+        stage.check()
+        assert time.monotonic() < ends_at, f"waited {deadline_s:.0f} s for {what}"
+        time.sleep(0.3)

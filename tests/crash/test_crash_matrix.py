@@ -1,0 +1,26 @@
+"""The short form of the crash matrix: the calls that TikTok acts upon, and the COMMITs around."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from tests.crash.cases import FollowUp, one_case_a_point
+from tests.crash.matrix import KINDS, SHORT, Matrix
+from tests.crash.stage import open_stage
+
+
+def test_a_post_killed_around_its_init_and_its_bytes_is_published_once() -> None:
+    lines: list[str] = []
+    with (
+        # Not in pytest's folder: the path of a socket is short.
+        tempfile.TemporaryDirectory(prefix="crash-", ignore_cleanup_errors=True) as folder,
+        open_stage(Path(folder), simulator_arguments=("--processing-polls", "0")) as stage,
+    ):
+        matrix = Matrix(stage, lines.append)
+        points = matrix.find_points([SHORT])
+        matrix.play(one_case_a_point(points, KINDS, list(FollowUp)), apart=False)
+        is_good = matrix.finish()
+    assert is_good, "\n".join(lines)
+    assert len({point.what.split()[0] for point in points}) == 2
+    assert len(points) >= 10

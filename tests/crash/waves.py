@@ -1,0 +1,169 @@
+"""Plays cases on the stage, many at a time: drop, kill, follow up, go on until all is settled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+from reelflow.domain.post import DONE, PostState
+from reelflow.services.revocation import ACCOUNT_REVOKED
+from tests.crash.cases import Case, FollowUp, Kind, Media
+from tests.crash.stage import ACCOUNTS, Stage, wait
+
+#: Most posts in flight: more would only wait for TikTok's six inits a minute and account.
+WAVE = 30
+WAVE_DEADLINE_S = 600.0
+POLL_S = 0.5
+#: With nothing under way this long, a run started by hand settles what is left.
+IDLE_S = 5.0
+
+ENDED = DONE | {PostState.UNKNOWN, PostState.FAILED, PostState.REJECTED, PostState.CANCELLED}
+
+
+class Wave:
+    """Some cases, played together.
+
+    :param day: the past day that posts of backfills are dated with; its run takes no other posts
+    """
+
+    def __init__(self, stage: Stage, cases: Sequence[Case], *, day: date) -> None:
+        self._stage = stage
+        self._cases = cases
+        self._day = day
+        self._backfilled = [one for one in cases if one.follow_up is FollowUp.BACKFILL]
+        self._backfills = 0
+        self._idle_since: float | None = None
+        self._last_states: dict[str, PostState] = {}
+
+    def play(self) -> None:
+        """Bring every post to its end, or to the deadline.
+
+        :raises StackError: a component of the stack died
+        """
+        self._stage.prepare_accounts(self._cases[0].kind)
+        for case in self._cases:
+            if case.follow_up is FollowUp.RACE:
+                case.at_kill = self._race
+            is_dated = case.follow_up is FollowUp.BACKFILL
+            self._stage.drop(case, publish_on=self._day if is_dated else None)
+            if case.kind.works_on_run or case.has_older_run:
+                self._wait_for_a_run_of_its_own(case)
+        ends_at = time.monotonic() + WAVE_DEADLINE_S
+        while not self._is_over() and time.monotonic() < ends_at:
+            self._stage.check()
+            self._follow_up()
+            time.sleep(POLL_S)
+
+    def _wait_for_a_run_of_its_own(self, case: Case) -> None:
+        """Wait until a run has taken a file, so that the next file has another run."""
+
+        def is_taken() -> bool:
+            self._follow_up()
+            return case.is_taken
+
+        wait(is_taken, f"a run to take {case}", stage=self._stage, deadline_s=180)
+
+    def _follow_up(self) -> None:
+        spent = [
+            one
+            for one in self._cases
+            if one.follow_up is FollowUp.CLEAR and one.is_struck and not one.is_followed
+        ]
+        for run_id in {one.kills[-1].run_id for one in spent}:
+            if self._stage.has_ended(run_id):
+                cleared = [one for one in spent if one.kills[-1].run_id == run_id]
+                self._stage.clear([one.kills[-1] for one in cleared])
+                for case in cleared:
+                    case.is_followed = True
+        if self._backfilled and self._backfills < 2:
+            self._backfill()
+        self._connect_again()
+
+    def _connect_again(self) -> None:
+        """Let the creators consent again whose rotated tokens died with a process."""
+        if not any(one.kind.is_expired and not one.was_held for one in self._cases):
+            return
+        posts = self._stage.posts(self._cases)
+        for case in self._cases:
+            post = posts.get(case.file_name)
+            if post is not None and post.reason_code == ACCOUNT_REVOKED and not case.was_held:
+                case.was_held = True
+                self._stage.connect(case.account)
+
+    def _backfill(self) -> None:
+        """Start the first backfill when all its posts are missed, the second when it has ended."""
+        if self._backfills == 0:
+            posts = self._stage.posts(self._backfilled)
+            states = [post.state for post in posts.values()]
+            is_time = states == [PostState.MISSED] * len(self._backfilled)
+        else:
+            run_ids = {one.run_id for case in self._backfilled for one in case.arrivals}
+            is_time = bool(run_ids) and all(self._stage.has_ended(one) for one in run_ids)
+        if is_time:
+            self._backfills += 1
+            self._stage.backfill(self._day)
+            for case in self._backfilled:
+                case.is_followed = self._backfills == 2
+
+    def _race(self, case: Case) -> None:
+        """Let an older run of the post, or another run, begin right now."""
+        case.is_followed = True
+        if case.has_older_run:
+            self._stage.clear(case.prelude[:1])
+        else:
+            self._stage.start_run()
+
+    def _is_over(self) -> bool:
+        if not self._stage.is_idle():
+            self._idle_since = None
+            return False
+        posts = self._stage.posts(self._cases)
+        is_settled = len(posts) == len(self._cases) and all(
+            post.state in ENDED for post in posts.values()
+        )
+        now = time.monotonic()
+        self._idle_since = self._idle_since or now
+        if is_settled:
+            return all(one.is_followed or not one.is_to_follow for one in self._cases)
+        if now - self._idle_since > IDLE_S:
+            self._idle_since = None
+            self._stage.start_run()
+        return False
+
+
+def in_waves(cases: Sequence[Case]) -> list[list[Case]]:
+    """Divide cases so that no wave mixes follow-ups, or kinds whose runs would meet."""
+    waves: list[list[Case]] = []
+    for case in cases:
+        last = waves[-1] if waves else []
+        first = last[0] if last else None
+        fits = first is not None and len(last) < _most(case.kind) and _fit(first, case)
+        if fits:
+            last.append(case)
+        else:
+            waves.append([case])
+    return waves
+
+
+def _most(kind: Kind) -> int:
+    """Return how many cases may play together: one an account, where its tokens die."""
+    return len(ACCOUNTS) if kind.is_expired else WAVE
+
+
+def _fit(one: Case, other: Case) -> bool:
+    if one.follow_up is not other.follow_up:
+        return False
+    return one.kind is other.kind or (
+        not (_plays_alone(one.kind) or _plays_alone(other.kind))
+        and (one.kind.media is Media.PULLED) is (other.kind.media is Media.PULLED)
+    )
+
+
+def _plays_alone(kind: Kind) -> bool:
+    return kind.works_on_run or kind.is_expired
+
+
+def days_before_today(number: int) -> date:
+    """Return a past day; 0 is yesterday."""
+    return datetime.now(UTC).date() - timedelta(days=1 + number)
