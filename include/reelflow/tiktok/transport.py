@@ -8,7 +8,7 @@ import re
 import ssl
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
@@ -30,6 +30,9 @@ from reelflow.exceptions import (
 )
 from reelflow.tiktok.answers import ANSWER_MAX_BYTES, Answer
 from reelflow.tiktok.source import BLOCK_BYTES, FileSlice
+
+#: How urllib3 says that a proxy refused to connect to the host (urllib3/connection.py).
+_NO_TUNNEL: Final = "Tunnel connection failed"
 
 
 class Transport:
@@ -164,4 +167,9 @@ def _was_never_sent(cause: object) -> bool:
     """Whether the connection failed before the request could be written to it."""
     if isinstance(cause, SSLError) and cause.args:
         return isinstance(cause.args[0], ssl.SSLCertVerificationError)
-    return isinstance(cause, NewConnectionError | ConnectTimeoutError | ProxyError)
+    if isinstance(cause, ProxyError):
+        # Also what was cut after the request was sent: by then urllib3 2.8 has forgotten that the
+        # connection through the proxy stood.
+        error = cause.original_error
+        return _was_never_sent(error) or str(error).startswith(_NO_TUNNEL)
+    return isinstance(cause, NewConnectionError | ConnectTimeoutError)

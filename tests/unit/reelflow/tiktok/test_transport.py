@@ -1,8 +1,16 @@
+import socket
 import ssl
+import threading
+from datetime import UTC, datetime, timedelta
+from http.client import RemoteDisconnected
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -29,7 +37,12 @@ def wrapped(reason: Exception) -> requests.ConnectionError:
     ("raised", "error"),
     [
         (wrapped(ConnectTimeoutError()), TikTokUnreachableError),
-        (wrapped(ProxyError("no", OSError())), TikTokUnreachableError),
+        (wrapped(ProxyError("no", ConnectTimeoutError())), TikTokUnreachableError),
+        (wrapped(ProxyError("no", OSError("Tunnel connection failed: 403 No"))),
+         TikTokUnreachableError),
+        # What urllib3 makes of a connection that is cut after the request, behind a proxy.
+        (wrapped(ProxyError("no", RemoteDisconnected("cut"))), TikTokUnavailableError),
+        (wrapped(ProxyError("no", ConnectionResetError())), TikTokUnavailableError),
         (wrapped(SSLError(ssl.SSLCertVerificationError())), TikTokUnreachableError),
         (wrapped(SSLError(ssl.SSLEOFError())), TikTokUnavailableError),
         (requests.ConnectionError(ProtocolError("cut", OSError())), TikTokUnavailableError),
@@ -71,3 +84,55 @@ def test_https_goes_through_the_proxy_and_the_certificates_of_the_environment(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/ca.pem")
     with pytest.raises(ConfigurationError, match=r"/nonexistent/ca\.pem"):
         Transport().send("POST", "https://tiktok.invalid/", {}, b"", (1, 1))
+
+
+def test_a_call_that_is_cut_behind_a_proxy_may_have_been_carried_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What says of itself that it was never sent is sent again, and may be a second post."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate := self_signed(tmp_path))
+    received: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=tunnel_and_cut, args=(listener, context, received))
+        server.start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        with pytest.raises(TikTokUnavailableError):
+            Transport().send("POST", "https://tiktok.invalid/init/", {}, b"init", (10, 10))
+        server.join(10)
+    assert received[0].endswith(b"init")
+
+
+def tunnel_and_cut(listener: socket.socket, context: ssl.SSLContext, received: list[bytes]) -> None:
+    """Be a proxy and the host behind it, which reads one request and hangs up."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        with context.wrap_socket(connection, server_side=True) as stream:
+            request = b""
+            while not request.endswith(b"init"):
+                request += stream.recv(4096)
+            received.append(request)
+
+
+def self_signed(folder: Path) -> Path:
+    """Return a file with the certificate of ``tiktok.invalid``, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tiktok.invalid")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("tiktok.invalid")]), False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, none = serialization.Encoding.PEM, serialization.NoEncryption()
+    path = folder / "tls.pem"
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, none)
+    path.write_bytes(certificate.public_bytes(pem) + secret)
+    return path
