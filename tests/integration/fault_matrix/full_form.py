@@ -49,9 +49,10 @@ def _summary(cases: Sequence[Case], outcomes: Sequence[Outcome]) -> str:
     troubles = {case.trouble.name for case in cases}
     failed = sum(bool(outcome.problems) for outcome in outcomes)
     duplicates = sum(max(outcome.delivered - 1, 0) for outcome in outcomes)
+    lost = sum(outcome.delivered == 0 for outcome in outcomes)
     unknown = sum(outcome.was_unknown for outcome in outcomes)
     return (
         f"{len(outcomes)} cases: {len(troubles)} troubles at {len(places)} calls, "
-        f"{failed} failed, {duplicates} duplicates, "
+        f"{failed} failed, {duplicates} duplicates, {lost} lost, "
         f"{unknown} unknown, each a pull whose init was not answered"
     )

@@ -60,6 +60,8 @@ class Outcome:
 
     :ivar way: the states in which it stopped, and what a person did there
     :ivar problems: what must not be; empty for a case that passed
+    :ivar delivered: how many posts TikTok has of it in the end
+    :ivar was_unknown: a person had to look whether it is on TikTok
     """
 
     way: list[str] = field(default_factory=list)
