@@ -104,6 +104,7 @@ class Trouble:
 
     :param fault: fields of the simulator's fault, without its call
     :param switches: of the simulator
+    :param status_is_down: nor does the status answer at first
     :param fail_reason: in the place of a fault: why TikTok fails what it has
     :param passes: nobody but time is needed, so the post must be done in the end
     :param is_open: it says nothing about whether the call was carried out
@@ -114,6 +115,7 @@ class Trouble:
     family: str
     fault: Mapping[str, Any] = field(default_factory=dict)
     switches: Mapping[str, Any] = field(default_factory=dict)
+    status_is_down: bool = False
     fail_reason: str | None = None
     passes: bool = True
     is_open: bool = False
@@ -254,7 +256,10 @@ def _chunk_errors(place: Place) -> Iterator[Trouble]:
         yield from _both_times(place, name, status=429, **wait)
     for reading in ("count", "last_index"):
         for trouble in _both_times(place, f"HTTP 416, {reading}", status=416, progress=True):
-            yield replace(trouble, switches={"progress": reading})
+            trouble = replace(trouble, switches={"progress": reading})
+            yield trouble
+            name = f"{trouble.name}, no status"
+            yield replace(trouble, name=name, family=name, status_is_down=True)
     yield from _both_times(place, "HTTP 416 without header", status=416, progress=False)
     for status in (200, 201, 206):  # said, but nothing is stored
         name = f"HTTP {status} for nothing"

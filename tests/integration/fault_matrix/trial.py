@@ -179,6 +179,8 @@ class _Trial:
         assert case.place.call is not None
         chunk: dict[str, Any] = {} if case.place.chunk is None else {"chunk": case.place.chunk}
         self._simulator.fault(case.place.call, **chunk, **trouble.fault)
+        if trouble.status_is_down:
+            self._simulator.fault("status", status=503, times=2)
         if case.place == STATUS_WHILE_SENDING:
             self._simulator.fault("put", status=503, chunk=1)
         if case.place == VIDEO_LIST:
