@@ -9,13 +9,16 @@ from tests.crash.cases import FollowUp, one_case_a_point
 from tests.crash.matrix import KINDS, SHORT, Matrix
 from tests.crash.stage import open_stage
 
+#: TikTok publishes without a delay, so no task waits: Airflow's waits would take most of the time.
+AT_ONCE = ("--processing-polls", "0", "--link-polls", "0")
+
 
 def test_a_post_killed_around_its_init_and_its_bytes_is_published_once() -> None:
     lines: list[str] = []
     with (
         # Not in pytest's folder: the path of a socket is short.
         tempfile.TemporaryDirectory(prefix="crash-", ignore_cleanup_errors=True) as folder,
-        open_stage(Path(folder), simulator_arguments=("--processing-polls", "0")) as stage,
+        open_stage(Path(folder), simulator_arguments=AT_ONCE) as stage,
     ):
         matrix = Matrix(stage, lines.append)
         points = matrix.find_points([SHORT])
