@@ -188,8 +188,8 @@ def test_a_lost_init_answer_is_begun_again_under_another_publish_id(publisher: P
     post = publisher.make_post(three_chunks())
     with pytest.raises(TikTokUnavailableError):
         publisher.upload(post)
-    lost = publisher.current(post)
-    assert (lost.state, lost.publish_id) == (PublicationState.INITIATING, None)
+    (lost,) = publisher.publications(post)
+    assert (lost.state, lost.publish_id) == (PublicationState.SUPERSEDED, None)
     assert publisher.read(post).rescheduled_because is not None
     publisher.upload(post)
     states = [one.state for one in publisher.publications(post)]
@@ -274,35 +274,42 @@ def test_the_sixth_publication_is_not_opened_and_the_post_fails_with_the_fix(
     assert len(publisher.simulator.uploads()) == 5
 
 
-def test_an_upload_that_fails_five_times_ends_failed_and_does_not_loop(
+def test_an_upload_that_never_gets_through_is_tried_for_hours_then_ends_failed_with_the_fix(
     publisher: Publisher,
 ) -> None:
-    publisher.simulator.fault("put", status=503, chunk=1, times=99)
     post = publisher.make_post(three_chunks())
     pauses = []
-    for _ in range(4):
+    while publisher.read(post).state is PostState.READY:
+        publisher.simulator.fault("put", status=503, chunk=1, times=2)
+        with pytest.raises((TikTokUnavailableError, PostFailedError)):
+            publisher.upload(post)
+        after = publisher.read(post)
+        pauses.append((after.due_at - publisher.clock()).total_seconds())
+        publisher.pass_time(max(after.due_at - publisher.clock(), timedelta(0)))
+    assert pauses[:8] == [30, 60, 120, 240, 480, 960, 1920, 3600]
+    assert (after.state, after.reason_code) == (PostState.FAILED, "too_many_publications")
+    assert f"reelflow posts retry {post.id}" in str(after.fix)
+    assert len(publisher.simulator.uploads()) == publisher.workspace.rules.max_publications
+    with pytest.raises(PostNotTakeableError):
+        publisher.upload(post)
+    retry(publisher.workspace, post.id, actor="a person")
+    assert publisher.upload_until_sent(post).state is PostState.PROCESSING
+    publisher.assert_published_once(post)
+
+
+@pytest.mark.parametrize("call", ["creator_info", "init"])
+def test_an_outage_before_the_first_byte_fails_no_post_however_long_it_lasts(
+    publisher: Publisher, call: str
+) -> None:
+    publisher.simulator.fault(call, status=503, times=12)
+    post = publisher.make_post()
+    for _ in range(12):
         with pytest.raises(TikTokUnavailableError):
             publisher.upload(post)
         after = publisher.read(post)
         assert after.state is PostState.READY
-        pauses.append((after.due_at - publisher.clock()).total_seconds())
-        publisher.clock.set(after.due_at)
-    assert pauses == [30, 60, 120, 240]
-    with pytest.raises(PostFailedError, match="failed 5 times") as failed:
-        publisher.upload(post)
-    assert "reelflow doctor" in str(failed.value)
-    assert len(publisher.simulator.uploads()) == 1
-    with pytest.raises(PostNotTakeableError):
-        publisher.upload(post)
-
-
-def test_a_failed_upload_is_sent_anew_when_a_person_retries_it(publisher: Publisher) -> None:
-    publisher.simulator.fault("put", status=503, chunk=1, times=10)
-    post = publisher.make_post(three_chunks())
-    with pytest.raises(PostFailedError):
-        publisher.upload_until_sent(post, tries=5)
-    retry(publisher.workspace, post.id, actor="a person")
-    assert publisher.upload(post).state is PostState.PROCESSING
+        publisher.pass_time(after.due_at - publisher.clock())
+    publisher.upload(post)
     publisher.assert_published_once(post)
 
 

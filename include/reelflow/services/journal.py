@@ -38,7 +38,7 @@ from reelflow.tiktok.models import InitAnswer
 
 log = logging.getLogger(__name__)
 
-#: Failures in which TikTok did nothing: they cost a post none of its tries.
+#: Failures in which TikTok did nothing: they make no later pause longer.
 _UNCOUNTED: Final = (
     TikTokUnreachableError,
     TikTokRateLimitedError,
@@ -200,41 +200,29 @@ class UploadJournal:
         raise PostFailedError(f"post {self._post_id} failed: {why}. To fix: {fix}", code=code)
 
     def record_failure(self, exc: TransientError | ConfigurationError) -> None:
-        """Make the post READY again with the time of its next try, or FAILED after too many.
+        """Make the post READY again with the time of its next try, later after each failure.
 
-        A wrong setting costs no try, but it is no reschedule either: a person must look. Past the
-        last byte nothing changes: only TikTok's word moves the post from there.
-
-        :raises PostFailedError: it failed too often; it is FAILED now
+        What passes by itself fails no post, however long it lasts; only the number of publications
+        ends it. A wrong setting is no reschedule: a person must look. Past the last byte nothing
+        changes: only TikTok's word moves the post from there.
         """
         try:
             self._reschedule(exc)
-        except PostFailedError:
-            raise
         except ReelflowError as error:
             # The first failure matters more; the lease lapses and the post goes on by itself.
             log.warning("post %s: its failure was not recorded: %s", self._post_id, error)
 
     def _reschedule(self, exc: TransientError | ConfigurationError) -> None:
-        rules = self._workspace.rules
         counts = not isinstance(exc, _UNCOUNTED)
         with self._fenced() as (session, post):
             if post.state is not PostState.UPLOADING:
                 return
             post.upload_failures += counts
-            spent = post.upload_failures >= rules.max_upload_failures
-            if not spent:
-                pause = _pause(exc, post.upload_failures if counts else 0, self._workspace)
-                post.due_at = self._ledger.now() + pause
-                if isinstance(exc, TransientError):
-                    post.rescheduled_because = f"next try at {post.due_at:%H:%M:%S} UTC: {exc}"
-                self._move(session, PostState.READY, why=str(exc), code=exc.code)
-        if spent:
-            self.fail(
-                f"its upload failed {rules.max_upload_failures} times, at last: {exc}",
-                code=exc.code,
-                fix=self._retry_after("see with `reelflow doctor` whether TikTok can be reached"),
-            )
+            pause = _pause(exc, post.upload_failures if counts else 0, self._workspace)
+            post.due_at = self._ledger.now() + pause
+            if isinstance(exc, TransientError):
+                post.rescheduled_because = f"next try at {post.due_at:%H:%M:%S} UTC: {exc}"
+            self._move(session, PostState.READY, why=str(exc), code=exc.code)
 
     def _may_begin(self, session: Session, post: Post) -> bool:
         begun = publications.count(session, self._post_id) - post.publications_forgiven

@@ -12,6 +12,7 @@ from reelflow.exceptions import (
     LedgerLockedError,
     TikTokRateLimitedError,
     TikTokRejectedError,
+    TikTokUnavailableError,
     TikTokUnreachableError,
 )
 from reelflow.ledger.models import Post, Publication
@@ -23,12 +24,14 @@ from reelflow.services.preflight import find_obstacle
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 
-#: Errors of an init after which TikTok has nothing: it counts against no post. Also an answer that
-#: is not in TikTok's words, which a person must see to, and a ledger without a token for the call.
+#: Errors of an init that count against no post. TikTok has nothing, or a task that can publish
+#: nothing, because its upload URL is lost; or an answer that is not in TikTok's words, which a
+#: person must see to, or a ledger without a token for the call.
 _NOT_OPENED: Final = (
     TikTokUnreachableError,
     TikTokRateLimitedError,
     TikTokRejectedError,
+    TikTokUnavailableError,
     ConfigurationError,
     LedgerLockedError,
 )

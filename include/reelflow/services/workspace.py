@@ -21,7 +21,6 @@ class PublishingRules:
     :param claim: how long a run is believed to work on a post after its last sign of life
     :param lease: how long an upload is believed alive after its last heartbeat
     :param max_publications: most inits of one post before it FAILs with the fix
-    :param max_upload_failures: most failed uploads of one post before it FAILs with the fix
     :param first_retry: pause after a first failed upload; doubled after each further one
     :param longest_retry: longest such pause
     :param unreachable_retry: pause after TikTok could not be reached, which counts as no failure
@@ -42,12 +41,11 @@ class PublishingRules:
     claim: timedelta = timedelta(minutes=15)
     lease: timedelta = timedelta(seconds=120)
     max_publications: int = 5
-    max_upload_failures: int = 5
     first_retry: timedelta = timedelta(seconds=30)
     longest_retry: timedelta = timedelta(hours=1)
     unreachable_retry: timedelta = timedelta(minutes=5)
     unknown_after: timedelta = timedelta(hours=72)
-    refresh_claim: timedelta = timedelta(minutes=2)
+    refresh_claim: timedelta = timedelta(minutes=3)
     public_url: str = ""
     public_url_lifetime: timedelta = timedelta(hours=2)
     work_lifetime: timedelta = timedelta(hours=6)

@@ -28,7 +28,6 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert settings.rules.claim == timedelta(minutes=15)
     assert settings.rules.lease == timedelta(seconds=120)
     assert settings.rules.max_publications == 5
-    assert settings.rules.max_upload_failures == 5
     assert settings.rules.unknown_after == timedelta(hours=72)
     assert settings.publish_timeout_s == 30 * 60
 

@@ -282,13 +282,14 @@ def test_a_wrong_setting_costs_no_try_and_is_no_reschedule(
     assert after.due_at > clock()
 
 
-def test_the_fifth_failure_fails_the_post(workspace: Workspace, make_begun: MakeBegun) -> None:
-    post, journal = make_begun(upload_failures=4)
-    with pytest.raises(PostFailedError, match="failed 5 times, at last: cut"):
-        journal.record_failure(TikTokUnavailableError("cut"))
+def test_no_number_of_failures_fails_the_post_but_the_pause_grows_to_an_hour(
+    workspace: Workspace, make_begun: MakeBegun, clock: Clock
+) -> None:
+    post, journal = make_begun(upload_failures=40)
+    journal.record_failure(TikTokUnavailableError("cut"))
     after = read_post(workspace, post.id)
-    assert after.state is S.FAILED
-    assert f"reelflow posts retry {post.id}" in str(after.fix)
+    assert after.state is S.READY
+    assert after.due_at == clock() + timedelta(hours=1)
 
 
 @pytest.mark.parametrize("state", sorted(PAST_LAST_BYTE))

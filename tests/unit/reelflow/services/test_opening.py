@@ -171,14 +171,15 @@ def test_a_creator_who_may_not_post_this_holds_the_post_and_nothing_is_opened(
     assert paths(server) == ["/creator_info/query/"]
 
 
-def test_an_init_without_an_answer_stays_written_down_as_begun(
+def test_an_init_without_an_answer_is_given_up_and_counts_against_no_post(
     workspace: Workspace, account: Account, make_post: MakePost, server: ScriptedServer
 ) -> None:
     post = make_post(account, state=PostState.UPLOADING)
     server.answers = [CREATOR, http(502)]
     with pytest.raises(TikTokUnavailableError):
         open_publication(workspace, server, post)
-    assert history(workspace, post) == [P.INITIATING]
+    assert history(workspace, post) == [P.SUPERSEDED]
+    assert read_post(workspace, post.id).publications_forgiven == 1
 
 
 def test_an_upload_url_elsewhere_gives_the_publication_up(

@@ -124,11 +124,11 @@ def test_another_connection_is_used_when_named(worker: Workspace, account: Accou
     assert "'other_app' does not exist" in str(ended.error)
 
 
-def test_a_spent_number_of_failures_fails_with_the_fix(
+def test_a_post_that_tiktok_refuses_fails_with_the_fix(
     worker: Workspace, creator: Account, tiktok: Simulator, read_post: Callable[[int], Post]
 ) -> None:
-    post = factories.make_post(worker, creator, upload_failures=4)
-    tiktok.fault("creator_info", status=503)
+    post = factories.make_post(worker, creator)
+    tiktok.fault("init", status=400, code="invalid_params")
     ended = upload(post)
     assert read_post(post.id).state is PostState.FAILED
     assert ended.state == "failed"
