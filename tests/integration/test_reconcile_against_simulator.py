@@ -223,6 +223,7 @@ def test_a_post_that_a_person_did_not_find_is_tried_again_and_is_there_once(
 ) -> None:
     post = lose_init(puller, when="before")  # TikTok never opened it
     assert puller.simulator.uploads() == []
+    puller.pass_time(puller.workspace.rules.public_url_lifetime)
     resolve_not_published(puller.workspace, post.id, actor=PERSON)
     retry(puller.workspace, post.id, actor=PERSON)
     puller.upload(post)

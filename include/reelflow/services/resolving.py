@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from reelflow.domain.post import PersonCommand, PostMode, PostState, check_command
-from reelflow.domain.publication import PublicationState
+from reelflow.domain.publication import MediaSource, PublicationState
 from reelflow.exceptions import IllegalTransitionError
 from reelflow.ledger import posts, publications
 from reelflow.ledger.models import Post
@@ -45,8 +45,13 @@ def resolve_published(
 def resolve_not_published(workspace: Workspace, post_id: int, *, actor: str) -> Post:
     """Settle an UNKNOWN post that is not on its account: FAILED, from where a person may retry it.
 
-    :raises IllegalTransitionError: it is not UNKNOWN
+    While TikTok may still fetch a pull, not seeing it proves nothing, and a retry could be a second
+    post.
+
+    :raises IllegalTransitionError: it is not UNKNOWN, or it is too early to tell; the message says
+        from when it can be told
     """
+    _check_late_enough(workspace, post_id)
     return _resolve(
         workspace,
         post_id,
@@ -61,6 +66,21 @@ def _found_as(post: Post, tiktok_post_id: str | None) -> PostState:
         return PostState.PUBLISHED
     # A draft that was found may still wait for its creator.
     return PostState.IN_INBOX if post.mode is PostMode.DRAFT else PostState.PUBLISHED_NO_LINK
+
+
+def _check_late_enough(workspace: Workspace, post_id: int) -> None:
+    with workspace.ledger.read() as session:
+        post = posts.get(session, post_id)
+        publication = publications.current(session, post_id)
+    check_command(PersonCommand.RESOLVE, post.state)
+    if publication is None or publication.source is not MediaSource.PULL_FROM_URL:
+        return
+    sure_from = publication.created_at + workspace.rules.public_url_lifetime
+    if workspace.ledger.now() < sure_from:
+        raise IllegalTransitionError(
+            f"TikTok may still fetch and publish post {post_id}: if it is not on its account by "
+            f"{sure_from:%Y-%m-%d %H:%M} UTC, tell then"
+        )
 
 
 def _resolve(

@@ -298,6 +298,8 @@ class _Trial:
             if self.outcome.delivered:
                 resolve_published(workspace, post.id, actor="a person")
                 return
+            # Earlier TikTok may still fetch it, and the command says so.
+            self._publisher.pass_time(workspace.rules.public_url_lifetime)
             post = resolve_not_published(workspace, post.id, actor="a person")
         if post.state is PostState.FAILED:
             retry(workspace, post.id, actor="a person")

@@ -315,13 +315,14 @@ def test_an_unknown_post_whose_answer_comes_late_keeps_its_id_for_whoever_settle
 
 
 def test_the_answer_of_an_init_that_a_person_gave_up_goes_to_no_other_publication(
-    public: Workspace, account: Account
+    public: Workspace, account: Account, clock: Clock
 ) -> None:
     post = make_photo_post(public, account, state=PostState.UPLOADING)
     suspended = journal_of(public, post)
     suspended.begin_pull(100)
     with pytest.raises(PostHeldError):
         journal_of(public, post).lost_pull("nobody answered")
+    clock.advance(public.rules.public_url_lifetime)
     resolve_not_published(public, post.id, actor="person:ann")
     commands.retry(public, post.id, actor="person:ann")
     newer = journal_of(public, change_post(public, post.id, state=PostState.UPLOADING))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -14,7 +15,7 @@ from reelflow.ledger.models import Account, Post, Publication
 from reelflow.services.commands import retry
 from reelflow.services.resolving import resolve_not_published, resolve_published
 from reelflow.services.workspace import Workspace
-from tests.factories import read_post
+from tests.factories import Clock, read_post
 from tests.unit.reelflow.services.asked_tiktok import POST_ID
 from tests.unit.reelflow.services.publication_factory import make_publication
 
@@ -30,7 +31,14 @@ def unknown(workspace: Workspace, account: Account, make_post: MakePost) -> Post
 
 
 def lost(workspace: Workspace, post: Post) -> Post:
-    make_publication(workspace, post, publish_id=None, source=MediaSource.PULL_FROM_URL)
+    long_ago = workspace.ledger.now() - workspace.rules.public_url_lifetime
+    make_publication(
+        workspace,
+        post,
+        publish_id=None,
+        source=MediaSource.PULL_FROM_URL,
+        created_at=long_ago,
+    )
     return post
 
 
@@ -129,3 +137,16 @@ def test_a_post_that_does_not_exist_is_not_resolved(
 ) -> None:
     with pytest.raises(PostNotFoundError):
         resolve(workspace, 99, actor=PERSON)
+
+
+def test_a_pull_that_tiktok_may_still_fetch_is_not_told_to_be_missing_yet(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    post = make_post(account, state=PostState.UNKNOWN)
+    make_publication(workspace, post, publish_id=None, source=MediaSource.PULL_FROM_URL)
+    clock.advance(workspace.rules.public_url_lifetime - timedelta(seconds=1))
+    with pytest.raises(IllegalTransitionError, match="may still fetch"):
+        resolve_not_published(workspace, post.id, actor="a person")
+    assert read_post(workspace, post.id).state is PostState.UNKNOWN
+    clock.advance(timedelta(seconds=1))
+    assert resolve_not_published(workspace, post.id, actor="a person").state is PostState.FAILED
