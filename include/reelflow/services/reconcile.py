@@ -111,12 +111,14 @@ class _Settling:
             publication = publications.current(session, post_id)
         if publication is None:
             raise TikTokRejectedError(f"it is {post.state} and was never opened at TikTok")
-        publish_id = publication.publish_id or adopt_publish_id(
-            self._workspace, post_id, actor=self._actor
-        )
+        publish_id = publication.publish_id
         if publish_id is None:
+            # UNKNOWN first: whatever an adopted publication says then, no machine posts it again.
             state = give_up_lost_init(self._workspace, post_id, actor=self._actor)
-            return state, "the answer to its init was lost, and TikTok has not spoken of it since"
+            publish_id = adopt_publish_id(self._workspace, post_id, actor=self._actor)
+            if publish_id is None:
+                lost = "the answer to its init was lost, and TikTok has not spoken of it since"
+                return state, lost
         return self._ask_about(post, publication, publish_id)
 
     def _ask_about(

@@ -74,7 +74,7 @@ def test_trouble_with_one_publication_stops_nothing(trouble: ReelflowError) -> N
         (BudgetSpentError("spent", retry_after_s=1), False),
         (TikTokRateLimitedError("slow down"), False),
         (TikTokAuthError("token"), False),
-        (AccountRevokedError("connect", account="acme"), False),
+        (AccountRevokedError("connect", account="acme"), True),
         (ConfigurationError("key"), False),
         (LedgerLockedError("busy"), False),
     ],

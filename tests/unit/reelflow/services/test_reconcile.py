@@ -105,13 +105,13 @@ def test_a_pull_that_tiktok_works_on_is_processing(
     [
         (TikTokRejectedError("no such publish_id"), S.UNKNOWN),
         (TikTokUnavailableError("HTTP 503"), S.UNKNOWN),
-        (AccountRevokedError("connect it again", account="acme"), S.PROCESSING),
+        (AccountRevokedError("connect it again", account="acme"), S.UNKNOWN),
         (TikTokAuthError("the token lacks a scope"), S.PROCESSING),
         (BudgetSpentError("30 status calls", retry_after_s=60), S.PROCESSING),
         (ConfigurationError("the Fernet key is another"), S.PROCESSING),
     ],
 )
-def test_only_tiktoks_own_silence_makes_a_post_unknown(
+def test_only_silence_that_waiting_does_not_end_makes_a_post_unknown(
     workspace: Workspace,
     account: Account,
     make_post: MakePost,
