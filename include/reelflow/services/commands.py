@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import (
@@ -113,6 +114,14 @@ def retry(workspace: Workspace, post_id: int, *, actor: str) -> Post:
         post = posts.get(session, post_id)
         _check_retry(post)
     bring_back(workspace, post)
+    try:
+        return _try_again(workspace, post_id, actor=actor)
+    except IntegrityError:
+        # The same bytes became another post between our look and our write: look again.
+        return _try_again(workspace, post_id, actor=actor)
+
+
+def _try_again(workspace: Workspace, post_id: int, *, actor: str) -> Post:
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)

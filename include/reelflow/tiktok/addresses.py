@@ -15,4 +15,5 @@ def post_url(username: str | None, tiktok_post_id: str | None, *, is_photo: bool
     if not username or not tiktok_post_id:
         return None
     kind = "photo" if is_photo else "video"
-    return f"https://www.tiktok.com/@{quote(username, safe='')}/{kind}/{quote(tiktok_post_id, safe='')}"
+    handle, post_id = quote(username, safe=""), quote(tiktok_post_id, safe="")
+    return f"https://www.tiktok.com/@{handle}/{kind}/{post_id}"

@@ -37,7 +37,12 @@ _CALL_ERRORS: Final[Mapping[Verdict, type[ReelflowError]]] = MappingProxyType(
     }
 )
 _OAUTH_CALL_ERRORS: Final[Mapping[Verdict, type[ReelflowError]]] = MappingProxyType(
-    {**_CALL_ERRORS, Verdict.FIX: ConfigurationError, Verdict.AUTH: TokenGrantRefusedError}
+    {
+        **_CALL_ERRORS,
+        Verdict.FIX: ConfigurationError,
+        Verdict.NEVER: ConfigurationError,  # it is about the app or about us, never about a post
+        Verdict.AUTH: TokenGrantRefusedError,
+    }
 )
 
 

@@ -58,7 +58,7 @@ def test_an_image_can_get_a_thumbnail_although_it_is_rejected(tmp_path: Path) ->
     Image.new("RGB", (1280, 960)).save(source)
     result = run(source, "--thumbnail", cover)
     assert result.exit_code == 1
-    assert "photo posts are not taken from single files" in result.stdout
+    assert "photos become a post when they lie in a folder" in result.stdout
     with Image.open(cover) as image:
         assert image.size == (640, 480)
 

@@ -10,7 +10,6 @@ from reelflow.exceptions import (
     ConfigurationError,
     ReelflowError,
     TikTokRateLimitedError,
-    TikTokRejectedError,
     TikTokUnavailableError,
     TokenGrantRefusedError,
 )
@@ -172,7 +171,7 @@ def test_a_life_without_end_is_cut_to_what_a_date_can_hold() -> None:
         ("invalid_grant", TokenGrantRefusedError),
         ("invalid_client", ConfigurationError),
         ("temporarily_unavailable", TikTokUnavailableError),
-        ("brand_new", TikTokRejectedError),
+        ("brand_new", ConfigurationError),
     ],
 )
 def test_a_flat_error_counts_under_every_status(
