@@ -31,10 +31,10 @@ from reelflow.ledger.cipher import Cipher, generate_key
 from reelflow.ledger.engine import open_engine, upgrade
 from reelflow.ledger.ledger import Ledger
 from reelflow.ledger.models import Media, Post
-from reelflow.services.poll_ledger import PollLedger
-from reelflow.services.polling import StatusPoller
-from reelflow.services.tokens import AccessTokens
-from reelflow.services.waiting import Wait
+from reelflow.services.accounts.tokens import AccessTokens
+from reelflow.services.calls.poll_ledger import PollLedger
+from reelflow.services.calls.polling import StatusPoller
+from reelflow.services.calls.waiting import Wait
 from reelflow.services.workspace import PublishingRules, Workspace
 from reelflow.storage.local import LocalFolders
 from reelflow.tiktok.aclient import AsyncStatusClient

@@ -31,8 +31,8 @@ from reelflow.ledger.models import (
     Publication,
     WebhookEvent,
 )
-from reelflow.services.account_client import AccountClients
-from reelflow.services.tokens import AccessTokens
+from reelflow.services.accounts.tokens import AccessTokens
+from reelflow.services.calls.account_client import AccountClients
 from reelflow.services.workspace import PublishingRules, Workspace
 from reelflow.storage.local import LocalFolders
 from reelflow.tiktok.client import TikTokClient

@@ -27,10 +27,10 @@ _STAGES: Final = (
     "reelflow_provider.triggers.tiktok",
     "reelflow.services.cleanup",
     "reelflow.services.discover",
-    "reelflow.services.prepare",
-    "reelflow.services.publish",
+    "reelflow.services.intake.prepare",
+    "reelflow.services.publishing.publish",
     "reelflow.services.summarize",
-    "reelflow.services.sweep",
+    "reelflow.services.settling.sweep",
     "reelflow.tiktok.client",
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from reelflow.domain.post import DONE, PostState
-from reelflow.services.revocation import ACCOUNT_REVOKED
+from reelflow.services.accounts.revocation import ACCOUNT_REVOKED
 from tests.crash.cases import Case, FollowUp, Kind, Media
 from tests.crash.stage import ACCOUNTS, Stage, wait
 

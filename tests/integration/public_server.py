@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from reelflow.exceptions import MediaUnreadableError
-from reelflow.services.public_media import PUBLIC_MEDIA_PATH, PublicMedia
+from reelflow.services.publishing.public_media import PUBLIC_MEDIA_PATH, PublicMedia
 from reelflow.services.workspace import Workspace
 
 

@@ -15,9 +15,9 @@ from reelflow.domain.post import PAST_LAST_BYTE, PostState
 from reelflow.exceptions import TransientError
 from reelflow.ledger import audit, publications
 from reelflow.ledger.models import Account, Post, Publication
-from reelflow.services.publish import Uploaded, upload_to_tiktok
-from reelflow.services.settle import apply_status
-from reelflow.services.sweep import SweepReport, expire_sessions
+from reelflow.services.publishing.publish import Uploaded, upload_to_tiktok
+from reelflow.services.settling.settle import apply_status
+from reelflow.services.settling.sweep import SweepReport, expire_sessions
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.oauth import OAuthClient

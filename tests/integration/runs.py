@@ -10,7 +10,7 @@ from reelflow.domain.post import DONE, PostState
 from reelflow.exceptions import ReelflowError
 from reelflow.ledger import accounts
 from reelflow.ledger.models import Account, Post
-from reelflow.services.connect import DEFAULT_SCOPES, begin_connect, finish_connect
+from reelflow.services.accounts.connect import DEFAULT_SCOPES, begin_connect, finish_connect
 from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.consent import decide, query_of

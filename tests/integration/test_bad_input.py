@@ -22,9 +22,9 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.models import Account, Post, Publication
-from reelflow.services.commands import retry
 from reelflow.services.discover import find_new_uploads
-from reelflow.services.prepare import extract_metadata, generate_thumbnail, validate
+from reelflow.services.intake.prepare import extract_metadata, generate_thumbnail, validate
+from reelflow.services.steering.commands import retry
 from reelflow.services.workspace import Workspace
 from tests import factories, media_files
 from tests.integration.publisher import OWNER, RUN, Publisher, three_chunks

@@ -12,7 +12,7 @@ from reelflow.domain.post import DONE, PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import LeaseLostError, TikTokUnavailableError
 from reelflow.ledger.models import Post
-from reelflow.services.settle import apply_status
+from reelflow.services.settling.settle import apply_status
 from tests.integration.publisher import CHUNK, OWNER, Publisher, three_chunks
 from tests.integration.runs import assert_delivered_once, let_runs_pass
 from tests.integration.simulator_process import wait_until

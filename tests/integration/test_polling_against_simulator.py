@@ -15,10 +15,10 @@ from reelflow.domain.chunks import plan_chunks
 from reelflow.domain.post import PostState
 from reelflow.exceptions import TikTokRateLimitedError
 from reelflow.ledger.models import Account, Post
-from reelflow.services.poll_ledger import PollLedger
-from reelflow.services.polling import POLL, StatusPoller
-from reelflow.services.tokens import AccessTokens
-from reelflow.services.waiting import Outcome, Wait
+from reelflow.services.accounts.tokens import AccessTokens
+from reelflow.services.calls.poll_ledger import PollLedger
+from reelflow.services.calls.polling import POLL, StatusPoller
+from reelflow.services.calls.waiting import Outcome, Wait
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.aclient import AsyncStatusClient
 from reelflow.tiktok.limits import TikTokLimits

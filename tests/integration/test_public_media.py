@@ -16,8 +16,8 @@ import requests
 
 from reelflow.domain.post import PostState
 from reelflow.ledger.models import Post
-from reelflow.services.public_media import PublicMedia
-from reelflow.services.settle import apply_status
+from reelflow.services.publishing.public_media import PublicMedia
+from reelflow.services.settling.settle import apply_status
 from tests.factories import Clock, open_workspace
 from tests.integration.publisher import OWNER, Publisher
 from tests.integration.simulator_process import Simulator, wait_until

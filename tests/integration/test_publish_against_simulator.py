@@ -28,8 +28,8 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import batches
 from reelflow.ledger.cipher import Cipher
-from reelflow.services.commands import cancel, retry
-from reelflow.services.prepare import validate
+from reelflow.services.intake.prepare import validate
+from reelflow.services.steering.commands import cancel, retry
 from reelflow.services.summarize import summarize
 from reelflow.tiktok.limits import TikTokLimits
 from tests import media_files

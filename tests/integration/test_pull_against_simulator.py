@@ -19,9 +19,9 @@ from reelflow.exceptions import (
 from reelflow.ledger.models import Account, Post
 from reelflow.services.cleanup import clean_up_files
 from reelflow.services.discover import find_new_uploads
-from reelflow.services.prepare import extract_metadata, generate_thumbnail, validate
-from reelflow.services.public_media import PUBLIC_MEDIA_PATH, PublicMedia
-from reelflow.services.settle import apply_status
+from reelflow.services.intake.prepare import extract_metadata, generate_thumbnail, validate
+from reelflow.services.publishing.public_media import PUBLIC_MEDIA_PATH, PublicMedia
+from reelflow.services.settling.settle import apply_status
 from tests import media_files
 from tests.integration.public_server import PublicServer, serving
 from tests.integration.publisher import OWNER, RUN, Publisher

@@ -12,11 +12,11 @@ from reelflow.domain.post import PUBLISHED, PostMode, PostState
 from reelflow.domain.publication import MediaSource
 from reelflow.exceptions import PostHeldError, TikTokRejectedError, TikTokUnavailableError
 from reelflow.ledger.models import Account, Post, WebhookEvent
-from reelflow.services.cancelling import ask_to_cancel
-from reelflow.services.commands import retry
-from reelflow.services.resolving import resolve_not_published, resolve_published
-from reelflow.services.sweep import SweepReport
-from reelflow.services.webhooks import receive
+from reelflow.services.settling.sweep import SweepReport
+from reelflow.services.settling.webhooks import receive
+from reelflow.services.steering.cancelling import ask_to_cancel
+from reelflow.services.steering.commands import retry
+from reelflow.services.steering.resolving import resolve_not_published, resolve_published
 from reelflow.tiktok.webhooks import WebhookEvent as TikTokEvent
 from tests import factories
 from tests.factories import Clock, change_account

@@ -16,7 +16,7 @@ from reelflow.exceptions import ReelflowError
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.engine import open_engine
 from reelflow.ledger.ledger import Ledger
-from reelflow.services.publish import upload_to_tiktok
+from reelflow.services.publishing.publish import upload_to_tiktok
 from reelflow.services.workspace import PublishingRules, Workspace
 from reelflow.storage.local import LocalFolders
 from reelflow.tiktok.client import TikTokClient

@@ -13,7 +13,7 @@ from reelflow.api.routes.health import health_routes
 from reelflow.api.routes.oauth import oauth_routes
 from reelflow.api.routes.public_media import public_media_routes
 from reelflow.api.routes.webhooks import webhook_routes
-from reelflow.services.public_media import PUBLIC_MEDIA_PATH
+from reelflow.services.publishing.public_media import PUBLIC_MEDIA_PATH
 from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
 

@@ -21,7 +21,7 @@ def refresh(name: str = typer.Argument(metavar="NAME", help="Name of the account
 
     A refusal of TikTok marks the account revoked and holds its posts.
     """
-    from reelflow.services.tokens import AccessTokens
+    from reelflow.services.accounts.tokens import AccessTokens
     from reelflow.settings import Settings
 
     settings = Settings.load()
@@ -52,7 +52,7 @@ def revoke(
     Posts that TikTok already has in full go on there. Connecting the account again releases those
     that are held.
     """
-    from reelflow.services.revocation import mark_revoked
+    from reelflow.services.accounts.revocation import mark_revoked
 
     workspace = open_workspace()
     account = _account(workspace, name)
@@ -78,7 +78,7 @@ def _account(workspace: Workspace, name: str) -> Account:
 
 
 def _revoke_at_tiktok(workspace: Workspace, account: Account, why: str) -> list[int]:
-    from reelflow.services.tokens import AccessTokens
+    from reelflow.services.accounts.tokens import AccessTokens
     from reelflow.settings import Settings
 
     with require_tiktok_app(os.environ).open_oauth(Settings.load()) as oauth:

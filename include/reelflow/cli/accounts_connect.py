@@ -18,7 +18,7 @@ from reelflow.domain.post import PrivacyLevel
 from reelflow.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from reelflow.services.enrolment import Connected
+    from reelflow.services.accounts.enrolment import Connected
 
 #: Without one of these scopes nothing can be posted.
 _POSTING: Final = {"video.publish": "direct posts", "video.upload": "drafts"}
@@ -69,7 +69,7 @@ def connect(
     (Login Kit, Web), and `reelflow serve` must run there.
     """
     from reelflow.cli.loopback import loopback_receiver
-    from reelflow.services.connect import STATE_LIFETIME, begin_connect, finish_connect
+    from reelflow.services.accounts.connect import STATE_LIFETIME, begin_connect, finish_connect
     from reelflow.settings import Settings
 
     settings = Settings.load()
@@ -108,7 +108,7 @@ def connect(
 
 
 def _web_callback(public_url: str) -> str:
-    from reelflow.services.connect import OAUTH_CALLBACK_PATH
+    from reelflow.services.accounts.connect import OAUTH_CALLBACK_PATH
 
     if not public_url:
         raise ConfigurationError(

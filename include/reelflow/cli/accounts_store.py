@@ -56,7 +56,7 @@ def add(
     from reelflow.cli.access_token import read_access_token
     from reelflow.cli.accounts_view import tell_stored
     from reelflow.ledger import accounts
-    from reelflow.services.enrolment import store_access
+    from reelflow.services.accounts.enrolment import store_access
 
     workspace = open_workspace()
     accounts.check_name(name)
@@ -143,7 +143,7 @@ def _check_exists(workspace: Workspace, name: str) -> str:
 
 def _store_token(workspace: Workspace, name: str, token: str) -> None:
     from reelflow.ledger.accounts import TokenSet
-    from reelflow.services.enrolment import store_access
+    from reelflow.services.accounts.enrolment import store_access
 
     stored = store_access(
         workspace,

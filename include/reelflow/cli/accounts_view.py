@@ -13,7 +13,7 @@ from reelflow.cli.screen import console, plain, screen_safe, table
 
 if TYPE_CHECKING:
     from reelflow.ledger.models import Account
-    from reelflow.services.enrolment import Connected
+    from reelflow.services.accounts.enrolment import Connected
     from reelflow.services.workspace import Workspace
 
 _SOURCES: Final = {"FILE_UPLOAD": "upload", "PULL_FROM_URL": "pull"}

@@ -13,7 +13,7 @@ from reelflow.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from reelflow.ledger.models import Account
-    from reelflow.services.breaker import BreakerState
+    from reelflow.services.calls.breaker import BreakerState
     from reelflow.settings import Settings
 
 #: One file may have 4 GB (content-posting-api-media-transfer-guide, read 2026-09-11).
@@ -73,7 +73,7 @@ def check_ledger(settings: Settings) -> Iterator[Finding]:
     """Say whether the ledger answers at this version's revision, then what depends on it."""
     from reelflow.ledger import accounts, engine
     from reelflow.ledger.ledger import utc_now
-    from reelflow.services import breaker
+    from reelflow.services.calls import breaker
 
     url = settings.ledger_url
     file = Path(url.removeprefix(_SQLITE).partition("?")[0])

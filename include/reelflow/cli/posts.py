@@ -95,7 +95,7 @@ def release(
     disable_stitch: bool = typer.Option(False, "--disable-stitch", help="Without stitches."),
 ) -> None:
     """Let a HELD post go: at the given time, or as it was wished, at the earliest now."""
-    from reelflow.services import commands
+    from reelflow.services.steering import commands
 
     disable = {
         Interaction.COMMENT: disable_comment,
@@ -120,7 +120,7 @@ def cancel(post_id: int = _ID) -> None:
     One that TikTok already has in full is not ours to stop: TikTok is asked to, and the post
     becomes FAILED(publish_cancelled) if it does.
     """
-    from reelflow.services import cancelling, commands
+    from reelflow.services.steering import cancelling, commands
     from reelflow.settings import Settings
 
     settings = Settings.load()
@@ -155,7 +155,7 @@ def resolve(
     ),
 ) -> None:
     """Settle an UNKNOWN post by what you see on its account, or of a draft in its inbox there."""
-    from reelflow.services import resolving
+    from reelflow.services.steering import resolving
 
     if tiktok_post is not None and not published:
         raise typer.BadParameter(
@@ -176,7 +176,7 @@ def resolve(
 @app.command()
 def retry(post_id: int = _ID) -> None:
     """Try a post again that FAILED, was REJECTED, CANCELLED or MISSED; it is due at once."""
-    from reelflow.services import commands
+    from reelflow.services.steering import commands
 
     _tell(commands.retry(open_workspace(), post_id, actor=person()))
 

@@ -52,7 +52,7 @@ def release(
     """
     from reelflow.exceptions import IllegalTransitionError
     from reelflow.ledger import posts
-    from reelflow.services import commands
+    from reelflow.services.steering import commands
 
     workspace = open_workspace()
     with workspace.ledger.read() as session:

@@ -24,8 +24,8 @@ def reconcile(
     """
     from reelflow.cli.posts_view import print_reconciliation
     from reelflow.services import report
-    from reelflow.services.reconcile import reconcile as ask_tiktok
-    from reelflow.services.stalled import return_stalled_uploads, supersede_expired
+    from reelflow.services.settling.reconcile import reconcile as ask_tiktok
+    from reelflow.services.settling.stalled import return_stalled_uploads, supersede_expired
     from reelflow.settings import Settings
 
     settings = Settings.load()

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from reelflow.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from reelflow.services.account_client import AccountClients
+    from reelflow.services.calls.account_client import AccountClients
     from reelflow.services.workspace import Workspace
     from reelflow.settings import Settings
     from reelflow.tiktok.client import TikTokClient
@@ -66,8 +66,8 @@ class TikTokApp:
         :param actor: who calls, for the audit trail
         :raises ConfigurationError: the host cannot be used
         """
-        from reelflow.services.account_client import AccountClients
-        from reelflow.services.tokens import AccessTokens
+        from reelflow.services.accounts.tokens import AccessTokens
+        from reelflow.services.calls.account_client import AccountClients
 
         with ExitStack() as closing:
             client = closing.enter_context(self.open_client(settings))

@@ -13,11 +13,11 @@ from reelflow.domain.post import PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun, Run
 from reelflow.ledger import batches, photo_images, posts
 from reelflow.ledger.models import Post
-from reelflow.services.duplicates import cancel_duplicate
-from reelflow.services.inbox import waiting_inbox
-from reelflow.services.moves import finish_moves
-from reelflow.services.register import register_inbox
-from reelflow.services.stalled import return_stalled_uploads
+from reelflow.services.intake.duplicates import cancel_duplicate
+from reelflow.services.intake.inbox import waiting_inbox
+from reelflow.services.intake.moves import finish_moves
+from reelflow.services.intake.register import register_inbox
+from reelflow.services.settling.stalled import return_stalled_uploads
 from reelflow.services.workspace import Workspace
 
 #: Most posts that Airflow maps a task over, unless it is told otherwise.

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import PostKind, PostState
 from reelflow.ledger import audit, photo_images, posts, publications, webhook_events
 from reelflow.ledger.models import Account, Media, Post, Publication, WebhookEvent
-from reelflow.services import breaker
-from reelflow.services.revocation import held_because
+from reelflow.services.accounts.revocation import held_because
+from reelflow.services.calls import breaker
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.addresses import post_url
 

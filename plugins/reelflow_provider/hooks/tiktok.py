@@ -15,7 +15,7 @@ from reelflow.exceptions import ConfigurationError, ReelflowError, TikTokAuthErr
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from reelflow.services.account_client import AccountClients
+    from reelflow.services.calls.account_client import AccountClients
     from reelflow.services.workspace import Workspace
     from reelflow.settings import Settings
     from reelflow.tiktok.client import TikTokClient
@@ -102,8 +102,8 @@ class TikTokHook(BaseHook):
         :param actor: who calls, for the audit trail
         :raises ConfigurationError: as :meth:`get_conn`
         """
-        from reelflow.services.account_client import AccountClients
-        from reelflow.services.tokens import AccessTokens
+        from reelflow.services.accounts.tokens import AccessTokens
+        from reelflow.services.calls.account_client import AccountClients
 
         with ExitStack() as closing:
             client = closing.enter_context(self.get_conn(settings))

@@ -26,7 +26,7 @@ class ValidateMediaOperator(PostOperator):
 
     def execute(self, context: Context) -> str:
         """Return the file's SHA-256."""
-        from reelflow.services.prepare import validate
+        from reelflow.services.intake.prepare import validate
 
         with post_kept_or_skipped(self, context):
             return validate(
@@ -42,7 +42,7 @@ class ExtractMetadataOperator(PostOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the stored values."""
-        from reelflow.services.prepare import extract_metadata
+        from reelflow.services.intake.prepare import extract_metadata
 
         with post_kept_or_skipped(self, context):
             return extract_metadata(self.workspace, self.post_id, run_id=run_id_of(context))
@@ -56,7 +56,7 @@ class GenerateThumbnailOperator(PostOperator):
 
     def execute(self, context: Context) -> str:
         """Return where the picture lies, relative to the data folder."""
-        from reelflow.services.prepare import generate_thumbnail
+        from reelflow.services.intake.prepare import generate_thumbnail
 
         with post_kept_or_skipped(self, context):
             return generate_thumbnail(

@@ -133,7 +133,7 @@ class ExpireSessionsOperator(AnnouncingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return what was settled and deleted."""
-        from reelflow.services.sweep import expire_sessions
+        from reelflow.services.settling.sweep import expire_sessions
 
         hook = TikTokHook(self.tiktok_conn_id)
         with hook.account_clients(self.workspace, self.settings, actor=actor_of(context)) as tiktok:

@@ -41,7 +41,7 @@ class TikTokUploadOperator(PostOperator):
 
     def execute(self, context: Context) -> dict[str, str]:
         """Return the publish_id and the post's state."""
-        from reelflow.services.publish import upload_to_tiktok
+        from reelflow.services.publishing.publish import upload_to_tiktok
 
         hook, actor = TikTokHook(self.tiktok_conn_id), actor_of(context)
         with (

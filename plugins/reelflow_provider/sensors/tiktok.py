@@ -142,7 +142,7 @@ class TikTokPublishStatusSensor(PostMixin, BaseSensorOperator):
     def _write_down(
         self, status: PublishStatus, publish_id: str, context: Context
     ) -> tuple[Post, Publication | None]:
-        from reelflow.services.settle import apply_status
+        from reelflow.services.settling.settle import apply_status
 
         apply_status(self.workspace, self.post_id, publish_id, status, actor=actor_of(context))
         return self._read()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from weakref import WeakKeyDictionary
 
-from reelflow.services.account_client import TokenSource
-from reelflow.services.poll_ledger import PollLedger
-from reelflow.services.polling import StatusPoller
-from reelflow.services.tokens import AccessTokens
+from reelflow.services.accounts.tokens import AccessTokens
+from reelflow.services.calls.account_client import TokenSource
+from reelflow.services.calls.poll_ledger import PollLedger
+from reelflow.services.calls.polling import StatusPoller
 from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
 from reelflow.tiktok.aclient import AsyncStatusClient

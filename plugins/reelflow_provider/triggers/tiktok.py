@@ -10,7 +10,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from reelflow.exceptions import TerminalError
-from reelflow.services.waiting import Wait
+from reelflow.services.calls.waiting import Wait
 
 #: Airflow 3.3.2 can fail a task whose trigger fires right after it deferred
 #: (https://github.com/apache/airflow/issues/71580).
@@ -24,7 +24,7 @@ class TikTokPublishStatusTrigger(BaseTrigger):
     status carries the fields of :class:`~reelflow.tiktok.models.PublishStatus`, a refusal its
     ``code`` and ``message``. An unknown status is pending. Tokens are read from the ledger in the
     triggerer, never passed; one poller asks for all triggers of the process, see
-    :class:`~reelflow.services.polling.StatusPoller`.
+    :class:`~reelflow.services.calls.polling.StatusPoller`.
 
     :param post_id: the post in the ledger
     :param publish_id: the publication at TikTok

@@ -14,7 +14,8 @@ from reelflow.domain.post import PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun
 from reelflow.ledger import photo_images, posts, publications
 from reelflow.ledger.models import Account, Post
-from reelflow.services import discover, stalled, sweep
+from reelflow.services import discover
+from reelflow.services.settling import stalled, sweep
 from reelflow.services.workspace import Workspace
 from tests.factories import ACTOR, Clock
 from tests.postgresql import ON_BOTH_DATABASES

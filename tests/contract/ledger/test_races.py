@@ -16,7 +16,7 @@ from reelflow.exceptions import IllegalTransitionError
 from reelflow.ledger import audit, batches, posts
 from reelflow.ledger.models import Account, Post
 from reelflow.services.discover import find_new_uploads
-from reelflow.services.stalled import return_stalled_uploads
+from reelflow.services.settling.stalled import return_stalled_uploads
 from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.contract.ledger.racing import race

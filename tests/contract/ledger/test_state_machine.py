@@ -26,11 +26,11 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Account, Post
-from reelflow.services import commands
-from reelflow.services.journal import UploadJournal
-from reelflow.services.reopening import proves_incomplete, reopen
-from reelflow.services.settle import apply_status
-from reelflow.services.stalled import return_stalled_uploads, supersede_expired
+from reelflow.services.publishing.journal import UploadJournal
+from reelflow.services.settling.reopening import proves_incomplete, reopen
+from reelflow.services.settling.settle import apply_status
+from reelflow.services.settling.stalled import return_stalled_uploads, supersede_expired
+from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import InitAnswer, PublishStatus

@@ -19,10 +19,10 @@ from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostMode, PostState
 from reelflow.domain.publication import MediaSource
 from reelflow.exceptions import ReelflowError
 from reelflow.ledger.models import Account, Post
-from reelflow.services.cancelling import ask_to_cancel
-from reelflow.services.commands import release, retry
-from reelflow.services.resolving import resolve_not_published, resolve_published
-from reelflow.services.revocation import RECONNECT_SETTLES
+from reelflow.services.accounts.revocation import RECONNECT_SETTLES
+from reelflow.services.steering.cancelling import ask_to_cancel
+from reelflow.services.steering.commands import release, retry
+from reelflow.services.steering.resolving import resolve_not_published, resolve_published
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.oauth import OAuthClient
 from tests import factories

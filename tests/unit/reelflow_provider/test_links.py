@@ -8,7 +8,7 @@ import pytest
 
 from reelflow.domain.post import PostState
 from reelflow.ledger.models import Account, Post
-from reelflow.services.settle import apply_status
+from reelflow.services.settling.settle import apply_status
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
 from reelflow_provider.links import TikTokPostLink

@@ -54,7 +54,7 @@ def imported_late(path: Path) -> set[str]:
 def test_a_component_has_loaded_what_the_stages_import_when_they_run(tmp_path: Path) -> None:
     stages = [*PLUGIN.glob("operators/*.py"), *PLUGIN.glob("sensors/*.py")]
     wanted = set().union(*(imported_late(path) for path in stages))
-    assert "reelflow.services.publish" in wanted
+    assert "reelflow.services.publishing.publish" in wanted
     assert wanted <= loaded_by("Job", tmp_path)
 
 

@@ -19,8 +19,8 @@ from reelflow.exceptions import (
     TikTokUnreachableError,
     TransientError,
 )
-from reelflow.services.connect import finish_connect
-from reelflow.services.enrolment import Connected
+from reelflow.services.accounts.connect import finish_connect
+from reelflow.services.accounts.enrolment import Connected
 from reelflow.services.workspace import Workspace
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from reelflow.api.errors import ApiError
 from reelflow.api.held_file import HeldFileResponse
 from reelflow.domain.chunks import ByteRange
 from reelflow.exceptions import MediaUnreadableError
-from reelflow.services.public_media import EXPIRED, FORGED, GONE, PublicFile, PublicMedia
+from reelflow.services.publishing.public_media import EXPIRED, FORGED, GONE, PublicFile, PublicMedia
 from reelflow.services.workspace import Workspace
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from reelflow.api.bodies import read_body
 from reelflow.api.errors import ApiError
 from reelflow.api.platform import Platform
 from reelflow.exceptions import WebhookRefusedError
-from reelflow.services import webhooks
+from reelflow.services.settling import webhooks
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.webhooks import BODY_MAX_BYTES, parse_webhook, verify_webhook
 

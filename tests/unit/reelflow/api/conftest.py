@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from reelflow.api.app import API_PATH, assemble_app
 from reelflow.api.platform import Platform
 from reelflow.ledger.models import Account, Post
-from reelflow.services.public_media import PublicMedia
+from reelflow.services.publishing.public_media import PublicMedia
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
 from tests.token_server import CLIENT_KEY, CLIENT_SECRET, TokenServer, token_server

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from reelflow.domain.publication import MediaSource
 from reelflow.ledger import accounts
 from reelflow.ledger.models import Account
-from reelflow.services.enrolment import store_access
-from reelflow.services.revocation import mark_revoked
+from reelflow.services.accounts.enrolment import store_access
+from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.workspace import Workspace
 from tests.unit.reelflow.cli.conftest import Run
 

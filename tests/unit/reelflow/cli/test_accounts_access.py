@@ -11,7 +11,7 @@ from reelflow.domain.post import PostState
 from reelflow.exceptions import TikTokAuthError
 from reelflow.ledger import accounts
 from reelflow.ledger.models import Account, Post
-from reelflow.services.enrolment import store_access
+from reelflow.services.accounts.enrolment import store_access
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
 from tests.integration.simulator_process import Simulator

@@ -14,8 +14,8 @@ import requests
 from reelflow.domain.post import PostState
 from reelflow.ledger import accounts
 from reelflow.ledger.models import Account, Post
-from reelflow.services.connect import OAUTH_CALLBACK_PATH
-from reelflow.services.revocation import mark_revoked
+from reelflow.services.accounts.connect import OAUTH_CALLBACK_PATH
+from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.workspace import Workspace
 from tests.consent import TIMEOUT_S, decide
 from tests.integration.simulator_process import Simulator

@@ -7,7 +7,7 @@ from reelflow.domain.post import PostState
 from reelflow.domain.publication import MediaSource
 from reelflow.ledger import accounts
 from reelflow.ledger.models import Account, Post
-from reelflow.services.revocation import mark_revoked
+from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.workspace import Workspace
 from tests.unit.reelflow.cli.conftest import Run
 

@@ -12,7 +12,7 @@ from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError, Medi
 from reelflow.ledger.cipher import generate_key
 from reelflow.ledger.engine import REVISION, open_engine
 from reelflow.ledger.models import Account
-from reelflow.services import breaker
+from reelflow.services.calls import breaker
 from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
 from tests import factories

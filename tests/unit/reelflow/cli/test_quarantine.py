@@ -8,7 +8,7 @@ import pytest
 from reelflow.domain.post import PostState
 from reelflow.ledger import audit
 from reelflow.ledger.models import Account, Post
-from reelflow.services.rejection import quarantine, reject
+from reelflow.services.intake.rejection import quarantine, reject
 from reelflow.services.workspace import Workspace
 from tests.unit.reelflow.cli.conftest import Run
 

@@ -15,8 +15,8 @@ from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from tests.factories import change_account
 from tests.photo_files import make_photo_post, media_of
-from tests.unit.reelflow.services.asked_tiktok import POST_ID
 from tests.unit.reelflow.services.publication_factory import make_publication
+from tests.unit.reelflow.services.settling.asked_tiktok import POST_ID
 
 MakePost = Callable[..., Post]
 

@@ -13,7 +13,7 @@ from reelflow.domain.post import PostState
 from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError, TerminalError
 from reelflow.ledger import batches
 from reelflow.ledger.models import Account, Post
-from reelflow.services.settle import apply_status
+from reelflow.services.settling.settle import apply_status
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
 from reelflow_provider.operators.posts import (

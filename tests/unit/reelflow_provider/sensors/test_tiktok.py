@@ -21,7 +21,7 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import audit
 from reelflow.ledger.models import Account, Post, Publication
-from reelflow.services import budgets
+from reelflow.services.calls import budgets
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow_provider.sensors.tiktok import TikTokPublishStatusSensor

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from reelflow.exceptions import ConfigurationError
-from reelflow.services.polling import StatusPoller
+from reelflow.services.calls.polling import StatusPoller
 from reelflow_provider.triggers.shared_poller import shared_poller
 from tests.unit.reelflow_provider.conftest import Connect
 

@@ -10,8 +10,8 @@ from reelflow.api.app import API_PATH
 from reelflow.domain.post import PostState
 from reelflow.ledger import accounts
 from reelflow.ledger.models import Account, Post
-from reelflow.services.connect import OAUTH_CALLBACK_PATH, begin_connect
-from reelflow.services.revocation import mark_revoked
+from reelflow.services.accounts.connect import OAUTH_CALLBACK_PATH, begin_connect
+from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock, read_post
 from tests.token_server import TokenServer

@@ -15,7 +15,7 @@ from reelflow.api.platform import Platform
 from reelflow.domain.post import PostState
 from reelflow.exceptions import LedgerLockedError
 from reelflow.ledger.models import Account, Post, WebhookEvent
-from reelflow.services import webhooks
+from reelflow.services.settling import webhooks
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.webhooks import BODY_MAX_BYTES
 from tests.factories import Clock, read_post

@@ -1,0 +1,95 @@
+"""An account's tokens come into the ledger, and the posts that waited for them go on."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from reelflow.domain.post import PrivacyLevel
+from reelflow.domain.publication import MediaSource
+from reelflow.exceptions import ReelflowError
+from reelflow.ledger import accounts
+from reelflow.ledger.models import Account
+from reelflow.services.accounts.revocation import release_reconnected
+from reelflow.services.workspace import Workspace
+from reelflow.tiktok.client import TikTokClient
+from reelflow.tiktok.display import user_fields
+from reelflow.tiktok.oauth_models import TokenGrant
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Connected:
+    """An account that may be posted to.
+
+    :param old_name: what it was called before, if it was known under another name
+    :param released: ids of the posts that had waited for it, and are READY now
+    """
+
+    account: Account
+    old_name: str | None
+    released: list[int]
+
+
+def store_access(
+    workspace: Workspace,
+    *,
+    open_id: str,
+    name: str,
+    tokens: accounts.TokenSet,
+    actor: str,
+    inbox_privacy_level: PrivacyLevel | None = None,
+    video_source: MediaSource | None = None,
+) -> Connected:
+    """Store tokens of an account, of a consent or added by hand, and let its posts go.
+
+    :param inbox_privacy_level: None leaves it as it is
+    :param video_source: None leaves it as it is
+    """
+    ledger = workspace.ledger
+    now = ledger.now()
+    with ledger.write() as session:
+        known = accounts.by_open_id(session, open_id)
+        old_name = known.name if known is not None and known.name != name else None
+        account = accounts.save(
+            session,
+            ledger.cipher,
+            open_id=open_id,
+            name=name,
+            tokens=tokens,
+            now=now,
+            inbox_privacy_level=inbox_privacy_level,
+        )
+        if video_source is not None:
+            account.video_source = video_source
+        released = release_reconnected(session, account.id, now=now, actor=actor)
+    workspace.folders.create_account_inbox(name)
+    return Connected(account, old_name, released)
+
+
+def store_names(
+    workspace: Workspace, client: TikTokClient, grant: TokenGrant, account: Account
+) -> None:
+    """Ask for the account's names; without them it is connected all the same."""
+    fields = user_fields(grant.scopes)
+    if not fields:
+        return
+    try:
+        profile = client.user_info(grant.access_token, fields)
+    except ReelflowError as exc:
+        log.warning("the names of account %s could not be read: %s", account.name, exc)
+        return
+    if profile.open_id != account.open_id:
+        log.warning("TikTok sent the names of another account than %s; dropped", account.name)
+        return
+    account.username = _storable(profile.username, 64)
+    account.display_name = _storable(profile.display_name, 255)
+    with workspace.ledger.write() as session:
+        stored = accounts.get(session, account.id, lock=True)
+        stored.username, stored.display_name = account.username, account.display_name
+
+
+def _storable(name: str | None, max_chars: int) -> str | None:
+    """Return a stranger's name as a database and a terminal can take it: no control characters."""
+    return "".join(char for char in name or "" if char.isprintable())[:max_chars] or None

@@ -1,0 +1,1 @@
+"""Calls to TikTok for an account: budget, breaker, token, and the shared poller."""

@@ -1,0 +1,211 @@
+"""Preparing a post: validate its files, store their metadata, make its thumbnail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from reelflow.domain.media import MediaFacts, publishing_violations
+from reelflow.domain.photos import count_violation, photo_post_sha256, photo_violations
+from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostKind, PostState
+from reelflow.domain.violation import Violation
+from reelflow.exceptions import (
+    MediaRejectedError,
+    MediaUnreadableError,
+    PostNotTakeableError,
+    SourceChangedError,
+)
+from reelflow.ledger import photo_images, posts
+from reelflow.ledger.models import Media, Post
+from reelflow.media.digest import sha256_file
+from reelflow.media.inspection import inspect_media
+from reelflow.services.intake.duplicates import give_key
+from reelflow.services.intake.rejection import reject
+from reelflow.services.stage import begin, check_unchanged, media_path
+from reelflow.services.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class _Examined:
+    """One file of a post.
+
+    :param facts: None when it cannot be read, which is one of its violations then
+    """
+
+    media_id: str
+    facts: MediaFacts | None
+    sha256: str
+    violations: list[Violation]
+
+
+def validate(workspace: Workspace, post_id: int, *, run_id: str, actor: str) -> str:
+    """Check a post's files by the rules of the house and of TikTok, and for duplicates.
+
+    :return: the SHA-256 of its content: of a video, or of all images in their order
+    :raises MediaRejectedError: the post is now REJECTED and its files in the quarantine
+    :raises PostNotTakeableError: the same bytes are another post, this one is now CANCELLED
+    :raises MediaToolError: ffprobe could not run; the post is kept
+    """
+    post = begin(workspace, post_id, run_id=run_id)
+    files = _files(workspace, post)
+    if post.sha256 is not None and all(media.validated_at is not None for media in files):
+        return post.sha256
+    examined = [_examine(workspace, post, media) for media in files]
+    found = [violation for file in examined for violation in file.violations]
+    too_many = count_violation(len(files))
+    violations = [v.as_dict() for v in ([too_many] if too_many else []) + found]
+    if violations:
+        facts = {file.media_id: file.facts for file in examined if file.facts is not None}
+        reject(workspace, post_id, violations, actor=actor, facts=facts)
+        raise MediaRejectedError(
+            _sentence(photo_images.name_of(post), violations), violations=violations
+        )
+    return _accept(workspace, post_id, examined, actor=actor)
+
+
+def _files(workspace: Workspace, post: Post) -> list[Media]:
+    with workspace.ledger.read() as session:
+        return photo_images.media_of(session, post)
+
+
+def _examine(workspace: Workspace, post: Post, media: Media) -> _Examined:
+    try:
+        source = media_path(workspace, media, post_id=post.id)
+        check_unchanged(source.lstat(), media)
+        facts = inspect_media(source)
+        # One full pass in a file's life: what did not change since keeps its hash.
+        sha256 = media.sha256 or sha256_file(source)
+        check_unchanged(source.lstat(), media)
+    except (MediaUnreadableError, SourceChangedError) as exc:
+        return _Examined(media.id, None, "", [_unreadable(exc)])
+    is_photo = post.kind is PostKind.PHOTO
+    judge = photo_violations if is_photo else publishing_violations
+    return _Examined(media.id, facts, sha256, judge(facts, media.file_name))
+
+
+def _unreadable(exc: MediaUnreadableError | SourceChangedError) -> Violation:
+    return Violation(
+        exc.code,
+        str(exc),
+        "a plain file that nobody writes to any more",
+        "put the file into the inbox again",
+    )
+
+
+def _accept(
+    workspace: Workspace, post_id: int, examined: Sequence[_Examined], *, actor: str
+) -> str:
+    try:
+        sha256, twin_id = _store(workspace, post_id, examined, actor=actor)
+    except IntegrityError:
+        # Another run stored the same bytes between our look and our write: look again.
+        sha256, twin_id = _store(workspace, post_id, examined, actor=actor)
+    if twin_id is not None:
+        raise PostNotTakeableError(
+            f"post {post_id} has the same bytes as post {twin_id} on this account and is "
+            'cancelled. To post them once more, ask for it: "repost": true in the sidecar'
+        )
+    return sha256
+
+
+def _store(
+    workspace: Workspace, post_id: int, examined: Sequence[_Examined], *, actor: str
+) -> tuple[str, int | None]:
+    """Keep what was found; return the content's hash, and the post that has these bytes."""
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        post = posts.get(session, post_id, lock=True)
+        for file in examined:
+            media = session.get_one(Media, file.media_id)
+            media.sha256, media.violations, media.validated_at = file.sha256, None, now
+            media.facts = file.facts.as_dict() if file.facts else None
+        sha256 = content_sha256(session, post)
+        twin = give_key(session, post, sha256, now=now, actor=actor)
+        return sha256, twin.id if twin else None
+
+
+def content_sha256(session: Session, post: Post) -> str:
+    """Return what identifies a post's content, once each of its files has its hash."""
+    hashes = [media.sha256 or "" for media in photo_images.media_of(session, post)]
+    return photo_post_sha256(hashes) if post.kind is PostKind.PHOTO else hashes[0]
+
+
+def extract_metadata(workspace: Workspace, post_id: int, *, run_id: str) -> dict[str, Any]:
+    """Store what was measured on the media rows, where people and queries find it.
+
+    :return: the same, small enough for a task's result; of photos, a list under ``images``
+    """
+    post = begin(workspace, post_id, run_id=run_id)
+    extracted = [_extract(workspace, post, media) for media in _files(workspace, post)]
+    return {"images": extracted} if post.kind is PostKind.PHOTO else extracted[0]
+
+
+def _extract(workspace: Workspace, post: Post, media: Media) -> dict[str, Any]:
+    facts = _facts(workspace, post, media)
+    values = {
+        "container": facts.container,
+        "duration_s": facts.duration_s,
+        "display_width": facts.display_width,
+        "display_height": facts.display_height,
+        "video_codec": facts.video_codec,
+        "average_frame_rate": facts.average_frame_rate,
+    }
+    if media.extracted_at is None:
+        with workspace.ledger.write() as session:
+            row = session.get_one(Media, media.id)
+            for name, value in values.items():
+                setattr(row, name, value)
+            row.facts = facts.as_dict()
+            row.extracted_at = workspace.ledger.now()
+    return values if facts.kind == "video" else {k: v for k, v in values.items() if v is not None}
+
+
+def _facts(workspace: Workspace, post: Post, media: Media) -> MediaFacts:
+    if media.facts is not None:
+        return MediaFacts.from_dict(media.facts)
+    return inspect_media(media_path(workspace, media, post_id=post.id))
+
+
+def generate_thumbnail(workspace: Workspace, post_id: int, *, run_id: str, actor: str) -> str:
+    """Make the cover picture of the post: of its video, or of the image that is its cover.
+
+    :return: where it lies, relative to the data folder
+    :raises MediaRejectedError: no picture of it can be decoded; the post is REJECTED
+    """
+    # Pillow is loaded by this stage alone, and for images.
+    from reelflow.media.thumbnail import make_thumbnail
+
+    post = begin(workspace, post_id, run_id=run_id)
+    with workspace.ledger.read() as session:
+        media = photo_images.cover_of(session, post)
+    relative = f"thumbnails/{media.id}.jpg"
+    target = workspace.folders.path(relative)
+    if target.exists() and media.thumbnail_path == relative:
+        return relative
+    if post.state in DONE | PAST_LAST_BYTE and media.deleted_at is not None:
+        return ""
+    at_s = None if post.cover_timestamp_ms is None else post.cover_timestamp_ms / 1000
+    source = media_path(workspace, media, post_id=post_id)
+    scratch = workspace.folders.scratch_path(".jpg")
+    try:
+        make_thumbnail(source, scratch, _facts(workspace, post, media), at_s=at_s)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        scratch.replace(target)
+    except MediaRejectedError as exc:
+        if post.state is PostState.READY:
+            reject(workspace, post_id, exc.violations, actor=actor)
+        raise
+    with workspace.ledger.write() as session:
+        session.get_one(Media, media.id).thumbnail_path = relative
+    return relative
+
+
+def _sentence(file_name: str, violations: list[dict[str, str]]) -> str:
+    lines = [
+        f"{v['rule']}: {v['value']} (allowed: {v['limit']}). To fix: {v['fix']}" for v in violations
+    ]
+    return f"{file_name} is rejected. " + " ".join(lines)

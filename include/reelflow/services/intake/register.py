@@ -1,0 +1,281 @@
+"""Registering: makes a post of each new file or photo folder in the inbox, and empties that.
+
+The rows of a post are committed at once and first, then its files are moved; a crash in between
+is finished by the next run.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePath
+from typing import TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from reelflow.domain.photos import natural_order, wished_order
+from reelflow.domain.post import PostKind, PostState
+from reelflow.domain.schedule import NormalRun
+from reelflow.domain.sidecar import (
+    SIDECAR_MAX_BYTES,
+    PhotoFields,
+    PostFields,
+    VideoFields,
+    parse_sidecar,
+)
+from reelflow.exceptions import (
+    LedgerLockedError,
+    MediaUnreadableError,
+    ReelflowError,
+    SidecarError,
+)
+from reelflow.ledger import accounts, audit, batches, photo_images, posts
+from reelflow.ledger.models import Account, Media, Post
+from reelflow.media.source import open_source, read_at
+from reelflow.services.accounts.revocation import ACCOUNT_REVOKED, held_because, reconnect_fix
+from reelflow.services.intake.inbox import displayed, report_waiting, waiting_inbox
+from reelflow.services.intake.moves import finish_move
+from reelflow.services.intake.rejection import UNREAD_SIDECAR
+from reelflow.services.publishing.preflight import NO_PRIVACY
+from reelflow.services.workspace import Workspace
+from reelflow.storage.local import InboxFile, InboxFolder
+
+log = logging.getLogger(__name__)
+
+NO_PRIVACY_REASON = "no privacy level was chosen, and TikTok forbids to choose one for the creator"
+NO_PRIVACY_FIX = (
+    "choose one with `reelflow posts release {post_id} --privacy LEVEL`, or give the account one "
+    "for its inbox with `reelflow accounts set {account} --inbox-privacy LEVEL`"
+)
+
+_Fields = TypeVar("_Fields", bound=PostFields)
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What a file or folder of the inbox wants to be.
+
+    :param files: of the post, in its order
+    :param refusal: why its sidecar cannot be understood, if so; the fields are none of it then
+    """
+
+    files: Sequence[InboxFile]
+    fields: PostFields
+    refusal: SidecarError | None = None
+
+
+def register_inbox(workspace: Workspace, *, run: NormalRun, actor: str) -> list[int]:
+    """Make a post of all that waits in the inbox, then move its files out of it.
+
+    :return: the ids of the new posts
+    """
+    report_waiting(workspace)
+    registered = (
+        _try_register(workspace, found, run=run, actor=actor) for found in waiting_inbox(workspace)
+    )
+    return [post_id for post_id in registered if post_id is not None]
+
+
+def _try_register(
+    workspace: Workspace, found: InboxFile | InboxFolder, *, run: NormalRun, actor: str
+) -> int | None:
+    """Register one post; one that nobody foresaw is logged, and stops no other."""
+    try:
+        return _register(workspace, found, run=run, actor=actor)
+    except LedgerLockedError:
+        raise  # no matter of this file: every other would wait as long
+    except (ReelflowError, OSError, ValueError, OverflowError, SQLAlchemyError) as exc:
+        # What a disk says of a file is hostile: a value the ledger refuses is this file's alone.
+        log.exception(
+            "%s cannot be registered and stays in the inbox (%s): put it in again under a plain "
+            "name, with `touch`ed times",
+            displayed(str(found.path.relative_to(workspace.folders.root))),
+            type(exc).__name__,
+        )
+        return None
+
+
+def _register(
+    workspace: Workspace, found: InboxFile | InboxFolder, *, run: NormalRun, actor: str
+) -> int | None:
+    """Register one post; None when another run was faster, or somebody writes to it again."""
+    wish = _photo_wish(found) if isinstance(found, InboxFolder) else _video_wish(found)
+    try:
+        post_id = _write_rows(workspace, found, wish, run=run, actor=actor)
+    except IntegrityError:
+        # PostgreSQL lets two runs look at once; the second to write finds the first one's row.
+        with workspace.ledger.read() as session:
+            if workspace.folders.holds(found) and not _known(session, found):
+                raise
+        return None
+    if post_id is not None:
+        finish_move(workspace, post_id, actor=actor)
+    return post_id
+
+
+def _video_wish(file: InboxFile) -> _Wish:
+    try:
+        return _Wish(file.files, _read_sidecar(file, VideoFields))
+    except SidecarError as exc:
+        return _Wish(file.files, VideoFields(), exc)
+
+
+def _photo_wish(folder: InboxFolder) -> _Wish:
+    files = sorted(folder.files, key=lambda file: natural_order(file.path.name))
+    try:
+        fields = _read_sidecar(folder, PhotoFields)
+        if fields.images is not None:
+            names = [file.path.name for file in files]
+            files = [files[place] for place in wished_order(names, fields.images)]
+        if fields.cover_index >= len(files):
+            raise ValueError(
+                f"cover_index is {fields.cover_index}, but the folder holds {len(files)} images, "
+                "the first of which is number 0"
+            )
+    except SidecarError as exc:
+        return _Wish(files, PhotoFields(), exc)
+    except ValueError as exc:
+        refusal = SidecarError(f"the sidecar cannot be used: {displayed(str(exc))}")
+        return _Wish(files, PhotoFields(), refusal)
+    return _Wish(files, fields)
+
+
+def _read_sidecar(found: InboxFile | InboxFolder, kind: type[_Fields]) -> _Fields:
+    if found.sidecar is None:
+        return kind()
+    try:
+        with open_source(found.sidecar) as descriptor:
+            data = read_at(descriptor, 0, SIDECAR_MAX_BYTES + 1)
+    except MediaUnreadableError as exc:
+        raise SidecarError(f"the sidecar cannot be read: {displayed(str(exc))}") from exc
+    except OSError as exc:
+        raise SidecarError(f"the sidecar cannot be read: {exc.strerror}") from exc
+    return parse_sidecar(data, kind)
+
+
+def _write_rows(
+    workspace: Workspace,
+    found: InboxFile | InboxFolder,
+    wish: _Wish,
+    *,
+    run: NormalRun,
+    actor: str,
+) -> int | None:
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        if not workspace.folders.holds(found) or _known(session, found):
+            return None
+        account = accounts.by_name(session, found.account)
+        files = [_new_media(file, now=now) for file in wish.files]
+        session.add_all(files)
+        post = _new_post(account, files[0], wish.fields, now=now)
+        session.add(post)
+        session.flush()
+        if post.kind is PostKind.PHOTO:
+            photo_images.add(session, post.id, [media.id for media in files])
+        if wish.refusal is not None:
+            _refuse(post, wish.refusal, displayed(found.path.name))
+        _explain_start(session, post, found, now=now, actor=actor)
+        joins = post.state is not PostState.HELD and post.publish_at is None
+        if joins and len(batches.post_ids(session, run.run_id)) < workspace.rules.batch_size:
+            batches.append(session, run.run_id, [post.id], now=now)
+            posts.claim(session, [post.id], run_id=run.run_id, now=now, claim=workspace.rules.claim)
+        return post.id
+
+
+def _refuse(post: Post, refusal: SidecarError, name: str) -> None:
+    """Let a new post start as REJECTED, so that no crash can post it without its sidecar."""
+    what = "folder" if post.kind is PostKind.PHOTO else "file"
+    violation = {
+        "rule": UNREAD_SIDECAR,
+        "value": str(refusal),
+        "limit": "a JSON object with the fields of a post",
+        "fix": f"correct {name}.json and put {what} and sidecar into the inbox again",
+    }
+    post.media.violations = [violation]
+    post.state = PostState.REJECTED
+    post.reason, post.reason_code, post.fix = str(refusal), UNREAD_SIDECAR, violation["fix"]
+
+
+def _known(session: Session, found: InboxFile | InboxFolder) -> bool:
+    inodes = {file.inbox_path: file.inode for file in found.files}
+    unmoved = select(Media.inbox_path, Media.inbox_inode).where(
+        Media.moved_at.is_(None), Media.inbox_path.in_(inodes)
+    )
+    return any(inodes[path] == inode for path, inode in session.execute(unmoved))
+
+
+def _new_media(file: InboxFile, *, now: datetime) -> Media:
+    media_id = uuid.uuid4().hex
+    extension = PurePath(file.path.name).suffix.lower()
+    if not extension[1:].isalnum() or not extension.isascii() or len(extension) > 8:
+        extension = ""
+    return Media(
+        id=media_id,
+        file_name=_file_name(file),
+        inbox_path=file.inbox_path,
+        inbox_inode=file.inode,
+        source_path=f"media/{media_id}{extension}",
+        size_bytes=file.size_bytes,
+        mtime_ns=file.mtime_ns,
+        created_at=now,
+    )
+
+
+def _file_name(file: InboxFile) -> str:
+    """Return what people call a file, an image with its folder; what is too long loses of that."""
+    name = displayed(file.path.name)
+    folder = displayed(file.folder or "")[: max(0, 254 - len(name))]
+    return f"{folder}/{name}" if folder else name
+
+
+def _new_post(account: Account, media: Media, fields: PostFields, *, now: datetime) -> Post:
+    privacy = fields.privacy_level or account.inbox_privacy_level
+    # A draft gets its privacy from the creator, in the app (inbox/video/init takes no post_info).
+    code, reason = None, "found in the inbox"
+    if privacy is None and fields.mode == "direct":
+        code, reason = NO_PRIVACY, NO_PRIVACY_REASON
+    elif account.revoked:
+        code, reason = ACCOUNT_REVOKED, held_because(account)
+    columns = {**fields.columns(), "privacy_level": privacy}
+    return Post(
+        account=account,
+        media=media,
+        kind=PostKind.PHOTO if isinstance(fields, PhotoFields) else PostKind.VIDEO,
+        state=PostState.READY if code is None else PostState.HELD,
+        state_since=now,
+        reason_code=code,
+        reason=reason,
+        due_at=fields.publish_at or now,
+        created_at=now,
+        slot=0,
+        fencing_token=0,
+        upload_failures=0,
+        publications_forgiven=0,
+        **columns,
+    )
+
+
+def _explain_start(
+    session: Session, post: Post, found: InboxFile | InboxFolder, *, now: datetime, actor: str
+) -> None:
+    account = post.account.name
+    if post.reason_code == ACCOUNT_REVOKED:
+        post.fix = reconnect_fix(account)
+    elif post.state is PostState.HELD:
+        post.fix = NO_PRIVACY_FIX.format(post_id=post.id, account=account)
+    count = len(found.files)
+    images = f" ({count} images)" if post.kind is PostKind.PHOTO else ""
+    audit.record(
+        session,
+        post_id=post.id,
+        at=now,
+        actor=actor,
+        to_state=post.state,
+        why=f"registered from inbox/{account}/{displayed(found.path.name)}{images}: {post.reason}",
+    )

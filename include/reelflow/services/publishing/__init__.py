@@ -1,0 +1,1 @@
+"""One post on its way to TikTok: what is asked, sent and written down, in which order."""

@@ -1,0 +1,112 @@
+"""Opening a publication: an init only when nothing that TikTok has can be resumed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from reelflow.domain.post import PostMode
+from reelflow.domain.publication import PublicationState
+from reelflow.exceptions import (
+    ConfigurationError,
+    LedgerLockedError,
+    TikTokRateLimitedError,
+    TikTokRejectedError,
+    TikTokUnavailableError,
+    TikTokUnreachableError,
+)
+from reelflow.ledger.models import Post, Publication
+from reelflow.services.calls.account_client import AccountClient
+from reelflow.services.calls.admission import admitted
+from reelflow.services.publishing.journal import UploadJournal
+from reelflow.services.publishing.post_info import video_post
+from reelflow.services.publishing.preflight import find_obstacle
+from reelflow.services.workspace import Workspace
+from reelflow.tiktok.limits import TikTokLimits
+
+#: Errors of an init that count against no post. TikTok has nothing, or a task that can publish
+#: nothing, because its upload URL is lost; or an answer that is not in TikTok's words, which a
+#: person must see to, or a ledger without a token for the call.
+_NOT_OPENED: Final = (
+    TikTokUnreachableError,
+    TikTokRateLimitedError,
+    TikTokRejectedError,
+    TikTokUnavailableError,
+    ConfigurationError,
+    LedgerLockedError,
+)
+
+
+class PublicationOpener:
+    """Finds the publication that a post's bytes go to, or asks TikTok for a new one.
+
+    :param post: as it was when its lease was taken
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        client: AccountClient,
+        journal: UploadJournal,
+        post: Post,
+        *,
+        limits: TikTokLimits,
+    ) -> None:
+        self._workspace = workspace
+        self._client = client
+        self._journal = journal
+        self._post = post
+        self._limits = limits
+
+    def open(self) -> tuple[Publication, bool]:
+        """Return the publication to send to, and whether it is a new one.
+
+        :raises PostHeldError: the creator may not post this now; nothing was opened
+        :raises BudgetSpentError: the account must wait, as the breaker's BreakerOpenError says
+        :raises PostFailedError: too many were begun already
+        """
+        publication = self._resumable()
+        if publication is not None:
+            return publication, False
+        with admitted(self._workspace, self._post):
+            self._check_creator()
+            self._init()
+        opened = self._journal.publication()
+        assert opened is not None
+        return opened, True
+
+    def _resumable(self) -> Publication | None:
+        """Return the current publication, or give it up when it takes no bytes any more."""
+        publication = self._journal.publication()
+        if publication is None:
+            return None
+        if publication.state in (PublicationState.COMMITTING, PublicationState.SENT):
+            return publication
+        if publication.state is PublicationState.INITIATING:
+            self._journal.supersede("the answer to its init was lost, nothing can be sent")
+        elif publication.state is PublicationState.UPLOADING:
+            if not self._journal.has_expired(publication):
+                return publication
+            self._journal.supersede("its upload URL's hour passed before the last byte")
+        return None
+
+    def _check_creator(self) -> None:
+        """Ask right before each init what the creator may post now."""
+        if self._post.mode is PostMode.DRAFT:
+            return  # a draft is finished by its creator, who sees these limits in the app
+        obstacle = find_obstacle(self._post, self._client.creator_info())
+        if obstacle is not None:
+            self._journal.hold(obstacle.why, code=obstacle.code, fix=obstacle.fix)
+
+    def _init(self) -> None:
+        plan = self._limits.plan(self._post.media.size_bytes)
+        self._journal.begin_publication(plan)
+        try:
+            if self._post.mode is PostMode.DRAFT:
+                answer = self._client.init_draft(plan)
+            else:
+                answer = self._client.init_video(video_post(self._post), plan)
+        except _NOT_OPENED as exc:
+            self._journal.supersede(f"TikTok did not open it: {exc}", forgiven=True)
+            raise
+        self._journal.opened(answer, lifetime=timedelta(seconds=self._limits.url_lifetime_s))

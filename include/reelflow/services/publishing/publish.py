@@ -1,0 +1,287 @@
+"""Publishing a post: init and bytes, or a pull; whatever was done before is not done again.
+
+Until its last chunk a lost answer is safely begun again, because TikTok cannot publish bytes that
+it does not have. From then on only TikTok's own word moves the post.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, NoReturn
+
+from reelflow.domain.post import DONE, PostState
+from reelflow.exceptions import (
+    ConfigurationError,
+    LeaseLostError,
+    MediaUnreadableError,
+    PostFailedError,
+    PostNotTakeableError,
+    SourceChangedError,
+    TikTokAuthError,
+    TikTokRateLimitedError,
+    TikTokRejectedError,
+    TransientError,
+)
+from reelflow.ledger import posts, publications
+from reelflow.ledger.models import Post, Publication
+from reelflow.media.source import open_source
+from reelflow.services.accounts.revocation import RECONNECT_SETTLES, reconnect_fix
+from reelflow.services.calls.account_client import AccountClient, AccountClients
+from reelflow.services.publishing.journal import UploadJournal
+from reelflow.services.publishing.lease import UploadLease
+from reelflow.services.publishing.opening import PublicationOpener
+from reelflow.services.publishing.pull_journal import PullJournal
+from reelflow.services.publishing.pulling import Puller, is_pulled
+from reelflow.services.publishing.sending import ChunkSender, UploadEndedError, UploadUrlDeadError
+from reelflow.services.settling.reopening import proves_incomplete, reopen
+from reelflow.services.settling.settle import apply_status
+from reelflow.services.stage import begin, check_unchanged, source_path
+from reelflow.services.workspace import Workspace
+from reelflow.tiktok.limits import TikTokLimits
+from reelflow.tiktok.models import PublishStatus
+from reelflow.tiktok.refusals import explain_code, explain_failure
+from reelflow.tiktok.verdicts import Verdict
+
+#: Content types that TikTok takes (content-posting-api-media-transfer-guide), by container.
+_CONTENT_TYPES: Final = {"mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm"}
+
+#: How much earlier a worker's clock may say that a run's posts are due.
+_CLOCK_SLACK: Final = timedelta(minutes=1)
+
+#: TikTok has every byte: there is nothing to send.
+_SENT: Final = DONE | {PostState.PROCESSING}
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """Where an upload ended.
+
+    :param state: PROCESSING or what TikTok made of it since; COMMITTING while that is unclear
+    """
+
+    post_id: int
+    publish_id: str
+    state: PostState
+
+
+def upload_to_tiktok(
+    workspace: Workspace,
+    tiktok: AccountClients,
+    post_id: int,
+    *,
+    run_id: str,
+    owner: str,
+    limits: TikTokLimits,
+) -> Uploaded:
+    """Send a post's bytes to TikTok.
+
+    :param tiktok: TikTok, for each account
+    :param owner: who asks; the same owner may take its own lease over
+    :raises PostNotTakeableError: another run uploads the post, or it is not for a run
+    :raises PostHeldError: a person must act; the post is HELD
+    :raises PostFailedError: the post is FAILED, with the fix
+    :raises TransientError: the post is kept, and its next try is recorded
+    :raises ConfigurationError: the post is kept; a key or setting is wrong
+    """
+    post = begin(workspace, post_id, run_id=run_id)
+    if post.state not in _SENT:
+        _check_validated(post)
+        _check_wish(workspace, post)
+        with UploadLease(workspace, post_id, owner=owner) as lease:
+            client = tiktok.of(post.account_id)
+            _Upload(workspace, client, post_id, lease, actor=owner, limits=limits).run()
+    with workspace.ledger.read() as session:
+        post = posts.get(session, post_id)
+        publication = publications.current(session, post_id)
+    if post.rescheduled_because is not None:
+        raise PostNotTakeableError(f"post {post_id} goes out later: {post.rescheduled_because}")
+    if post.state is PostState.FAILED:
+        raise PostFailedError(
+            f"post {post_id} failed: {post.reason}. To fix: {post.fix}", code=post.reason_code
+        )
+    return Uploaded(post_id, (publication and publication.publish_id) or "", post.state)
+
+
+def _check_validated(post: Post) -> None:
+    """Refuse bytes whose content nobody has judged, and which no other post is kept from sending.
+
+    :raises PostNotTakeableError: ``validate`` has not passed this file
+    """
+    if post.media.validated_at is None or post.sha256 is None:
+        raise PostNotTakeableError(
+            f"post {post.id} ({post.media.file_name}) was not validated: run `validate` for it "
+            "first; nothing was sent"
+        )
+
+
+def _check_wish(workspace: Workspace, post: Post) -> None:
+    """Leave a post alone that a person wished for later after a run had taken it.
+
+    :raises PostNotTakeableError: its time is still to come
+    """
+    now = workspace.ledger.now()
+    wished_at = post.publish_at or now
+    if post.state is PostState.READY and wished_at > now + _CLOCK_SLACK:
+        raise PostNotTakeableError(
+            f"post {post.id} is wished for {wished_at:%Y-%m-%d %H:%M} UTC: a run takes it then"
+        )
+
+
+class _Upload:
+    """One lease's work on one post."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        client: AccountClient,
+        post_id: int,
+        lease: UploadLease,
+        *,
+        actor: str,
+        limits: TikTokLimits,
+    ) -> None:
+        self._workspace = workspace
+        self._client = client
+        self._post_id = post_id
+        self._lease = lease
+        self._actor = actor
+        self._limits = limits
+        self._journal = UploadJournal(
+            workspace, post_id, actor=actor, fencing_token=lease.fencing_token
+        )
+
+    def run(self) -> None:
+        """Bring the post past its last byte, or write down and raise why not."""
+        try:
+            self._run()
+        except LeaseLostError:
+            raise
+        except (TransientError, ConfigurationError) as exc:
+            self._journal.record_failure(exc)
+            raise
+        except TikTokRejectedError as exc:
+            self._refused(exc)
+        except (SourceChangedError, MediaUnreadableError) as exc:
+            if not self._journal.is_uploading():
+                raise
+            self._journal.fail(str(exc), code=exc.code, fix="put the file into the inbox again")
+
+    def _run(self) -> None:
+        post = self._journal.start()
+        if post.state in _SENT:
+            return
+        if is_pulled(post, self._journal.publication()):
+            self._pull(post)
+            return
+        opener = PublicationOpener(
+            self._workspace, self._client, self._journal, post, limits=self._limits
+        )
+        with open_source(source_path(self._workspace, post)) as source_fd:
+            check_unchanged(os.fstat(source_fd), post.media)
+            while True:
+                publication, is_new = opener.open()
+                self._send(post, publication, source_fd, is_new=is_new)
+                if not self._journal.is_uploading():
+                    return
+
+    def _pull(self, post: Post) -> None:
+        """Have TikTok fetch the post itself."""
+        journal = PullJournal(
+            self._workspace,
+            self._post_id,
+            actor=self._actor,
+            fencing_token=self._lease.fencing_token,
+        )
+        Puller(self._workspace, self._client, journal, post).run()
+
+    def _send(self, post: Post, publication: Publication, source_fd: int, *, is_new: bool) -> None:
+        """Send what TikTok lacks; the post stays UPLOADING only if another init is safe."""
+        sender = ChunkSender(
+            self._client,
+            self._journal,
+            self._lease,
+            publication,
+            upload_url=publications.upload_url(publication, self._workspace.ledger.cipher),
+            content_type=_CONTENT_TYPES[str((post.media.facts or {}).get("container"))],
+            limits=self._limits,
+            source_fd=source_fd,
+            check_source=lambda: check_unchanged(os.fstat(source_fd), post.media),
+        )
+        try:
+            held = 0 if is_new else sender.held_bytes()
+            sender.send_from(publication.acknowledged_bytes if held is None else held)
+        except UploadEndedError as ended:
+            self._ended(publication, ended.status)
+        except UploadUrlDeadError as dead:
+            self._url_died(publication, str(dead))
+
+    def _ended(self, publication: Publication, status: PublishStatus) -> None:
+        """Take TikTok's final word; before the last byte a failure only costs the publication."""
+        if status.status == "FAILED" and self._journal.is_uploading():
+            self._failed_early(status.fail_reason)
+            return
+        self._journal.commit()
+        self._apply(publication, status)
+
+    def _failed_early(self, fail_reason: str | None) -> None:
+        """Give up a publication that TikTok failed before its last byte, and go on if that helps.
+
+        :raises TikTokRateLimitedError: a cap was reached; the post waits
+        :raises PostHeldError: a person must act
+        :raises PostFailedError: the same bytes would fail again
+        """
+        meaning = explain_failure(fail_reason)
+        why = f"TikTok failed the upload: {fail_reason or 'no reason given'}"
+        self._journal.supersede(why)
+        if meaning.verdict is Verdict.LATER:
+            raise TikTokRateLimitedError(
+                f"{why}. {meaning.fix}", code=fail_reason, retry_after_s=meaning.retry_after_s
+            )
+        if meaning.verdict is not Verdict.RETRY:
+            code = fail_reason or "failed_without_reason"
+            self._stop_for(f"{why}. {meaning.fix}", code=code, holds=meaning.holds)
+
+    def _url_died(self, publication: Publication, why: str) -> None:
+        """Make room for another init where it is safe, else ask TikTok what became of it all."""
+        if self._journal.is_uploading():
+            self._journal.supersede(why)
+            return
+        assert publication.publish_id is not None
+        asked_at = self._workspace.ledger.now()
+        status = self._client.fetch_status(publication.publish_id)
+        self._apply(publication, status)
+        if self._journal.post().state is PostState.COMMITTING and proves_incomplete(
+            publication, status, asked_at=asked_at, longest_put_s=self._limits.longest_put_s
+        ):
+            reopen(
+                self._workspace,
+                self._post_id,
+                publication.publish_id,
+                actor=self._actor,
+                fencing_token=self._lease.fencing_token,
+            )
+
+    def _apply(self, publication: Publication, status: PublishStatus) -> None:
+        assert publication.publish_id is not None
+        apply_status(
+            self._workspace, self._post_id, publication.publish_id, status, actor=self._actor
+        )
+
+    def _refused(self, exc: TikTokRejectedError) -> NoReturn:
+        """Write TikTok's refusal down; past the last byte it says nothing about the post."""
+        if not self._journal.is_uploading():
+            raise exc
+        if exc.code in RECONNECT_SETTLES:
+            account_name = self._journal.post().account.name
+            self._journal.hold(str(exc), code=exc.code, fix=reconnect_fix(account_name))
+        holds = isinstance(exc, TikTokAuthError) or explain_code(exc.code).holds
+        self._stop_for(str(exc), code=exc.code, holds=holds)
+
+    def _stop_for(self, why: str, *, code: str, holds: bool) -> NoReturn:
+        """Hold the post where a person can settle it and nothing is wrong with it, else fail it."""
+        if holds:
+            self._journal.hold(why, code=code, fix=f"then `reelflow posts release {self._post_id}`")
+        fix = f"correct what TikTok refuses; then `reelflow posts retry {self._post_id}`"
+        self._journal.fail(why, code=code, fix=fix)

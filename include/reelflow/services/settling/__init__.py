@@ -1,0 +1,1 @@
+"""What TikTok's word, whoever heard it, does to a post."""

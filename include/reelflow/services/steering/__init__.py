@@ -1,0 +1,1 @@
+"""What a person may do to a post by hand."""

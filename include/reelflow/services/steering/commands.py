@@ -1,0 +1,166 @@
+"""What a person may do to a post by hand: release, cancel, retry; each step audited."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from reelflow.domain.post import (
+    PAST_LAST_BYTE,
+    UNKEYED,
+    Interaction,
+    PersonCommand,
+    PostMode,
+    PostState,
+    PrivacyLevel,
+    check_command,
+)
+from reelflow.exceptions import IllegalTransitionError
+from reelflow.ledger import photo_images, posts, publications
+from reelflow.ledger.models import Post
+from reelflow.services.accounts.revocation import held_because, reconnect_fix
+from reelflow.services.intake.rejection import UNREAD_SIDECAR, bring_back, place_of
+from reelflow.services.workspace import Workspace
+
+
+def release(
+    workspace: Workspace,
+    post_id: int,
+    *,
+    actor: str,
+    privacy_level: PrivacyLevel | None = None,
+    at: datetime | None = None,
+    disable: Collection[Interaction] = (),
+) -> Post:
+    """Let a HELD post go: READY, due at the given time or as it was wished, at the earliest now.
+
+    :param disable: what viewers may not do with it, whatever was wished before
+    :raises IllegalTransitionError: it is not HELD, or still has no privacy level
+    """
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        post = posts.get(session, post_id, lock=True)
+        check_command(PersonCommand.RELEASE, post.state)
+        post.privacy_level = privacy_level or post.privacy_level
+        if post.privacy_level is None and post.mode is PostMode.DIRECT:
+            levels = ", ".join(PrivacyLevel)
+            raise IllegalTransitionError(
+                f"post {post_id} has no privacy level yet: release it with --privacy and one of "
+                f"{levels}"
+            )
+        post.publish_at = at or post.publish_at
+        _disable(post, disable)
+        if privacy_level is not None or disable:
+            why = "it was opened with what the post wished before"
+            publications.give_up_unfinished(session, post_id, now=now, actor=actor, why=why)
+        _make_ready(session, post, now=now, actor=actor, why="released by hand")
+        post.due_at = max(post.publish_at or now, now)
+    return post
+
+
+def _disable(post: Post, interactions: Collection[Interaction]) -> None:
+    for interaction in interactions:
+        setattr(post, f"disable_{interaction}", True)
+    wanted = (post.wanted_interactions or "").split(",")
+    left = [name for name in wanted if name and Interaction(name) not in interactions]
+    post.wanted_interactions = ",".join(left) or None
+
+
+def cancel(workspace: Workspace, post_id: int, *, actor: str) -> Post:
+    """Make a post CANCELLED that TikTok does not have yet; a running upload stops.
+
+    :raises IllegalTransitionError: it is past its last byte, where only TikTok can stop it
+        (:func:`reelflow.services.cancelling.ask_to_cancel`), or ended already
+    """
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        post = posts.get(session, post_id, lock=True)
+        check_command(PersonCommand.CANCEL, post.state)
+        if post.state in PAST_LAST_BYTE:
+            raise IllegalTransitionError(
+                f"post {post_id} is {post.state}: its last byte may be at TikTok, and only TikTok "
+                "can stop it"
+            )
+        # A newer token: the uploader's next write is refused, before its last chunk.
+        posts.end_lease(post)
+        publications.give_up_unfinished(
+            session, post_id, now=now, actor=actor, why="the post was cancelled by hand"
+        )
+        posts.move(
+            session,
+            post_id,
+            PostState.CANCELLED,
+            now=now,
+            actor=actor,
+            why=f"cancelled by {actor}",
+            code="cancelled",
+        )
+    return post
+
+
+def retry(workspace: Workspace, post_id: int, *, actor: str) -> Post:
+    """Try a post again that FAILED, was REJECTED, CANCELLED or MISSED, with new tries.
+
+    It is due now, or as it was wished when that is still to come.
+
+    :raises IllegalTransitionError: it is in another state, its sidecar was never understood, or
+        its bytes are another post by now
+    :raises MediaUnreadableError: its file is gone
+    """
+    with workspace.ledger.read() as session:
+        post = posts.get(session, post_id)
+        _check_retry(post)
+    bring_back(workspace, post)
+    try:
+        return _try_again(workspace, post_id, actor=actor)
+    except IntegrityError:
+        # The same bytes became another post between our look and our write: look again.
+        return _try_again(workspace, post_id, actor=actor)
+
+
+def _try_again(workspace: Workspace, post_id: int, *, actor: str) -> Post:
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        post = posts.get(session, post_id, lock=True)
+        _check_retry(post)
+        if post.state is PostState.REJECTED:
+            post.media.violations = None
+            for media in photo_images.media_of(session, post):
+                media.validated_at = None
+        post.upload_failures = 0
+        post.publications_forgiven = publications.count(session, post_id)
+        _make_ready(session, post, now=now, actor=actor, why="tried again by hand")
+        post.due_at = max(post.publish_at or now, now)
+    return post
+
+
+def _check_retry(post: Post) -> None:
+    check_command(PersonCommand.RETRY, post.state)
+    if post.state is PostState.REJECTED and post.reason_code == UNREAD_SIDECAR:
+        # It has the fields of no sidecar: it would go out at once, by the inbox's privacy level.
+        raise IllegalTransitionError(
+            f"post {post.id} cannot be tried again, because its sidecar was never understood: put "
+            f"file and corrected sidecar into the inbox again; both lie in {place_of(post)}"
+            " and beside it"
+        )
+
+
+def _make_ready(session: Session, post: Post, *, now: datetime, actor: str, why: str) -> None:
+    """Move a post to READY, checking its account, and its key again when it had lost it."""
+    if post.account.revoked:
+        raise IllegalTransitionError(
+            f"post {post.id} cannot go out: {held_because(post.account)}. Connect it first: "
+            f"{reconnect_fix(post.account.name)}"
+        )
+    twin = posts.key_holder(session, post) if post.state in UNKEYED else None
+    if twin is not None:
+        raise IllegalTransitionError(
+            f"post {post.id} has the same bytes as post {twin.id}, which took its place: put the "
+            'file into the inbox again with "repost": true to post them once more'
+        )
+    posts.move(session, post.id, PostState.READY, now=now, actor=actor, why=why)
+    post.rescheduled_because = post.cancel_requested_at = None
+    post.claimed_by = post.claimed_until = None

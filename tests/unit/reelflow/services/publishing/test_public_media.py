@@ -1,0 +1,168 @@
+"""The URLs from which TikTok pulls: nobody else's, for a while, and for one unchanged file each."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from reelflow.exceptions import ConfigurationError, MediaUnreadableError
+from reelflow.ledger.cipher import Cipher, generate_key
+from reelflow.ledger.ledger import Ledger
+from reelflow.ledger.models import Account, Media, Post
+from reelflow.services.publishing.public_media import PUBLIC_MEDIA_PATH, PublicMedia
+from reelflow.services.workspace import Workspace
+from tests.factories import Clock
+from tests.photo_files import image, make_photo_post, media_of
+
+BASE = "https://reelflow.example.com"
+
+
+@pytest.fixture
+def public(workspace: Workspace) -> Workspace:
+    return replace(workspace, rules=replace(workspace.rules, public_url=BASE))
+
+
+@pytest.fixture
+def photo(public: Workspace, account: Account) -> Media:
+    post = make_photo_post(public, account, images=[image()])
+    return media_of(public, post)[0]
+
+
+def parts(url: str) -> tuple[str, str, str]:
+    prefix = f"{BASE}{PUBLIC_MEDIA_PATH}/"
+    assert url.startswith(prefix)
+    media_id, expires, signature, _ = url.removeprefix(prefix).split("/")
+    return media_id, expires, signature
+
+
+def refusal(workspace: Workspace, *given: str) -> str:
+    with pytest.raises(MediaUnreadableError) as refused, PublicMedia(workspace).open(*given):
+        pass
+    assert str(workspace.folders.root) not in str(refused.value)
+    return refused.value.code
+
+
+def read(workspace: Workspace, url: str) -> tuple[bytes, int, str]:
+    with PublicMedia(workspace).open(*parts(url)) as file:
+        return os.read(file.fd, 1 << 20), file.size_bytes, file.content_type
+
+
+def test_a_url_serves_its_file_with_the_type_of_its_content(
+    public: Workspace, photo: Media
+) -> None:
+    url = PublicMedia(public).url(photo)
+    assert url.endswith("/media.jpg")
+    assert "trip" not in url
+    assert read(public, url) == (image(), len(image()), "image/jpeg")
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [("a.mp4", "video/mp4"), ("a.mov", "video/quicktime"), ("a.webm", "video/webm")],
+)
+def test_a_video_is_served_too(
+    public: Workspace,
+    account: Account,
+    make_post: Callable[..., Post],
+    name: str,
+    content_type: str,
+) -> None:
+    media = make_post(account, file_name=name, content=b"video").media
+    url = PublicMedia(public).url(media)
+    assert url.endswith(f"/media{name[1:]}")
+    assert read(public, url) == (b"video", 5, content_type)
+
+
+def test_a_url_works_until_its_time_is_over(public: Workspace, photo: Media, clock: Clock) -> None:
+    given = parts(PublicMedia(public).url(photo))
+    clock.advance(timedelta(hours=2, seconds=-1))
+    PublicMedia(public).verify(*given)
+    clock.advance(timedelta(seconds=1))
+    assert refusal(public, *given) == "public_media_expired"
+
+
+def test_nobody_makes_a_url_last_longer_or_be_for_another_file(
+    public: Workspace, photo: Media
+) -> None:
+    media_id, expires, signature = parts(PublicMedia(public).url(photo))
+    other = "f" * 32 if media_id[0] != "f" else "0" * 32
+    forged = [
+        (other, expires, signature),
+        (media_id, str(int(expires) + 1), signature),
+        (media_id, f"0{expires}", signature),
+        (media_id, f"+{expires}", signature),
+        (media_id, expires, signature[:-1]),
+        (media_id, expires, signature.upper()),
+        (media_id, expires, ""),
+        (media_id, expires, "\N{SNOWMAN}" * 64),
+        (media_id.upper(), expires, signature),
+        ("../../etc/passwd", expires, signature),
+        ("\udce9", expires, signature),
+        (media_id, "\N{SUPERSCRIPT TWO}", signature),
+    ]
+    assert {refusal(public, *given) for given in forged} == {"public_media_forged"}
+
+
+def test_a_signed_id_that_is_no_id_is_forged_all_the_same(public: Workspace) -> None:
+    media = Media(id="../x", file_name="x", facts={"container": "jpeg"})
+    url = PublicMedia(public).url(media)
+    expires, signature = url.split("/")[-3:-1]
+    assert refusal(public, "../x", expires, signature) == "public_media_forged"
+
+
+def test_another_fernet_key_signs_otherwise(public: Workspace, photo: Media, clock: Clock) -> None:
+    given = parts(PublicMedia(public).url(photo))
+    ledger = Ledger(public.ledger.engine, Cipher(generate_key()), now=clock)
+    assert refusal(replace(public, ledger=ledger), *given) == "public_media_forged"
+
+
+@pytest.mark.parametrize("change", ["grown", "replaced", "link", "deleted", "unvalidated", "row"])
+def test_only_the_very_file_that_was_validated_is_served(
+    public: Workspace, photo: Media, change: str
+) -> None:
+    given = parts(PublicMedia(public).url(photo))
+    source = public.folders.path(photo.source_path)
+    match change:
+        case "grown":
+            source.write_bytes(image() + b"more")
+        case "replaced":
+            source.write_bytes(image(shade=3)[: len(image())].ljust(len(image())))
+            os.utime(source, ns=(0, photo.mtime_ns + 1))
+        case "link":
+            source.unlink()
+            source.symlink_to("/etc/hostname")
+        case "deleted":
+            public.folders.delete_source(photo.source_path)
+        case _:
+            with public.ledger.write() as session:
+                row = session.get_one(Media, photo.id)
+                if change == "row":
+                    row.deleted_at = public.ledger.now()
+                else:
+                    row.validated_at = None
+    assert refusal(public, *given) == "public_media_gone"
+
+
+def test_a_file_that_was_never_known_is_gone(public: Workspace) -> None:
+    media = Media(id="0" * 32, file_name="x", facts={"container": "jpeg"})
+    assert refusal(public, *parts(PublicMedia(public).url(media))) == "public_media_gone"
+
+
+def test_a_descriptor_is_closed_with_its_block(public: Workspace, photo: Media) -> None:
+    with PublicMedia(public).open(*parts(PublicMedia(public).url(photo))) as file:
+        os.fstat(file.fd)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(file.fd)
+
+
+def test_without_a_public_address_the_setting_is_named(workspace: Workspace) -> None:
+    with pytest.raises(ConfigurationError, match="REELFLOW_PUBLIC_URL is not set"):
+        PublicMedia(workspace).url(Media(id="0" * 32, facts={"container": "jpeg"}))
+
+
+def test_what_tiktok_does_not_take_gets_no_url(public: Workspace, photo: Media) -> None:
+    photo.facts = {"container": "png"}
+    with pytest.raises(MediaUnreadableError, match="is png, which TikTok does not take"):
+        PublicMedia(public).url(photo)

@@ -1,0 +1,138 @@
+"""upload_to_tiktok where TikTok must not be asked at all: its client's host does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from reelflow.domain.post import DONE, PostState
+from reelflow.exceptions import (
+    LedgerNotMigratedError,
+    MediaRejectedError,
+    PostNotFoundError,
+    PostNotTakeableError,
+    TikTokUnreachableError,
+)
+from reelflow.ledger.models import Account, Post
+from reelflow.services.publishing.publish import Uploaded, upload_to_tiktok
+from reelflow.services.workspace import Workspace
+from reelflow.tiktok.client import TikTokClient
+from reelflow.tiktok.limits import TikTokLimits
+from tests.factories import Clock, account_clients, read_post
+from tests.unit.reelflow.services.publication_factory import make_publication
+
+MakePost = Callable[..., Post]
+RUN, OWNER, OTHER = "run-1", "run-1/upload[0]", "run-2/upload[0]"
+
+
+def upload(workspace: Workspace, post_id: int) -> Uploaded:
+    with TikTokClient(host="http://127.0.0.1:1") as client:
+        return upload_to_tiktok(
+            workspace,
+            account_clients(workspace, client),
+            post_id,
+            run_id=RUN,
+            owner=OWNER,
+            limits=TikTokLimits(),
+        )
+
+
+@pytest.mark.parametrize("state", sorted(DONE | {PostState.PROCESSING}))
+def test_a_post_that_tiktok_has_is_not_sent_again(
+    workspace: Workspace, account: Account, make_post: MakePost, state: PostState
+) -> None:
+    post = make_post(account, state=state)
+    publication = make_publication(workspace, post)
+    workspace.folders.path(post.media.source_path).unlink()  # as clean-up leaves it
+    assert upload(workspace, post.id) == Uploaded(post.id, publication.publish_id or "", state)
+    assert read_post(workspace, post.id).fencing_token == post.fencing_token
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        PostState.HELD,
+        PostState.CANCELLED,
+        PostState.MISSED,
+        PostState.FAILED,
+        PostState.UNKNOWN,
+    ],
+)
+def test_a_post_that_waits_for_a_person_is_left_alone(
+    workspace: Workspace, account: Account, make_post: MakePost, state: PostState
+) -> None:
+    post = make_post(account, state=state, fix="do this")
+    with pytest.raises(PostNotTakeableError, match=f"is {state}: made by a test. do this"):
+        upload(workspace, post.id)
+    assert read_post(workspace, post.id).state is state
+
+
+def test_a_rejected_post_is_rejected_again(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=PostState.REJECTED)
+    with pytest.raises(MediaRejectedError):
+        upload(workspace, post.id)
+
+
+@pytest.mark.parametrize("missing", ["validation", "hash"])
+def test_a_post_that_was_not_validated_is_not_sent(
+    workspace: Workspace, account: Account, make_post: MakePost, missing: str
+) -> None:
+    post = make_post(account, validated=missing == "hash", keyed=False)
+    with pytest.raises(PostNotTakeableError, match="was not validated"):
+        upload(workspace, post.id)
+    assert read_post(workspace, post.id).state is PostState.READY
+
+
+def test_a_post_that_was_released_for_later_is_not_sent_by_a_run_that_had_taken_it(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    post = make_post(account, publish_at=clock() + timedelta(days=1))
+    with pytest.raises(PostNotTakeableError, match=r"is wished for .* a run takes it then"):
+        upload(workspace, post.id)
+    assert read_post(workspace, post.id).state is PostState.READY
+    clock.advance(timedelta(days=1, seconds=-30))  # the scheduler's clock says that it is due
+    with pytest.raises(TikTokUnreachableError):
+        upload(workspace, post.id)
+
+
+def test_a_post_that_another_run_uploads_is_left_alone(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    until = clock() + timedelta(seconds=1)
+    post = make_post(
+        account, state=PostState.UPLOADING, lease_owner=OTHER, lease_until=until, fencing_token=4
+    )
+    with pytest.raises(PostNotTakeableError, match=r"uploaded by run-2/upload\[0\]"):
+        upload(workspace, post.id)
+    after = read_post(workspace, post.id)
+    assert (after.lease_owner, after.lease_until, after.fencing_token) == (OTHER, until, 4)
+
+
+def test_the_lease_is_given_back_after_an_error(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account)
+    with pytest.raises(TikTokUnreachableError):
+        upload(workspace, post.id)
+    after = read_post(workspace, post.id)
+    assert (after.lease_owner, after.lease_until) == (None, None)
+    assert (after.state, after.claimed_by) == (PostState.READY, RUN)
+
+
+def test_an_unknown_post_is_said_to_be_unknown(workspace: Workspace) -> None:
+    with pytest.raises(PostNotFoundError, match="no post has id 77"):
+        upload(workspace, 77)
+
+
+def test_a_ledger_that_is_not_migrated_says_which_command_mends_it(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account)
+    with workspace.ledger.write() as session:
+        session.connection().exec_driver_sql("ALTER TABLE posts RENAME TO posts_of_tomorrow")
+    with pytest.raises(LedgerNotMigratedError, match="reelflow db upgrade"):
+        upload(workspace, post.id)

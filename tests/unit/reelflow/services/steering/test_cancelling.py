@@ -1,0 +1,220 @@
+"""Asking TikTok to stop a post that it has: only its word moves the post."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState
+from reelflow.domain.publication import MediaSource, PublicationState
+from reelflow.exceptions import (
+    IllegalTransitionError,
+    ReelflowError,
+    TikTokRejectedError,
+    TikTokUnavailableError,
+)
+from reelflow.ledger import audit, publications
+from reelflow.ledger.models import Account, Post
+from reelflow.services.settling.reopening import reopen
+from reelflow.services.settling.settle import apply_status
+from reelflow.services.steering.cancelling import ask_to_cancel, is_past_last_byte
+from reelflow.services.steering.commands import retry
+from reelflow.services.workspace import Workspace
+from reelflow.tiktok.models import PublishStatus
+from tests.factories import change_post, read_post
+from tests.unit.reelflow.services.publication_factory import make_publication
+from tests.unit.reelflow.services.settling.asked_tiktok import WORKING, AskedTikTok
+
+MakePost = Callable[..., Post]
+S, P = PostState, PublicationState
+PERSON = "person:ann"
+STOPPED = PublishStatus("FAILED", fail_reason="publish_cancelled")
+COMPLETE = PublishStatus("PUBLISH_COMPLETE")
+TOO_LATE = TikTokRejectedError("it is final already", code="publish_not_cancellable")
+UNAVAILABLE = TikTokUnavailableError("HTTP 503")
+
+
+@pytest.fixture
+def tiktok() -> AskedTikTok:
+    return AskedTikTok()
+
+
+def cancel(workspace: Workspace, tiktok: AskedTikTok, post: Post) -> Post:
+    return ask_to_cancel(workspace, tiktok, post.id, actor=PERSON)
+
+
+def story(workspace: Workspace, post: Post) -> list[str]:
+    with workspace.ledger.read() as session:
+        return [row.why for row in audit.story(session, post.id) if row.actor == PERSON]
+
+
+@pytest.mark.parametrize("state", sorted(PAST_LAST_BYTE))
+def test_a_post_that_tiktok_stops_failed_by_cancelling(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    tiktok: AskedTikTok,
+    state: PostState,
+) -> None:
+    post = make_post(account, state=state)
+    publication = make_publication(workspace, post)
+    tiktok.cancels[str(publication.publish_id)] = STOPPED
+    after = cancel(workspace, tiktok, post)
+    assert (after.state, after.reason_code) == (S.FAILED, "publish_cancelled")
+    assert tiktok.cancelled == [publication.publish_id]
+    assert story(workspace, post)[:2] == [
+        "TikTok is asked to cancel it",
+        "TikTok took the request to cancel it",
+    ]
+
+
+def test_a_post_that_tiktok_goes_on_with_keeps_its_state_and_is_never_sent_again_by_itself(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+) -> None:
+    post = make_post(account, state=S.PROCESSING)
+    publication = make_publication(workspace, post)
+    assert cancel(workspace, tiktok, post).state is S.PROCESSING
+    failed = PublishStatus("FAILED", fail_reason="internal")
+    apply_status(workspace, post.id, str(publication.publish_id), failed, actor=PERSON)
+    assert read_post(workspace, post.id).state is S.FAILED
+
+
+def test_too_late_is_said_and_what_tiktok_says_then_is_written_down(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+) -> None:
+    post = make_post(account, state=S.PROCESSING)
+    publication = make_publication(workspace, post)
+    tiktok.cancels[str(publication.publish_id)] = TOO_LATE
+    tiktok.told(publication, COMPLETE)
+    with pytest.raises(TikTokRejectedError) as refused:
+        cancel(workspace, tiktok, post)
+    assert refused.value.code == "publish_not_cancellable"
+    assert read_post(workspace, post.id).state is S.PUBLISHED_NO_LINK
+    assert "TikTok does not cancel it: it is final already" in story(workspace, post)
+
+
+@pytest.mark.parametrize("answer", [None, TOO_LATE])
+def test_what_was_asked_stands_when_the_status_cannot_be_had(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    tiktok: AskedTikTok,
+    answer: TikTokRejectedError | None,
+) -> None:
+    post = make_post(account, state=S.PROCESSING)
+    publication = make_publication(workspace, post)
+    tiktok.told(publication, UNAVAILABLE)
+    if answer is None:
+        assert cancel(workspace, tiktok, post).state is S.PROCESSING
+    else:
+        tiktok.cancels[str(publication.publish_id)] = answer
+        with pytest.raises(TikTokRejectedError, match="final already"):
+            cancel(workspace, tiktok, post)
+    assert read_post(workspace, post.id).cancel_requested_at is not None
+
+
+def test_a_request_that_got_lost_is_remembered(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+) -> None:
+    post = make_post(account, state=S.PROCESSING)
+    tiktok.cancels[str(make_publication(workspace, post).publish_id)] = UNAVAILABLE
+    with pytest.raises(TikTokUnavailableError):
+        cancel(workspace, tiktok, post)
+    assert read_post(workspace, post.id).cancel_requested_at is not None
+
+
+@pytest.mark.parametrize("state", [*sorted(DONE), S.FAILED, S.CANCELLED, S.REJECTED, S.UNKNOWN])
+def test_a_post_that_ended_is_not_cancelled(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    tiktok: AskedTikTok,
+    state: PostState,
+) -> None:
+    post = make_post(account, state=state)
+    with pytest.raises(IllegalTransitionError, match="cannot cancel a post that is"):
+        cancel(workspace, tiktok, post)
+    assert (tiktok.cancelled, tiktok.asked) == ([], [])
+
+
+@pytest.mark.parametrize("state", [S.HELD, S.READY, S.UPLOADING, S.MISSED])
+def test_a_post_that_turns_out_to_be_before_its_last_byte_is_cancelled_without_tiktok(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    tiktok: AskedTikTok,
+    state: PostState,
+) -> None:
+    """TikTok may have failed it between the person's look and the command."""
+    post = make_post(account, state=state)
+    assert not is_past_last_byte(workspace, post.id)
+    assert cancel(workspace, tiktok, post).state is S.CANCELLED
+    assert tiktok.cancelled == []
+
+
+def test_a_pull_whose_id_is_not_known_cannot_be_stopped(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+) -> None:
+    post = make_post(account, state=S.COMMITTING)
+    make_publication(workspace, post, publish_id=None, source=MediaSource.PULL_FROM_URL)
+    assert is_past_last_byte(workspace, post.id)
+    with pytest.raises(IllegalTransitionError, match="`reelflow reconcile` settles it"):
+        cancel(workspace, tiktok, post)
+    assert read_post(workspace, post.id).cancel_requested_at is None
+
+
+def test_a_cancelled_post_whose_last_byte_provably_never_came_is_not_sent_again(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+) -> None:
+    post = make_post(account, state=S.COMMITTING)
+    publication = make_publication(workspace, post)
+    cancel(workspace, tiktok, post)  # TikTok ignores it
+    assert reopen(
+        workspace, post.id, str(publication.publish_id), actor="sweep", fencing_token=None
+    )
+    after = read_post(workspace, post.id)
+    assert (after.state, after.reason_code) == (S.CANCELLED, "cancelled")
+    with workspace.ledger.read() as session:
+        assert publications.of_post(session, post.id)[0].state is P.SUPERSEDED
+
+
+def test_a_cancelled_post_whose_access_ends_does_not_go_on_when_it_is_back(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+) -> None:
+    post = make_post(account, state=S.PROCESSING)
+    publication = make_publication(workspace, post)
+    cancel(workspace, tiktok, post)
+    removed = PublishStatus("FAILED", fail_reason="auth_removed")
+    apply_status(workspace, post.id, str(publication.publish_id), removed, actor="sweep")
+    assert read_post(workspace, post.id).state is S.FAILED
+
+
+def test_a_retry_takes_the_wish_to_cancel_back(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+) -> None:
+    post = make_post(account, state=S.PROCESSING)
+    tiktok.cancels[str(make_publication(workspace, post).publish_id)] = STOPPED
+    cancel(workspace, tiktok, post)
+    retry(workspace, post.id, actor=PERSON)
+    assert read_post(workspace, post.id).cancel_requested_at is None
+
+
+def test_an_upload_that_went_past_its_last_byte_meanwhile_is_for_tiktok(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+) -> None:
+    post = make_post(account, state=S.UPLOADING)
+    publication = make_publication(workspace, post)
+    change_post(workspace, post.id, state=S.COMMITTING)
+    tiktok.told(publication, WORKING)
+    assert cancel(workspace, tiktok, post).state is S.COMMITTING
+    assert tiktok.cancelled == [publication.publish_id]
+
+
+def test_no_error_of_ours_is_lost_on_the_way(
+    workspace: Workspace, account: Account, tiktok: AskedTikTok
+) -> None:
+    with pytest.raises(ReelflowError, match="no post has id 99"):
+        ask_to_cancel(workspace, tiktok, 99, actor=PERSON)
+    with pytest.raises(ReelflowError, match="no post has id 99"):
+        is_past_last_byte(workspace, 99)
