@@ -1,8 +1,8 @@
 """What TikTok's webhooks do to the ledger: each is kept once, and applied as soon as it can be.
 
 They come at least once and in any order (webhooks-overview, read 2026-09-11), and what they say
-is what a status tells too: both go through :func:`~reelflow.services.settling.settle.apply_status`, which
-never takes back what is known.
+is what a status tells too: both go through
+:func:`~reelflow.services.settling.settle.apply_status`, which never takes back what is known.
 """
 
 from __future__ import annotations
