@@ -10,6 +10,8 @@ UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Tests of one file stay together: they share what they started.
+PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 # A Python that airflow 3.3.2 runs on and that can make virtual environments. Debian splits
 # ensurepip off into python3-venv, and a pyenv shim may exist without a version behind it, so each is tried.
@@ -57,10 +59,10 @@ format: setup ## Rewrite the code in the house style
 	$(BIN)/ruff format
 
 test: setup ffmpeg postgresql ## Run every test, the end-to-end ones included
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
 test-unit: setup ffmpeg postgresql ## Run the unit and contract tests only
-	$(BIN)/pytest tests/unit tests/contract
+	$(BIN)/pytest $(PARALLEL) tests/unit tests/contract
 
 test-e2e: setup ffmpeg ## Run the end-to-end tests only: real Airflow against the simulator
 	$(BIN)/pytest tests/e2e
