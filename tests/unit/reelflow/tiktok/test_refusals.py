@@ -126,11 +126,11 @@ def test_a_fail_reason_that_we_do_not_know_is_never_retried(reason: str | None) 
         ("unauthorized_client", ConfigurationError),
         ("invalid_request", ConfigurationError),
         ("invalid_scope", ConfigurationError),
-        ("unsupported_grant_type", TikTokRejectedError),
-        ("unsupported_response_type", TikTokRejectedError),
+        ("unsupported_grant_type", ConfigurationError),
+        ("unsupported_response_type", ConfigurationError),
         ("server_error", TikTokUnavailableError),
         ("temporarily_unavailable", TikTokUnavailableError),
-        ("brand_new_error", TikTokRejectedError),
+        ("brand_new_error", ConfigurationError),
     ],
 )
 def test_every_error_of_oauth_has_its_class_and_keeps_its_word(
