@@ -86,7 +86,7 @@ def test_no_failure_shows_a_secret_or_is_repeated(
     error_class: type[ReelflowError],
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    server.is_cutting = True
+    server.is_cutting = not answer
     server.answers = [answer] * 3
     shown = repr(client)
     for call in (
