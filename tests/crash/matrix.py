@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from tests.crash.cases import Case, FollowUp, Kind, Media, Point
+from tests.crash.cases import Case, FollowUp
+from tests.crash.points import Kind, Media, Point
 from tests.crash.stage import Stage
 from tests.crash.verdict import Judgement, differences, explanations, judge, strangers, summary
 from tests.crash.waves import Wave, days_before_today, in_waves
@@ -27,7 +28,16 @@ ABANDONED = Kind(
 PULLED = Kind("pulled video", media=Media.PULLED, tasks=UPLOAD)
 PHOTOS = Kind("photos", media=Media.PHOTOS)
 REFRESHED = Kind("token refreshed", is_expired=True, tasks=UPLOAD, near=("/oauth/token/",))
-KINDS = {kind.name: kind for kind in (VIDEO, CHUNKED, PULLED, PHOTOS, REFRESHED, RUN, ABANDONED)}
+BACKFILL = Kind(
+    "run of a backfill",
+    tasks=frozenset({"find_new_uploads"}),
+    works_on_run=True,
+    is_backfilled=True,
+)
+KINDS = {
+    kind.name: kind
+    for kind in (VIDEO, CHUNKED, PULLED, PHOTOS, REFRESHED, RUN, ABANDONED, BACKFILL)
+}
 #: Of the short form.
 SHORT = Kind("video", tasks=UPLOAD, near=("/video/init/", "/upload"))
 
@@ -49,7 +59,7 @@ class Matrix:
     def find_points(self, kinds: Sequence[Kind]) -> list[Point]:
         """Let a post of each kind pass, and return the points that count, in their order."""
         points: list[Point] = []
-        for watched in in_waves([Case(kind, None, FollowUp.RETRY) for kind in kinds]):
+        for watched in in_waves([Case(kind, None, _undisturbed(kind)) for kind in kinds]):
             self._play(watched)
             for case in watched:
                 found = case.kind.points(case.arrivals)
@@ -108,3 +118,8 @@ class Matrix:
             self.judgements.append(judgement)
             self.tell(str(judgement))
         return again
+
+
+def _undisturbed(kind: Kind) -> FollowUp:
+    """Return the follow-up under which a post that nothing kills takes the way of its kind."""
+    return FollowUp.BACKFILL if kind.is_backfilled else FollowUp.RETRY

@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
@@ -18,20 +18,19 @@ import requests
 from sqlalchemy import select, update
 
 from demo.commands import script
-from demo.exceptions import StackError
-from demo.stack import DAG_ID, Stack
+from demo.stack import Stack
 from reelflow.ledger import photo_images
 from reelflow.ledger.engine import open_engine, transaction
 from reelflow.ledger.models import Account, Post
 from tests import consent
 from tests.crash.arbiter import Arbiter, Arrival
-from tests.crash.cases import Case, Kind, Media
+from tests.crash.cases import Case
 from tests.crash.media import drop_photos, drop_video
+from tests.crash.points import Kind, Media
+from tests.crash.runs import Runs
 
 ACCOUNTS = ("aurora.kitchen", "north.trail", "paper.moon", "city.loops", "quiet.harbor")
 PLUGINS = Path(__file__).parent / "plugins"
-RUNS = f"/api/v2/dags/{DAG_ID}/dagRuns"
-ENDED = frozenset({"success", "failed"})
 HEARTBEAT_TIMEOUT_S = 20
 
 
@@ -64,13 +63,14 @@ class Stage:
 
     def __init__(self, stack: Stack, arbiter: Arbiter) -> None:
         self.stack = stack
+        self.runs = Runs(stack)
         self._arbiter = arbiter
         self._engine = open_engine(stack.environment["REELFLOW_DATABASE_URL"])
         self._cases: dict[str, Case] = {}
         self._file_names: dict[int, str] = {}
         self._last_id = 0
         self._awaiting_run: Case | None = None
-        self._runs: dict[str, Case | None] = {}
+        self._case_of_run: dict[str, Case | None] = {}
         self._accounts = cycle(ACCOUNTS)
         self._lock = threading.Lock()
         self._connected: set[str] = set()
@@ -89,13 +89,18 @@ class Stage:
             (inbox / f"{case.file_name}.json").write_text(json.dumps(sidecar))
         with self._lock:
             self._cases[case.file_name] = case
-            if case.kind.works_on_run:
-                self._awaiting_run = case
+        if case.kind.works_on_run and not case.kind.is_backfilled:
+            self.await_run(case)
         if is_photos:
             dropped = drop_photos(inbox, case.file_name)
         else:
             dropped = drop_video(inbox, case.file_name, size_bytes=case.kind.size_bytes)
         case.sha256, case.size_bytes = dropped.sha256, dropped.size_bytes
+
+    def await_run(self, case: Case) -> None:
+        """Let the next new run be that of a case."""
+        with self._lock:
+            self._awaiting_run = case
 
     def forget(self) -> None:
         """End the play: the simulator forgets its posts and every consent, too."""
@@ -150,74 +155,6 @@ class Stage:
             process.communicate()
         assert process.returncode == 0, f"{name} could not be connected"
 
-    def runs(self) -> list[dict[str, Any]]:
-        """Return the newest runs, those under way among them."""
-        query = {"limit": 20, "order_by": "-id"}
-        return list(self.stack.api("GET", RUNS, **query)["dag_runs"])
-
-    def is_idle(self) -> bool:
-        """Whether no run is under way."""
-        return all(run["state"] in ENDED for run in self.runs())
-
-    def start_run(self) -> None:
-        """Start a run by hand."""
-        self._insist("POST", RUNS, {"logical_date": None})
-
-    def has_ended(self, run_id: str) -> bool:
-        """Whether nothing more happens in a run, unless it is cleared."""
-        return self.stack.api("GET", f"{RUNS}/{run_id}")["state"] in ENDED
-
-    def clear(self, arrivals: Sequence[Arrival]) -> None:
-        """Clear task instances of one run that has ended, and what follows them.
-
-        Never of a run under way: Airflow 3.3.2 gives a cleared task instance a new id, and a
-        scheduler that is just looking at the old one dies of a StaleDataError
-        (https://github.com/apache/airflow/issues/63926).
-        """
-        tasks = [
-            [one.task_id, one.map_index] if one.map_index >= 0 else one.task_id for one in arrivals
-        ]
-        body = {
-            "dry_run": False,
-            "only_failed": False,
-            "dag_run_id": arrivals[0].run_id,
-            "task_ids": tasks,
-            "include_downstream": True,
-        }
-        self._insist("POST", f"/api/v2/dags/{DAG_ID}/clearTaskInstances", body)
-
-    def backfill(self, day: date) -> None:
-        """Start a backfill over one day, also where it has a run already.
-
-        One before it whose runs have ended is closed: Airflow itself notices that twice a minute.
-        """
-        backfills = "/api/v2/backfills"
-        known = self.stack.api("GET", backfills, dag_id=DAG_ID)["backfills"]
-        for one in known:
-            if one["completed_at"] is None:
-                with suppress(StackError):  # Airflow noticed it just now
-                    self.stack.api("PUT", f"{backfills}/{one['id']}/cancel")
-        body = {
-            "dag_id": DAG_ID,
-            "from_date": f"{day}T00:00:00Z",
-            "to_date": f"{day + timedelta(days=1)}T00:00:00Z",
-            "reprocess_behavior": "completed",
-            "max_active_runs": 1,
-        }
-        self._insist("POST", backfills, body)
-
-    def _insist(self, method: str, path: str, body: dict[str, Any]) -> None:
-        """Call Airflow's API until it finds its SQLite unlocked."""
-        for _ in range(5):
-            try:
-                self.stack.api(method, path, body)
-            except StackError as exc:
-                error = exc
-                time.sleep(0.5)
-            else:
-                return
-        raise error
-
     def simulator(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Call the simulator's control API."""
         url = f"{self.stack.running_simulator().control_url}{path}"
@@ -235,13 +172,13 @@ class Stage:
         if arrival.post_id is not None:
             return self._cases.get(self._file_name(arrival.post_id))
         with self._lock:
-            if arrival.run_id not in self._runs:
+            if arrival.run_id not in self._case_of_run:
                 # The first task of a new run: it is the run that a dropped file has waited for.
-                self._runs[arrival.run_id] = case = self._awaiting_run
+                self._case_of_run[arrival.run_id] = case = self._awaiting_run
                 self._awaiting_run = None
                 if case is not None:
                     case.run_id = arrival.run_id
-            return self._runs[arrival.run_id]
+            return self._case_of_run[arrival.run_id]
 
     def _file_name(self, post_id: int) -> str:
         if post_id not in self._file_names:

@@ -9,7 +9,8 @@ from typing import Any
 
 from reelflow.domain.post import DONE, PostState
 from reelflow.ledger.models import Post
-from tests.crash.cases import Case, Point
+from tests.crash.cases import Case
+from tests.crash.points import Point
 
 
 @dataclass(frozen=True)
@@ -115,11 +116,11 @@ def explanations(judgements: Sequence[Judgement]) -> list[str]:
     """Return what the last line counts as settled though no machine could settle it alone."""
     unknown = sum(one.is_lost_answer for one in judgements)
     held = sum(one.case.was_held for one in judgements)
-    return [
-        f"{unknown} pulls are UNKNOWN, and never posted again: the answer to their init was lost",
-        f"{held} posts were held for reconnection, and published after it: the refreshed tokens "
-        "were lost",
-    ]
+    lines = {
+        f"{unknown} pulls are UNKNOWN and never posted again: init's answer was lost": unknown,
+        f"{held} posts were held, and published once their account was connected again": held,
+    }
+    return [line for line, count in lines.items() if count]
 
 
 def differences(seen: set[Point], judgements: Sequence[Judgement]) -> list[str]:

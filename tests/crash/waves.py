@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from reelflow.domain.post import DONE, PostState
 from reelflow.services.accounts.revocation import ACCOUNT_REVOKED
-from tests.crash.cases import Case, FollowUp, Kind, Media
+from tests.crash.cases import Case, FollowUp
+from tests.crash.points import Kind, Media
 from tests.crash.stage import ACCOUNTS, Stage, wait
 
 #: Most posts in flight: more would only wait for TikTok's six inits a minute and account.
@@ -47,7 +48,7 @@ class Wave:
                 case.at_kill = self._race
             is_dated = case.follow_up is FollowUp.BACKFILL
             self._stage.drop(case, publish_on=self._day if is_dated else None)
-            if case.kind.works_on_run or case.has_older_run:
+            if case.has_older_run or (case.kind.works_on_run and not is_dated):
                 self._wait_for_a_run_of_its_own(case)
         ends_at = time.monotonic() + WAVE_DEADLINE_S
         while not self._is_over() and time.monotonic() < ends_at:
@@ -71,9 +72,9 @@ class Wave:
             if one.follow_up is FollowUp.CLEAR and one.is_struck and not one.is_followed
         ]
         for run_id in {one.kills[-1].run_id for one in spent}:
-            if self._stage.has_ended(run_id):
+            if self._stage.runs.has_ended(run_id):
                 cleared = [one for one in spent if one.kills[-1].run_id == run_id]
-                self._stage.clear([one.kills[-1] for one in cleared])
+                self._stage.runs.clear([one.kills[-1] for one in cleared])
                 for case in cleared:
                     case.is_followed = True
         if self._backfilled and self._backfills < 2:
@@ -99,10 +100,12 @@ class Wave:
             is_time = states == [PostState.MISSED] * len(self._backfilled)
         else:
             run_ids = {one.run_id for case in self._backfilled for one in case.arrivals}
-            is_time = bool(run_ids) and all(self._stage.has_ended(one) for one in run_ids)
+            is_time = bool(run_ids) and all(self._stage.runs.has_ended(one) for one in run_ids)
         if is_time:
             self._backfills += 1
-            self._stage.backfill(self._day)
+            if self._backfills == 1 and self._backfilled[0].kind.works_on_run:
+                self._stage.await_run(self._backfilled[0])
+            self._stage.runs.backfill(self._day)
             for case in self._backfilled:
                 case.is_followed = self._backfills == 2
 
@@ -110,12 +113,12 @@ class Wave:
         """Let an older run of the post, or another run, begin right now."""
         case.is_followed = True
         if case.has_older_run:
-            self._stage.clear(case.prelude[:1])
+            self._stage.runs.clear(case.prelude[:1])
         else:
-            self._stage.start_run()
+            self._stage.runs.start_run()
 
     def _is_over(self) -> bool:
-        if not self._stage.is_idle():
+        if not self._stage.runs.is_idle():
             self._idle_since = None
             return False
         posts = self._stage.posts(self._cases)
@@ -128,7 +131,7 @@ class Wave:
             return all(one.is_followed or not one.is_to_follow for one in self._cases)
         if now - self._idle_since > IDLE_S:
             self._idle_since = None
-            self._stage.start_run()
+            self._stage.runs.start_run()
         return False
 
 
@@ -147,7 +150,12 @@ def in_waves(cases: Sequence[Case]) -> list[list[Case]]:
 
 
 def _most(kind: Kind) -> int:
-    """Return how many cases may play together: one an account, where its tokens die."""
+    """Return how many cases may play together.
+
+    Where its tokens die, an account has one; and a day has one backfill.
+    """
+    if kind.is_backfilled:
+        return 1
     return len(ACCOUNTS) if kind.is_expired else WAVE
 
 

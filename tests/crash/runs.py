@@ -1,0 +1,87 @@
+"""The DAG's runs, as whoever operates Airflow sees, clears and backfills them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date, timedelta
+from typing import Any
+
+from demo.exceptions import StackError
+from demo.stack import DAG_ID, Stack
+from tests.crash.arbiter import Arrival
+
+RUNS = f"/api/v2/dags/{DAG_ID}/dagRuns"
+ENDED = frozenset({"success", "failed"})
+
+
+class Runs:
+    """The runs of one stack."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def is_idle(self) -> bool:
+        """Whether no run is under way."""
+        newest = self._stack.api("GET", RUNS, limit=20, order_by="-id")["dag_runs"]
+        return all(run["state"] in ENDED for run in newest)
+
+    def start_run(self) -> None:
+        """Start a run by hand."""
+        self._insist("POST", RUNS, {"logical_date": None})
+
+    def has_ended(self, run_id: str) -> bool:
+        """Whether nothing more happens in a run, unless it is cleared."""
+        return self._stack.api("GET", f"{RUNS}/{run_id}")["state"] in ENDED
+
+    def clear(self, arrivals: Sequence[Arrival]) -> None:
+        """Clear task instances of one run that has ended, and what follows them.
+
+        Never of a run under way: Airflow 3.3.2 gives a cleared task instance a new id, and a
+        scheduler that is just looking at the old one dies of a StaleDataError
+        (https://github.com/apache/airflow/issues/63926).
+        """
+        tasks = [
+            [one.task_id, one.map_index] if one.map_index >= 0 else one.task_id for one in arrivals
+        ]
+        body = {
+            "dry_run": False,
+            "only_failed": False,
+            "dag_run_id": arrivals[0].run_id,
+            "task_ids": tasks,
+            "include_downstream": True,
+        }
+        self._insist("POST", f"/api/v2/dags/{DAG_ID}/clearTaskInstances", body)
+
+    def backfill(self, day: date) -> None:
+        """Start a backfill over one day, also where it has a run already.
+
+        One before it whose runs have ended is closed: Airflow itself notices that twice a minute.
+        """
+        backfills = "/api/v2/backfills"
+        known = self._stack.api("GET", backfills, dag_id=DAG_ID)["backfills"]
+        for one in known:
+            if one["completed_at"] is None:
+                with suppress(StackError):  # Airflow noticed it just now
+                    self._stack.api("PUT", f"{backfills}/{one['id']}/cancel")
+        body = {
+            "dag_id": DAG_ID,
+            "from_date": f"{day}T00:00:00Z",
+            "to_date": f"{day + timedelta(days=1)}T00:00:00Z",
+            "reprocess_behavior": "completed",
+            "max_active_runs": 1,
+        }
+        self._insist("POST", backfills, body)
+
+    def _insist(self, method: str, path: str, body: dict[str, Any]) -> None:
+        """Call Airflow's API until it finds its SQLite unlocked."""
+        for _ in range(5):
+            try:
+                self._stack.api(method, path, body)
+            except StackError as exc:
+                error = exc
+                time.sleep(0.5)
+            else:
+                return
+        raise error
