@@ -39,8 +39,8 @@ class Runs:
         """Clear task instances of one run that has ended, and what follows them.
 
         Never of a run under way: Airflow 3.3.2 gives a cleared task instance a new id, and a
-        scheduler that is just looking at the old one dies of a StaleDataError
-        (https://github.com/apache/airflow/issues/63926).
+        scheduler that is just looking at the old one dies of a StaleDataError (seen here, on
+        SQLite).
         """
         tasks = [
             [one.task_id, one.map_index] if one.map_index >= 0 else one.task_id for one in arrivals
