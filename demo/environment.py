@@ -107,9 +107,10 @@ def airflow_environment(
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base_url}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folders.passwords),
-        # On a busy machine Airflow's writers wait for each other longer than SQLite's 5 s.
+        # On a busy machine Airflow's writers wait for each other longer than 5 s, SQLite's default;
+        # but below the 30 s after which callers of its API give up.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": (
-            f"sqlite:///{folders.airflow_home}/airflow.db?timeout=60"
+            f"sqlite:///{folders.airflow_home}/airflow.db?timeout=20"
         ),
         "AIRFLOW__API__BASE_URL": base_url,
         "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
