@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -39,6 +39,37 @@ def waiting_for(session: Session, publish_id: str) -> Sequence[WebhookEvent]:
         .where(WebhookEvent.publish_id == publish_id, WebhookEvent.applied_at.is_(None))
         .order_by(WebhookEvent.happened_at, WebhookEvent.id)
     ).all()
+
+
+def overdue_publish_ids(session: Session) -> Sequence[str]:
+    """Return the known publications about which events wait that nobody has applied.
+
+    Whoever wrote such a publication down died before it applied them.
+    """
+    return session.scalars(
+        select(Publication.publish_id)
+        .where(
+            Publication.publish_id.in_(
+                select(WebhookEvent.publish_id).where(WebhookEvent.applied_at.is_(None))
+            )
+        )
+        .order_by(Publication.id)
+    ).all()  # type: ignore[return-value] # the condition says that none is None
+
+
+def forget_strangers(session: Session, *, received_before: datetime) -> None:
+    """Delete old events about publications that the ledger does not know.
+
+    Another installation of the same app makes as many of them as it posts.
+    """
+    known = select(Publication.publish_id).where(Publication.publish_id == WebhookEvent.publish_id)
+    session.execute(
+        delete(WebhookEvent).where(
+            WebhookEvent.applied_at.is_(None),
+            WebhookEvent.received_at < received_before,
+            ~known.exists(),
+        )
+    )
 
 
 def unknown_publish_ids(

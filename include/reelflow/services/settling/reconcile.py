@@ -23,6 +23,7 @@ from reelflow.services.settling.missing_video import VideoPages, find_missing_vi
 from reelflow.services.settling.reopening import proves_incomplete, reopen, waits_in_vain
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.settling.stalled import return_stalled_uploads
+from reelflow.services.settling.webhooks import apply_overdue
 from reelflow.services.workspace import Workspace
 
 _SETTLED_BY_A_VIDEO: Final = frozenset({PostState.PUBLISHED_NO_LINK, PostState.UNKNOWN})
@@ -59,6 +60,7 @@ def reconcile(
     :param longest_put_s: how long a PUT of ours can take
     :param run_id: the run that asks as its last work on posts; what it claimed itself is free
     """
+    apply_overdue(workspace, actor=actor)
     inquiry = StatusInquiry(tiktok)
     settling = _Settling(workspace, inquiry, actor=actor, longest_put_s=longest_put_s)
     with workspace.ledger.read() as session:

@@ -8,7 +8,7 @@ is what a status tells too: both go through
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from reelflow.exceptions import TerminalError, TransientError
@@ -33,6 +33,9 @@ _STATUSES: Final = {
     "post.publish.inbox_delivered": "SEND_TO_USER_INBOX",
     "post.publish.failed": "FAILED",
 }
+#: How long an event about an unknown publication is kept. TikTok sends an event again for 72 hours
+#: (webhooks-overview, read 2026-09-11), and a lost init is looked for among those of as long.
+KEPT_FOR_STRANGERS: Final = timedelta(days=30)
 #: Lengths of the ledger's columns; a longer publish_id cannot be one of ours.
 _KIND_MAX_CHARS: Final = 64
 _PUBLISH_ID_MAX_CHARS: Final = 64
@@ -67,6 +70,22 @@ def apply_waiting(workspace: Workspace, publish_id: str, *, actor: str) -> None:
             _apply(workspace, kept, actor=actor)
     except TransientError as exc:
         log.warning("webhooks about %s are left to status calls: %s", publish_id, exc)
+
+
+def apply_overdue(workspace: Workspace, *, actor: str) -> None:
+    """Do what waits for publications that are known by now, and forget what nobody will ask for.
+
+    A process that dies right after it wrote a publication down leaves its events waiting.
+
+    :raises TransientError: the ledger cannot be used now
+    """
+    oldest = workspace.ledger.now() - KEPT_FOR_STRANGERS
+    with workspace.ledger.read() as session:
+        overdue = webhook_events.overdue_publish_ids(session)
+    for publish_id in overdue:
+        apply_waiting(workspace, publish_id, actor=actor)
+    with workspace.ledger.write() as session:
+        webhook_events.forget_strangers(session, received_before=oldest)
 
 
 def _row(event: tiktok.WebhookEvent, *, now: datetime) -> WebhookEvent:

@@ -22,8 +22,8 @@ from reelflow.exceptions import (
     TikTokRejectedError,
     TikTokUnavailableError,
 )
-from reelflow.ledger import audit, posts, publications
-from reelflow.ledger.models import Account, Post, Publication
+from reelflow.ledger import audit, posts, publications, webhook_events
+from reelflow.ledger.models import Account, Post, Publication, WebhookEvent
 from reelflow.services.settling.reconcile import Reconciliation, reconcile
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.steering import cancelling, commands, resolving
@@ -98,6 +98,27 @@ def test_a_pull_that_tiktok_works_on_is_processing(
     publication = make_publication(workspace, post, publish_id="v_pub_url~v2.1", **PULL)
     tiktok.told(publication, PublishStatus("PROCESSING_DOWNLOAD"))
     assert settle(workspace, tiktok).settled == {post.id: S.PROCESSING}
+
+
+def test_what_a_webhook_said_to_a_process_that_died_is_done_without_asking(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok, clock: Clock
+) -> None:
+    post = make_post(account, state=S.PROCESSING)
+    publication = make_publication(workspace, post)
+    event = WebhookEvent(
+        digest="d",
+        event="post.publish.publicly_available",
+        open_id=account.open_id,
+        publish_id=publication.publish_id,
+        tiktok_post_id=POST_ID,
+        happened_at=clock(),
+        received_at=clock(),
+    )
+    with workspace.ledger.write() as session:
+        webhook_events.keep(session, event)
+    settle(workspace, tiktok)
+    assert read_post(workspace, post.id).state is S.PUBLISHED
+    assert tiktok.asked == []
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,12 @@ from reelflow.services.publishing.pull_journal import PullJournal
 from reelflow.services.settling import webhooks
 from reelflow.services.settling.lost_init import adopt_publish_id
 from reelflow.services.settling.settle import apply_status
-from reelflow.services.settling.webhooks import apply_waiting, receive
+from reelflow.services.settling.webhooks import (
+    KEPT_FOR_STRANGERS,
+    apply_overdue,
+    apply_waiting,
+    receive,
+)
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import InitAnswer, PublishStatus
 from reelflow.tiktok.webhooks import parse_webhook
@@ -227,6 +232,35 @@ def test_events_wait_for_their_publication_and_are_done_in_tiktoks_order(
     assert "only public posts get a link" in steps[0]
     assert POST_ID in steps[-1]
     assert [event.applied_at is None for event in kept(workspace)] == [False, False, True]
+
+
+@ON_BOTH_DATABASES
+def test_events_left_by_a_process_that_died_are_done_by_the_next_reconciliation(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: TikTok
+) -> None:
+    tiktok.send(PUBLIC, publish_id="p1", post_id=POST_ID)
+    tiktok.send(COMPLETE, publish_id="p2")
+    post = make_post(account, state=S.UPLOADING)
+    make_publication(workspace, post, publish_id="p1")
+    apply_overdue(workspace, actor=ACTOR)
+    assert read_post(workspace, post.id).state is S.PUBLISHED
+    assert [event.applied_at is None for event in kept(workspace)] == [False, True]
+
+
+@ON_BOTH_DATABASES
+def test_old_events_of_somebody_elses_publications_are_forgotten(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: TikTok, clock: Clock
+) -> None:
+    make_publication(workspace, make_post(account, state=S.PROCESSING), publish_id="ours")
+    for publish_id in ("ours", "theirs"):
+        tiktok.send(COMPLETE, publish_id=publish_id)
+    clock.advance(KEPT_FOR_STRANGERS)
+    tiktok.send(COMPLETE, publish_id="theirs-of-today")
+    apply_overdue(workspace, actor=ACTOR)
+    assert [event.publish_id for event in kept(workspace)] == ["ours", "theirs", "theirs-of-today"]
+    clock.advance(timedelta(seconds=1))
+    apply_overdue(workspace, actor=ACTOR)
+    assert [event.publish_id for event in kept(workspace)] == ["ours", "theirs-of-today"]
 
 
 def test_waiting_events_never_stop_who_writes_the_publication_down(
