@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PrivacyLevel
@@ -62,6 +63,26 @@ def save(
 
     :raises ConfigurationError: the name is malformed or belongs to another account
     """
+
+    def store() -> Account:
+        account = _named(session, open_id=open_id, name=name, now=now)
+        account.revoked = False
+        account.revoked_because = None
+        store_tokens(account, cipher, tokens, now=now)
+        if inbox_privacy_level is not None:
+            account.inbox_privacy_level = inbox_privacy_level
+        session.flush()
+        return account
+
+    try:
+        with session.begin_nested():
+            return store()
+    except IntegrityError:  # somebody connected it, or took its name, at the same moment
+        return store()
+
+
+def _named(session: Session, *, open_id: str, name: str, now: datetime) -> Account:
+    """Return the account with this ``open_id``, new if nobody knows it, under this name."""
     namesake = session.scalar(select(Account).where(Account.name == check_name(name)))
     if namesake is not None and namesake.open_id != open_id:
         raise ConfigurationError(
@@ -73,12 +94,6 @@ def save(
         account = Account(open_id=open_id, created_at=now, token_version=0)
         session.add(account)
     account.name = name
-    account.revoked = False
-    account.revoked_because = None
-    store_tokens(account, cipher, tokens, now=now)
-    if inbox_privacy_level is not None:
-        account.inbox_privacy_level = inbox_privacy_level
-    session.flush()
     return account
 
 
