@@ -40,15 +40,16 @@ _POSTGRESQL_TIMEOUTS: Final = {
 
 _WRITES: Final = "reelflow_writes"
 #: The lock of whoever upgrades a PostgreSQL ledger; any number that nothing else uses.
-_UPGRADE_LOCK: Final = 0x7265656C666C6F77
+UPGRADE_LOCK: Final = 0x7265656C666C6F77
 
 
-def open_engine(database_url: str) -> Engine:
+def open_engine(database_url: str, *, lock_timeout_s: int = LOCK_TIMEOUT_S) -> Engine:
     """Open the database of the ledger; nothing is connected yet.
 
     SQLite runs in WAL mode with ``synchronous=FULL``: a COMMITTING that a power cut undid would
     make a second init look safe.
 
+    :param lock_timeout_s: how long a writer waits for another; 0 waits not at all
     :raises ConfigurationError: the URL is malformed or its driver is not installed
     """
     try:
@@ -69,9 +70,9 @@ def open_engine(database_url: str) -> Engine:
             code="database_url",
         ) from None
     if engine.dialect.name == "sqlite":
-        _configure_sqlite(engine)
+        _configure_sqlite(engine, lock_timeout_s)
     elif engine.dialect.name == "postgresql":
-        _configure_postgresql(engine)
+        _configure_postgresql(engine, lock_timeout_s)
     return engine
 
 
@@ -101,12 +102,12 @@ def _timeouts(url: URL) -> dict[str, int]:
     return {name: value for name, value in _POSTGRESQL_TIMEOUTS.items() if name not in url.query}
 
 
-def _configure_sqlite(engine: Engine) -> None:
+def _configure_sqlite(engine: Engine, lock_timeout_s: int) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours, see below
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT_S * 1000}")
+        cursor.execute(f"PRAGMA busy_timeout = {lock_timeout_s * 1000}")
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
@@ -120,7 +121,7 @@ def _configure_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _configure_postgresql(engine: Engine) -> None:
+def _configure_postgresql(engine: Engine, lock_timeout_s: int) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # LOCAL, so that a pooler between us and the server passes nothing on to anybody else.
@@ -128,7 +129,7 @@ def _configure_postgresql(engine: Engine) -> None:
         settings = "SET LOCAL jit = off"
         if connection.get_execution_options().get(_WRITES, False):
             # 0 would be no limit at all.
-            settings += f"; SET LOCAL lock_timeout = {max(1, LOCK_TIMEOUT_S * 1000)}"
+            settings += f"; SET LOCAL lock_timeout = {max(1, lock_timeout_s * 1000)}"
         connection.exec_driver_sql(settings)
 
 
@@ -194,6 +195,6 @@ def upgrade(engine: Engine) -> None:
     with transaction(engine, writes=True) as session:
         connection = session.connection()
         if engine.dialect.name == "postgresql":
-            session.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+            session.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

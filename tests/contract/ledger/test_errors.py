@@ -9,9 +9,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from reelflow.exceptions import LedgerLockedError
-from reelflow.ledger.engine import check_revision, open_engine, transaction, upgrade
+from reelflow.ledger.engine import (
+    UPGRADE_LOCK,
+    check_revision,
+    open_engine,
+    transaction,
+    upgrade,
+)
 from reelflow.ledger.models import Account
 from reelflow.services.workspace import Workspace
+from tests.database_faults import impatient
 from tests.postgresql import ON_BOTH_DATABASES, PostgresqlServer
 
 SECRET = "nobody-reads-this"
@@ -54,31 +61,27 @@ def held_by_another(workspace: Workspace) -> Iterator[None]:
 
 @ON_BOTH_DATABASES
 def test_a_writer_gives_up_waiting_for_another_and_says_when_to_come_back(
-    workspace: Workspace, account: Account, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, account: Account
 ) -> None:
-    monkeypatch.setattr("reelflow.ledger.engine.LOCK_TIMEOUT_S", 0)
+    ledger = impatient(workspace).ledger
 
     def rename() -> None:
-        with workspace.ledger.write() as session:
+        with ledger.write() as session:
             session.get_one(Account, account.id).name = "renamed"
 
     with held_by_another(workspace):
         with pytest.raises(LedgerLockedError, match="nothing was changed") as refused:
             rename()
-        with workspace.ledger.read() as session:  # readers do not wait at all
+        with ledger.read() as session:  # readers do not wait at all
             assert session.get_one(Account, account.id).name == "acme"
     assert refused.value.retry_after_s == 5
     rename()
 
 
-def test_an_upgrade_gives_up_waiting_for_another_upgrade(
-    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("reelflow.ledger.engine.LOCK_TIMEOUT_S", 0)
-    monkeypatch.setattr("reelflow.ledger.engine._UPGRADE_LOCK", 7)
-    engine = open_engine(postgresql_url)
+def test_an_upgrade_gives_up_waiting_for_another_upgrade(postgresql_url: str) -> None:
+    engine = open_engine(postgresql_url, lock_timeout_s=0)
     with transaction(engine, writes=True) as session:
-        session.execute(text("SELECT pg_advisory_xact_lock(7)"))
+        session.execute(text(f"SELECT pg_advisory_xact_lock({UPGRADE_LOCK})"))
         with pytest.raises(LedgerLockedError, match="lock timeout"):
             upgrade(engine)
     upgrade(engine)

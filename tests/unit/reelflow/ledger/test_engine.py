@@ -173,11 +173,8 @@ def locked_by_another(path: Path) -> Iterator[None]:
         other.execute("ROLLBACK")
 
 
-def test_a_locked_ledger_says_so_and_when_to_come_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("reelflow.ledger.engine.LOCK_TIMEOUT_S", 0)
-    engine = open_engine(migrated_sqlite(tmp_path))
+def test_a_locked_ledger_says_so_and_when_to_come_back(tmp_path: Path) -> None:
+    engine = open_engine(migrated_sqlite(tmp_path), lock_timeout_s=0)
     with locked_by_another(tmp_path / "reelflow.db"):
         with (
             pytest.raises(LedgerLockedError, match=r"locked.*nothing was changed") as refused,

@@ -15,6 +15,7 @@ from reelflow.ledger import posts
 from reelflow.ledger.models import Account, Post
 from reelflow.services.publishing.lease import UploadLease
 from reelflow.services.workspace import Workspace
+from tests.database_faults import impatient
 from tests.factories import Clock, change_post, read_post
 from tests.postgresql import ON_BOTH_DATABASES
 
@@ -115,10 +116,10 @@ def test_a_pause_ends_by_itself_while_the_lease_lives(workspace: Workspace, post
 
 
 def test_a_locked_ledger_costs_the_lease_only_when_its_time_is_over(
-    hasty: Workspace, clock: Clock, post: Post, monkeypatch: pytest.MonkeyPatch
+    hasty: Workspace, clock: Clock, post: Post
 ) -> None:
-    monkeypatch.setattr("reelflow.ledger.engine.LOCK_TIMEOUT_S", 0)
-    with UploadLease(hasty, post.id, owner=OWNER) as lease, hasty.ledger.write() as session:
+    holder = impatient(hasty)
+    with UploadLease(holder, post.id, owner=OWNER) as lease, hasty.ledger.write() as session:
         posts.get(session, post.id, lock=True)  # nobody else may write it now
         assert not lease_is_lost_within(lease, seconds=0.1)
         clock.advance(timedelta(hours=1))
