@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -71,13 +72,22 @@ class TokenRefresher:
     """Refreshes tokens of the ledger. Not for several threads.
 
     :param actor: who asks, for the audit trail
+    :param sleep: waits some seconds before tokens are stored again
     """
 
-    def __init__(self, workspace: Workspace, oauth: OAuthClient, *, actor: str) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        oauth: OAuthClient,
+        *,
+        actor: str,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._workspace = workspace
         self._ledger = workspace.ledger
         self._oauth = oauth
         self._actor = actor
+        self._sleep = sleep
 
     def claim(self, account: Account) -> Claim | None:
         """Become the one refresher of an account that has a refresh token.
@@ -173,7 +183,7 @@ class TokenRefresher:
                 if attempt == STORE_ATTEMPTS:
                     raise
                 log.error("new tokens of %s cannot be stored yet: %s", claim.account.name, exc)
-                time.sleep(_STORE_PAUSE_S)
+                self._sleep(_STORE_PAUSE_S)
         raise AssertionError("unreachable")
 
     def _current(self, claim: Claim) -> str:

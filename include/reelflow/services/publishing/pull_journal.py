@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Final, NoReturn
 
 from sqlalchemy.orm import Session
@@ -22,6 +23,7 @@ from reelflow.ledger.models import Publication
 from reelflow.services.publishing.journal import UploadJournal
 from reelflow.services.settling.lost_init import INIT_ANSWER_LOST, resolve_fix
 from reelflow.services.settling.webhooks import apply_waiting
+from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import InitAnswer
 
 log = logging.getLogger(__name__)
@@ -35,9 +37,23 @@ _TAKEN: Final = "TikTok fetches and processes the post"
 
 
 class PullJournal(UploadJournal):
-    """What one lease writes down about one post that TikTok fetches itself."""
+    """What one lease writes down about one post that TikTok fetches itself.
 
-    _publication_id: int | None = None
+    :param sleep: waits some seconds before an answer is written again
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        post_id: int,
+        *,
+        actor: str,
+        fencing_token: int,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(workspace, post_id, actor=actor, fencing_token=fencing_token)
+        self._sleep = sleep
+        self._publication_id: int | None = None
 
     def begin_pull(self, size_bytes: int) -> None:
         """Write the intention of an init, and COMMITTING; call TikTok only after this.
@@ -80,7 +96,7 @@ class PullJournal(UploadJournal):
                 )
                 if attempt == STORE_ATTEMPTS:
                     raise
-                time.sleep(_STORE_PAUSE_S)
+                self._sleep(_STORE_PAUSE_S)
         apply_waiting(self._workspace, answer.publish_id, actor=self._actor)
 
     def _keep(self, publish_id: str) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ from typing import Any
 import pytest
 
 from reelflow.domain.post import PostState
-from reelflow.exceptions import AccountRevokedError, LedgerLockedError
-from reelflow.ledger import accounts, audit, token_refresh
+from reelflow.exceptions import AccountRevokedError
+from reelflow.ledger import accounts, audit
 from reelflow.ledger.models import Account, Post
-from reelflow.services.accounts import refreshing
 from reelflow.services.accounts.enrolment import store_access
+from reelflow.services.accounts.refreshing import TokenRefresher
 from reelflow.services.accounts.tokens import AccessTokens
 from reelflow.services.workspace import Workspace
+from tests.database_faults import impatient
 from tests.factories import Clock
 from tests.postgresql import ON_BOTH_DATABASES
 from tests.token_server import TokenServer, token_server
@@ -168,22 +170,17 @@ def test_a_refresher_killed_before_its_commit_holds_the_posts_until_the_account_
 
 
 def test_tokens_that_the_ledger_cannot_take_at_once_are_not_lost(
-    server: TokenServer,
-    workspace: Workspace,
-    expired: Account,
-    monkeypatch: pytest.MonkeyPatch,
+    server: TokenServer, workspace: Workspace, expired: Account, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store, failures = token_refresh.store_refreshed, [LedgerLockedError("locked")]
-
-    def locked_once(*args: Any, **kwargs: Any) -> bool:
-        if failures:
-            raise failures.pop()
-        return store(*args, **kwargs)
-
-    monkeypatch.setattr(token_refresh, "store_refreshed", locked_once)
-    monkeypatch.setattr(refreshing, "_STORE_PAUSE_S", 0)
-    with server.client() as oauth:
-        assert AccessTokens(workspace, oauth, actor="tests").get(expired.id) == "act.1"
+    with server.client() as oauth, ExitStack() as other_writer:
+        refresher = TokenRefresher(
+            impatient(workspace), oauth, actor="tests", sleep=lambda _: other_writer.close()
+        )
+        claim = refresher.claim(expired)
+        assert claim is not None
+        other_writer.enter_context(workspace.ledger.write())
+        assert refresher.refresh(claim) == "act.1"
+    assert caplog.text.count("new tokens of acme cannot be stored yet: ") == 1
     assert server.refreshes == 1
 
 
@@ -192,7 +189,7 @@ def test_who_is_refused_after_somebody_stored_other_tokens_uses_those(
 ) -> None:
     server.refresh_token = "rft.spent by another"
     with server.client() as oauth:
-        refresher = refreshing.TokenRefresher(workspace, oauth, actor="tests")
+        refresher = TokenRefresher(workspace, oauth, actor="tests")
         claim = refresher.claim(expired)
         assert claim is not None
         store_access(
@@ -209,6 +206,6 @@ def test_a_claim_and_a_grant_never_show_their_secrets(
     server: TokenServer, workspace: Workspace, expired: Account
 ) -> None:
     with server.client() as oauth:
-        claim = refreshing.TokenRefresher(workspace, oauth, actor="tests").claim(expired)
+        claim = TokenRefresher(workspace, oauth, actor="tests").claim(expired)
     assert "rft.0" not in repr(claim)
     assert "act.0" not in repr(accounts.TokenSet("act.0", refresh_token="rft.0"))

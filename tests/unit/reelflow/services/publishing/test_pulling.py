@@ -4,9 +4,10 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
@@ -25,11 +26,9 @@ from reelflow.exceptions import (
     TikTokRejectedError,
     TikTokUnreachableError,
 )
-from reelflow.ledger import publications
+from reelflow.ledger import accounts, publications
 from reelflow.ledger.models import Account, Post, Publication
-from reelflow.services.accounts.tokens import AccessTokens
-from reelflow.services.calls import budgets
-from reelflow.services.publishing import pull_journal
+from reelflow.services.accounts.enrolment import store_access
 from reelflow.services.publishing.public_media import PUBLIC_MEDIA_PATH
 from reelflow.services.publishing.pull_journal import PullJournal
 from reelflow.services.publishing.pulling import Puller, is_pulled
@@ -38,8 +37,11 @@ from reelflow.services.steering.resolving import resolve_not_published
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.models import InitAnswer
+from reelflow.tiktok.oauth import OAuthClient
+from tests.database_faults import before_statement, impatient, locked_at
 from tests.factories import Clock, account_clients, change_post, read_post
 from tests.photo_files import make_photo_post, media_of
+from tests.token_server import token_server
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 
 P = PublicationState
@@ -65,9 +67,9 @@ def journal_of(workspace: Workspace, post: Post) -> PullJournal:
     return PullJournal(workspace, post.id, actor="tests", fencing_token=post.fencing_token)
 
 
-def pull(workspace: Workspace, address: str, post: Post) -> None:
+def pull(workspace: Workspace, address: str, post: Post, oauth: OAuthClient | None = None) -> None:
     with TikTokClient(host=f"http://{address}") as client:
-        account_client = account_clients(workspace, client).of(post.account_id)
+        account_client = account_clients(workspace, client, oauth).of(post.account_id)
         now = read_post(workspace, post.id)
         Puller(workspace, account_client, journal_of(workspace, now), now).run()
 
@@ -338,33 +340,42 @@ def test_the_answer_of_an_init_that_a_person_gave_up_goes_to_no_other_publicatio
 
 
 def test_an_answer_is_written_again_when_the_ledger_was_locked(
-    public: Workspace, account: Account, monkeypatch: pytest.MonkeyPatch
+    public: Workspace, account: Account, caplog: pytest.LogCaptureFixture
 ) -> None:
     post = make_photo_post(public, account, state=PostState.UPLOADING)
-    journal = journal_of(public, post)
-    journal.begin_pull(100)
-    monkeypatch.setattr(pull_journal, "_STORE_PAUSE_S", 0)
-    monkeypatch.setattr(public.ledger, "write", lock_once(public.ledger.write))
-    journal.pulled(InitAnswer("p_pub_url~v2.9", None))
+    with ExitStack() as other_writer:
+        journal = PullJournal(
+            impatient(public),
+            post.id,
+            actor="tests",
+            fencing_token=post.fencing_token,
+            sleep=lambda _: other_writer.close(),
+        )
+        journal.begin_pull(100)
+        other_writer.enter_context(public.ledger.write())
+        journal.pulled(InitAnswer("p_pub_url~v2.9", None))
+    assert caplog.text.count("p_pub_url~v2.9, which cannot be written down: ") == 1
     assert read_post(public, post.id).state is PostState.PROCESSING
 
 
-@pytest.mark.parametrize("is_sent", [False, True])
+@pytest.mark.parametrize(
+    ("is_sent", "statement", "nth"),
+    [
+        (False, "WHERE accounts.id = ", 2),  # the token, which was looked up before COMMITTING too
+        (True, "BEGIN IMMEDIATE", 4),  # the refusal, after two budgets and COMMITTING
+    ],
+)
 def test_a_ledger_that_is_locked_beside_an_init_that_was_not_carried_out_costs_nothing(
     public: Workspace,
     account: Account,
     server: ScriptedServer,
-    monkeypatch: pytest.MonkeyPatch,
     is_sent: bool,
+    statement: str,
+    nth: int,
 ) -> None:
     post = make_photo_post(public, account, state=PostState.UPLOADING, mode=PostMode.DRAFT)
     server.answers = [refused(429, "rate_limit_exceeded")]
-    if is_sent:
-        monkeypatch.setattr(budgets, "record_refusal", locked)
-    else:
-        answers = iter([lambda *_: "act.1"])
-        monkeypatch.setattr(AccessTokens, "get", lambda *_: next(answers, locked)())
-    with pytest.raises(LedgerLockedError):
+    with locked_at(public, statement, nth=nth), pytest.raises(LedgerLockedError):
         pull(public, server.address, post)
     assert len(server.received) == is_sent
     (publication,) = history(public, post)
@@ -373,28 +384,21 @@ def test_a_ledger_that_is_locked_beside_an_init_that_was_not_carried_out_costs_n
 
 
 def test_a_token_is_renewed_before_the_post_is_committing(
-    public: Workspace, account: Account, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    public: Workspace, account: Account, server: ScriptedServer, clock: Clock
 ) -> None:
     post = make_photo_post(public, account, state=PostState.UPLOADING, mode=PostMode.DRAFT)
     server.answers = [OPENED]
-    states = []
-
-    def get(*_: object) -> str:
-        states.append(read_post(public, post.id).state)
-        return "act.1"
-
-    monkeypatch.setattr(AccessTokens, "get", get)
-    pull(public, server.address, post)
-    assert states == [PostState.UPLOADING, PostState.COMMITTING]
-
-
-def locked(*_args: Any, **_fields: Any) -> NoReturn:
-    raise LedgerLockedError("locked")
-
-
-def lock_once(write: Callable[[], Any]) -> Callable[[], Any]:
-    answers = iter([locked])
-    return lambda: next(answers, write)()
+    expired = accounts.TokenSet("act.0", clock() - timedelta(hours=1), "rft.0")
+    store_access(public, open_id=account.open_id, name="acme", tokens=expired, actor="tests")
+    with token_server() as tokens, tokens.client() as oauth:
+        tokens.scripted = [(503, b"")]
+        with pytest.raises(TikTokUnreachableError):
+            pull(public, server.address, post, oauth)
+        assert history(public, post) == []
+        pull(public, server.address, post, oauth)
+    assert tokens.refreshes == 1
+    (publication,) = history(public, post)
+    assert publication.state is P.SENT
 
 
 def in_child(work: Callable[[], None]) -> None:
@@ -410,17 +414,19 @@ def in_child(work: Callable[[], None]) -> None:
 
 
 def test_a_process_killed_before_the_answer_was_written_leaves_no_second_init(
-    public: Workspace, account: Account, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    public: Workspace, account: Account, server: ScriptedServer
 ) -> None:
     post = make_photo_post(public, account, state=PostState.UPLOADING, mode=PostMode.DRAFT)
     server.answers = [OPENED]
 
-    def die(*_: object) -> None:
+    def die() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    with monkeypatch.context() as killing:
-        killing.setattr(PullJournal, "pulled", die)
-        in_child(lambda: pull(public, server.address, post))
+    def pull_and_die() -> None:
+        with before_statement(public, "publish_id=?", die):
+            pull(public, server.address, post)
+
+    in_child(pull_and_die)
     with pytest.raises(PostHeldError):
         pull(public, server.address, post)
     assert paths(server) == ["/content/init/"]
