@@ -11,13 +11,13 @@ import pytest
 from httpx import Response
 from sqlalchemy import select
 
+from reelflow.api.app import assemble_app
 from reelflow.api.platform import Platform
 from reelflow.domain.post import PostState
-from reelflow.exceptions import LedgerLockedError
 from reelflow.ledger.models import Account, Post, WebhookEvent
-from reelflow.services.settling import webhooks
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.webhooks import BODY_MAX_BYTES
+from tests.database_faults import impatient
 from tests.factories import Clock, read_post
 from tests.token_server import CLIENT_KEY, CLIENT_SECRET
 from tests.unit.reelflow.api.conftest import Web
@@ -169,16 +169,15 @@ def test_a_huge_body_is_refused_before_it_is_read(
 
 
 def test_a_ledger_that_is_locked_lets_tiktok_send_again(
-    tiktok: TikTok, clock: Clock, post: Post, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, platform: Platform, clock: Clock, post: Post
 ) -> None:
-    def locked(*_: object) -> None:
-        raise LedgerLockedError("sqlite:////home/mia/reelflow.db is locked")
-
-    monkeypatch.setattr(webhooks, "receive", locked)
-    answer = tiktok.post(event(clock))
+    web = Web(assemble_app(impatient(workspace), platform))
+    with workspace.ledger.write():
+        answer = TikTok(web, clock).post(event(clock))
     assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
     assert answer.headers["retry-after"] == "5"
-    assert "mia" not in answer.text
+    assert "reelflow.db" not in answer.text
+    assert kept(workspace) == 0
 
 
 @pytest.mark.parametrize("is_known", [True, False])

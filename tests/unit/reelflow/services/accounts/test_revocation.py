@@ -25,6 +25,7 @@ from reelflow.services.workspace import Workspace
 from reelflow.tiktok.refusal_table import ERROR_CODES
 from reelflow.tiktok.verdicts import Verdict
 from tests import factories
+from tests.database_faults import before_statement
 from tests.factories import Clock
 from tests.postgresql import ON_BOTH_DATABASES
 
@@ -175,22 +176,19 @@ def test_a_post_cannot_be_cancelled_between_the_look_and_the_step(
     tmp_path: Path,
     clock: Clock,
     postgresql_url: str,
-    monkeypatch: pytest.MonkeyPatch,
     step: Callable[[Workspace, Account], list[int]],
 ) -> None:
     workspace = factories.open_workspace(tmp_path, clock, database_url=postgresql_url)
     account = factories.make_account(workspace)
     state = _S.READY if step is revoke else _S.HELD
     post = factories.make_post(workspace, account, state=state, reason_code="account_revoked")
-    move = posts.move
 
-    def cancel_first(*args: Any, **fields: Any) -> Post:
+    def cancel() -> None:
         with workspace.ledger.engine.begin() as other, pytest.raises(OperationalError):
             other.execute(select(Post.id).with_for_update(nowait=True))
-        return move(*args, **fields)
 
-    monkeypatch.setattr(posts, "move", cancel_first)
-    assert step(workspace, account) == [post.id]
+    with before_statement(workspace, "WHERE posts.id = ", cancel):
+        assert step(workspace, account) == [post.id]
 
 
 def test_every_refusal_that_asks_for_reconnecting_is_settled_by_it() -> None:

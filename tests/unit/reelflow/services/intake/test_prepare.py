@@ -24,6 +24,7 @@ from reelflow.services.settling.sweep import expire_sessions
 from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
 from tests import factories, media_files
+from tests.database_faults import before_statement
 from tests.factories import ACTOR, Clock, read_post
 from tests.unit.reelflow.services.publication_factory import make_publication
 
@@ -288,23 +289,20 @@ def test_a_post_held_for_another_reason_takes_the_fields_over_and_stays_held(
 
 
 def test_a_held_post_that_is_released_meanwhile_takes_nothing_over(
-    tmp_path: Path, clock: Clock, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clock: Clock, postgresql_url: str
 ) -> None:
     workspace = factories.open_workspace(tmp_path, clock, database_url=postgresql_url)
     account = factories.make_account(workspace)
     held = factories.make_post(workspace, account, content=b"same", state=PostState.HELD)
     newcomer = factories.make_post(workspace, account, content=b"same", keyed=False, caption="new")
-    find = posts.with_content
 
-    def release_after(*args: Any, **fields: Any) -> Any:
-        found = find(*args, **fields)
+    def release() -> None:
         commands.release(workspace, held.id, actor="person")
-        return found
 
-    monkeypatch.setattr(posts, "with_content", release_after)
     with workspace.ledger.write() as session:
         post = posts.get(session, newcomer.id, lock=True)
-        give_key(session, post, str(held.sha256), now=clock(), actor=ACTOR)
+        with before_statement(workspace, "FOR UPDATE", release):  # the twin was found by then
+            give_key(session, post, str(held.sha256), now=clock(), actor=ACTOR)
     assert read_post(workspace, held.id).caption == ""
     assert read_post(workspace, newcomer.id).state is PostState.CANCELLED
 

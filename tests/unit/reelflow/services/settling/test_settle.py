@@ -11,13 +11,14 @@ from sqlalchemy import select
 
 from reelflow.domain.post import PAST_LAST_BYTE, TRANSITIONS, PostMode, PostState
 from reelflow.domain.publication import PublicationState
-from reelflow.exceptions import LedgerLockedError, PostNotFoundError
+from reelflow.exceptions import PostNotFoundError
 from reelflow.ledger import audit, publications
 from reelflow.ledger.models import Account, PlatformFailure, Post, Publication
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
 from tests import factories
+from tests.database_faults import locked_at
 from tests.factories import ACTOR, read_post
 from tests.unit.reelflow.services.publication_factory import make_publication
 
@@ -244,13 +245,10 @@ def test_a_post_is_settled_also_when_the_breaker_cannot_be_told(
     workspace: Workspace,
     account: Account,
     make_post: MakePost,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def locked(*_: object) -> None:
-        raise LedgerLockedError("the ledger is busy")
-
     publication = make_publication(workspace, make_post(account, state=S.PROCESSING))
-    monkeypatch.setattr("reelflow.services.calls.breaker.record_failure", locked)
-    assert say(workspace, publication, INTERNAL) is S.READY
+    with locked_at(workspace, "BEGIN IMMEDIATE", nth=2):  # the first settles the post
+        assert say(workspace, publication, INTERNAL) is S.READY
+    assert read_post(workspace, publication.post_id).state is S.READY
     assert "the breaker was not told" in caplog.text

@@ -21,7 +21,6 @@ from reelflow.ledger import accounts, audit, publications
 from reelflow.ledger.models import Account, Post, Publication, WebhookEvent
 from reelflow.services.publishing.journal import UploadJournal
 from reelflow.services.publishing.pull_journal import PullJournal
-from reelflow.services.settling import webhooks
 from reelflow.services.settling.lost_init import adopt_publish_id
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.settling.webhooks import (
@@ -34,6 +33,7 @@ from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import InitAnswer, PublishStatus
 from reelflow.tiktok.webhooks import parse_webhook
 from tests import factories
+from tests.database_faults import impatient, locked_at
 from tests.factories import ACTOR, Clock, read_post
 from tests.postgresql import ON_BOTH_DATABASES
 from tests.unit.reelflow.services.publication_factory import UPLOAD_URL, make_publication
@@ -161,18 +161,12 @@ def test_an_event_that_was_kept_and_not_done_is_done_when_it_comes_again(
     account: Account,
     make_post: MakePost,
     tiktok: TikTok,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     post = make_post(account, state=S.PROCESSING)
     publication = make_publication(workspace, post)
-
-    def locked(*_: object, **__: object) -> None:
-        raise LedgerLockedError("locked")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(webhooks, "apply_status", locked)
-        with pytest.raises(LedgerLockedError):
-            tiktok.send(COMPLETE, publish_id=publication.publish_id)
+    # The first write keeps the event.
+    with locked_at(workspace, "BEGIN IMMEDIATE", nth=2), pytest.raises(LedgerLockedError):
+        tiktok.send(COMPLETE, publish_id=publication.publish_id)
     assert [event.applied_at for event in kept(workspace)] == [None]
     tiktok.send(COMPLETE, publish_id=publication.publish_id)
     assert read_post(workspace, post.id).state is S.PUBLISHED_NO_LINK
@@ -268,18 +262,13 @@ def test_waiting_events_never_stop_who_writes_the_publication_down(
     account: Account,
     make_post: MakePost,
     tiktok: TikTok,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     tiktok.send(COMPLETE, publish_id="p1")
     make_publication(workspace, make_post(account, state=S.PROCESSING), publish_id="p1")
-
-    def locked(*_: object, **__: object) -> None:
-        raise LedgerLockedError("locked")
-
-    monkeypatch.setattr(webhooks, "apply_status", locked)
-    apply_waiting(workspace, "p1", actor=ACTOR)
-    assert "webhooks about p1 are left to status calls: locked" in caplog.text
+    with workspace.ledger.write():
+        apply_waiting(impatient(workspace), "p1", actor=ACTOR)
+    assert "webhooks about p1 are left to status calls: the ledger " in caplog.text
 
 
 def test_an_event_that_overtakes_the_answer_of_an_init_is_done_with_that_answer(
