@@ -19,15 +19,19 @@ log = logging.getLogger(__name__)
 ASK_AGAIN: Final = timedelta(hours=1)
 #: After this long nothing more is expected of a link, a draft or a given-up publication.
 EXPECTED_FOR: Final = timedelta(hours=72)
-#: Most of them that one reconciliation asks about.
-_MOST: Final = 100
 
 
 def ask_about_latecomers(
-    workspace: Workspace, tiktok: StatusSource, settled: dict[int, PostState], *, actor: str
+    workspace: Workspace,
+    tiktok: StatusSource,
+    settled: dict[int, PostState],
+    *,
+    actor: str,
+    limit: int = 100,
 ) -> list[int]:
     """Ask about what was not asked about for an hour, and add posts that moved to ``settled``.
 
+    :param limit: most of them that are asked about now, the longest unasked first
     :return: the ids of the posts among them that are published and still have no link
     """
     now = workspace.ledger.now()
@@ -36,7 +40,7 @@ def ask_about_latecomers(
             session,
             begun_after=now - EXPECTED_FOR,
             asked_before=now - ASK_AGAIN,
-            limit=_MOST,
+            limit=limit,
         )
         due = [(post.id, post.account_id, post.state, one.publish_id) for one, post in found]
     without_link = []

@@ -40,10 +40,12 @@ def tiktok() -> AskedTikTok:
     return AskedTikTok()
 
 
-def ask(workspace: Workspace, tiktok: AskedTikTok) -> tuple[dict[int, PostState], list[int]]:
+def ask(
+    workspace: Workspace, tiktok: AskedTikTok, **limit: int
+) -> tuple[dict[int, PostState], list[int]]:
     """Return what was settled, and which posts still have no link."""
     settled: dict[int, PostState] = {}
-    return settled, ask_about_latecomers(workspace, tiktok, settled, actor=ACTOR)
+    return settled, ask_about_latecomers(workspace, tiktok, settled, actor=ACTOR, **limit)
 
 
 def public(make_post: MakePost, account: Account, **fields: Any) -> Post:
@@ -191,15 +193,14 @@ def test_the_longest_unasked_comes_first_and_a_round_is_bounded(
     make_post: MakePost,
     tiktok: AskedTikTok,
     clock: Clock,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("reelflow.services.settling.latecomers._MOST", 2)
     ids = []
     for _ in range(3):
         ids.append(make_publication(workspace, public(make_post, account)).publish_id)
         clock.advance(SECOND)
-    ask(workspace, tiktok)
-    ask(workspace, tiktok)
+    for first in (2, 3):
+        ask(workspace, tiktok, limit=2)
+        assert len(tiktok.asked) == first
     assert [publish_id for _, publish_id in tiktok.asked] == ids
 
 
