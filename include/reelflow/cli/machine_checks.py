@@ -34,8 +34,13 @@ def check_tool(name: str) -> Iterator[Finding]:
     yield Finding(name, Status.OK, first_line.partition(" Copyright")[0])
 
 
-def check_data_folder(settings: Settings) -> Iterator[Finding]:
-    """Say whether the data folder can be written to, and how much room its disk has."""
+def check_data_folder(
+    settings: Settings, *, low_space_bytes: int = LOW_SPACE_BYTES
+) -> Iterator[Finding]:
+    """Say whether the data folder can be written to, and how much room its disk has.
+
+    :param low_space_bytes: less room is a warning
+    """
     from reelflow.storage.local import LocalFolders
 
     folders = LocalFolders(settings.data_folder)
@@ -57,13 +62,13 @@ def check_data_folder(settings: Settings) -> Iterator[Finding]:
         yield Finding("data folder", Status.PROBLEM, f"{folder} cannot be written to", fix)
     if not closed:
         yield Finding("data folder", Status.OK, f"{root} can be written to")
-    yield _free_space(root)
+    yield _free_space(root, low_space_bytes)
 
 
-def _free_space(root: Path) -> Finding:
+def _free_space(root: Path, low_space_bytes: int) -> Finding:
     free_bytes = shutil.disk_usage(root).free
     message = f"{free_bytes / 1024**3:.1f} GiB free"
-    if free_bytes >= LOW_SPACE_BYTES:
+    if free_bytes >= low_space_bytes:
         return Finding("free space", Status.OK, message)
     fix = "make room on the disk of REELFLOW_HOME: one video may have 4 GB"
     return Finding("free space", Status.WARNING, message, fix)

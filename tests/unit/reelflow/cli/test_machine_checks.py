@@ -91,11 +91,8 @@ def test_folders_that_cannot_be_written_to_are_each_named(
     assert all(one.fix and "chown" in one.fix for one in found)
 
 
-def test_little_room_is_a_warning(
-    settings: Settings, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(machine_checks, "LOW_SPACE_BYTES", 2**70)
-    [*_, finding] = machine_checks.check_data_folder(settings)
+def test_little_room_is_a_warning(settings: Settings, workspace: Workspace) -> None:
+    [*_, finding] = machine_checks.check_data_folder(settings, low_space_bytes=2**70)
     assert finding.status is WARNING
     assert finding.fix is not None
     assert "make room" in finding.fix
