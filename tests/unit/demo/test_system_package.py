@@ -100,31 +100,28 @@ def test_what_the_package_tool_installed_is_checked(
 
 
 def test_a_machine_without_postgresql_skips_its_tests_and_says_so_in_one_line(
-    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(postgresql, "FOLDERS", ())
     put(path, "postgres")  # a client alone, or a half of the server
 
-    assert postgresql.main() == 0
+    assert postgresql.main(root=path) == 0
     assert capsys.readouterr().err == (
         "the tests on PostgreSQL will be skipped: initdb and postgres not found; "
         "install PostgreSQL and run this again\n"
     )
 
     put(path, "initdb")
-    assert postgresql.main() == 0
+    assert postgresql.main(root=path) == 0
     assert capsys.readouterr().err == ""
 
 
-def test_the_newest_installed_postgresql_is_used(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(postgresql, "FOLDERS", (f"{tmp_path}/lib/*/bin",))
+def test_the_newest_installed_postgresql_is_used(path: Path) -> None:
+    packages = path / "usr" / "lib" / "postgresql"
     for version in ("9.6", "15", "17"):
-        folder = tmp_path / "lib" / version / "bin"
+        folder = packages / version / "bin"
         folder.mkdir(parents=True)
         put(folder, "postgres")
         if version != "17":  # one without the server's maker is none
             put(folder, "initdb")
 
-    assert postgresql.program_folder() == tmp_path / "lib" / "15" / "bin"
+    assert postgresql.program_folder(root=path) == packages / "15" / "bin"
