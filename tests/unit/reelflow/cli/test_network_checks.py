@@ -129,7 +129,9 @@ def test_something_else_at_airflows_address_is_a_problem(
 def test_an_address_that_is_none_or_answers_nothing_is_told(
     url: str | None, closed_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network_checks, "DEFAULT_AIRFLOW_URL", closed_url)
+    monkeypatch.setenv("http_proxy", closed_url)  # so that no Airflow of this machine answers
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     [finding] = check_airflow(url)
     assert finding.status is (PROBLEM if url else WARNING)
     assert finding.message.startswith("nothing answers at ")

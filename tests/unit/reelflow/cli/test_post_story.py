@@ -8,6 +8,7 @@ import pytest
 
 from reelflow.domain.post import PostState
 from reelflow.domain.publication import MediaSource, PublicationState
+from reelflow.ledger.ledger import utc_now
 from reelflow.ledger.models import Account, Breaker, Post, WebhookEvent
 from reelflow.services.workspace import Workspace
 from tests import factories
@@ -120,17 +121,14 @@ def test_who_works_on_a_post_now_is_shown_and_who_did_is_not(
     workspace: Workspace,
     account: Account,
     make_post: MakePost,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    now = workspace.ledger.now()
-    monkeypatch.setattr("reelflow.ledger.ledger.utc_now", lambda: now)
-    later = now + MINUTE
+    later = utc_now() + timedelta(hours=1)
     holders: dict[str, Any] = {"claimed_by": "run-1", "lease_owner": "run-1/upload[4]"}
     post = make_post(account, state=S.UPLOADING, claimed_until=later, lease_until=later, **holders)
     shown = fields(show(post))
     assert shown["claimed by"] == f"run-1, until {later:%Y-%m-%d %H:%M} UTC unless renewed"
     assert shown["uploaded by"].startswith("run-1/upload[4], until ")
-    long_ago = now - timedelta(hours=3)
+    long_ago = utc_now()
     change_post(workspace, post.id, claimed_until=long_ago, lease_until=long_ago)
     assert not {"claimed by", "uploaded by"} & fields(show(post)).keys()
 
