@@ -4,7 +4,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from http.client import RemoteDisconnected
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import requests
@@ -29,6 +29,20 @@ POOL = HTTPSConnectionPool("open.tiktokapis.com")
 URL = "https://open.tiktokapis.com/upload?upload_token=s3cret"
 
 
+class FailingAdapter(requests.adapters.BaseAdapter):
+    """A network on which every request ends with the same error of requests."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def send(self, *_args: Any, **_options: Any) -> NoReturn:
+        raise self._error
+
+    def close(self) -> None:
+        pass
+
+
 def wrapped(reason: Exception) -> requests.ConnectionError:
     return requests.ConnectionError(MaxRetryError(POOL, URL, reason))
 
@@ -51,14 +65,12 @@ def wrapped(reason: Exception) -> requests.ConnectionError:
     ],
 )  # fmt: skip
 def test_a_failure_before_the_request_is_told_apart_from_one_after_it(
-    raised: Exception, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+    raised: Exception, error: type[Exception]
 ) -> None:
-    def fail(*_args: Any, **_kwargs: Any) -> None:
-        raise raised
-
-    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", fail)
+    transport = Transport()
+    transport._session.mount("https://", FailingAdapter(raised))
     with pytest.raises(error) as caught:
-        Transport().send("PUT", URL, {}, b"", (1, 1))
+        transport.send("PUT", URL, {}, b"", (1, 1))
     assert type(caught.value) is error
     assert caught.value.__context__ is None
     assert "s3cret" not in str(caught.value)
