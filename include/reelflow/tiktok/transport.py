@@ -90,6 +90,13 @@ class _BlockAdapter(HTTPAdapter):
         return super().proxy_manager_for(proxy, blocksize=BLOCK_BYTES, **proxy_kwargs)
 
 
+class _Session(requests.Session):
+    """Looks at no ``Location``: requests would parse it, and read that body whole, unasked."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Say that an answer redirects nowhere."""
+
+
 class _HideQueries(logging.Filter):
     """Cuts queries out of urllib3's debug lines: an upload URL's query is its credential."""
 
@@ -111,7 +118,7 @@ def _new_session() -> requests.Session:
     """Return a session that sends what it is told and nothing else."""
     for name in ("urllib3.connectionpool", "urllib3.util.retry"):
         logging.getLogger(name).addFilter(_HIDE_QUERIES)
-    session = requests.Session()
+    session = _Session()
     # From the environment requests would also take ~/.netrc, whose password replaces the bearer
     # token and would be sent to the upload host; _route() takes proxies and certificates only.
     session.trust_env = False

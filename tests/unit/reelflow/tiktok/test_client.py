@@ -264,6 +264,15 @@ def test_a_redirect_is_not_followed(
     assert len(server.received) == 2
 
 
+@pytest.mark.parametrize("location", [b"http://[", b"https://\x80.example/"])
+def test_a_redirect_to_no_address_is_a_redirect_like_any_other(
+    server: ScriptedServer, client: TikTokClient, location: bytes
+) -> None:
+    server.answers = [b"HTTP/1.1 302 Any\r\nContent-Length: 0\r\nLocation: %b\r\n\r\n" % location]
+    with pytest.raises(ConfigurationError, match="HTTP 302"):
+        client.creator_info(TOKEN)
+
+
 BROKEN_ANSWERS = [
     b"",
     b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
