@@ -13,7 +13,7 @@ from typing import Final
 from demo.system_package import SystemPackage
 
 PROGRAMS: Final = ("initdb", "postgres")
-#: Where packages put the server's programs, below the root; rarely on the path, one folder a version.
+#: Where packages put the server's programs, below the root; these are rarely on the path.
 FOLDERS: Final = (
     "usr/lib/postgresql/*/bin",  # Debian
     "usr/pgsql-*/bin",  # PGDG on Red Hat
