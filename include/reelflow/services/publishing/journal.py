@@ -101,7 +101,7 @@ class UploadJournal:
             if post.state is PostState.READY:
                 return self._move(session, PostState.UPLOADING, why="upload started")
             if post.state not in _BEGUN:
-                raise PostNotTakeableError(f"post {post.id} is {post.state}: {post.reason}")
+                raise _moved_on(post)
             if post.state is PostState.COMMITTING and post.cancel_requested_at is not None:
                 raise PostNotTakeableError(
                     f"post {post.id} is to be cancelled, so what TikTok lacks of it is not sent: "
@@ -113,9 +113,12 @@ class UploadJournal:
         """Write the intention of an init; call TikTok only after this.
 
         :raises PostFailedError: the post has begun too many; it is FAILED now
+        :raises PostNotTakeableError: TikTok's word has moved the post on meanwhile
         """
         now = self._ledger.now()
         with self._fenced() as (session, post):
+            if post.state is not PostState.UPLOADING:
+                raise _moved_on(post)
             may_begin = self._may_begin(session, post)
             if may_begin:
                 publications.open_new(session, self._post_id, plan=plan, now=now)
@@ -161,10 +164,12 @@ class UploadJournal:
     def commit(self) -> None:
         """UPLOADING to COMMITTING: the last byte may be on its way; send it only after this.
 
-        :raises IllegalTransitionError: the post is no longer one that may be sent
+        :raises PostNotTakeableError: TikTok's word has moved the post on meanwhile; send nothing
         """
         with self._fenced() as (session, post):
-            if post.state not in PAST_LAST_BYTE | DONE:
+            if post.state not in _BEGUN:
+                raise _moved_on(post)
+            if post.state is PostState.UPLOADING:
                 why = "its last bytes are being sent"
                 self._step(session, PublicationState.COMMITTING, why)
                 self._move(session, PostState.COMMITTING, why=why)
@@ -272,6 +277,11 @@ class UploadJournal:
         if publication is not None and publication.state is not to:
             now = self._ledger.now()
             publications.move(session, publication, to, now=now, actor=self._actor, why=why)
+
+
+def _moved_on(post: Post) -> PostNotTakeableError:
+    """Return the error of a post that is not, or not any more, one to send anything for."""
+    return PostNotTakeableError(f"post {post.id} is {post.state}: {post.reason}")
 
 
 def _pause(

@@ -15,7 +15,6 @@ from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import (
     ConfigurationError,
-    IllegalTransitionError,
     LeaseLostError,
     LedgerLockedError,
     PostFailedError,
@@ -146,9 +145,19 @@ def test_committing_is_refused_to_a_post_that_is_not_uploading(
     make_begun: MakeBegun, workspace: Workspace, state: PostState
 ) -> None:
     post, journal = make_begun(state)
-    with pytest.raises(IllegalTransitionError):
+    with pytest.raises(PostNotTakeableError, match=f"is {state}: made by a test"):
         journal.commit()
     assert read_post(workspace, post.id).state is state
+
+
+@pytest.mark.parametrize("state", sorted(set(S) - {S.UPLOADING}))
+def test_nothing_is_begun_for_a_post_that_tiktoks_word_moved_on_meanwhile(
+    make_begun: MakeBegun, workspace: Workspace, state: PostState
+) -> None:
+    post, journal = make_begun(state)
+    with pytest.raises(PostNotTakeableError, match=f"is {state}: made by a test"):
+        journal.begin_publication(PLAN)
+    assert current(workspace, post) is None
 
 
 @pytest.mark.parametrize("state", sorted(DONE | PAST_LAST_BYTE))

@@ -1,9 +1,10 @@
-"""upload_to_tiktok where TikTok must not be asked at all: its client's host does not exist."""
+"""upload_to_tiktok where TikTok must not be asked, as its client's host does not exist, or once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from typing import SupportsIndex
 
 import pytest
 
@@ -17,18 +18,28 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger.models import Account, Post
 from reelflow.services.publishing.publish import Uploaded, upload_to_tiktok
+from reelflow.services.settling.settle import apply_status
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.limits import TikTokLimits
+from reelflow.tiktok.models import PublishStatus
 from tests.factories import Clock, account_clients, read_post
 from tests.unit.reelflow.services.publication_factory import make_publication
+from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, ok
 
 MakePost = Callable[..., Post]
 RUN, OWNER, OTHER = "run-1", "run-1/upload[0]", "run-2/upload[0]"
 
 
-def upload(workspace: Workspace, post_id: int) -> Uploaded:
-    with TikTokClient(host="http://127.0.0.1:1") as client:
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    server = ScriptedServer()
+    yield server
+    server.stop()
+
+
+def upload(workspace: Workspace, post_id: int, *, host: str = "127.0.0.1:1") -> Uploaded:
+    with TikTokClient(host=f"http://{host}") as client:
         return upload_to_tiktok(
             workspace,
             account_clients(workspace, client),
@@ -110,6 +121,45 @@ def test_a_post_that_another_run_uploads_is_left_alone(
         upload(workspace, post.id)
     after = read_post(workspace, post.id)
     assert (after.lease_owner, after.lease_until, after.fencing_token) == (OTHER, until, 4)
+
+
+class AfterWebhook(list[bytes]):
+    """Answers of a server; before the first one TikTok's webhook says that the post failed."""
+
+    def __init__(self, answers: Iterable[bytes], webhook: Callable[[], object]) -> None:
+        super().__init__(answers)
+        self._webhook: Callable[[], object] | None = webhook
+
+    def pop(self, index: SupportsIndex = -1) -> bytes:
+        if self._webhook is not None:
+            self._webhook()
+            self._webhook = None
+        return super().pop(index)
+
+
+@pytest.mark.parametrize(
+    ("fail_reason", "state"),
+    [("internal", PostState.READY), ("spam_risk", PostState.FAILED)],
+)
+def test_an_upload_whose_post_a_webhook_has_settled_meanwhile_says_what_became_of_it(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    server: ScriptedServer,
+    fail_reason: str,
+    state: PostState,
+) -> None:
+    post = make_post(account, state=PostState.COMMITTING)
+    publish_id = make_publication(workspace, post).publish_id or ""
+    failed = PublishStatus("FAILED", fail_reason=fail_reason)
+    server.answers = AfterWebhook(
+        [ok({"status": "FAILED", "fail_reason": fail_reason})],
+        lambda: apply_status(workspace, post.id, publish_id, failed, actor="webhook"),
+    )
+    with pytest.raises(PostNotTakeableError, match=f"is {state}: TikTok failed the post"):
+        upload(workspace, post.id, host=server.address)
+    after = read_post(workspace, post.id)
+    assert (after.state, after.lease_until) == (state, None)
 
 
 def test_the_lease_is_given_back_after_an_error(
