@@ -73,7 +73,7 @@ def cancel(workspace: Workspace, post_id: int, *, actor: str) -> Post:
     """Make a post CANCELLED that TikTok does not have yet; a running upload stops.
 
     :raises IllegalTransitionError: it is past its last byte, where only TikTok can stop it
-        (:func:`reelflow.services.cancelling.ask_to_cancel`), or ended already
+        (:func:`reelflow.services.steering.cancelling.ask_to_cancel`), or ended already
     """
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
@@ -106,13 +106,14 @@ def retry(workspace: Workspace, post_id: int, *, actor: str) -> Post:
 
     It is due now, or as it was wished when that is still to come.
 
-    :raises IllegalTransitionError: it is in another state, its sidecar was never understood, or
-        its bytes are another post by now
+    :raises IllegalTransitionError: it is in another state, its sidecar was never understood, its
+        bytes are another post by now, or its account is revoked
     :raises MediaUnreadableError: its file is gone
     """
     with workspace.ledger.read() as session:
         post = posts.get(session, post_id)
         _check_retry(post)
+        _check_may_go(session, post)  # or its file would leave the quarantine for nothing
     bring_back(workspace, post)
     try:
         return _try_again(workspace, post_id, actor=actor)
@@ -149,7 +150,15 @@ def _check_retry(post: Post) -> None:
 
 
 def _make_ready(session: Session, post: Post, *, now: datetime, actor: str, why: str) -> None:
-    """Move a post to READY, checking its account, and its key again when it had lost it."""
+    """Move a post to READY, unless something stands in its way."""
+    _check_may_go(session, post)
+    posts.move(session, post.id, PostState.READY, now=now, actor=actor, why=why)
+    post.rescheduled_because = post.cancel_requested_at = None
+    post.claimed_by = post.claimed_until = None
+
+
+def _check_may_go(session: Session, post: Post) -> None:
+    """Raise if a post's account is revoked, or its key, when it had lost that, is another's."""
     if post.account.revoked:
         raise IllegalTransitionError(
             f"post {post.id} cannot go out: {held_because(post.account)}. Connect it first: "
@@ -161,6 +170,3 @@ def _make_ready(session: Session, post: Post, *, now: datetime, actor: str, why:
             f"post {post.id} has the same bytes as post {twin.id}, which took its place: put the "
             'file into the inbox again with "repost": true to post them once more'
         )
-    posts.move(session, post.id, PostState.READY, now=now, actor=actor, why=why)
-    post.rescheduled_because = post.cancel_requested_at = None
-    post.claimed_by = post.claimed_until = None

@@ -24,6 +24,7 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Account, Post
+from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.intake.rejection import quarantine, reject
 from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
@@ -198,6 +199,24 @@ def test_a_post_whose_sidecar_was_never_understood_cannot_be_retried(
     now = read_post(workspace, post.id)
     assert (now.state, now.reason_code) == (PostState.REJECTED, "sidecar")
     assert workspace.folders.path(f"quarantine/acme/{post.id}.mp4").exists()
+
+
+@pytest.mark.parametrize("trouble", ["its account is revoked", "its bytes are another post"])
+def test_a_rejected_post_that_may_not_be_retried_stays_in_the_quarantine_with_its_reasons(
+    workspace: Workspace, account: Account, make_post: MakePost, trouble: str
+) -> None:
+    post = make_post(account, content=b"same")
+    reject(workspace, post.id, [VIOLATION], actor="run")
+    if trouble == "its account is revoked":
+        mark_revoked(workspace, account.id, why="the creator removed the app", actor="run")
+    else:
+        make_post(account, content=b"same")
+    with pytest.raises(IllegalTransitionError):
+        commands.retry(workspace, post.id, actor=PERSON)
+    aside = f"quarantine/acme/{post.id}"
+    assert read_post(workspace, post.id).media.source_path == f"{aside}.mp4"
+    assert workspace.folders.path(f"{aside}.mp4").exists()
+    assert workspace.folders.path(f"{aside}.reason.json").exists()
 
 
 @pytest.mark.parametrize("wish_in", [30 * 24 * HOUR, -HOUR])
