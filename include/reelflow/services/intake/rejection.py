@@ -9,7 +9,7 @@ from typing import Final
 
 from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.post import PostKind, PostState
-from reelflow.exceptions import MediaUnreadableError, ReelflowError
+from reelflow.exceptions import MediaUnreadableError, PostNotTakeableError, ReelflowError
 from reelflow.ledger import photo_images, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.services.workspace import Workspace
@@ -33,11 +33,15 @@ def reject(
     One that another run rejected meanwhile keeps the reasons it was given first.
 
     :param facts: what was measured of its files, by the id of each
+    :raises PostNotTakeableError: it left READY while its files were judged, as when a person
+        cancelled it; they are judged again when it is READY again
     """
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
-        if post.state is not PostState.REJECTED:
+        if post.state not in (PostState.READY, PostState.REJECTED):
+            raise PostNotTakeableError(f"post {post_id} is {post.state}: {post.reason}")
+        if post.state is PostState.READY:
             why = (f"{v['rule']}: {v['value']} (allowed: {v['limit']})" for v in violations)
             posts.move(
                 session,
@@ -69,11 +73,14 @@ def try_quarantine(workspace: Workspace, post_id: int) -> None:
 
 
 def quarantine(workspace: Workspace, post_id: int) -> None:
-    """Move a rejected post's files to the quarantine; done already is fine."""
+    """Move a rejected post's files to the quarantine.
+
+    Done already is fine, and so is one that a person lets try again by now: its files stay.
+    """
     with workspace.ledger.read() as session:
         post = posts.get(session, post_id)
         files = photo_images.media_of(session, post)
-    if post.source_settled_at is not None:
+    if post.state is not PostState.REJECTED or post.source_settled_at is not None:
         return
     moved = post.media.source_path.startswith("quarantine/")
     targets = [] if moved else _set_aside(workspace, post, files)

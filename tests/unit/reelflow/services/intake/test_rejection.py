@@ -1,0 +1,40 @@
+"""Rejecting beside other steps: what left READY meanwhile is neither rejected nor set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from reelflow.domain.post import PostState
+from reelflow.exceptions import PostNotTakeableError
+from reelflow.ledger.models import Account, Post
+from reelflow.services.intake.rejection import quarantine, reject
+from reelflow.services.workspace import Workspace
+from tests.factories import ACTOR, read_post
+
+MakePost = Callable[..., Post]
+VIOLATION = {"rule": "duration", "value": "0.5 s", "limit": "3 s", "fix": "make it longer"}
+
+
+@pytest.mark.parametrize("state", sorted(set(PostState) - {PostState.READY, PostState.REJECTED}))
+def test_a_post_that_left_ready_while_it_was_judged_is_left_alone(
+    workspace: Workspace, account: Account, make_post: MakePost, state: PostState
+) -> None:
+    """A person may have cancelled it, or its account's access may have ended."""
+    post = make_post(account, state=state)
+    with pytest.raises(PostNotTakeableError, match=f"is {state}: made by a test"):
+        reject(workspace, post.id, [VIOLATION], actor=ACTOR)
+    after = read_post(workspace, post.id)
+    assert (after.state, after.media.violations) == (state, None)
+    assert workspace.folders.path(post.media.source_path).is_file()
+
+
+def test_a_post_that_was_let_try_again_before_its_file_was_set_aside_keeps_it(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=PostState.READY)
+    quarantine(workspace, post.id)
+    after = read_post(workspace, post.id)
+    assert (after.media.source_path, after.source_settled_at) == (post.media.source_path, None)
+    assert workspace.folders.path(post.media.source_path).is_file()
