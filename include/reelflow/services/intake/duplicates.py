@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from reelflow.domain.post import PostMode, PostState
+from reelflow.domain.post import UNKEYED, PostMode, PostState
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Post
 from reelflow.services.publishing.preflight import (
@@ -48,13 +48,16 @@ def give_key(
 ) -> Post | None:
     """Give a post the key of its content, or cancel it when another post has that.
 
+    One that ended while its content was hashed, as when a person cancelled it, ended for that
+    reason: whether its key is another's by then is looked at when it is to go on.
+
     :param sha256: of a video, or of all images of a photo post in their order
     :return: the other post
     """
     if post.sha256 == sha256:
         return None
     twins = posts.with_content(session, account_id=post.account_id, sha256=sha256, but_not=post.id)
-    if twins and not post.repost:
+    if twins and not post.repost and post.state not in UNKEYED:
         # Locked and read again: one that was released meanwhile may be uploaded already.
         twin = posts.get(session, twins[0].id, lock=True)
         if twin.state is PostState.HELD:
