@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostState
@@ -60,6 +61,14 @@ def find_new_uploads(workspace: Workspace, run: Run, *, actor: str) -> list[Batc
 
 
 def _take(workspace: Workspace, run: Run, *, actor: str) -> None:
+    try:
+        _take_free(workspace, run, actor=actor)
+    except IntegrityError:
+        # A recalled post's bytes became another post between our look and our write: look again.
+        _take_free(workspace, run, actor=actor)
+
+
+def _take_free(workspace: Workspace, run: Run, *, actor: str) -> None:
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         taken = _claimed(workspace, session, run, now=now)

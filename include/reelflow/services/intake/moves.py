@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostKind, PostState
@@ -107,6 +108,9 @@ def _lies_there(path: Path) -> bool:
 def _try_remember_content(workspace: Workspace, post_id: int) -> None:
     try:
         _remember_content(workspace, post_id)
+    except IntegrityError:
+        # They became another post between our look and our write, as `validate` finds, too.
+        log.info("the bytes of post %d are another post's by now", post_id)
     except (OSError, ReelflowError) as exc:
         log.error("the file of post %d cannot be read yet: %s", post_id, exc)
 

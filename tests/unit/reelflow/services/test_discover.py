@@ -14,6 +14,7 @@ from reelflow.services.discover import find_new_uploads, waiting_work
 from reelflow.services.summarize import summarize
 from reelflow.services.workspace import Workspace
 from tests import factories
+from tests.database_faults import before_statement
 from tests.factories import ACTOR, Clock, change_post, read_post
 from tests.postgresql import ON_BOTH_DATABASES
 
@@ -135,6 +136,26 @@ def test_a_backfill_takes_its_days_missed_posts_and_no_inbox_files(
     clock.advance(20 * MINUTE)
     find(workspace, normal(clock))
     assert read_post(workspace, missed.id).state is PostState.READY
+
+
+def test_a_missed_post_whose_bytes_become_another_post_while_it_is_recalled_is_cancelled(
+    tmp_path: Path, clock: Clock, postgresql_url: str
+) -> None:
+    """PostgreSQL alone lets somebody else write between our look and our write."""
+    workspace = factories.open_workspace(tmp_path, clock, database_url=postgresql_url)
+    account = factories.make_account(workspace)
+    missed = factories.make_post(
+        workspace, account, state=PostState.MISSED, content=b"same", publish_at=START
+    )
+    other = factories.make_post(workspace, account, state=PostState.MISSED, publish_at=START)
+
+    def post_the_same() -> None:
+        factories.make_post(workspace, account, content=b"same")
+
+    with before_statement(workspace, "UPDATE posts SET state", post_the_same):
+        assert find(workspace, backfill()) == [other.id]
+    after = read_post(workspace, missed.id)
+    assert (after.state, after.reason_code) == (PostState.CANCELLED, "duplicate")
 
 
 def test_a_cleared_backfill_appends_what_its_day_has_gained(
