@@ -239,7 +239,9 @@ class _Upload:
             raise TikTokRateLimitedError(
                 f"{why}. {meaning.fix}", code=fail_reason, retry_after_s=meaning.retry_after_s
             )
-        if meaning.verdict is not Verdict.RETRY:
+        # AUTH: TikTok has just answered for the account, so it was connected again since; if not,
+        # the next call says so, and the post waits for that.
+        if meaning.verdict not in (Verdict.RETRY, Verdict.AUTH):
             code = fail_reason or "failed_without_reason"
             self._stop_for(f"{why}. {meaning.fix}", code=code, holds=meaning.holds)
 

@@ -14,6 +14,7 @@ from reelflow.exceptions import (
     MediaRejectedError,
     PostNotFoundError,
     PostNotTakeableError,
+    TikTokUnavailableError,
     TikTokUnreachableError,
 )
 from reelflow.ledger.models import Account, Post
@@ -25,7 +26,7 @@ from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import PublishStatus
 from tests.factories import Clock, account_clients, read_post
 from tests.unit.reelflow.services.publication_factory import make_publication
-from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, ok
+from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 
 MakePost = Callable[..., Post]
 RUN, OWNER, OTHER = "run-1", "run-1/upload[0]", "run-2/upload[0]"
@@ -121,6 +122,20 @@ def test_a_post_that_another_run_uploads_is_left_alone(
         upload(workspace, post.id)
     after = read_post(workspace, post.id)
     assert (after.lease_owner, after.lease_until, after.fencing_token) == (OTHER, until, 4)
+
+
+def test_an_upload_that_ended_with_an_access_that_was_given_again_is_begun_anew(
+    workspace: Workspace, account: Account, make_post: MakePost, server: ScriptedServer
+) -> None:
+    """Nothing is left for a person to do: the account was connected again already."""
+    post = make_post(account)
+    make_publication(workspace, post)
+    server.answers = [ok({"status": "FAILED", "fail_reason": "auth_removed"}), http(503)]
+    with pytest.raises(TikTokUnavailableError):
+        upload(workspace, post.id, host=server.address)
+    assert "creator_info" in server.received[1].line  # right before an init
+    after = read_post(workspace, post.id)
+    assert (after.state, after.reason_code) == (PostState.READY, "internal_error")
 
 
 class AfterWebhook(list[bytes]):
