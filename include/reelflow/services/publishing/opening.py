@@ -20,7 +20,7 @@ from reelflow.services.calls.account_client import AccountClient
 from reelflow.services.calls.admission import admitted
 from reelflow.services.publishing.journal import UploadJournal
 from reelflow.services.publishing.post_info import video_post
-from reelflow.services.publishing.preflight import find_obstacle
+from reelflow.services.publishing.preflight import check_creator
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 
@@ -69,7 +69,7 @@ class PublicationOpener:
         if publication is not None:
             return publication, False
         with admitted(self._workspace, self._post):
-            self._check_creator()
+            check_creator(self._post, self._client, self._journal)
             self._init()
         opened = self._journal.publication()
         assert opened is not None
@@ -89,14 +89,6 @@ class PublicationOpener:
                 return publication
             self._journal.supersede("its upload URL's hour passed before the last byte")
         return None
-
-    def _check_creator(self) -> None:
-        """Ask right before each init what the creator may post now."""
-        if self._post.mode is PostMode.DRAFT:
-            return  # a draft is finished by its creator, who sees these limits in the app
-        obstacle = find_obstacle(self._post, self._client.creator_info())
-        if obstacle is not None:
-            self._journal.hold(obstacle.why, code=obstacle.code, fix=obstacle.fix)
 
     def _init(self) -> None:
         plan = self._limits.plan(self._post.media.size_bytes)

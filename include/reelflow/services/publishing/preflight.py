@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from reelflow.domain.post import Interaction, PostKind, PrivacyLevel
+from reelflow.domain.post import Interaction, PostKind, PostMode, PrivacyLevel
 from reelflow.domain.sidecar import (
     CAPTION_MAX_UTF16_UNITS,
     PHOTO_CAPTION_MAX_UTF16_UNITS,
@@ -14,6 +14,10 @@ from reelflow.domain.sidecar import (
 )
 from reelflow.ledger.models import Post
 from reelflow.tiktok.models import CreatorInfo
+
+if TYPE_CHECKING:  # intake knows the obstacles by name, and asks TikTok nothing
+    from reelflow.services.calls.account_client import AccountClient
+    from reelflow.services.publishing.journal import UploadJournal
 
 NO_PRIVACY: Final = "no_privacy"
 PRIVACY_NOT_OFFERED: Final = "privacy_not_offered"
@@ -38,6 +42,18 @@ class Obstacle:
     code: str
     why: str
     fix: str
+
+
+def check_creator(post: Post, client: AccountClient, journal: UploadJournal) -> None:
+    """Ask right before an init what the post's creator may post now.
+
+    :raises PostHeldError: not this; the post is HELD
+    """
+    if post.mode is PostMode.DRAFT:
+        return  # a draft is finished by its creator, who sees these limits in the app
+    obstacle = find_obstacle(post, client.creator_info())
+    if obstacle is not None:
+        journal.hold(obstacle.why, code=obstacle.code, fix=obstacle.fix)
 
 
 def find_obstacle(post: Post, creator: CreatorInfo) -> Obstacle | None:

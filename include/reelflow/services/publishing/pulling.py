@@ -28,7 +28,7 @@ from reelflow.media.source import open_source
 from reelflow.services.calls.account_client import AccountClient
 from reelflow.services.calls.admission import admitted
 from reelflow.services.publishing.post_info import photo_post, video_post
-from reelflow.services.publishing.preflight import find_obstacle
+from reelflow.services.publishing.preflight import check_creator
 from reelflow.services.publishing.public_media import PublicMedia
 from reelflow.services.publishing.pull_journal import PullJournal
 from reelflow.services.stage import check_unchanged, media_path
@@ -110,7 +110,7 @@ class Puller:
         public_media = PublicMedia(self._workspace)
         urls = [public_media.url(media) for media in files]
         with admitted(self._workspace, self._post):
-            self._check_creator()
+            check_creator(self._post, self._client, self._journal)
             # Before COMMITTING: a process that ends while it renews a token has asked for nothing.
             self._client.renew_token()
             self._journal.begin_pull(sum(media.size_bytes for media in files))
@@ -131,14 +131,6 @@ class Puller:
         path = media_path(self._workspace, media, post_id=self._post.id)
         with open_source(path) as source_fd:
             check_unchanged(os.fstat(source_fd), media)
-
-    def _check_creator(self) -> None:
-        """Ask right before each init what the creator may post now."""
-        if self._post.mode is PostMode.DRAFT:
-            return  # a draft is finished by its creator, who sees these limits in the app
-        obstacle = find_obstacle(self._post, self._client.creator_info())
-        if obstacle is not None:
-            self._journal.hold(obstacle.why, code=obstacle.code, fix=obstacle.fix)
 
     def _init_once(self, urls: Sequence[str]) -> InitAnswer:
         """Ask TikTok to fetch the post, and write down at once if that was refused or got lost."""
