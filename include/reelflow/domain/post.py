@@ -68,8 +68,6 @@ PUBLISHED: Final = frozenset({_S.PUBLISHED, _S.PUBLISHED_NO_LINK})
 PAST_LAST_BYTE: Final = frozenset({_S.COMMITTING, _S.PROCESSING})
 #: States in which the same bytes may be posted again under the same key.
 UNKEYED: Final = frozenset({_S.REJECTED, _S.FAILED, _S.CANCELLED, _S.MISSED})
-#: Nothing more happens unless a person acts.
-FINAL: Final = DONE | {_S.REJECTED, _S.FAILED, _S.CANCELLED, _S.UNKNOWN}
 
 TRANSITIONS: Final[dict[PostState, frozenset[PostState]]] = {
     _S.HELD: PUBLISHED | {_S.READY, _S.CANCELLED, _S.MISSED},

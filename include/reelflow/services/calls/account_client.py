@@ -73,8 +73,8 @@ class AccountClient:
 
     A call whose token is refused is made once more with another one: a refused call was not
     carried out. ``creator_info`` and ``fetch_status`` are counted against the account's budget
-    before they are made; inits are by :func:`reelflow.services.admission.admitted`. What else can
-    go wrong is told by :class:`~reelflow.tiktok.client.TikTokClient`.
+    before they are made; inits are by :func:`reelflow.services.calls.admission.admitted`. What
+    else can go wrong is told by :class:`~reelflow.tiktok.client.TikTokClient`.
 
     Every call raises :class:`AccountRevokedError` for an account that must be connected again, and
     :class:`BudgetSpentError` where it was not made because a budget is spent.

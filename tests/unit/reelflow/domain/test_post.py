@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from reelflow.domain.post import (
     DONE,
-    FINAL,
     PAST_LAST_BYTE,
     TRANSITIONS,
     UNKEYED,
@@ -108,4 +107,3 @@ def test_the_sets_of_states_say_what_the_promise_says() -> None:
     assert {str(state) for state in UNKEYED} == {"REJECTED", "FAILED", "CANCELLED", "MISSED"}
     assert {str(state) for state in PAST_LAST_BYTE} == {"COMMITTING", "PROCESSING"}
     assert {str(state) for state in DONE} == {"PUBLISHED", "PUBLISHED_NO_LINK", "IN_INBOX"}
-    assert not FINAL & (PAST_LAST_BYTE | {PostState.READY, PostState.UPLOADING, PostState.HELD})
