@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Self
 
 from reelflow.domain.chunks import ByteRange, ChunkPlan
 from reelflow.exceptions import TikTokUnavailableError
 from reelflow.tiktok import chunk_put, display, photo_protocol, protocol
-from reelflow.tiktok.answers import Answer
 from reelflow.tiktok.display_models import UserInfo, Video, VideoPage
-from reelflow.tiktok.hosts import check_upload_url, normalise_host
+from reelflow.tiktok.host_client import HostClient
+from reelflow.tiktok.hosts import check_upload_url
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import (
     ChunkAnswer,
@@ -26,10 +24,9 @@ from reelflow.tiktok.models import (
 )
 from reelflow.tiktok.request import Request
 from reelflow.tiktok.source import FileSlice
-from reelflow.tiktok.transport import Transport
 
 
-class TikTokClient:
+class TikTokClient(HostClient):
     """Calls TikTok. Each method is one HTTP request, never repeated and never redirected.
 
     Every method raises :class:`TikTokUnreachableError` if nothing was sent, and
@@ -50,11 +47,9 @@ class TikTokClient:
         extra_upload_hosts: frozenset[str] = frozenset(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._origin = normalise_host(host)
-        self._limits = limits
+        super().__init__(host, limits)
         self._extra_upload_hosts = frozenset(name.lower() for name in extra_upload_hosts)
         self._clock = clock
-        self._transport = Transport()
 
     def creator_info(self, access_token: str) -> CreatorInfo:
         """Return what the account may post now, or raise why it cannot."""
@@ -153,34 +148,12 @@ class TikTokClient:
         answer = self._transport.send("PUT", url, headers, body, timeout)
         return chunk_put.parse_chunk(answer, byte_range)
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def _init(self, request: Request, source: ChunkPlan | PullFromUrl) -> InitAnswer:
         is_upload = isinstance(source, ChunkPlan)
         opened = protocol.parse_init(self._send(request), is_upload=is_upload)
         if opened.upload_url is not None:
             check_upload_url(opened.upload_url, self._extra_upload_hosts)
         return opened
-
-    def _send(self, request: Request) -> Answer:
-        timeout = (self._limits.connect_timeout_s, self._limits.read_timeout_s)
-        url = self._origin + request.path
-        return self._transport.send(
-            request.method, url, dict(request.headers), request.body, timeout
-        )
 
     def _deadline(
         self, byte_range: ByteRange, checkpoint: Callable[[], None] | None

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from reelflow.tiktok import oauth_protocol
-from reelflow.tiktok.answers import Answer
+from reelflow.tiktok.host_client import HostClient
 from reelflow.tiktok.hosts import TIKTOK_HOST, normalise_host
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.oauth_models import TokenGrant
-from reelflow.tiktok.request import Request
-from reelflow.tiktok.transport import Transport
 
 AUTHORIZE_ORIGIN: Final = "https://www.tiktok.com"
 """Where creators consent (oauth-user-access-token-management, read 2026-09-11)."""
 
 
-class OAuthClient:
+class OAuthClient(HostClient):
     """Gets, renews and gives up tokens for one app. Not for several threads.
 
     Each call is one request, never repeated: a code works once, and so does a refresh token.
@@ -45,15 +42,13 @@ class OAuthClient:
         limits: TikTokLimits = TikTokLimits(),  # noqa: B008 - frozen
         authorize_origin: str | None = None,
     ) -> None:
-        self._origin = normalise_host(host)
+        super().__init__(host, limits)
         self._client_key = client_key
         self._client_secret = client_secret
-        self._limits = limits
         is_tiktok = self._origin == f"https://{TIKTOK_HOST}"
         self._authorize_origin = normalise_host(
             authorize_origin or (AUTHORIZE_ORIGIN if is_tiktok else self._origin)
         )
-        self._transport = Transport()
 
     def authorize_url(
         self,
@@ -102,25 +97,3 @@ class OAuthClient:
         """Give up the app's access to an account. TikTok refuses an expired token."""
         request = oauth_protocol.prepare_revoke(self._client_key, self._client_secret, access_token)
         oauth_protocol.parse_revoke(self._send(request))
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _send(self, request: Request) -> Answer:
-        timeout = (self._limits.connect_timeout_s, self._limits.read_timeout_s)
-        url = self._origin + request.path
-        return self._transport.send(
-            request.method, url, dict(request.headers), request.body, timeout
-        )
