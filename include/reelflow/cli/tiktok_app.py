@@ -1,25 +1,14 @@
-"""The connection ``tiktok_app`` where no Airflow is: read from AIRFLOW_CONN_TIKTOK_APP.
-
-Clients are made from it here as ``reelflow_provider.hooks.tiktok`` makes them from Airflow's.
-"""
+"""The connection ``tiktok_app`` where no Airflow is: read from AIRFLOW_CONN_TIKTOK_APP."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from reelflow.exceptions import ConfigurationError
-
-if TYPE_CHECKING:
-    from reelflow.services.calls.account_client import AccountClients
-    from reelflow.services.workspace import Workspace
-    from reelflow.settings import Settings
-    from reelflow.tiktok.client import TikTokClient
-    from reelflow.tiktok.oauth import OAuthClient
+from reelflow.tiktok_app import TikTokApp
 
 VARIABLE: Final = "AIRFLOW_CONN_TIKTOK_APP"
 CONN_TYPE: Final = "tiktok"
@@ -27,81 +16,6 @@ _EXAMPLE: Final = (
     '{"conn_type": "tiktok", "host": "open.tiktokapis.com", "login": "<client key>", '
     '"password": "<client secret>"}'
 )
-
-
-@dataclass(frozen=True)
-class TikTokApp:
-    """What the connection says of where TikTok is, and which app asks.
-
-    :param host: TikTok's or the simulator's, as the connection has it
-    :param port: stands in the connection, but only a port inside of the host is used
-    :param client_key: the app's public key, its login; may be empty
-    :param client_secret: the app's secret, its password; never shown; may be empty
-    """
-
-    host: str
-    port: int | None
-    client_key: str = ""
-    client_secret: str = field(default="", repr=False)
-
-    def open_client(self, settings: Settings) -> TikTokClient:
-        """Return a client of the API; close it when done.
-
-        :raises ConfigurationError: the host cannot be used
-        """
-        from reelflow.tiktok.client import TikTokClient
-
-        return TikTokClient(
-            host=self._checked_host(),
-            limits=settings.tiktok_limits,
-            extra_upload_hosts=settings.simulator_upload_hosts,
-        )
-
-    @contextmanager
-    def account_clients(
-        self, workspace: Workspace, settings: Settings, *, actor: str
-    ) -> Iterator[AccountClients]:
-        """Give TikTok as each account sees it, for as long as the block lasts.
-
-        :param actor: who calls, for the audit trail
-        :raises ConfigurationError: the host cannot be used
-        """
-        from reelflow.services.accounts.tokens import AccessTokens
-        from reelflow.services.calls.account_client import AccountClients
-
-        with ExitStack() as closing:
-            client = closing.enter_context(self.open_client(settings))
-            has_secret = self.client_key and self.client_secret
-            oauth = closing.enter_context(self.open_oauth(settings)) if has_secret else None
-            yield AccountClients(workspace, client, AccessTokens(workspace, oauth, actor=actor))
-
-    def open_oauth(self, settings: Settings) -> OAuthClient:
-        """Return a client of the app's own calls; close it when done.
-
-        :raises ConfigurationError: the host cannot be used, or key or secret are missing
-        """
-        from reelflow.tiktok.oauth import OAuthClient
-
-        if not (self.client_key and self.client_secret):
-            raise ConfigurationError(
-                f"{VARIABLE} lacks the app's client key or secret: set them as login and password",
-                code="tiktok_app",
-            )
-        return OAuthClient(
-            self._checked_host(),
-            self.client_key,
-            self.client_secret,
-            limits=settings.tiktok_limits,
-        )
-
-    def _checked_host(self) -> str:
-        if self.port is not None:
-            raise ConfigurationError(
-                f"{VARIABLE} has the port {self.port} beside its host: write it into the host, "
-                f"{self.host}:{self.port}",
-                code="connection_port",
-            )
-        return self.host
 
 
 def require_tiktok_app(environment: Mapping[str, str]) -> TikTokApp:

@@ -92,7 +92,7 @@ def check_webhook_secret(environment: Mapping[str, str]) -> Iterator[Finding]:
         app = None
     if app is None:  # told by the check of TikTok
         return
-    if app.client_key and app.client_secret:
+    if app.has_secret:
         yield Finding("webhooks", Status.OK, f"{VARIABLE} has the key and secret that sign them")
         return
     message = f"{VARIABLE} lacks the app's key or secret, so every webhook is refused"

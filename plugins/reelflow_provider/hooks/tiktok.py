@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from reelflow.exceptions import ConfigurationError, ReelflowError, TikTokAuthError
+from reelflow.tiktok_app import TikTokApp
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -19,25 +18,10 @@ if TYPE_CHECKING:
     from reelflow.services.workspace import Workspace
     from reelflow.settings import Settings
     from reelflow.tiktok.client import TikTokClient
-    from reelflow.tiktok.oauth import OAuthClient
 
 #: A token that no account has: TikTok's refusal of it shows that it is TikTok that answers.
 _NO_TOKEN = "act.connection-test"  # noqa: S105
 _CHECK_HOST = "It is not TikTok's API: set the connection's host to open.tiktokapis.com."
-
-
-@dataclass(frozen=True)
-class TikTokApp:
-    """What a connection says of the app.
-
-    :param host: where TikTok is
-    :param client_key: the app's public key; empty where tokens are used as they are
-    :param client_secret: the app's secret, never shown; empty likewise
-    """
-
-    host: str
-    client_key: str
-    client_secret: str = field(repr=False)
 
 
 class TikTokHook(BaseHook):
@@ -66,62 +50,38 @@ class TikTokHook(BaseHook):
         :raises ConfigurationError: the connection is missing, of another type, or has no host
         """
         from reelflow.settings import Settings
-        from reelflow.tiktok.client import TikTokClient
 
-        settings = settings or Settings.load()
-        return TikTokClient(
-            host=self._host(self._connection()),
-            limits=settings.tiktok_limits,
-            extra_upload_hosts=settings.simulator_upload_hosts,
-        )
+        return self.get_app().open_client(settings or Settings.load())
 
-    def get_oauth(self, settings: Settings | None = None) -> OAuthClient | None:
-        """Return a client that renews tokens for the app; close it when done.
-
-        :return: None for a connection without client key and secret: tokens are used as they are
-        :raises ConfigurationError: as :meth:`get_conn`
-        """
-        from reelflow.settings import Settings
-        from reelflow.tiktok.oauth import OAuthClient
-
-        settings = settings or Settings.load()
-        connection = self._connection()
-        host = self._host(connection)
-        if not (connection.login and connection.password):
-            return None
-        return OAuthClient(
-            host, connection.login, connection.password, limits=settings.tiktok_limits
-        )
-
-    @contextmanager
     def account_clients(
         self, workspace: Workspace, settings: Settings, *, actor: str
-    ) -> Iterator[AccountClients]:
+    ) -> AbstractContextManager[AccountClients]:
         """Give TikTok as each account sees it, for as long as the block lasts.
 
         :param actor: who calls, for the audit trail
         :raises ConfigurationError: as :meth:`get_conn`
         """
-        from reelflow.services.accounts.tokens import AccessTokens
-        from reelflow.services.calls.account_client import AccountClients
+        return self.get_app().account_clients(workspace, settings, actor=actor)
 
-        with ExitStack() as closing:
-            client = closing.enter_context(self.get_conn(settings))
-            oauth = self.get_oauth(settings)
-            if oauth is not None:
-                closing.enter_context(oauth)
-            yield AccountClients(workspace, client, AccessTokens(workspace, oauth, actor=actor))
+    def get_app(self) -> TikTokApp:
+        """Return what the connection says.
+
+        :raises ConfigurationError: as :meth:`get_conn`
+        """
+        try:
+            return self._app(self.get_connection(self.tiktok_conn_id))
+        except AirflowNotFoundException as exc:
+            raise self._missing() from exc
 
     async def aget_app(self) -> TikTokApp:
         """Return what the connection says, for triggers, which make their clients once.
 
-        :raises ConfigurationError: the connection is missing, of another type, or has no host
+        :raises ConfigurationError: as :meth:`get_conn`
         """
         try:
-            connection = await self.aget_connection(self.tiktok_conn_id)
+            return self._app(await self.aget_connection(self.tiktok_conn_id))
         except AirflowNotFoundException as exc:
             raise self._missing() from exc
-        return TikTokApp(self._host(connection), connection.login or "", connection.password or "")
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the host for a status without a valid token: TikTok refuses it in its own words."""
@@ -137,12 +97,6 @@ class TikTokHook(BaseHook):
             return False, str(exc)
         return False, f"The host accepts any token. {_CHECK_HOST}"
 
-    def _connection(self) -> Connection:
-        try:
-            return self.get_connection(self.tiktok_conn_id)
-        except AirflowNotFoundException as exc:
-            raise self._missing() from exc
-
     def _missing(self) -> ConfigurationError:
         return ConfigurationError(
             f"the connection {self.tiktok_conn_id!r} does not exist: add one of type 'tiktok' "
@@ -151,7 +105,7 @@ class TikTokHook(BaseHook):
             code="connection_missing",
         )
 
-    def _host(self, connection: Connection) -> str:
+    def _app(self, connection: Connection) -> TikTokApp:
         if connection.conn_type != self.conn_type:
             raise ConfigurationError(
                 f"the connection {self.tiktok_conn_id!r} has the type {connection.conn_type!r}, "
@@ -169,4 +123,4 @@ class TikTokHook(BaseHook):
                 f"host: write it into the host, {connection.host}:{connection.port}",
                 code="connection_port",
             )
-        return connection.host
+        return TikTokApp(connection.host, connection.login or "", connection.password or "")

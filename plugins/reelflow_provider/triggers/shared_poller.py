@@ -12,8 +12,8 @@ from reelflow.services.calls.polling import StatusPoller
 from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
 from reelflow.tiktok.aclient import AsyncStatusClient
-from reelflow.tiktok.oauth import OAuthClient
-from reelflow_provider.hooks.tiktok import TikTokApp, TikTokHook
+from reelflow.tiktok_app import TikTokApp
+from reelflow_provider.hooks.tiktok import TikTokHook
 
 #: Who renews tokens, in the audit trail.
 _ACTOR = "triggerer"
@@ -41,16 +41,13 @@ async def shared_poller(tiktok_conn_id: str) -> StatusPoller:
 
 
 def _make_poller(app: TikTokApp, settings: Settings) -> StatusPoller:
-    limits = settings.tiktok_limits
-    oauth: OAuthClient | None = None
-    if app.client_key and app.client_secret:
-        oauth = OAuthClient(app.host, app.client_key, app.client_secret, limits=limits)
+    oauth = app.open_oauth(settings) if app.has_secret else None
 
     def make_tokens(workspace: Workspace) -> TokenSource:
         return AccessTokens(workspace, oauth, actor=_ACTOR)
 
     return StatusPoller(
-        AsyncStatusClient(app.host, limits=limits),
+        AsyncStatusClient(app.host, limits=settings.tiktok_limits),
         PollLedger(settings.open_workspace, make_tokens),
         close=oauth.close if oauth else lambda: None,
     )

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from reelflow.cli.tiktok_app import VARIABLE, TikTokApp, read_tiktok_app, require_tiktok_app
+from reelflow.cli.tiktok_app import VARIABLE, read_tiktok_app, require_tiktok_app
 from reelflow.exceptions import ConfigurationError
-from reelflow.settings import Settings
+from reelflow.tiktok_app import TikTokApp
 
 SECRET = "very-secret-1234"
 
@@ -36,21 +36,8 @@ def test_the_app_has_its_key_and_its_secret_which_never_shows(stored: str) -> No
 
 def test_quoted_characters_of_key_and_secret_are_read_as_airflow_reads_them() -> None:
     assert read("tiktok://a%2Fb%40c:d%3Ae%25f@open.tiktokapis.com") == TikTokApp(
-        "open.tiktokapis.com", None, "a/b@c", "d:e%f"
+        "open.tiktokapis.com", "a/b@c", "d:e%f"
     )
-
-
-def test_without_key_or_secret_there_is_no_client_of_the_app() -> None:
-    for stored in ("tiktok://open.tiktokapis.com", "tiktok://key@open.tiktokapis.com"):
-        with pytest.raises(ConfigurationError, match="lacks the app's client key or secret"):
-            require_tiktok_app({VARIABLE: stored}).open_oauth(Settings())
-
-
-def test_a_port_beside_the_host_is_no_silent_loss() -> None:
-    app = require_tiktok_app({VARIABLE: as_json(host="http://127.0.0.1", port=8000)})
-    for open_it in (app.open_client, app.open_oauth):
-        with pytest.raises(ConfigurationError, match=r"into the host, http://127\.0\.0\.1:8000"):
-            open_it(Settings())
 
 
 def test_where_the_connection_is_needed_its_absence_says_how_to_set_it() -> None:

@@ -15,8 +15,10 @@ from airflow.models import Connection
 from airflow.sdk import BaseHook
 
 from reelflow.exceptions import ConfigurationError, TikTokAuthError, TokenGrantRefusedError
+from reelflow.settings import Settings
 from reelflow.tiktok.aclient import AsyncStatusClient
-from reelflow_provider.hooks.tiktok import TikTokApp, TikTokHook
+from reelflow.tiktok_app import TikTokApp
+from reelflow_provider.hooks.tiktok import TikTokHook
 from tests.integration.simulator_process import Simulator
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 from tests.unit.reelflow_provider.conftest import Connect
@@ -118,8 +120,7 @@ def test_the_app_of_the_connection_renews_tokens(
     fields |= {"login": "the-key", "password": "the-secret"}
     monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_APP", json.dumps(fields))
     server.answers = [http(400, b'{"error": "invalid_grant"}')]
-    oauth = TikTokHook().get_oauth()
-    assert oauth is not None
+    oauth = TikTokHook().get_app().open_oauth(Settings())
     with oauth, pytest.raises(TokenGrantRefusedError):
         oauth.refresh_token("rft.old")
     assert b"client_key=the-key&client_secret=the-secret" in server.received[0].body
@@ -132,7 +133,7 @@ def test_a_connection_without_key_or_secret_renews_nothing(
     fields = {"conn_type": "tiktok", "host": "open.tiktokapis.com", "login": "k", "password": "s"}
     del fields[missing]
     monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_APP", json.dumps(fields))
-    assert TikTokHook().get_oauth() is None
+    assert not TikTokHook().get_app().has_secret
 
 
 def test_triggers_are_told_the_app_of_the_connection_and_never_show_its_secret(
@@ -225,4 +226,4 @@ def test_importing_the_hook_loads_nothing_heavy(tmp_path: Path) -> None:
     assert {"fastapi", "boto3", "PIL"}.isdisjoint(loaded)
     # httpx, requests and SQLAlchemy come with Airflow itself; the modules that use them wait.
     ours = {name for name in loaded if name.startswith("reelflow.")}
-    assert ours == {"reelflow.exceptions"}
+    assert ours == {"reelflow.exceptions", "reelflow.tiktok_app"}
