@@ -10,8 +10,10 @@ import pytest
 
 from reelflow.domain.post import DONE, PostState
 from reelflow.domain.publication import PublicationState
+from reelflow.domain.schedule import NormalRun
 from reelflow.exceptions import LeaseLostError, TikTokUnavailableError
 from reelflow.ledger.models import Post
+from reelflow.services.discover import find_new_uploads, waiting_work
 from reelflow.services.settling.settle import apply_status
 from tests.integration.publisher import CHUNK, OWNER, Publisher, three_chunks
 from tests.integration.runs import assert_delivered_once, let_runs_pass
@@ -46,6 +48,24 @@ def test_an_upload_left_before_its_last_chunk_past_the_hour_is_begun_anew(
     let_runs_pass(publisher, post)
     assert publisher.read(post).state in DONE
     assert len(publisher.simulator.uploads()) == 2
+    assert_delivered_once(publisher, post)
+
+
+def test_an_upload_left_at_its_last_chunk_is_finished_by_the_next_run_while_its_url_lives(
+    publisher: Publisher,
+) -> None:
+    """Nobody retries the task that left it, as when each of its tries was spent."""
+    workspace = publisher.workspace
+    post = leave_incomplete(publisher, -1)
+    assert waiting_work(workspace) == frozenset()  # the run that took it may still retry
+    publisher.pass_time(workspace.rules.claim)
+    assert waiting_work(workspace) == {f"post:{post.id}"}
+    run = NormalRun("next", workspace.ledger.now(), workspace.rules.max_lateness)
+    (taken,) = find_new_uploads(workspace, run, actor="next")
+    assert taken.post_id == post.id
+    publisher.upload(post, owner="next", run_id="next")
+    let_runs_pass(publisher, post)
+    assert len(publisher.simulator.uploads()) == 1
     assert_delivered_once(publisher, post)
 
 

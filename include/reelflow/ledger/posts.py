@@ -182,13 +182,36 @@ def due(session: Session, run: Run, *, now: datetime, limit: int) -> list[int]:
 
 def has_due(session: Session, *, now: datetime, max_lateness: timedelta) -> list[int]:
     """Return some posts that a normal run started now would take; empty when there are none."""
-    waiting: list[int] = []
+    waiting = interrupted(session, now=now, limit=100)
     for found in (Post.state == PostState.READY, _stalled(now)):
         query = select(Post.id).where(
             found, Post.due_at > now - max_lateness, Post.due_at <= now, unclaimed(now)
         )
         waiting += session.scalars(query.order_by(Post.due_at, Post.id).limit(100))
     return waiting
+
+
+def interrupted(session: Session, *, now: datetime, limit: int) -> list[int]:
+    """Return the ids of posts whose upload stopped at its last bytes, while its URL still lives.
+
+    Whoever takes one asks TikTok what it holds, and sends the rest to the same publication.
+    """
+    current = and_(Publication.post_id == Post.id, Publication.is_current)
+    query = select(Post.id).join(Publication, current)
+    return list(
+        session.scalars(
+            query.where(
+                Post.state == PostState.COMMITTING,
+                Post.due_at <= now,
+                Post.cancel_requested_at.is_(None),
+                unclaimed(now),
+                or_(Post.lease_until.is_(None), Post.lease_until <= now),
+                Publication.url_expires_at > now,
+            )
+            .order_by(Post.due_at, Post.id)
+            .limit(limit)
+        )
+    )
 
 
 def stalled_uploads(session: Session, *, now: datetime) -> Sequence[Post]:

@@ -24,7 +24,9 @@ from reelflow.services.workspace import Workspace
 #: Most posts that Airflow maps a task over, unless it is told otherwise.
 _MOST_MAPPED: Final = 1024
 #: Posts of a run's batch that it may still have to send.
-_UNSENT: Final = frozenset({PostState.READY, PostState.MISSED, PostState.UPLOADING})
+_UNSENT: Final = frozenset(
+    {PostState.READY, PostState.MISSED, PostState.UPLOADING, PostState.COMMITTING}
+)
 #: Posts that are made MISSED in one transaction.
 _MISSED_AT_ONCE: Final = 200
 
@@ -97,6 +99,9 @@ def _wanted(session: Session, run: Run, *, now: datetime, batch_size: int) -> li
     """
     known = set(batches.post_ids(session, run.run_id))
     due = posts.due(session, run, now=now, limit=batch_size)
+    if isinstance(run, NormalRun):
+        # First, because their upload URLs live for an hour only.
+        due = posts.interrupted(session, now=now, limit=batch_size) + due
     unsent = select(func.count()).where(Post.id.in_(known), Post.state.in_(_UNSENT))
     room = min(batch_size - (session.scalar(unsent) or 0), _MOST_MAPPED - len(known))
     new = [post_id for post_id in due if post_id not in known][: max(room, 0)]

@@ -79,6 +79,7 @@ QUESTIONS: dict[str, Callable[[Session, Clock], object]] = {
     ),
     "has due": lambda s, clock: posts.has_due(s, now=clock(), max_lateness=DAY),
     "missed": lambda s, clock: posts.missed(s, before=clock(), now=clock(), limit=200),
+    "interrupted": lambda s, clock: posts.interrupted(s, now=clock(), limit=200),
     "stalled uploads": lambda s, clock: posts.stalled_uploads(s, now=clock()),
     "unsettled": lambda s, clock: posts.unsettled(s, now=clock(), run_id="run"),
     "twins": lambda s, _: posts.with_content(s, account_id=1, sha256=SHA256, but_not=1),

@@ -107,7 +107,17 @@ class UploadJournal:
                     f"post {post.id} is to be cancelled, so what TikTok lacks of it is not sent: "
                     "it is settled by TikTok's word"
                 )
+            if post.state is PostState.COMMITTING:
+                self._postpone_next(post)
             return post
+
+    def _postpone_next(self, post: Post) -> None:
+        """Keep an upload that stops at its last bytes again from the very next runs."""
+        rules = self._workspace.rules
+        post.upload_failures += 1
+        post.due_at = self._ledger.now() + retry_delay(
+            post.upload_failures, first=rules.first_retry, longest=rules.longest_retry
+        )
 
     def begin_publication(self, plan: ChunkPlan) -> None:
         """Write the intention of an init; call TikTok only after this.

@@ -20,6 +20,7 @@ from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.factories import ACTOR, Clock, change_post
 from tests.postgresql import ON_BOTH_DATABASES
+from tests.unit.reelflow.services.publication_factory import make_publication
 
 pytestmark = ON_BOTH_DATABASES
 
@@ -406,6 +407,32 @@ def test_work_is_ready_or_stalled_due_unclaimed_and_not_too_late(
     with workspace.ledger.read() as session:
         assert posts.has_due(session, now=now, max_lateness=DAY) == [ready.id, stalled.id]
         assert [p.id for p in posts.stalled_uploads(session, now=now)] == [stalled.id]
+
+
+def test_interrupted_are_uploads_that_nobody_holds_at_their_last_bytes_while_their_url_lives(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    now = clock()
+
+    def committing(expires_at: datetime | None = now + MINUTE, **columns: Any) -> Post:
+        post = make_post(account, state=PostState.COMMITTING, **columns)
+        make_publication(workspace, post, url_expires_at=expires_at)
+        return post
+
+    left = committing(lease_owner="x", lease_until=now, claimed_by="r", claimed_until=now)
+    committing(expires_at=now)  # sends nothing any more
+    committing(expires_at=None)  # a pull
+    committing(lease_owner="x", lease_until=now + MINUTE)
+    committing(claimed_by="r", claimed_until=now + MINUTE)
+    committing(due_at=now + MINUTE)
+    committing(cancel_requested_at=now)
+    late = committing(due_at=now - 2 * DAY)
+    processing = make_post(account, state=PostState.PROCESSING)
+    make_publication(workspace, processing)
+    with workspace.ledger.read() as session:
+        assert posts.interrupted(session, now=now, limit=9) == [late.id, left.id]
+        assert posts.interrupted(session, now=now, limit=1) == [late.id]
+        assert posts.has_due(session, now=now, max_lateness=DAY) == [late.id, left.id]
 
 
 def test_missed_are_the_unclaimed_ready_posts_up_to_the_limit(

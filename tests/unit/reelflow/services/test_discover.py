@@ -17,6 +17,7 @@ from tests import factories
 from tests.database_faults import before_statement
 from tests.factories import ACTOR, Clock, change_post, read_post
 from tests.postgresql import ON_BOTH_DATABASES
+from tests.unit.reelflow.services.publication_factory import make_publication
 
 pytestmark = ON_BOTH_DATABASES
 
@@ -114,6 +115,18 @@ def test_an_upload_that_died_is_taken_by_the_next_run(
     assert waiting_work(workspace) == {f"post:{post.id}"}
     assert find(workspace, normal(clock)) == [post.id]
     assert read_post(workspace, post.id).state is PostState.READY
+
+
+def test_an_upload_that_died_at_its_last_bytes_is_gone_on_with_before_all_else(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    due = make_post(account)
+    post = make_post(account, state=PostState.COMMITTING)
+    make_publication(workspace, post)
+    assert waiting_work(workspace) == {f"post:{post.id}", f"post:{due.id}"}
+    assert find(workspace, normal(clock)) == [post.id, due.id]
+    assert read_post(workspace, post.id).state is PostState.COMMITTING
+    assert waiting_work(workspace) == frozenset()
 
 
 # Backfills

@@ -301,6 +301,16 @@ def test_no_number_of_failures_fails_the_post_but_the_pause_grows_to_an_hour(
     assert after.due_at == clock() + timedelta(hours=1)
 
 
+def test_an_upload_that_stops_at_its_last_bytes_again_and_again_waits_longer_each_time(
+    workspace: Workspace, make_begun: MakeBegun, clock: Clock
+) -> None:
+    post, journal = make_begun(S.COMMITTING)
+    for pause_s in (30, 60, 120):
+        journal.start()
+        assert read_post(workspace, post.id).due_at == clock() + timedelta(seconds=pause_s)
+    assert read_post(workspace, post.id).state is S.COMMITTING
+
+
 @pytest.mark.parametrize("state", sorted(PAST_LAST_BYTE))
 def test_a_failure_past_the_last_byte_changes_nothing(
     workspace: Workspace, make_begun: MakeBegun, state: PostState
