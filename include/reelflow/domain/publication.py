@@ -31,6 +31,9 @@ class PublicationState(StrEnum):
 
 _P = PublicationState
 
+#: Its last byte was not sent: it cannot publish, and giving it up is safe.
+BEFORE_LAST_BYTE: Final = frozenset({_P.INITIATING, _P.UPLOADING})
+
 PUBLICATION_TRANSITIONS: Final[dict[PublicationState, frozenset[PublicationState]]] = {
     _P.INITIATING: frozenset({_P.UPLOADING, _P.COMMITTING, _P.SUPERSEDED, _P.FAILED}),
     _P.UPLOADING: frozenset({_P.COMMITTING, _P.SUPERSEDED, _P.FAILED}),
@@ -49,6 +52,11 @@ def check_publication_transition(current: PublicationState, target: PublicationS
     """
     if target not in PUBLICATION_TRANSITIONS[current]:
         raise IllegalTransitionError(f"a publication cannot go from {current} to {target}")
+
+
+#: Statuses after which TikTok does nothing more by itself; every other one is pending
+#: (content-posting-api-reference-get-video-status).
+FINAL_STATUSES: Final = frozenset({"PUBLISH_COMPLETE", "SEND_TO_USER_INBOX", "FAILED"})
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.chunks import ChunkPlan
 from reelflow.domain.post import PostState, PrivacyLevel
 from reelflow.domain.publication import (
+    BEFORE_LAST_BYTE,
     MediaSource,
     PublicationState,
     check_publication_transition,
@@ -19,8 +19,6 @@ from reelflow.domain.publication import (
 from reelflow.ledger import audit
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.models import Account, Post, Publication
-
-_BEFORE_LAST_BYTE: Final = frozenset({PublicationState.INITIATING, PublicationState.UPLOADING})
 
 
 def current(session: Session, post_id: int) -> Publication | None:
@@ -202,7 +200,7 @@ def give_up_unfinished(
 ) -> None:
     """Give up a post's current publication where its last byte was not sent; else do nothing."""
     publication = current(session, post_id)
-    if publication is not None and publication.state in _BEFORE_LAST_BYTE:
+    if publication is not None and publication.state in BEFORE_LAST_BYTE:
         superseded = PublicationState.SUPERSEDED
         move(session, publication, superseded, now=now, actor=actor, why=why)
 

@@ -6,11 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
+from reelflow.domain.publication import FINAL_STATUSES
 from reelflow.tiktok.models import PublishStatus
 
-#: Statuses after which TikTok does nothing more by itself; every other one is pending
-#: (content-posting-api-reference-get-video-status).
-FINAL_STATUSES: Final = frozenset({"PUBLISH_COMPLETE", "SEND_TO_USER_INBOX", "FAILED"})
 #: How long a wait may last beyond its end for the sake of a last answer.
 GRACE_S: Final = 60.0
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from reelflow.domain.chunks import ByteRange, ChunkPlan
+from reelflow.domain.publication import FINAL_STATUSES
 from reelflow.exceptions import (
     TikTokRateLimitedError,
     TikTokRejectedError,
@@ -124,7 +125,7 @@ class ChunkSender:
             if exc.code != "invalid_publish_id":
                 raise
             raise UploadUrlDeadError(f"TikTok does not know it any more: {exc}") from exc
-        if status.status in ("PUBLISH_COMPLETE", "SEND_TO_USER_INBOX", "FAILED"):
+        if status.status in FINAL_STATUSES:
             raise UploadEndedError(status)
         if status.uploaded_bytes is None:
             return None

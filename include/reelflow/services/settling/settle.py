@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.post import DONE, PostState, PrivacyLevel
 from reelflow.domain.publication import (
+    BEFORE_LAST_BYTE,
     MediaSource,
     PublicationState,
     Settlement,
@@ -27,8 +28,6 @@ log = logging.getLogger(__name__)
 
 #: Publications that no longer count, until TikTok says that they are published after all.
 _GIVEN_UP = frozenset({PublicationState.SUPERSEDED, PublicationState.FAILED})
-#: By what is written here they lack bytes; a ledger that was restored from a backup may be wrong.
-_INCOMPLETE = frozenset({PublicationState.INITIATING, PublicationState.UPLOADING})
 
 _SETTLEABLE = frozenset(
     {
@@ -74,9 +73,9 @@ def apply_status(
         )
         if publication.is_current and post.state in _SETTLEABLE:
             _settle(session, post, publication, settlement, workspace=workspace, actor=actor)
-        elif publication.state in _GIVEN_UP | _INCOMPLETE and settlement.is_published:
+        elif publication.state in _GIVEN_UP | BEFORE_LAST_BYTE and settlement.is_published:
             assert settlement.post_state is not None
-            if publication.state in _INCOMPLETE:
+            if publication.state in BEFORE_LAST_BYTE:  # in a ledger restored from a backup
                 why = "TikTok has all its bytes, though they were not sent by what is written here"
                 superseded = PublicationState.SUPERSEDED
                 publications.move(session, publication, superseded, now=now, actor=actor, why=why)

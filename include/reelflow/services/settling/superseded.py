@@ -8,14 +8,12 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import DONE, UNKEYED, PostState
-from reelflow.domain.publication import PublicationState
+from reelflow.domain.publication import BEFORE_LAST_BYTE, PublicationState
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Post, Publication
 
 log = logging.getLogger(__name__)
 
-#: Nothing was sent to completion: it is given up, and cannot publish.
-_BEFORE_LAST_BYTE = frozenset({PublicationState.INITIATING, PublicationState.UPLOADING})
 #: It may publish, or did.
 _MAY_PUBLISH = frozenset(
     {PublicationState.COMMITTING, PublicationState.SENT, PublicationState.DONE}
@@ -54,7 +52,7 @@ def take_as_published(
         return
     posts.end_lease(post)
     if current is not None:
-        if current.state in _BEFORE_LAST_BYTE | {PublicationState.COMMITTING}:
+        if current.state in BEFORE_LAST_BYTE | {PublicationState.COMMITTING}:
             superseded = PublicationState.SUPERSEDED
             publications.move(session, current, superseded, now=now, actor=actor, why=why)
         current.is_current = False
