@@ -17,6 +17,7 @@ _NOT_MIGRATED: Final = ("no such table", "no such column", "has no column named"
 _UNDEFINED: Final = frozenset({"42P01", "42703"})  # undefined_table, undefined_column
 _DUPLICATE_TABLE: Final = "42P07"
 _DISK_FULL: Final = "53100"
+_READ_ONLY: Final = "25006"  # read_only_sql_transaction: a standby, before or after a failover
 
 
 def raise_clearly(exc: DBAPIError, *, where: str, revision: str) -> NoReturn:
@@ -24,7 +25,7 @@ def raise_clearly(exc: DBAPIError, *, where: str, revision: str) -> NoReturn:
 
     :param where: the database's URL, without its password
     :param revision: the schema revision that this version of the code needs
-    :raises LedgerLockedError: the database stayed locked, or cannot be reached
+    :raises LedgerLockedError: the database stayed locked, or cannot be reached or written to
     :raises LedgerNotMigratedError: a table or column is missing
     :raises StorageFullError: no room is left for the database
     :raises ConfigurationError: the database is damaged, or somebody else's
@@ -62,10 +63,10 @@ def raise_clearly(exc: DBAPIError, *, where: str, revision: str) -> NoReturn:
             "have been kept; what comes next looks first",
             retry_after_s=5,
         ) from exc
-    if isinstance(exc, OperationalError):
+    if isinstance(exc, OperationalError) or sqlstate == _READ_ONLY:
         raise LedgerLockedError(
             f"the ledger {where} could not be used ({cause}): another process holds it, or it "
-            "cannot be reached; nothing was changed",
+            "cannot be reached or written to; nothing was changed",
             retry_after_s=5,
         ) from exc
     raise exc

@@ -94,7 +94,9 @@ def test_a_server_that_is_not_there_says_so_without_the_password(
         taken.bind(("127.0.0.1", 0))  # bound and not listening: nobody answers, nobody takes it
         port = taken.getsockname()[1]
         engine = open_engine(f"postgresql+psycopg://someone:{SECRET}@127.0.0.1:{port}/db")
-        with pytest.raises(LedgerLockedError, match=r"cannot be reached; nothing was") as refused:
+        with pytest.raises(
+            LedgerLockedError, match=r"cannot be reached or written to; nothing was"
+        ) as refused:
             check_revision(engine)
     assert SECRET not in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -108,6 +110,17 @@ def test_a_refused_password_is_told_in_the_servers_words(
     with pytest.raises(LedgerLockedError, match="password authentication failed") as refused:
         check_revision(open_engine(url))
     assert SECRET not in str(refused.value)
+
+
+def test_a_standby_that_takes_no_writes_is_asked_again_later(postgresql_url: str) -> None:
+    engine = open_engine(f"{postgresql_url}?options=-c default_transaction_read_only=on")
+
+    def write() -> None:
+        with transaction(engine, writes=True) as session:
+            session.execute(text("DELETE FROM audit"))
+
+    with pytest.raises(LedgerLockedError, match="in a read-only transaction"):
+        write()
 
 
 def test_no_process_waits_long_for_a_server_behind_a_cut_cable_unless_the_url_says_so(
