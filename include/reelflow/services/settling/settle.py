@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import DONE, PostState, PrivacyLevel
@@ -48,6 +49,16 @@ def apply_status(
     :return: the state of the post now
     :raises PostNotFoundError: the post has no publication with this id
     """
+    try:
+        return _apply(workspace, post_id, publish_id, status, actor=actor)
+    except IntegrityError:
+        # The bytes of a post that had ended became another post between our look and our write.
+        return _apply(workspace, post_id, publish_id, status, actor=actor)
+
+
+def _apply(
+    workspace: Workspace, post_id: int, publish_id: str, status: PublishStatus, *, actor: str
+) -> PostState:
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)

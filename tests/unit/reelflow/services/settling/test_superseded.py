@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,9 @@ from reelflow.ledger.models import Account, Post, Publication
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
-from tests.factories import ACTOR, change_post, read_post
+from tests import factories
+from tests.database_faults import before_statement
+from tests.factories import ACTOR, Clock, change_post, read_post
 from tests.postgresql import ON_BOTH_DATABASES
 from tests.unit.reelflow.services.publication_factory import make_publication
 
@@ -124,3 +127,21 @@ def test_a_failed_post_whose_bytes_another_post_holds_stays_failed_and_is_report
     twin = make_post(account, content=b"same")
     assert say(workspace, old, LINKED) is S.FAILED
     assert f"post {twin.id} has the same bytes" in caplog.text
+
+
+def test_a_post_whose_bytes_become_another_post_meanwhile_stays_as_it_ended_and_is_alerted_of(
+    tmp_path: Path, clock: Clock, postgresql_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """PostgreSQL alone lets somebody else write between our look and our write."""
+    workspace = factories.open_workspace(tmp_path, clock, database_url=postgresql_url)
+    account = factories.make_account(workspace)
+    failed = factories.make_post(workspace, account, state=S.FAILED, content=b"same")
+    given_up = give_up(workspace, failed)
+
+    def post_the_same() -> None:
+        factories.make_post(workspace, account, content=b"same")
+
+    with before_statement(workspace, "UPDATE posts SET state", post_the_same):
+        assert say(workspace, given_up, LINKED) is S.FAILED
+    assert states(workspace, failed) == [(P.DONE, False)]
+    assert "may be on TikTok twice" in caplog.text
