@@ -47,9 +47,6 @@ _UNCOUNTED: Final = (
     BreakerOpenError,
 )
 
-#: Publications before their last byte: they cannot publish, and giving them up is safe.
-_UNFINISHED: Final = frozenset({PublicationState.INITIATING, PublicationState.UPLOADING})
-
 #: Where a lease holder may find a post whose upload was begun.
 _BEGUN: Final = DONE | PAST_LAST_BYTE | {PostState.UPLOADING}
 
@@ -208,9 +205,9 @@ class UploadJournal:
         :raises PostFailedError: always
         """
         with self._fenced() as (session, _):
-            publication = publications.current(session, self._post_id)
-            if publication is not None and publication.state in _UNFINISHED:
-                self._step(session, PublicationState.SUPERSEDED, why)
+            publications.give_up_unfinished(
+                session, self._post_id, now=self._ledger.now(), actor=self._actor, why=why
+            )
             self._move(session, PostState.FAILED, why=why, code=code, fix=fix)
         raise PostFailedError(f"post {self._post_id} failed: {why}. To fix: {fix}", code=code)
 
