@@ -1,5 +1,6 @@
 """Registering inbox files: once each, whatever dies in between and however they are named."""
 
+import errno
 import json
 import logging
 import os
@@ -15,7 +16,6 @@ from sqlalchemy import select
 
 from reelflow.domain.post import PostMode, PostState, PrivacyLevel
 from reelflow.domain.schedule import NormalRun
-from reelflow.exceptions import StorageFullError
 from reelflow.ledger import audit, batches
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.accounts.revocation import mark_revoked
@@ -26,6 +26,7 @@ from reelflow.services.stage import check_unchanged
 from reelflow.services.workspace import Workspace
 from reelflow.storage.local import InboxFile, LocalFolders
 from tests import factories
+from tests.database_faults import before_statement
 from tests.factories import ACTOR, Clock, read_post
 
 Drop = Callable[..., Path]
@@ -213,11 +214,11 @@ class Died(BaseException):
 
 
 def die_while_moving(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    def die(*_: object, **__: object) -> bool:
+    def die(*_: object, **__: object) -> None:
         raise Died
 
     with monkeypatch.context() as crash:
-        crash.setattr(LocalFolders, "take", die)
+        crash.setattr(os, "rename", die)
         with pytest.raises(Died):
             register(workspace)
 
@@ -318,8 +319,8 @@ def test_runs_that_register_at_once_make_one_post_of_each_file(
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [
-        (PermissionError(1, "Operation not permitted"), "Operation not permitted"),
-        (StorageFullError("no room to write a.mp4"), "no room to write a.mp4"),
+        (PermissionError(errno.EPERM, "Operation not permitted"), "Operation not permitted"),
+        (OSError(errno.ENOSPC, "No space left on device"), "no room to write "),
     ],
 )
 def test_a_file_that_cannot_be_moved_waits_and_stops_no_other(
@@ -329,20 +330,20 @@ def test_a_file_that_cannot_be_moved_waits_and_stops_no_other(
     clock: Clock,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
-    trouble: Exception,
+    trouble: OSError,
     said: str,
 ) -> None:
     drop(account, "a.mp4", b"stuck")
     drop(account, "b.mp4", b"free")
-    take = LocalFolders.take
+    rename = os.rename
 
-    def refuse_first(folders: LocalFolders, inbox_path: str, *rest: Any, **more: Any) -> bool:
-        if inbox_path.endswith("a.mp4"):
+    def refuse_first(old: Path, new: Path) -> None:
+        if old.name == "a.mp4":
             raise trouble
-        return take(folders, inbox_path, *rest, **more)
+        rename(old, new)
 
     with monkeypatch.context() as immutable:
-        immutable.setattr(LocalFolders, "take", refuse_first)
+        immutable.setattr(os, "rename", refuse_first)  # the disk, not our own code
         stuck, free = register(workspace)
     assert source(workspace, free).read_bytes() == b"free"
     assert f"a.mp4 cannot be moved out of the inbox: {said}" in caplog.text
@@ -488,40 +489,29 @@ def test_files_still_growing_hidden_ones_and_sidecars_alone_are_not_touched(
 
 
 def test_a_file_that_grows_between_look_and_row_waits_for_the_next_pass(
-    workspace: Workspace, account: Account, drop: Drop, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, account: Account, drop: Drop
 ) -> None:
     path = drop(account, "clip.mp4", b"half")
-    from reelflow.services.intake import register as module
 
-    read_sidecar = module._read_sidecar
-
-    def grow(*args: Any) -> Any:
+    def grow() -> None:
         with path.open("ab") as stream:
             stream.write(b" and the other")
-        return read_sidecar(*args)
 
-    with monkeypatch.context() as copying:
-        copying.setattr(module, "_read_sidecar", grow)
+    with before_statement(workspace, "BEGIN IMMEDIATE", grow):
         assert register(workspace) == []
     (post,) = register(workspace)
     assert post.media.size_bytes == len(b"half and the other")
 
 
 def test_a_sidecar_that_comes_between_look_and_row_is_read_by_the_next_pass(
-    workspace: Workspace, account: Account, drop: Drop, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, account: Account, drop: Drop
 ) -> None:
     path = drop(account, "clip.mp4")
-    from reelflow.services.intake import register as module
 
-    read_sidecar = module._read_sidecar
-
-    def come(*args: Any) -> Any:
-        fields = read_sidecar(*args)
+    def come() -> None:
         path.with_name("clip.mp4.json").write_text('{"caption": "late"}')
-        return fields
 
-    with monkeypatch.context() as late:
-        late.setattr(module, "_read_sidecar", come)
+    with before_statement(workspace, "BEGIN IMMEDIATE", come):
         assert register(workspace) == []
     (post,) = register(workspace)
     assert post.caption == "late"

@@ -19,7 +19,7 @@ from reelflow.services.intake.prepare import content_sha256
 from reelflow.services.intake.register import register_inbox
 from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
-from reelflow.storage.local import LocalFolders
+from tests.database_faults import before_statement
 from tests.factories import ACTOR, read_post
 from tests.photo_files import drop_folder, image, media_of
 
@@ -205,11 +205,11 @@ class Died(BaseException):
 
 
 def die_while_moving(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Post:
-    def die(*_: object, **__: object) -> bool:
+    def die(*_: object, **__: object) -> None:
         raise Died
 
     with monkeypatch.context() as crash:
-        crash.setattr(LocalFolders, "take_photos", die)
+        crash.setattr(os, "rename", die)
         with pytest.raises(Died):
             register(workspace)
     (post,) = all_posts(workspace)
@@ -270,19 +270,14 @@ def test_an_image_that_vanished_when_others_were_taken_cancels_the_post_and_leav
 
 
 def test_an_image_that_comes_between_look_and_rows_waits_for_the_next_pass(
-    workspace: Workspace, account: Account, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, account: Account
 ) -> None:
     folder = drop_folder(workspace, account, "trip", {"a.jpg": ONE})
-    from reelflow.services.intake import register as module
 
-    read_sidecar = module._read_sidecar
-
-    def come(*args: Any) -> Any:
+    def come() -> None:
         (folder / "b.jpg").write_bytes(TWO)
-        return read_sidecar(*args)
 
-    with monkeypatch.context() as copying:
-        copying.setattr(module, "_read_sidecar", come)
+    with before_statement(workspace, "BEGIN IMMEDIATE", come):
         assert register(workspace) == []
     (post,) = register(workspace)
     assert names(workspace, post) == ["trip/a.jpg", "trip/b.jpg"]
