@@ -87,10 +87,12 @@ def print_reconciliation(found: Mapping[str, Any]) -> None:
     for text, why in found["unsettled"].items():
         if int(text) not in unknown:
             tell(int(text), "is not settled yet: ", plain(why))
+    for text, why in found["left"].items():
+        tell(int(text), "was left alone: ", plain(why))
     if unknown:
         screen.print("\nReelflow cannot know what became of these; a person must look:")
         _print_with_fix(screen, found["for_a_person"])
-    elif not (found["settled"] or found["unsettled"] or found["returned_to_ready"]):
+    elif not any(found[name] for name in ("settled", "unsettled", "left", "returned_to_ready")):
         screen.print("Nothing to settle.")
 
 

@@ -20,7 +20,8 @@ def reconcile(
 ) -> None:
     """Ask TikTok about every post of which it may know more, and list those that need a person.
 
-    Runs do the same by themselves; this is for not waiting. Exit code 1: a post needs a person.
+    Runs do the same by themselves; this is for not waiting, and asks also about what a run has
+    claimed. What is being uploaded is left alone and listed. Exit code 1: a post needs a person.
     """
     from reelflow.cli.posts_view import print_reconciliation
     from reelflow.services import report
@@ -39,13 +40,15 @@ def reconcile(
             tiktok,
             actor=person(),
             longest_put_s=settings.tiktok_limits.longest_put_s,
+            despite_claims=True,
         )
     unknown = report.list_posts(workspace, states=[PostState.UNKNOWN], limit=1000)
-    concerned = {*returned, *learnt.settled, *learnt.unsettled}
+    concerned = {*returned, *learnt.settled, *learnt.unsettled, *learnt.left}
     found = {
         "returned_to_ready": returned,
         "settled": {str(post_id): str(state) for post_id, state in learnt.settled.items()},
         "unsettled": {str(post_id): why for post_id, why in learnt.unsettled.items()},
+        "left": {str(post_id): why for post_id, why in learnt.left.items()},
         "posts": report.list_posts(workspace, post_ids=concerned, limit=len(concerned) or 1),
         "for_a_person": unknown,
     }

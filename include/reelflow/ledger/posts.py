@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import (
@@ -21,6 +22,9 @@ from reelflow.exceptions import LeaseLostError, PostNotFoundError
 from reelflow.ledger import audit
 from reelflow.ledger.fair_batch import fair_batch, unclaimed
 from reelflow.ledger.models import CODE_MAX_CHARS, Account, Post, Publication
+
+#: What only TikTok's word moves on.
+_UNSETTLED: Final = PAST_LAST_BYTE | {PostState.UNKNOWN}
 
 
 def get(session: Session, post_id: int, *, lock: bool = False) -> Post:
@@ -241,23 +245,33 @@ def missed(session: Session, *, before: datetime, now: datetime, limit: int) -> 
     ).all()
 
 
-def unsettled(session: Session, *, now: datetime, run_id: str | None = None) -> Sequence[Post]:
+def unsettled(
+    session: Session, *, now: datetime, run_id: str | None = None, despite_claims: bool = False
+) -> Sequence[Post]:
     """Return posts that only TikTok's word moves on, and that no run and no upload holds.
 
     Longest unasked first: an account with more of them than it may ask about gets round to all.
 
     :param run_id: the run that asks, when none of its other tasks works on a post any more
+    :param despite_claims: also those that a run claimed: the lease alone protects an upload
     """
     current = and_(Publication.post_id == Post.id, Publication.is_current)
     return session.scalars(
         select(Post)
         .outerjoin(Publication, current)
         .where(
-            Post.state.in_(PAST_LAST_BYTE | {PostState.UNKNOWN}),
-            free_for(run_id, now=now),
+            Post.state.in_(_UNSETTLED),
+            true() if despite_claims else free_for(run_id, now=now),
             or_(Post.lease_until.is_(None), Post.lease_until <= now),
         )
         .order_by(func.coalesce(Publication.tiktok_status_at, Post.state_since), Post.id)
+    ).all()
+
+
+def leased_unsettled(session: Session, *, now: datetime) -> Sequence[Post]:
+    """Return posts that :func:`unsettled` leaves out because an upload holds them."""
+    return session.scalars(
+        select(Post).where(Post.state.in_(_UNSETTLED), Post.lease_until > now).order_by(Post.id)
     ).all()
 
 

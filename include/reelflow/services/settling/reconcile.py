@@ -39,10 +39,12 @@ class Reconciliation:
 
     :param settled: the state that a post has now, where that is another than before
     :param unsettled: why nothing was settled for those that TikTok must still speak about
+    :param left: who holds those that were not asked about, where claims were no reason
     """
 
     settled: dict[int, PostState] = field(default_factory=dict)
     unsettled: dict[int, str] = field(default_factory=dict)
+    left: dict[int, str] = field(default_factory=dict)
 
 
 def reconcile(
@@ -52,6 +54,7 @@ def reconcile(
     actor: str,
     longest_put_s: float,
     run_id: str | None = None,
+    despite_claims: bool = False,
 ) -> Reconciliation:
     """Ask TikTok about every post that nobody holds and about which it may know more.
 
@@ -59,16 +62,19 @@ def reconcile(
 
     :param longest_put_s: how long a PUT of ours can take
     :param run_id: the run that asks as its last work on posts; what it claimed itself is free
+    :param despite_claims: ask also about what runs claimed, as a person does who will not wait
     """
     apply_overdue(workspace, actor=actor)
     inquiry = StatusInquiry(tiktok)
     settling = _Settling(workspace, inquiry, actor=actor, longest_put_s=longest_put_s)
+    found = Reconciliation()
     with workspace.ledger.read() as session:
         now = workspace.ledger.now()
-        unsettled = [
-            (post.id, post.state) for post in posts.unsettled(session, now=now, run_id=run_id)
-        ]
-    found = Reconciliation()
+        free = posts.unsettled(session, now=now, run_id=run_id, despite_claims=despite_claims)
+        unsettled = [(post.id, post.state) for post in free]
+        if despite_claims:
+            held = posts.leased_unsettled(session, now=now)
+            found.left = {post.id: _holder(post) for post in held}
     for post_id, before in unsettled:
         state, trouble = settling.settle(post_id)
         if state is before:
@@ -85,6 +91,13 @@ def reconcile(
     for post_id in found.settled:
         found.unsettled.pop(post_id, None)
     return found
+
+
+def _holder(post: Post) -> str:
+    return (
+        f"it is {post.state} and {post.lease_owner or 'an upload'} uploads it until "
+        f"{post.lease_until:%Y-%m-%d %H:%M} UTC unless renewed"
+    )
 
 
 class _Settling:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -85,6 +86,27 @@ def test_what_tiktok_does_not_know_is_told_with_its_post(
     found = reconcile(run)
     assert list(found["unsettled"]) == [str(post.id)]
     assert [row["id"] for row in found["posts"]] == [post.id]
+
+
+def test_a_claim_stops_nobody_who_asks_by_hand_and_a_held_post_is_told(
+    run: Run, workspace: Workspace, creator: Account, make_post: MakePost
+) -> None:
+    until = workspace.ledger.now() + timedelta(hours=1)
+    claimed = make_post(
+        creator, state=S.PROCESSING, claimed_by="a run that ended", claimed_until=until
+    )
+    make_publication(workspace, claimed, publish_id="v_pub_file~v2-1.1")
+    held = make_post(
+        creator, state=S.COMMITTING, file_name="held.mp4", lease_owner="run/7", lease_until=until
+    )
+    make_publication(workspace, held, publish_id="v_pub_file~v2-1.2")
+    told = run("reconcile").stdout.splitlines()
+    assert told[0].startswith(f"{claimed.id}  aurora/clip.mp4  is not settled yet: ")
+    assert told[1:] == [
+        f"{held.id}  aurora/held.mp4  was left alone: it is COMMITTING and run/7 uploads it until "
+        f"{until:%Y-%m-%d %H:%M} UTC unless renewed"
+    ]
+    assert list(reconcile(run)["left"]) == [str(held.id)]
 
 
 def test_an_upload_that_stopped_is_ready_again(

@@ -73,6 +73,26 @@ def test_a_pull_that_an_upload_lease_holds_is_left_alone(
     assert read_post(workspace, post.id).state is S.COMMITTING
 
 
+def test_by_hand_a_claimed_post_is_asked_about_and_an_upload_that_holds_one_is_told(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok, clock: Clock
+) -> None:
+    claim = {"claimed_by": "run of yesterday", "claimed_until": clock() + HOUR}
+    sent = make_post(account, state=S.PROCESSING, **claim)
+    held = make_post(
+        account, state=S.COMMITTING, lease_owner="run/7", lease_until=clock() + SECOND, **claim
+    )
+    tiktok.told(make_publication(workspace, sent, state=P.SENT), LINKED)
+    make_publication(workspace, held, state=P.COMMITTING)
+    assert settle(workspace, tiktok) == Reconciliation()
+    by_hand = reconcile(
+        workspace, tiktok, actor=ACTOR, longest_put_s=LONGEST_PUT_S, despite_claims=True
+    )
+    assert by_hand.settled == {sent.id: S.PUBLISHED}
+    assert list(by_hand.left) == [held.id]
+    assert by_hand.left[held.id].startswith("it is COMMITTING and run/7 uploads it until ")
+    assert read_post(workspace, held.id).state is S.COMMITTING
+
+
 def test_a_post_taken_over_while_tiktok_was_asked_is_left_to_its_new_holder(
     workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok, clock: Clock
 ) -> None:
