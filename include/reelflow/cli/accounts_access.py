@@ -36,6 +36,8 @@ def refresh(name: str = typer.Argument(metavar="NAME", help="Name of the account
             f"The access token lives until {renewed.access_token_expires_at:%Y-%m-%d %H:%M} UTC, "
             f"and can be renewed until {renewed.refresh_token_expires_at:%Y-%m-%d %H:%M} UTC."
         )
+    else:
+        typer.echo("TikTok did not say how long they live: they are renewed when it refuses them.")
 
 
 def revoke(

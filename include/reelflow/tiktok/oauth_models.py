@@ -24,14 +24,15 @@ class TokenGrant:
     :param open_id: the account, as this app sees it
     :param scopes: what the creator granted, which may be less than was asked for
     :param access_token: never shown
-    :param expires_in_s: life of the access token from now on; documented are 24 hours
+    :param expires_in_s: life of the access token from now on, None where TikTok's answer does not
+        say it readably; documented are 24 hours
     :param refresh_token: replaces the one before it; never shown
-    :param refresh_expires_in_s: its life from now on; documented are 365 days
+    :param refresh_expires_in_s: its life from now on, or None; documented are 365 days
     """
 
     open_id: str
     scopes: frozenset[str]
     access_token: str = field(repr=False)
-    expires_in_s: int
+    expires_in_s: int | None
     refresh_token: str = field(repr=False)
-    refresh_expires_in_s: int
+    refresh_expires_in_s: int | None

@@ -125,22 +125,24 @@ def prepare_refresh(client_key: str, client_secret: str, refresh_token: str) -> 
 def parse_grant(answer: Answer, call: str) -> TokenGrant:
     """Return the tokens of an exchange or a refresh, or raise.
 
+    A life that cannot be read costs no token: those of before are spent by then, so to drop these
+    would end the account's access.
+
     :raises TokenGrantRefusedError: code or refresh token are refused: reconnect
     :raises ConfigurationError: the app, its secret or the redirect URI is refused
     """
     data = _accepted(answer, call)
     tokens = text_of(data, "access_token"), text_of(data, "refresh_token")
-    lives_s = _life_s(data, "expires_in"), _life_s(data, "refresh_expires_in")
     open_id = text_of(data, "open_id")
-    if not (all(map(is_token, tokens)) and all(lives_s) and _OPEN_ID.fullmatch(open_id)):
-        raise malformed(call, answer, "open_id, a token or its expiry is missing")
+    if not (all(map(is_token, tokens)) and _OPEN_ID.fullmatch(open_id)):
+        raise malformed(call, answer, "open_id or a token is missing")
     return TokenGrant(
         open_id=open_id,
         scopes=_scopes(text_of(data, "scope")),
         access_token=tokens[0],
-        expires_in_s=lives_s[0],
+        expires_in_s=_life_s(data, "expires_in"),
         refresh_token=tokens[1],
-        refresh_expires_in_s=lives_s[1],
+        refresh_expires_in_s=_life_s(data, "refresh_expires_in"),
     )
 
 
@@ -182,9 +184,10 @@ def _accepted(answer: Answer, call: str) -> dict[str, Any]:
     raise rejected_by_status(answer, call)
 
 
-def _life_s(data: Mapping[str, Any], name: str) -> int:
-    """Return a token's life; 0 if it is none. Above ten years it is cut, so that dates can hold."""
-    return min(count_of(data.get(name)) or 0, _LONGEST_LIFE_S)
+def _life_s(data: Mapping[str, Any], name: str) -> int | None:
+    """Return a token's life, cut at ten years, so that dates can hold; None if it is none."""
+    life_s = count_of(data.get(name))
+    return min(life_s, _LONGEST_LIFE_S) if life_s else None
 
 
 def _scopes(text: str) -> frozenset[str]:

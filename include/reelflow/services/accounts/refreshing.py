@@ -58,12 +58,21 @@ class Claim:
 
 
 def token_set(grant: TokenGrant, *, granted_at: datetime) -> accounts.TokenSet:
-    """Return the tokens of a grant, with their lives counted from when they were asked for."""
+    """Return the tokens of a grant, with their lives counted from when they were asked for.
+
+    An access token whose life is not known is used until TikTok refuses it, and renewed then.
+    """
+
+    def end(life_s: int | None) -> datetime | None:
+        return None if life_s is None else granted_at + timedelta(seconds=life_s)
+
+    if grant.expires_in_s is None:
+        log.warning("TikTok gave tokens without a readable life: they are used until it refuses")
     return accounts.TokenSet(
         access_token=grant.access_token,
-        access_token_expires_at=granted_at + timedelta(seconds=grant.expires_in_s),
+        access_token_expires_at=end(grant.expires_in_s),
         refresh_token=grant.refresh_token,
-        refresh_token_expires_at=granted_at + timedelta(seconds=grant.refresh_expires_in_s),
+        refresh_token_expires_at=end(grant.refresh_expires_in_s),
         scopes=grant.scopes,
     )
 

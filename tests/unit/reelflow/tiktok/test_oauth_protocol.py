@@ -148,15 +148,20 @@ def test_a_grant_is_read_and_shows_no_token() -> None:
         {"access_token": None},
         {"access_token": "act.a\r\nX: y"},
         {"refresh_token": ""},
-        {"expires_in": 0},
-        {"expires_in": "86400"},
-        {"refresh_expires_in": -1},
     ],
 )
 def test_a_grant_that_lacks_something_is_not_understood(change: dict[str, Any]) -> None:
     with pytest.raises(TikTokUnavailableError, match="cannot be understood") as caught:
         oauth_protocol.parse_grant(answer(GRANT | change), "oauth/token")
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("life", [1e30, "3600.0", "86400", 0, -1, True, None, [1]])
+def test_tokens_whose_life_cannot_be_read_are_kept_all_the_same(life: object) -> None:
+    lives = {"expires_in": life, "refresh_expires_in": life}
+    grant = oauth_protocol.parse_grant(answer(GRANT | lives), "oauth/token")
+    assert (grant.access_token, grant.refresh_token) == ("act.s3cret-a", "rft.s3cret-r")
+    assert (grant.expires_in_s, grant.refresh_expires_in_s) == (None, None)
 
 
 def test_a_life_without_end_is_cut_to_what_a_date_can_hold() -> None:

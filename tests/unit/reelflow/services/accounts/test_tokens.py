@@ -103,6 +103,21 @@ def test_a_token_that_ends_soon_or_has_ended_is_renewed_and_stored_with_its_rota
     assert tokens.get(account.id) == "act.1"
 
 
+@pytest.mark.parametrize("life", [1e30, "3600.0", None])
+def test_rotated_tokens_of_unknown_life_are_stored_and_renewed_once_tiktok_refuses_them(
+    tokens: AccessTokens, server: TokenServer, workspace: Workspace, life: object
+) -> None:
+    account = connected(workspace, lives=-HOUR)
+    server.access_token, server.refresh_token = "act.new", "rft.new"
+    server.scripted = [(200, server.grant(expires_in=life, refresh_expires_in=life))]
+    assert tokens.get(account.id) == "act.new"
+    assert stored_tokens(workspace, account) == ("act.new", "rft.new")
+    kept = read(workspace, account)
+    assert (kept.access_token_expires_at, kept.refresh_token_expires_at) == (None, None)
+    assert tokens.get(account.id) == "act.new"
+    assert tokens.renew(account.id, "act.new") == "act.1"
+
+
 def test_a_refresh_that_keeps_the_refresh_token_is_as_good(
     tokens: AccessTokens, server: TokenServer, workspace: Workspace
 ) -> None:
