@@ -143,8 +143,8 @@ def _stored_tokens(settings: Settings, known: Sequence[Account]) -> Iterator[Fin
     if wrong:
         message = f"REELFLOW_FERNET_KEY does not open the stored tokens of {', '.join(wrong)}"
         fix = (
-            "set the key they were stored with, or store them anew: "
-            "`reelflow accounts set NAME --access-token-file FILE`"
+            "set the key they were stored with, or connect each again: "
+            "`reelflow accounts connect NAME`"
         )
         yield Finding("stored tokens", Status.PROBLEM, message, fix)
     elif known:

@@ -173,6 +173,9 @@ def test_tokens_of_another_key_are_a_problem_with_their_accounts(
     [*_, finding] = machine_checks.check_ledger(settings)
     assert finding.status is PROBLEM
     assert finding.message == "REELFLOW_FERNET_KEY does not open the stored tokens of old"
+    # Not `accounts set`: a token by hand takes the refresh token's place, and nothing renews it.
+    assert "connect each again: `reelflow accounts connect NAME`" in (finding.fix or "")
+    assert "accounts set" not in (finding.fix or "")
 
 
 def test_a_whole_other_key_opens_no_token(
