@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -14,6 +15,10 @@ from reelflow.cli.workspace import open_workspace
 if TYPE_CHECKING:
     from reelflow.ledger.models import Account
     from reelflow.services.workspace import Workspace
+
+#: Logs each account that is revoked, for those who run unseen; these commands say it themselves.
+_REVOCATION_LOG: Final = logging.getLogger("reelflow.services.accounts.revocation")
+_REVOCATION_LOG.addHandler(logging.NullHandler())
 
 
 def refresh(name: str = typer.Argument(metavar="NAME", help="Name of the account.")) -> None:

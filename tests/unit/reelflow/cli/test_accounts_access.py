@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 
 import pytest
@@ -66,13 +67,17 @@ def test_refresh_of_an_account_that_tiktok_gave_up_holds_its_posts_and_says_what
     connected: Account,
     make_post: Callable[..., Post],
     read_post: Callable[[int], Post],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     post = make_post(connected)
     simulator.reset()  # another consent's tokens take the place of ours
     with simulator.oauth_client() as oauth:
         oauth.refresh_token(simulator.accounts[0]["refresh_token"])
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as in a terminal: nobody set it up
     result = run("accounts", "refresh", "acme")
     assert result.exit_code == 2
+    assert "the access to account acme ended: " in result.stderr.splitlines()[0]
+    assert "posts are held" not in result.stderr  # that is for a log
     assert "TikTok does not renew its tokens (invalid_grant)" in result.stderr
     assert "`reelflow accounts connect acme`" in result.stderr
     assert read_post(post.id).state is PostState.HELD
@@ -111,11 +116,16 @@ def test_revoke_asks_gives_the_access_up_at_tiktok_and_holds_the_posts(
 
 
 def test_revoke_only_here_leaves_tiktok_alone(
-    run: Run, workspace: Workspace, simulator: Simulator, connected: Account
+    run: Run,
+    workspace: Workspace,
+    simulator: Simulator,
+    connected: Account,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     token = token_of(workspace, connected)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as in a terminal: nobody set it up
     result = run("accounts", "revoke", "acme", "--yes", "--only-here")
-    assert (result.exit_code, result.stdout) == (0, "Account acme is revoked.\n")
+    assert (result.exit_code, result.output) == (0, "Account acme is revoked.\n")
     assert works(simulator, token)
     with workspace.ledger.read() as session:
         assert accounts.by_name(session, "acme").revoked
