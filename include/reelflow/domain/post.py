@@ -137,7 +137,16 @@ def check_command(command: PersonCommand, current: PostState) -> None:
     :raises IllegalTransitionError: the message says what is
     """
     if current not in COMMAND_SOURCES[command]:
-        advice = _COMMAND_ADVICE.get(current, "")
-        if not advice:
-            advice = "it is done" if current in DONE else "use `reelflow posts retry`"
-        raise IllegalTransitionError(f"cannot {command} a post that is {current}: {advice}")
+        raise IllegalTransitionError(
+            f"cannot {command} a post that is {current}: {_advice(command, current)}"
+        )
+
+
+def _advice(command: PersonCommand, current: PostState) -> str:
+    """Return what a person can do with a post in this state; never the opposite of the command."""
+    if current in DONE:
+        return "it is done"
+    if current not in _COMMAND_ADVICE:  # it ended, and only a retry changes that
+        is_stopped = command is PersonCommand.CANCEL
+        return "it does not go out any more" if is_stopped else "use `reelflow posts retry`"
+    return _COMMAND_ADVICE[current]

@@ -107,3 +107,15 @@ def test_the_sets_of_states_say_what_the_promise_says() -> None:
     assert {str(state) for state in UNKEYED} == {"REJECTED", "FAILED", "CANCELLED", "MISSED"}
     assert {str(state) for state in PAST_LAST_BYTE} == {"COMMITTING", "PROCESSING"}
     assert {str(state) for state in DONE} == {"PUBLISHED", "PUBLISHED_NO_LINK", "IN_INBOX"}
+
+
+@pytest.mark.parametrize("state", sorted(UNKEYED - {PostState.MISSED}))
+@pytest.mark.parametrize("command", [PersonCommand.CANCEL, PersonCommand.RELEASE])
+def test_who_wants_a_post_stopped_is_not_told_how_to_post_it(
+    command: PersonCommand, state: PostState
+) -> None:
+    with pytest.raises(IllegalTransitionError) as refused:
+        check_command(command, state)
+    assert ("reelflow posts retry" in str(refused.value)) is (command is PersonCommand.RELEASE)
+    if command is PersonCommand.CANCEL:
+        assert "does not go out" in str(refused.value)
