@@ -49,8 +49,8 @@ log = logging.getLogger(__name__)
 
 NO_PRIVACY_REASON = "no privacy level was chosen, and TikTok forbids to choose one for the creator"
 NO_PRIVACY_FIX = (
-    "choose one with `reelflow posts release {post_id} --privacy LEVEL`, or give the account one "
-    "for its inbox with `reelflow accounts set {account} --inbox-privacy LEVEL`"
+    "choose one with `reelflow posts release {post_id} --privacy LEVEL`; what comes into the inbox "
+    "later gets one by `reelflow accounts set {account} --inbox-privacy LEVEL`"
 )
 
 _Fields = TypeVar("_Fields", bound=PostFields)

@@ -133,7 +133,7 @@ def test_privacy_comes_from_the_sidecar_or_the_accounts_inbox_and_never_from_us(
     assert (post.state, post.privacy_level) == (state, level)
 
 
-def test_a_post_without_privacy_is_held_with_the_two_ways_out(
+def test_a_post_without_privacy_is_held_with_what_releases_it_and_what_spares_the_next_one(
     workspace: Workspace, make_account: Callable[..., Account], drop: Drop
 ) -> None:
     drop(make_account(inbox_privacy_level=None), "clip.mp4", b"video")
@@ -141,8 +141,8 @@ def test_a_post_without_privacy_is_held_with_the_two_ways_out(
     assert post.reason_code == "no_privacy"
     assert "TikTok forbids to choose one" in post.reason
     assert post.fix == (
-        f"choose one with `reelflow posts release {post.id} --privacy LEVEL`, or give the account "
-        "one for its inbox with `reelflow accounts set acme --inbox-privacy LEVEL`"
+        f"choose one with `reelflow posts release {post.id} --privacy LEVEL`; what comes into the "
+        "inbox later gets one by `reelflow accounts set acme --inbox-privacy LEVEL`"
     )
     assert inbox(workspace) == []
     assert source(workspace, post).read_bytes() == b"video"
