@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reelflow.exceptions import ConfigurationError
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from reelflow.settings import Settings
     from reelflow.tiktok.client import TikTokClient
     from reelflow.tiktok.oauth import OAuthClient
+
+#: At the end of a host; what stands in brackets is an address.
+_PORT: Final = re.compile(r":[0-9]+/?\Z")
 
 
 @dataclass(frozen=True)
@@ -85,10 +89,14 @@ class TikTokApp:
             yield AccountClients(workspace, client, AccessTokens(workspace, oauth, actor=actor))
 
     def _checked_host(self) -> str:
-        if self.port is not None:
+        if self.port is None:
+            return self.host
+        beside = f"the connection tiktok_app has the port {self.port} beside its host"
+        if _PORT.search(self.host):
             raise ConfigurationError(
-                f"the connection tiktok_app has the port {self.port} beside its host: write it "
-                f"into the host, {self.host}:{self.port}",
+                f"{beside} {self.host}, which names a port already: empty the port",
                 code="connection_port",
             )
-        return self.host
+        raise ConfigurationError(
+            f"{beside}: write it into the host, {self.host}:{self.port}", code="connection_port"
+        )

@@ -31,6 +31,16 @@ def test_a_port_beside_the_host_is_no_silent_loss() -> None:
             open_it(Settings())
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:4871", "http://127.0.0.1:4871", "http://[::1]:4871/"])
+def test_a_host_that_has_a_port_gets_no_second_one(host: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        TikTokApp(host, port=99).open_client(Settings())
+    assert str(refused.value) == (
+        f"the connection tiktok_app has the port 99 beside its host {host}, which names a port "
+        "already: empty the port"
+    )
+
+
 def test_without_key_or_secret_an_expired_token_says_what_is_missing(
     workspace: Workspace, account: Account
 ) -> None:
