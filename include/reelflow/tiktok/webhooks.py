@@ -109,10 +109,12 @@ def verify_webhook(
         )
     age_s = now_s - int(match[1])
     if abs(age_s) > tolerance_s:
+        signed, why = f"it was signed {age_s:.0f} s ago", "it is replayed, or "
+        if age_s < 0:  # nobody replays what is still to come
+            signed, why = f"it is signed for {-age_s:.0f} s ahead", ""
         raise _refused(
             "stale",
-            f"it was signed {age_s:.0f} s ago and {tolerance_s:g} are allowed: it is replayed, or"
-            " this machine's clock is wrong",
+            f"{signed}, and {tolerance_s:g} are allowed: {why}this machine's clock is wrong",
         )
 
 

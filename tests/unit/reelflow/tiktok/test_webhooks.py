@@ -71,6 +71,16 @@ def test_a_replayed_or_future_signature_is_stale(at_s: int) -> None:
     assert reason_of_refusal(body, sign(body, at_s=at_s)) == "stale"
 
 
+@pytest.mark.parametrize(
+    ("at_s", "told"),
+    [(1_789_999_690, "it was signed 310 s ago"), (1_790_000_310, "it is signed for 310 s ahead")],
+)
+def test_how_far_a_stale_signature_is_off_is_told_both_ways(at_s: int, told: str) -> None:
+    body = envelope()
+    with pytest.raises(WebhookRefusedError, match=f"{told}, and 300 are allowed"):
+        verify_webhook(body, sign(body, at_s=at_s), SECRET, now_s=1_790_000_000)
+
+
 def test_a_signature_of_another_secret_body_or_time_is_forged() -> None:
     body = envelope()
     signature = sign(body)
