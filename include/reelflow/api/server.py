@@ -50,8 +50,8 @@ def serve_app(
 
     No request is logged as such: addresses here carry signatures and OAuth codes.
 
-    :param trusted_proxies: addresses, separated by commas, whose X-Forwarded-For is believed; empty
-        for none
+    :param trusted_proxies: addresses and networks, separated by commas, whose X-Forwarded-For is
+        believed; empty for none
     """
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(

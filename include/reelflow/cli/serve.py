@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from functools import partial
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -21,6 +22,22 @@ DEFAULT_PORT: Final = 8000
 _LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
+def checked_proxies(text: str) -> str:
+    """Return a list of proxies whose every word is an IP address or a network of them.
+
+    :raises typer.BadParameter: a word is neither; it would never match, and nobody would be told
+    """
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        try:
+            ip_network(word)
+        except ValueError:
+            raise typer.BadParameter(
+                f"{word!r} is no address or network, such as 10.0.0.7 or 10.0.0.0/24"
+            ) from None
+    return ",".join(words)
+
+
 def serve(
     host: str = typer.Option(
         "127.0.0.1", help="Address to listen at; 0.0.0.0 for every network of this machine."
@@ -29,7 +46,9 @@ def serve(
     trusted_proxies: str = typer.Option(
         "",
         metavar="LIST",
-        help="Addresses of proxies whose X-Forwarded-For is believed, separated by commas.",
+        callback=checked_proxies,
+        help="Addresses or networks of proxies whose X-Forwarded-For is believed, separated by "
+        "commas.",
     ),
 ) -> None:
     """Serve health, signed media, the OAuth callback and TikTok's webhooks, until Ctrl+C.

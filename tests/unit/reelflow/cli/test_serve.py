@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from reelflow.cli.serve import _platform
+from reelflow.cli.serve import _platform, checked_proxies
 from reelflow.cli.tiktok_app import VARIABLE
 from reelflow.settings import Settings
 from tests.unit.reelflow.cli.conftest import Run
@@ -52,6 +52,19 @@ def test_a_connection_that_cannot_be_read_stops_it_with_one_sentence(
     assert (result.exit_code, result.stdout) == (2, "")
     assert f"{VARIABLE} cannot be read" in result.stderr
     assert SECRET not in result.output
+
+
+@pytest.mark.parametrize("proxies", ["zzz", "10.0.0.1,zzz", "*", "10.0.0.0/33", "10.0.0.1/24"])
+def test_a_proxy_that_is_no_address_is_refused(run: Run, proxies: str) -> None:
+    result = run("serve", "--port", "0", "--trusted-proxies", proxies)
+    assert result.exit_code == 2
+    said = " ".join(result.stderr.split())
+    assert f"{proxies.split(',')[-1]!r} is no address or network" in said
+
+
+@pytest.mark.parametrize("proxies", ["10.0.0.1", " 10.0.0.1, fd00::1", "10.0.0.0/24,::1", ""])
+def test_addresses_and_networks_of_proxies_are_taken(proxies: str) -> None:
+    checked_proxies(proxies)
 
 
 def test_a_ledger_that_is_not_there_stops_it_with_the_fix(bare_run: Run) -> None:
