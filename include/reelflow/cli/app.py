@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Any
+from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -17,6 +18,7 @@ from reelflow.cli.serve import serve
 from reelflow.exceptions import ReelflowError
 
 EXIT_ERROR = 2
+_FIRST_FREE: Final = 3  # file descriptors 0 to 2 are the standard streams
 
 
 class SentenceOnError(TyperGroup):
@@ -66,7 +68,21 @@ def reelflow() -> None:
 
 def main() -> None:
     """Run the command line; the entry point of the ``reelflow`` script."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets a "?", not a crash half-way down a table.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     app()
+
+
+def _open_closed_streams() -> None:
+    """Read from and print to nowhere where a stream was closed before we started (``>&-``).
+
+    The next file that is opened would get the stream's number: the ledger would be printed into.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < _FIRST_FREE:
+        pass
+    os.close(descriptor)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))

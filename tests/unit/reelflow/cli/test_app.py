@@ -1,5 +1,7 @@
 import errno
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,3 +110,14 @@ def test_an_error_of_the_system_names_its_file() -> None:
 def test_a_mistake_of_ours_is_not_hidden_behind_a_sentence() -> None:
     error = sqlite3.ProgrammingError("a bug")
     assert CliRunner().invoke(_app_that_raises(error), ["fail"]).exception is error
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_as_if_nobody_read_them(run: Run, closed: str) -> None:
+    """No file that the command opens gets the number of a stream, and with it what is printed."""
+    words = [sys.executable, "-c", "from reelflow.cli.app import main; main()", "posts", "list"]
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *words], stderr=subprocess.PIPE, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert run("posts", "list").stdout == "No posts.\n"
