@@ -1,11 +1,12 @@
 """Reads and checks the JSON bodies of control requests; what means nothing gets a sentence."""
 
-import json
 import re
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+
+from tiktok_simulator.json_text import read_json
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 
@@ -27,7 +28,7 @@ def done() -> Response:
 async def json_object(request: Request, fields: set[str]) -> dict[str, Any]:
     """Return the body, a JSON object of none but these fields."""
     try:
-        body = json.loads(await request.body())
+        body = read_json(await request.body())
     except ValueError as error:
         raise ControlError(f"The body is not JSON: {error}.") from error
     if not isinstance(body, dict):

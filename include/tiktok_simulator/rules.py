@@ -1,12 +1,12 @@
 """Pure checks of what a JSON call sends; each raises with TikTok's code, status and message."""
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, NoReturn
 
 from tiktok_simulator.chunks import Megabyte, UploadPlan, check_chunk_plan
 from tiktok_simulator.exceptions import ApiError
+from tiktok_simulator.json_text import read_json
 from tiktok_simulator.publication import Pull
 
 MAX_TITLE_UTF16_UNITS = 2200  # D-DP, post_info.title: "UTF-16 runes"
@@ -59,8 +59,8 @@ def json_object(content_type: str | None, body: bytes) -> dict[str, Any]:
     if not _JSON_TYPE.fullmatch((content_type or "").strip()):
         refuse("The Content-Type must be application/json; charset=UTF-8")
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        value = read_json(body)
+    except ValueError:
         refuse("The request body is not valid JSON")
     if not isinstance(value, dict):
         refuse("The request body must be a JSON object")
@@ -126,7 +126,7 @@ def _parse_source_info(body: Mapping[str, Any], megabyte: Megabyte) -> UploadPla
 
 def check_length(name: str, text: str, most: int) -> None:
     """Refuse a text of more UTF-16 units than ``most`` (D-DP, D-PH: "UTF-16 runes")."""
-    units = len(text.encode("utf-16-le", "surrogatepass")) // 2
+    units = len(text.encode("utf-16-le")) // 2
     if units > most:
         refuse(f"The {name} has {units} UTF-16 units, at most {most} are allowed")
 
@@ -157,10 +157,6 @@ def check_fields(name: str, value: Any, types: Mapping[str, type | range]) -> No
             fits = isinstance(content, expected)
         if not fits:
             refuse(f"The type of {field} in {name} is invalid")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
 
 
 def refuse(message: str) -> NoReturn:

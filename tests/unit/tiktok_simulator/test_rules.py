@@ -67,6 +67,8 @@ def test_a_json_body_is_read_under_each_documented_content_type(content_type: st
         (JSON, b"null"),
         (JSON, b'{"a": NaN}'),
         (JSON, b'{"a": "\xff"}'),
+        (JSON, b'{"a": "\\ud83d"}'),
+        (JSON, b'{"\\udc00": {"a": []}}'),
         (JSON, b"[" * 20_000),
         (JSON, b'{"a": ' + b"9" * 5000 + b"}"),
     ],
@@ -200,7 +202,7 @@ def test_a_title_of_2200_utf16_units_is_accepted(title: str) -> None:
     assert rules.parse_direct_post(body, OPTIONS)[0]["title"] == title
 
 
-@pytest.mark.parametrize("title", ["a" * 2201, "😀" * 1100 + "a", "\ud83d" * 2201])
+@pytest.mark.parametrize("title", ["a" * 2201, "😀" * 1100 + "a"])
 def test_a_title_of_one_utf16_unit_more_is_refused(title: str) -> None:
     body = {"post_info": {**POST, "title": title}, "source_info": SOURCE}
 
