@@ -50,8 +50,7 @@ class FaultControlRoutes:
         check_choice(body, "call", get_args(Call), required=True)
         check_int(body, "times", 1, 10_000)
         check_int(body, "chunk", -1, 999)
-        check_text(body, "open_id")
-        check_text(body, "publish_id")
+        self._check_aim(body)
         if body.get("chunk") is not None and body["call"] != "put":
             raise ControlError("chunk belongs to the call put alone.")
         self._world.faults.arm(_fault(body))
@@ -64,8 +63,7 @@ class FaultControlRoutes:
         """
         body = await json_object(request, {"call", "steps", "open_id", "publish_id"})
         check_choice(body, "call", get_args(Call), required=True)
-        check_text(body, "open_id")
-        check_text(body, "publish_id")
+        self._check_aim(body)
         steps = body.get("steps")
         if not isinstance(steps, list) or not 0 < len(steps) <= _MAX_STEPS:
             raise ControlError(f"steps must be a list of 1 to {_MAX_STEPS} steps.")
@@ -96,9 +94,19 @@ class FaultControlRoutes:
         """Let the next completed publication end FAILED: ``{"fail_reason": "internal"}``."""
         body = await json_object(request, {"fail_reason", "open_id"})
         check_code(body, "fail_reason", required=True)
-        check_text(body, "open_id")
+        self._check_aim(body)
         self._world.lifecycle.failures.append(ArmedFailure(**body))
         return done()
+
+    def _check_aim(self, body: dict[str, Any]) -> None:
+        """Refuse an aim that nothing can meet; a publish_id may still be given to somebody."""
+        check_text(body, "open_id")
+        check_text(body, "publish_id")
+        known = [one.open_id for one in self._world.accounts]
+        if "open_id" in body and body["open_id"] not in known:
+            raise ControlError(
+                f"No creator has the open_id {body['open_id']!r}; GET accounts lists them."
+            )
 
 
 def _step(call: str, step: Any) -> Fault | None:

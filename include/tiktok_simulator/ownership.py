@@ -13,7 +13,10 @@ UNVERIFIED = (
     "content-posting-api-media-transfer-guide#pull_from_url"
 )
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+", re.ASCII)
-_ADDRESS = re.compile(r"http://[a-z0-9.-]+:\d{1,5}", re.ASCII)
+# This machine, or a name without dots: another container's. A name that begins with a digit could
+# be an address on the internet in disguise.
+_ADDRESS = re.compile(r"http://(?:127(?:\.\d{1,3}){3}|[a-z][a-z0-9-]*):(\d{1,5})", re.ASCII)
+_PORTS = range(1, 65_536)
 _DOTS = re.compile(r"(?:/|%2f)(?:\.|%2e){1,2}(?:/|%2f|$)|\\", re.IGNORECASE)
 
 
@@ -38,12 +41,17 @@ def check_may_pull(url: str, app: AppSettings) -> None:
 def parse_connect_to(host: str, address: str) -> tuple[str, str]:
     """Return a host and the local address that pulls from it really go to.
 
-    :raises ValueError: with a sentence, unless the address is ``http://HOST:PORT``.
+    :raises ValueError: with a sentence, unless the address is ``http://HOST:PORT`` of this machine
+        or of a container beside it.
     """
     if not _HOST.fullmatch(host):
         raise ValueError(f"connect-to needs a lower-case host name, not {host!r}.")
-    if not _ADDRESS.fullmatch(address):
-        raise ValueError(f"connect-to needs http://HOST:PORT to connect to, not {address!r}.")
+    local = _ADDRESS.fullmatch(address)
+    if local is None or int(local[1]) not in _PORTS:
+        raise ValueError(
+            "connect-to needs http://HOST:PORT to connect to, HOST this machine (127.0.0.1) or a "
+            f"name without dots, PORT 1 to 65535; not {address!r}."
+        )
     return host, address
 
 

@@ -97,8 +97,7 @@ class Puller:
 
     async def _download(self, publication: Publication, url: str) -> bytes:
         switches = self._world.switches
-        attempts = max(1, switches.pull_attempts)
-        for _ in range(attempts - 1):
+        for _ in range(switches.pull_attempts - 1):
             try:
                 return await self._attempt(publication, url)
             except RetryablePullError as error:

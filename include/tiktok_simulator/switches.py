@@ -8,6 +8,7 @@ from tiktok_simulator.chunks import Megabyte
 
 _MAX_COUNT = 1_000_000
 _MAX_SECONDS = 100 * 86_400
+_AT_LEAST_ONE = frozenset({"pull_attempts"})
 
 
 @dataclass
@@ -44,7 +45,8 @@ class Switches:
     :param cancel_upload: U: cancel of an upload that lacks bytes: done; refused with
         ``publish_not_cancellable``; or answered "ok" without effect.
     :param cancel_processing: U: the same for a publication that has all its bytes.
-    :param pull_attempts: U: how often a download that met a 5xx, a timeout or a cut is tried.
+    :param pull_attempts: U: how often a download that met a 5xx, a timeout or a cut is tried,
+        the first time included.
     :param pull_retry_s: U: seconds between two attempts.
     :param photo_format: ``fail_reason`` of an image that is neither JPEG nor WebP (U which).
     :param active_user_cap: creators who may post in 24 hours; None: 5 for an app before its audit
@@ -105,5 +107,7 @@ def _check(name: str, value: Any, kind: Any) -> None:
             raise ValueError(f"{name} must be true or false, not {value!r}.")
         return
     most = _MAX_SECONDS if kinds[0] is float else _MAX_COUNT
-    if type(value) not in ({int, float} if kinds[0] is float else {int}) or not 0 <= value <= most:
-        raise ValueError(f"{name} must be a number from 0 to {most}, not {value!r}.")
+    least = 1 if name in _AT_LEAST_ONE else 0
+    numbers = {int, float} if kinds[0] is float else {int}
+    if type(value) not in numbers or not least <= value <= most:
+        raise ValueError(f"{name} must be a number from {least} to {most}, not {value!r}.")

@@ -1,6 +1,7 @@
 """The control routes: what they show and what they steer."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,23 @@ def test_reset_forgets_the_posts_and_keeps_the_accounts(api: Any, put: Call, ini
     init(3)
 
 
+def test_a_title_that_no_answer_could_repeat_is_refused_and_uploads_are_still_listed(
+    api: Any, world: World
+) -> None:
+    plan = {"source": "FILE_UPLOAD", "video_size": 3, "chunk_size": 3, "total_chunk_count": 1}
+    post_info = {"privacy_level": "SELF_ONLY", "title": "half a pair: \ud83d"}
+    headers = {
+        "Authorization": f"Bearer {world.accounts[0].access_token}",
+        "Content-Type": "application/json; charset=UTF-8",
+    }
+    body = json.dumps({"post_info": post_info, "source_info": plan}).encode("ascii")
+
+    answer = api.request("POST", "/v2/post/publish/video/init/", content=body, headers=headers)
+
+    assert answer.json().get("error", {}).get("code") == "invalid_params"
+    assert api.request("GET", "/_sim/uploads").json()["uploads"] == []
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -162,6 +180,8 @@ def test_reset_forgets_the_posts_and_keeps_the_accounts(api: Any, put: Call, ini
         ("connect-to", {"host": "media.example"}),
         ("connect-to", {"host": "media.example", "address": "https://127.0.0.1:1"}),
         ("connect-to", {"host": 1, "address": "http://127.0.0.1:1"}),
+        ("connect-to", {"host": "media.example", "address": "http://8.8.8.8:80"}),
+        ("switches", {"pull_attempts": 0}),
     ],
 )
 def test_a_request_that_means_nothing_gets_a_sentence(api: Any, path: str, body: Any) -> None:
@@ -172,10 +192,11 @@ def test_a_request_that_means_nothing_gets_a_sentence(api: Any, path: str, body:
 
 
 def test_a_body_that_is_no_json_gets_a_sentence(api: Any) -> None:
-    answer = api.request("POST", "/_sim/clock", content=b"{")
+    for content in (b"{", b"[" * 100_000, b'{"advance_s": "\\ud83d"}'):
+        answer = api.request("POST", "/_sim/clock", content=content)
 
-    assert answer.status_code == 400
-    assert "not JSON" in answer.json()["error"]
+        assert answer.status_code == 400
+        assert "not JSON" in answer.json()["error"]
 
 
 def test_switches_are_shown_changed_and_put_back_by_a_reset(api: Any, world: World) -> None:

@@ -85,6 +85,9 @@ def test_nobody_is_held_at_first(api: Any) -> None:
         ("script", {"call": "init", "steps": ["pass"], "open_id": 1}),
         ("script", {"call": "upload", "steps": ["pass"]}),
         ("fail", {"fail_reason": "internal", "open_id": 1}),
+        ("fault", {"call": "init", "kind": "error", "open_id": "nobody"}),
+        ("script", {"call": "init", "steps": ["pass"], "open_id": "nobody"}),
+        ("fail", {"fail_reason": "internal", "open_id": "nobody"}),
     ],
 )
 def test_a_request_that_means_nothing_gets_a_sentence(
@@ -113,7 +116,7 @@ def test_every_field_of_a_fault_can_be_armed(api: Any, world: World) -> None:
         "code": "rate_limit_exceeded",
         "retry_after_s": 3,
         "times": 2,
-        "open_id": "o",
+        "open_id": world.accounts[0].open_id,
     }
     for body in (cut, error):
         assert api.request("POST", "/_sim/fault", json=body).json() == {"ok": True}

@@ -79,10 +79,11 @@ def test_nothing_may_be_pulled_before_anything_is_verified() -> None:
         check_may_pull("https://media.example/a.mp4", AppSettings())
 
 
-def test_a_host_is_mapped_to_a_local_address() -> None:
-    parsed = parse_connect_to("media.example", "http://127.0.0.1:8000")
-
-    assert parsed == ("media.example", "http://127.0.0.1:8000")
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:8000", "http://localhost:1", "http://web-1:65535"]
+)
+def test_a_host_is_mapped_to_an_address_of_this_machine_or_its_containers(address: str) -> None:
+    assert parse_connect_to("media.example", address) == ("media.example", address)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,13 @@ def test_a_host_is_mapped_to_a_local_address() -> None:
         ("media.example", "http://127.0.0.1:8000/"),
         ("media.example", "https://127.0.0.1:8000"),
         ("media.example", "http://127.0.0.1:999999"),
+        ("media.example", "http://127.0.0.1:99999"),
+        ("media.example", "http://127.0.0.1:65536"),
+        ("media.example", "http://127.0.0.1:0"),
+        ("media.example", "http://8.8.8.8:80"),
+        ("media.example", "http://134744072:80"),
+        ("media.example", "http://169.254.169.254:80"),
+        ("media.example", "http://tiktok.com:80"),
     ],
 )
 def test_a_mapping_that_means_nothing_is_refused(host: str, address: str) -> None:

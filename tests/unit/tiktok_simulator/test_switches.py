@@ -50,6 +50,7 @@ def test_listed_values_are_taken(values: dict[str, Any]) -> None:
         ("processing_s", 1e300),
         ("processing_s", "1"),
         ("pull_retry_s", None),
+        ("pull_attempts", 0),
         ("active_user_cap", 1.0),
     ],
 )
