@@ -105,8 +105,10 @@ def check_unchanged(status: os.stat_result, media: Media) -> None:
 
     :raises SourceChangedError: its size or modification time is another
     """
-    if file_identity(status)[1:] != (media.size_bytes, media.mtime_ns):
-        raise SourceChangedError(
-            f"{media.file_name} changed after it was taken from the inbox ({media.size_bytes} "
-            f"bytes then, {status.st_size} now)"
-        )
+    if file_identity(status)[1:] == (media.size_bytes, media.mtime_ns):
+        return
+    if status.st_size != media.size_bytes:
+        what = f"it had {media.size_bytes} bytes and has {status.st_size}"
+    else:
+        what = "its time of modification is another, its size is as it was"
+    raise SourceChangedError(f"{media.file_name} changed after it was taken from the inbox: {what}")
