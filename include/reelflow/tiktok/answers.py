@@ -63,13 +63,15 @@ def _accepted(answer: Answer, call: str) -> dict[str, Any]:
     document = document_of(answer)
     error = document.get("error")
     error = error if isinstance(error, dict) else {}
-    code = _code(answer.status, printable(text_of(error, "code"), 64))
+    said = printable(text_of(error, "code"), 64)
+    code = _code(answer.status, said)
     if code in ("", "ok"):
         if code == "ok" and answer.status < 300:
             return document
         raise rejected_by_status(answer, call)
     raise refusal_error(
-        code,
+        said if answer.status >= 500 and said not in ("", "ok") else code,
+        counts_as=code,
         call=call,
         http_status=answer.status,
         message=text_of(error, "message"),

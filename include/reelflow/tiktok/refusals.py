@@ -71,17 +71,19 @@ def refusal_error(
     message: str = "",
     log_id: str | None = None,
     retry_after_s: float | None = None,
+    counts_as: str | None = None,
 ) -> ReelflowError:
     """Return the error of an answer with ``code``; an unknown code is terminal and kept raw.
 
     :param code: TikTok's ``error.code``
     :param call: name of the call, for the message
-    :param http_status: status of the answer; the code decides, it is only reported
+    :param http_status: status of the answer, which is only reported
     :param message: TikTok's own message
     :param log_id: TikTok's id of the call
     :param retry_after_s: wait that TikTok asked for, if it did
+    :param counts_as: the code whose meaning the answer has, where its status decides that
     """
-    meaning = explain_code(code)
+    meaning = explain_code(counts_as or code)
     wait_s = meaning.retry_after_s if retry_after_s is None else retry_after_s
     text = _text(code, call, http_status, meaning, message, log_id)
     facts = {"code": code, "log_id": log_id, "http_status": http_status}

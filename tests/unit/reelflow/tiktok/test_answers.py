@@ -93,6 +93,15 @@ def test_a_5xx_leaves_open_what_happened_whatever_its_body(status: int, body: by
     assert f"HTTP {status}" in str(error)
 
 
+@pytest.mark.parametrize("code", ["zzz_new", "spam_risk_too_many_posts"])
+def test_a_5xx_keeps_the_code_that_tiktok_said(code: str) -> None:
+    error = error_of(answer(503, code))
+    assert type(error) is TikTokUnavailableError
+    assert (error.code, error.retry_after_s) == (code, None)
+    assert f"with {code} (HTTP 503" in str(error)
+    assert [error_of(answer(503, none)).code for none in (None, "ok")] == ["internal_error"] * 2
+
+
 @pytest.mark.parametrize(
     "body",
     [
