@@ -6,7 +6,7 @@ import os
 import sys
 import webbrowser
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -19,9 +19,7 @@ from reelflow.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from reelflow.services.accounts.enrolment import Connected
-
-#: Without one of these scopes nothing can be posted.
-_POSTING: Final = {"video.publish": "direct posts", "video.upload": "drafts"}
+    from reelflow.services.workspace import Workspace
 
 
 def connect(
@@ -84,11 +82,12 @@ def connect(
         inbox_privacy_level=inbox_privacy,
         challenge_encoding=settings.pkce_encoding,
     )
+    creator = _creator(workspace, name)
     if web:
         with app.open_oauth(settings) as oauth:
             request = begin(oauth, redirect_uri=_web_callback(settings.public_url))
         minutes = STATE_LIFETIME.total_seconds() / 60
-        typer.echo(f"Let the creator of {name} open this address within {minutes:.0f} minutes:\n")
+        typer.echo(f"Let {creator} open this address within {minutes:.0f} minutes:\n")
         typer.echo(f"{request.url}\n\n`reelflow accounts list` shows when it is connected.")
         return
     with (
@@ -98,13 +97,13 @@ def connect(
     ):
         request = begin(oauth, redirect_uri=receiver.redirect_uri)
         receiver.expect(request.state)
-        _show_address(request.url, name, opens=not no_browser)
+        _show_address(request.url, creator, opens=not no_browser)
         connected = receiver.finish(
             lambda query: finish_connect(workspace, oauth, client, query, actor=person()),
             done=_page,
             timeout_s=timeout_s,
         )
-    _tell(connected, inbox=str(workspace.folders.inbox / name))
+    _tell(connected, inbox=str(workspace.folders.inbox / connected.account.name))
 
 
 def _web_callback(public_url: str) -> str:
@@ -127,8 +126,18 @@ def _parse_scopes(text: str) -> list[str]:
     return scopes
 
 
-def _show_address(url: str, name: str, *, opens: bool) -> None:
-    typer.echo(f"Let the creator of {name} open this address and consent:\n\n{url}\n")
+def _creator(workspace: Workspace, name: str) -> str:
+    """Return who is to consent; of an account that is known also by the name at TikTok."""
+    from reelflow.ledger import accounts
+
+    with workspace.ledger.read() as session:
+        known = {account.name: account.username for account in accounts.list_all(session)}
+    username = known.get(name)
+    return screen_safe(f"the creator of {name}" + (f" (@{username})" if username else ""))
+
+
+def _show_address(url: str, creator: str, *, opens: bool) -> None:
+    typer.echo(f"Let {creator} open this address and consent:\n\n{url}\n")
     if opens and _has_desktop() and webbrowser.open(url):
         typer.echo("It is open in the browser of this machine.")
     typer.echo("Waiting for the answer; Ctrl+C ends it.")
@@ -150,19 +159,13 @@ def _page(connected: Connected) -> Page:
 
 def _tell(connected: Connected, *, inbox: str) -> None:
     from reelflow.cli.accounts_view import tell_stored
-    from reelflow.ledger.accounts import granted_scopes
 
     account = connected.account
     who = f" (@{account.username})" if account.username else ""
     typer.echo(screen_safe(f"Account {account.name}{who} is connected."))
     tell_stored(connected, inbox=inbox)
-    lacking = [
-        f"{scope} ({use})"
-        for scope, use in _POSTING.items()
-        if scope not in (granted_scopes(account) or ())
-    ]
-    if lacking:
+    if connected.lacking:
         typer.echo(
-            f"Not granted: {', '.join(lacking)}. Connect it again and grant what it is to be used "
-            "for."
+            f"Not granted: {', '.join(connected.lacking)}. Connect it again and grant what it is "
+            "to be used for."
         )

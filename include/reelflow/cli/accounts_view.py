@@ -60,6 +60,12 @@ def print_accounts(rows: Sequence[dict[str, Any]]) -> None:
 def tell_stored(connected: Connected, *, inbox: str) -> None:
     """Say where files go, what moved, what goes on, and what an account without privacy means."""
     account = connected.account
+    if connected.refused_name is not None:
+        typer.echo(
+            f"It keeps its name: {connected.refused_name} is another TikTok account, which was not "
+            f"connected now. For that one, sign in at TikTok as its creator, and run `reelflow "
+            f"accounts connect {connected.refused_name}` again."
+        )
     typer.echo(f"Put its files into {screen_safe(inbox)}")
     if connected.old_name is not None:
         typer.echo(

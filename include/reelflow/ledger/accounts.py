@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -15,6 +16,9 @@ from reelflow.domain.post import PrivacyLevel
 from reelflow.exceptions import AccountNotFoundError, ConfigurationError
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.models import Account
+
+#: Code of the error that a name is of another account.
+NAME_TAKEN: Final = "account_name_taken"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -87,7 +91,7 @@ def _named(session: Session, *, open_id: str, name: str, now: datetime) -> Accou
     if namesake is not None and namesake.open_id != open_id:
         raise ConfigurationError(
             f"account name {name!r} belongs to another TikTok account: choose another name",
-            code="account_name_taken",
+            code=NAME_TAKEN,
         )
     account = by_open_id(session, open_id, lock=True)
     if account is None:

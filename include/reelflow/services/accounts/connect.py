@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
 from reelflow.domain.post import PrivacyLevel
-from reelflow.exceptions import ConfigurationError
+from reelflow.exceptions import ConfigurationError, ReelflowError
 from reelflow.ledger import accounts, oauth_states
 from reelflow.ledger.oauth_states import PendingConnection
 from reelflow.services.accounts.enrolment import Connected, store_access, store_names
@@ -20,6 +21,8 @@ from reelflow.tiktok.oauth import OAuthClient
 from reelflow.tiktok.oauth_models import TokenGrant
 from reelflow.tiktok.oauth_protocol import parse_callback
 from reelflow.tiktok.pkce import ChallengeEncoding, code_challenge, new_code_verifier
+
+log = logging.getLogger(__name__)
 
 #: What posting, drafts, the account's name and finding a post again need (scopes overview).
 DEFAULT_SCOPES: Final = (
@@ -97,7 +100,8 @@ def finish_connect(
     :param client: asks for the account's names; None leaves them unknown
     :param query: what the browser brought to the redirect URI, decoded; hostile until checked
     :raises ConfigurationError: nobody began this connection, it is out of time or done already;
-        or TikTok refuses the app, the redirect URI or the proof of PKCE
+        or TikTok refuses the app, the redirect URI or the proof of PKCE; or the name is of another
+        account, and nobody knows the one that was granted, whose grant is given up again
     :raises TokenGrantRefusedError: the creator did not consent, or the code is refused
     :raises TransientError: TikTok could not be reached; begin again
     """
@@ -115,13 +119,18 @@ def finish_connect(
     grant = oauth.exchange_code(
         callback.code, pending.redirect_uri, code_verifier=pending.code_verifier
     )
-    connected = connect(
-        workspace,
-        grant,
-        name=pending.account_name,
-        inbox_privacy_level=pending.inbox_privacy_level,
-        actor=actor,
-    )
+    try:
+        connected = connect(
+            workspace,
+            grant,
+            name=pending.account_name,
+            inbox_privacy_level=pending.inbox_privacy_level,
+            actor=actor,
+        )
+    except ConfigurationError as exc:
+        if exc.code == accounts.NAME_TAKEN:
+            _give_up(oauth, grant)
+        raise
     if client is not None:
         store_names(workspace, client, grant, connected.account)
     return connected
@@ -138,16 +147,45 @@ def connect(
     """Store the tokens of a consent, and let the posts go that waited for the account.
 
     The ``open_id`` says which account it is: one that is known keeps its row and its posts, also
-    under a new name.
+    under a new name. Where that name is another account's it keeps its own, and nothing but its
+    tokens is changed: TikTok has put them in the place of those it had.
 
-    :raises ConfigurationError: the name is malformed or belongs to another account
+    :raises ConfigurationError: the name is malformed; or it belongs to another account, and this
+        one is new
     """
     tokens = token_set(grant, granted_at=workspace.ledger.now())
-    return store_access(
-        workspace,
-        open_id=grant.open_id,
-        name=name,
-        tokens=tokens,
-        inbox_privacy_level=inbox_privacy_level,
-        actor=actor,
+    try:
+        return store_access(
+            workspace,
+            open_id=grant.open_id,
+            name=name,
+            tokens=tokens,
+            inbox_privacy_level=inbox_privacy_level,
+            actor=actor,
+        )
+    except ConfigurationError as exc:
+        own_name = _known_name(workspace, grant.open_id)
+        if exc.code != accounts.NAME_TAKEN or own_name is None:
+            raise
+    stored = store_access(
+        workspace, open_id=grant.open_id, name=own_name, tokens=tokens, actor=actor
     )
+    return replace(stored, refused_name=name)
+
+
+def _known_name(workspace: Workspace, open_id: str) -> str | None:
+    with workspace.ledger.read() as session:
+        known = accounts.by_open_id(session, open_id)
+    return known.name if known is not None else None
+
+
+def _give_up(oauth: OAuthClient, grant: TokenGrant) -> None:
+    """Give a grant back that is not stored, so that no access is left that nobody looks after."""
+    try:
+        oauth.revoke_token(grant.access_token)
+    except ReelflowError as exc:
+        log.warning(
+            "the access that was just granted is not stored, but stays at TikTok until its creator "
+            "removes it there: %s",
+            exc,
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Final
 
 from reelflow.domain.post import PrivacyLevel
 from reelflow.domain.publication import MediaSource
@@ -19,17 +20,30 @@ from reelflow.tiktok.oauth_models import TokenGrant
 log = logging.getLogger(__name__)
 
 
+#: Without one of these scopes nothing of its kind can be posted (scopes-overview).
+_POSTING: Final = {"video.publish": "direct posts", "video.upload": "drafts"}
+
+
 @dataclass(frozen=True)
 class Connected:
     """An account that may be posted to.
 
     :param old_name: what it was called before, if it was known under another name
     :param released: ids of the posts that had waited for it, and are READY now
+    :param refused_name: what it was to be called, where that is the name of another account: it
+        kept its own
     """
 
     account: Account
     old_name: str | None
     released: list[int]
+    refused_name: str | None = None
+
+    @property
+    def lacking(self) -> list[str]:
+        """The scopes for posting that its creator did not grant, each with what it is for."""
+        granted = accounts.granted_scopes(self.account) or ()
+        return [f"{scope} ({use})" for scope, use in _POSTING.items() if scope not in granted]
 
 
 def store_access(

@@ -158,6 +158,22 @@ def test_another_creator_under_a_taken_name_is_refused(run: Run, browser: Browse
 
 
 @pytest.mark.usefixtures("app")
+def test_a_known_creator_under_anothers_name_keeps_theirs_and_is_told_so(
+    run: Run, workspace: Workspace, browser: Browser
+) -> None:
+    run("accounts", "connect", "acme")
+    browser.creator = "north.trail"
+    run("accounts", "connect", "north")
+    result = run("accounts", "connect", "acme")
+    assert result.exit_code == 0, result.stderr
+    assert f"Let the creator of acme (@{AURORA}) open this address" in result.stdout
+    assert "Account north (@north.trail) is connected." in result.stdout
+    assert "It keeps its name: acme is another TikTok account" in result.stdout
+    assert f"Put its files into {workspace.folders.inbox / 'north'}" in result.stdout
+    assert "is connected to Reelflow as north" in browser.page().text
+
+
+@pytest.mark.usefixtures("app")
 @pytest.mark.parametrize("desktop", [True, False])
 def test_no_browser_is_opened_where_none_is_wanted_or_none_would_have_a_window(
     run: Run, browser: Browser, monkeypatch: pytest.MonkeyPatch, desktop: bool

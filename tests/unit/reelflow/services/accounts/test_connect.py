@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from reelflow.domain.post import PostState, PrivacyLevel
-from reelflow.exceptions import ConfigurationError, TokenGrantRefusedError
+from reelflow.exceptions import ConfigurationError, TikTokAuthError, TokenGrantRefusedError
 from reelflow.ledger import accounts
 from reelflow.ledger.models import Account, OAuthState, Post
 from reelflow.services.accounts.connect import (
@@ -25,6 +25,7 @@ from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.oauth import OAuthClient
+from reelflow.tiktok.oauth_models import TokenGrant
 from tests import factories
 from tests.consent import decide, query_of
 from tests.factories import Clock
@@ -70,6 +71,19 @@ Finish = Callable[[dict[str, str]], Connected]
 
 def open_id_of(simulator: Simulator, username: str) -> str:
     return next(one["open_id"] for one in simulator.accounts if one["username"] == username)
+
+
+def remember_grants(oauth: OAuthClient, monkeypatch: pytest.MonkeyPatch) -> list[TokenGrant]:
+    """Return a list of what the client gets for codes from now on."""
+    grants: list[TokenGrant] = []
+    exchange = oauth.exchange_code
+
+    def exchange_code(*args: Any, **more: Any) -> TokenGrant:
+        grants.append(exchange(*args, **more))
+        return grants[-1]
+
+    monkeypatch.setattr(oauth, "exchange_code", exchange_code)
+    return grants
 
 
 def remembered(workspace: Workspace) -> list[OAuthState]:
@@ -120,14 +134,57 @@ def test_connecting_again_keeps_the_row_takes_the_new_name_and_releases_the_post
     assert (account.revoked, account.revoked_because) == (False, None)
 
 
-def test_a_name_of_another_account_is_refused_and_that_account_keeps_its_tokens(
-    workspace: Workspace, begin: Begin, finish: Finish
+def test_a_name_of_another_account_is_refused_and_what_was_granted_for_it_is_given_up(
+    workspace: Workspace,
+    simulator: Simulator,
+    oauth: OAuthClient,
+    client: TikTokClient,
+    begin: Begin,
+    finish: Finish,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first = finish(query_of(decide(begin().url, AURORA))).account
+    granted = remember_grants(oauth, monkeypatch)
     with pytest.raises(ConfigurationError, match="'acme' belongs to another TikTok account"):
         finish(query_of(decide(begin().url, NORTH)))
     with workspace.ledger.read() as session:
-        assert accounts.get(session, first.id).open_id == first.open_id
+        assert [one.open_id for one in accounts.list_all(session)] == [first.open_id]
+    client.creator_info(accounts.access_token(first, workspace.ledger.cipher))
+    [grant] = granted
+    assert grant.open_id == open_id_of(simulator, NORTH)
+    with pytest.raises(TikTokAuthError):
+        client.creator_info(grant.access_token)
+
+
+def test_a_grant_that_cannot_be_given_up_changes_nothing_of_the_refusal(
+    simulator: Simulator, begin: Begin, finish: Finish, caplog: pytest.LogCaptureFixture
+) -> None:
+    finish(query_of(decide(begin().url, AURORA)))
+    simulator.fault("revoke", status=503)
+    with pytest.raises(ConfigurationError, match="'acme' belongs to another TikTok account"):
+        finish(query_of(decide(begin().url, NORTH)))
+    assert "stays at TikTok until its creator removes it there" in caplog.text
+
+
+def test_a_known_account_that_consents_under_anothers_name_keeps_its_own_and_its_access(
+    workspace: Workspace, client: TikTokClient, begin: Begin, finish: Finish
+) -> None:
+    north = finish(query_of(decide(begin("north").url, NORTH))).account
+    moon = finish(query_of(decide(begin("moon").url, AURORA))).account
+    typo = begin("north", inbox_privacy_level=PrivacyLevel.SELF_ONLY)
+    again = finish(query_of(decide(typo.url, AURORA)))
+    assert (again.account.id, again.account.name) == (moon.id, "moon")
+    assert (again.old_name, again.refused_name) == (None, "north")
+    with workspace.ledger.read() as session:
+        kept = [accounts.get(session, one.id) for one in (north, moon)]
+    assert [(one.name, one.open_id) for one in kept] == [
+        ("north", north.open_id),
+        ("moon", moon.open_id),
+    ]
+    assert [one.inbox_privacy_level for one in kept] == [None, None]  # it was meant for the other
+    for one in kept:
+        client.creator_info(accounts.access_token(one, workspace.ledger.cipher))
+    assert kept[1].token_version == moon.token_version + 1
 
 
 def test_a_scope_that_was_not_granted_is_no_failure_and_is_not_stored(
