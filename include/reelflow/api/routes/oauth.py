@@ -13,13 +13,11 @@ from reelflow.api.platform import Platform
 from reelflow.exceptions import (
     ConfigurationError,
     ReelflowError,
-    TikTokRateLimitedError,
     TikTokRejectedError,
-    TikTokUnavailableError,
-    TikTokUnreachableError,
     TransientError,
 )
-from reelflow.services.accounts.connect import finish_connect
+from reelflow.ledger.accounts import NAME_TAKEN
+from reelflow.services.accounts.connect import STATE_LIFETIME, finish_connect
 from reelflow.services.accounts.enrolment import Connected
 from reelflow.services.workspace import Workspace
 
@@ -28,14 +26,15 @@ log = logging.getLogger(__name__)
 ACTOR: Final = "web"
 _QUERY_MAX_CHARS: Final = 8192
 _FAILED: Final = "The account is not connected"
-#: Errors about the creator, the app or TikTok; others name hosts and paths of ours.
-_MAY_BE_SHOWN: Final = (
-    ConfigurationError,
-    TikTokRejectedError,
-    TikTokUnreachableError,
-    TikTokUnavailableError,
-    TikTokRateLimitedError,
-)
+#: What a creator reads, who has neither our command line nor our settings; the log has the error.
+_WHY: Final = {
+    "oauth_state": "This link was used already, or its "
+    f"{STATE_LIFETIME.total_seconds() / 60:.0f} minutes have passed.",
+    "access_denied": "You did not consent at TikTok (access_denied).",
+    NAME_TAKEN: "This link was made for another TikTok account, and you were signed in as one that "
+    "this Reelflow does not know.",
+}
+_NEW_LINK: Final = "To connect it, ask whoever sent you this link for a new one."
 
 
 def oauth_routes(workspace: Workspace, platform: Platform | None) -> APIRouter:
@@ -71,6 +70,10 @@ def _success(connected: Connected) -> str:
     account = connected.account
     who = f"@{account.username}" if account.username else "The account"
     text = f"{who} is connected to Reelflow as {account.name}."
+    if connected.refused_name is not None:
+        text += " This link was made for another TikTok account, which was not connected now."
+    if connected.lacking:
+        text += f" Not granted: {', '.join(connected.lacking)}. To grant it, ask for a new link."
     if connected.released:
         text += f" Posts that had waited for it go on: {len(connected.released)}."
     return f"{text} You can close this page."
@@ -79,6 +82,17 @@ def _success(connected: Connected) -> str:
 def _failure(error: ReelflowError) -> HTMLResponse:
     log.warning("an account was not connected: %s", error)
     status = 503 if isinstance(error, TransientError) else 400
-    if isinstance(error, _MAY_BE_SHOWN):
-        return page(_FAILED, str(error), status=status)
-    return page(_FAILED, "Reelflow could not do it now; its log says why.", status=status)
+    return page(_FAILED, f"{_why(error)} {_NEW_LINK}", status=status)
+
+
+def _why(error: ReelflowError) -> str:
+    if known := _WHY.get(error.code):
+        return known
+    if isinstance(error, TikTokRejectedError):
+        return f"TikTok refused it ({error.code})."
+    if isinstance(error, ConfigurationError):
+        return (
+            f"Reelflow, or its app at TikTok, is not set up right ({error.code}); Reelflow's log "
+            "says more."
+        )
+    return "It could not be done now, for a reason that should pass; Reelflow's log says more."

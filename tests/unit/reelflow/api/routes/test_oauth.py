@@ -5,11 +5,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from reelflow.api.app import API_PATH
 from reelflow.domain.post import PostState
 from reelflow.ledger import accounts
-from reelflow.ledger.models import Account, Post
+from reelflow.ledger.models import Account, OAuthState, Post
 from reelflow.services.accounts.connect import OAUTH_CALLBACK_PATH, begin_connect
 from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.workspace import Workspace
@@ -42,7 +43,7 @@ def test_a_creator_who_consented_is_connected_once(
     assert accounts.access_token(account, workspace.ledger.cipher) == "act.0"
     again = web.get("/oauth/callback", params={"code": "c0de", "state": state})
     assert again.status_code == 400
-    assert "it was used already" in again.text
+    assert "This link was used already" in again.text
 
 
 def test_connecting_again_lets_the_posts_go_that_had_waited(
@@ -66,10 +67,61 @@ def test_a_creator_who_declined_reads_so(web: Web, workspace: Workspace, state: 
     answer = web.get("/oauth/callback", params=params)
     assert answer.status_code == 400
     assert "The account is not connected" in answer.text
-    assert "access_denied" in answer.text
+    assert "You did not consent at TikTok (access_denied)." in answer.text
     assert "<b>" not in answer.text
     with workspace.ledger.read() as session:
         assert accounts.list_all(session) == []
+
+
+def test_a_creator_who_granted_less_reads_what_is_lacking(
+    web: Web, tokens: TokenServer, state: str
+) -> None:
+    tokens.scripted.append((200, tokens.grant(scope="user.info.basic,video.upload")))
+    answer = web.get("/oauth/callback", params={"code": "c0de", "state": state})
+    assert answer.status_code == 200
+    assert "Not granted: video.publish (direct posts)." in answer.text
+
+
+def test_a_creator_who_granted_all_that_posting_needs_reads_of_nothing_lacking(
+    web: Web, tokens: TokenServer, state: str
+) -> None:
+    tokens.scripted.append((200, tokens.grant(scope="video.publish,video.upload")))
+    answer = web.get("/oauth/callback", params={"code": "c0de", "state": state})
+    assert "Not granted" not in answer.text
+
+
+def test_a_creator_of_another_account_reads_that_the_link_was_not_for_them(
+    web: Web,
+    workspace: Workspace,
+    tokens: TokenServer,
+    state: str,
+    make_account: Callable[..., Account],
+) -> None:
+    make_account("acme", open_id="open-of-another")
+    tokens.scripted.append((200, tokens.grant()))
+    answer = web.get("/oauth/callback", params={"code": "c0de", "state": state})
+    assert answer.status_code == 400
+    assert "This link was made for another TikTok account" in answer.text
+    assert tokens.revoked == ["act.0"]  # the grant is in nobody's hands
+    with tokens.client() as oauth:
+        begun = begin_connect(workspace, oauth, name="acme", redirect_uri=REDIRECT_URI)
+    make_account("moon", open_id=tokens.open_id)
+    tokens.scripted.append((200, tokens.grant()))
+    answer = web.get("/oauth/callback", params={"code": "c0de", "state": begun.state})
+    assert answer.status_code == 200
+    assert "is connected to Reelflow as moon." in answer.text
+    assert "another TikTok account, which was not connected now" in answer.text
+
+
+def test_what_only_an_operator_can_mend_is_told_to_a_creator_without_our_settings(
+    web: Web, workspace: Workspace, tokens: TokenServer, state: str
+) -> None:
+    with workspace.ledger.write() as session:
+        session.scalars(select(OAuthState)).one().code_verifier_encrypted = b"tampered"
+    answer = web.get("/oauth/callback", params={"code": "c0de", "state": state})
+    assert answer.status_code == 400
+    assert "is not set up right (fernet_key_wrong)" in answer.text
+    assert "REELFLOW_FERNET_KEY" not in answer.text
 
 
 def test_a_code_that_tiktok_refuses_is_explained(web: Web, tokens: TokenServer, state: str) -> None:
@@ -102,7 +154,8 @@ def test_a_tiktok_that_cannot_answer_is_tried_again_later(
 def test_who_knows_no_state_gets_nothing_and_sees_nothing_of_it(web: Web, query: str) -> None:
     answer = web.get(f"/oauth/callback?{query}")
     assert answer.status_code == 400
-    assert "Start again with" in answer.text
+    assert "ask whoever sent you this link for a new one" in answer.text
+    assert "`" not in answer.text  # a creator has no command line of ours
     assert "<script" not in answer.text
     assert "<img" not in answer.text
 
@@ -110,7 +163,7 @@ def test_who_knows_no_state_gets_nothing_and_sees_nothing_of_it(web: Web, query:
 def test_a_state_is_worth_nothing_after_its_time(web: Web, clock: Clock, state: str) -> None:
     clock.advance(timedelta(minutes=16))
     answer = web.get("/oauth/callback", params={"code": "c0de", "state": state})
-    assert (answer.status_code, "minutes late" in answer.text) == (400, True)
+    assert (answer.status_code, "its 15 minutes have passed" in answer.text) == (400, True)
 
 
 def test_a_query_without_end_is_not_looked_at(web: Web, state: str) -> None:
