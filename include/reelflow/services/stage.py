@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from reelflow.domain.post import PostState
+from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import (
     MediaRejectedError,
     MediaUnreadableError,
@@ -43,7 +44,8 @@ def begin(workspace: Workspace, post_id: int, *, run_id: str) -> Post:
         post = posts.get(session, post_id)
     if post.state is PostState.REJECTED:
         raise MediaRejectedError(
-            f"post {post_id} ({photo_images.name_of(post)}) is rejected: {post.reason}. {post.fix}",
+            f"post {post_id} ({photo_images.name_of(post)}) is rejected: "
+            f"{as_sentence(post.reason)} {post.fix}",
             violations=post.media.violations or [],
         )
     if post.state is PostState.READY and post.media.moved_at is None:
@@ -51,7 +53,9 @@ def begin(workspace: Workspace, post_id: int, *, run_id: str) -> Post:
         raise PostNotTakeableError(f"the file of post {post_id} is still in the inbox: {trouble}")
     if post.state in _NOT_FOR_A_RUN:
         advice = f" {post.fix}" if post.fix else ""
-        raise PostNotTakeableError(f"post {post_id} is {post.state}: {post.reason}.{advice}")
+        raise PostNotTakeableError(
+            f"post {post_id} is {post.state}: {as_sentence(post.reason)}{advice}"
+        )
     return post
 
 

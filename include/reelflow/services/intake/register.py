@@ -134,8 +134,8 @@ def _photo_wish(folder: InboxFolder) -> _Wish:
             files = [files[place] for place in wished_order(names, fields.images)]
         if fields.cover_index >= len(files):
             raise ValueError(
-                f"cover_index is {fields.cover_index}, but the folder holds {len(files)} images, "
-                "the first of which is number 0"
+                f"cover_index is {fields.cover_index}, but the folder holds {_images(len(files))}, "
+                f"{'which is' if len(files) == 1 else 'the first of which is'} number 0"
             )
     except SidecarError as exc:
         return _Wish(files, PhotoFields(), exc)
@@ -143,6 +143,10 @@ def _photo_wish(folder: InboxFolder) -> _Wish:
         refusal = SidecarError(f"the sidecar cannot be used: {displayed(str(exc))}")
         return _Wish(files, PhotoFields(), refusal)
     return _Wish(files, fields)
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"
 
 
 def _read_sidecar(found: InboxFile | InboxFolder, kind: type[_Fields]) -> _Fields:
@@ -269,8 +273,7 @@ def _explain_start(
         post.fix = reconnect_fix(account)
     elif post.state is PostState.HELD:
         post.fix = NO_PRIVACY_FIX.format(post_id=post.id, account=account)
-    count = len(found.files)
-    images = f" ({count} images)" if post.kind is PostKind.PHOTO else ""
+    images = f" ({_images(len(found.files))})" if post.kind is PostKind.PHOTO else ""
     audit.record(
         session,
         post_id=post.id,

@@ -18,6 +18,7 @@ from reelflow.domain.chunks import ChunkPlan
 from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.domain.schedule import retry_delay
+from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import (
     BreakerOpenError,
     ConfigurationError,
@@ -209,7 +210,9 @@ class UploadJournal:
                 session, self._post_id, now=self._ledger.now(), actor=self._actor, why=why
             )
             self._move(session, PostState.FAILED, why=why, code=code, fix=fix)
-        raise PostFailedError(f"post {self._post_id} failed: {why}. To fix: {fix}", code=code)
+        raise PostFailedError(
+            f"post {self._post_id} failed: {as_sentence(why)} To fix: {fix}", code=code
+        )
 
     def record_failure(self, exc: TransientError | ConfigurationError) -> None:
         """Make the post READY again with the time of its next try, later after each failure.

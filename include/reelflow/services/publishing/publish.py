@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Final, NoReturn
 
 from reelflow.domain.post import DONE, PostState
+from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import (
     ConfigurationError,
     LeaseLostError,
@@ -99,7 +100,8 @@ def upload_to_tiktok(
         raise PostNotTakeableError(f"post {post_id} goes out later: {post.rescheduled_because}")
     if post.state is PostState.FAILED:
         raise PostFailedError(
-            f"post {post_id} failed: {post.reason}. To fix: {post.fix}", code=post.reason_code
+            f"post {post_id} failed: {as_sentence(post.reason)} To fix: {post.fix}",
+            code=post.reason_code,
         )
     return Uploaded(post_id, (publication and publication.publish_id) or "", post.state)
 

@@ -39,6 +39,17 @@ def test_a_stage_works_on_what_a_run_may_touch_and_says_why_it_leaves_the_rest(
         assert begin(workspace, post.id, run_id="run").id == post.id
 
 
+@pytest.mark.parametrize("state", [PostState.REJECTED, PostState.FAILED])
+def test_a_reason_that_is_a_sentence_gets_no_second_full_stop(
+    workspace: Workspace, account: Account, make_post: MakePost, state: PostState
+) -> None:
+    post = make_post(account, state=state, reason="It is too short.", fix="do this")
+    with pytest.raises(
+        (MediaRejectedError, PostNotTakeableError), match=r": It is too short\. do this$"
+    ):
+        begin(workspace, post.id, run_id="run")
+
+
 def test_each_stage_renews_its_runs_claim_and_no_other_runs(
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
 ) -> None:

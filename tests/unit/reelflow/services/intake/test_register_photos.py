@@ -93,6 +93,16 @@ def test_a_sidecars_wishes_are_kept_and_it_leaves_the_inbox(
     assert kept.with_name(f"{kept.name}.json").is_file()
 
 
+def test_one_image_is_told_as_one(workspace: Workspace, account: Account) -> None:
+    drop_folder(workspace, account, "one", {"a.jpg": ONE})
+    drop_folder(workspace, account, "cover", {"a.jpg": TWO}, {"cover_index": 1})
+    cover, one = register(workspace)
+    assert "cover_index is 1, but the folder holds 1 image, which is number 0" in cover.reason
+    with workspace.ledger.read() as session:
+        (row,) = audit.story(session, one.id)
+    assert row.why == "registered from inbox/acme/one (1 image): found in the inbox"
+
+
 @pytest.mark.parametrize(
     ("sidecar", "told"),
     [

@@ -224,6 +224,14 @@ def test_a_publication_that_tiktok_never_opened_costs_none(
     assert journal.is_uploading()
 
 
+@pytest.mark.parametrize("why", ["TikTok refuses it", "TikTok refuses it."])
+def test_why_a_post_failed_ends_with_one_full_stop(make_begun: MakeBegun, why: str) -> None:
+    post, journal = make_begun()
+    with pytest.raises(PostFailedError) as failed:
+        journal.fail(why, code="code", fix="the fix")
+    assert str(failed.value) == f"post {post.id} failed: TikTok refuses it. To fix: the fix"
+
+
 @pytest.mark.parametrize("state", [P.INITIATING, P.UPLOADING])
 def test_failing_gives_up_a_publication_before_its_last_byte(
     workspace: Workspace, make_begun: MakeBegun, state: PublicationState
