@@ -17,11 +17,16 @@ from sqlalchemy.orm import Session
 from reelflow.domain.chunks import ChunkPlan
 from reelflow.domain.post import PostState
 from reelflow.domain.publication import MediaSource, PublicationState
+from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import PostHeldError, TransientError
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Publication
 from reelflow.services.publishing.journal import UploadJournal
-from reelflow.services.settling.lost_init import INIT_ANSWER_LOST, resolve_fix
+from reelflow.services.settling.lost_init import (
+    INIT_ANSWER_LOST,
+    missing_for_sure_from,
+    resolve_fix,
+)
 from reelflow.services.settling.webhooks import apply_waiting
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import InitAnswer
@@ -133,10 +138,14 @@ class PullJournal(UploadJournal):
         :raises PostHeldError: always; code ``init_answer_lost``
         """
         with self._fenced() as (session, post):
-            fix = resolve_fix(post)
+            missing_from = missing_for_sure_from(
+                publications.current(session, self._post_id), self._workspace.rules
+            )
+            fix = resolve_fix(post, missing_from=missing_from)
             if post.state is PostState.COMMITTING:
                 why = f"TikTok was asked to fetch the post and its answer was lost: {why}"
                 self._move(session, PostState.UNKNOWN, why=why, code=INIT_ANSWER_LOST, fix=fix)
         raise PostHeldError(
-            f"post {self._post_id} is UNKNOWN: {why}. To fix: {fix}", code=INIT_ANSWER_LOST
+            f"post {self._post_id} is UNKNOWN: {as_sentence(why)} To fix: {fix}",
+            code=INIT_ANSWER_LOST,
         )

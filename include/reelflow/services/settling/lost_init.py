@@ -8,10 +8,11 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostKind, PostMode, PostState
+from reelflow.domain.publication import MediaSource
 from reelflow.ledger import audit, posts, publications, webhook_events
 from reelflow.ledger.models import Post, Publication
 from reelflow.services.settling.webhooks import apply_waiting
-from reelflow.services.workspace import Workspace
+from reelflow.services.workspace import PublishingRules, Workspace
 
 #: Why a post is UNKNOWN whose init was not answered.
 INIT_ANSWER_LOST: Final = "init_answer_lost"
@@ -123,16 +124,40 @@ def give_up_lost_init(workspace: Workspace, post_id: int, *, actor: str) -> Post
                 actor=actor,
                 why="TikTok was asked to fetch the post and its answer was lost",
                 code=INIT_ANSWER_LOST,
-                fix=resolve_fix(post),
+                fix=resolve_fix(
+                    post, missing_from=missing_for_sure_from(publication, workspace.rules)
+                ),
             )
         return post.state
 
 
-def resolve_fix(post: Post) -> str:
-    """Return what a person does about an UNKNOWN post."""
+def missing_for_sure_from(
+    publication: Publication | None, rules: PublishingRules
+) -> datetime | None:
+    """Return from when on a post that is not on TikTok yet will not come any more.
+
+    :return: when TikTok can fetch a pull no more, UTC; None where there is nothing to wait for
+    """
+    if publication is None or publication.source is not MediaSource.PULL_FROM_URL:
+        return None
+    return publication.created_at + rules.public_url_lifetime
+
+
+def resolve_fix(post: Post, *, missing_from: datetime | None = None) -> str:
+    """Return what a person does about an UNKNOWN post.
+
+    :param missing_from: as :func:`missing_for_sure_from` gives it
+    """
     where = "in the inbox of" if post.mode is PostMode.DRAFT else "on"
+    missing = f"or, if it is not there {after_minute(missing_from)}," if missing_from else "or"
     return (
         f"look whether it is {where} {post.account.name} in the TikTok app, then tell: `reelflow "
-        f"posts resolve {post.id} --published` or `--not-published`; Reelflow never posts it again "
-        "by itself"
+        f"posts resolve {post.id} --published` {missing} `--not-published`; Reelflow never posts "
+        "it again by itself"
     )
+
+
+def after_minute(at: datetime) -> str:
+    """Return "after" the first whole minute that is not before a time."""
+    whole = at + timedelta(minutes=1) - timedelta.resolution
+    return f"after {whole:%Y-%m-%d %H:%M} UTC"

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Final
 
 from reelflow.domain.post import PersonCommand, PostMode, PostState, check_command
-from reelflow.domain.publication import MediaSource, PublicationState
+from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import IllegalTransitionError
 from reelflow.ledger import posts, publications
 from reelflow.ledger.models import Post
+from reelflow.services.settling.lost_init import after_minute, missing_for_sure_from
 from reelflow.services.workspace import Workspace
 
 #: Why a post FAILED that a person did not find on TikTok.
@@ -73,13 +74,11 @@ def _check_late_enough(workspace: Workspace, post_id: int) -> None:
         post = posts.get(session, post_id)
         publication = publications.current(session, post_id)
     check_command(PersonCommand.RESOLVE, post.state)
-    if publication is None or publication.source is not MediaSource.PULL_FROM_URL:
-        return
-    sure_from = publication.created_at + workspace.rules.public_url_lifetime
-    if workspace.ledger.now() < sure_from:
+    sure_from = missing_for_sure_from(publication, workspace.rules)
+    if sure_from is not None and workspace.ledger.now() < sure_from:
         raise IllegalTransitionError(
-            f"TikTok may still fetch and publish post {post_id}: if it is not on its account by "
-            f"{sure_from:%Y-%m-%d %H:%M} UTC, tell then"
+            f"TikTok may still fetch and publish post {post_id}: if it is not on its account "
+            f"{after_minute(sure_from)}, tell then"
         )
 
 

@@ -175,6 +175,9 @@ def test_the_post_is_committing_before_the_init_is_sent(
     after = read_post(public, post.id)
     assert (after.state, after.reason_code) == (PostState.UNKNOWN, "init_answer_lost")
     assert f"reelflow posts resolve {post.id}" in str(after.fix)
+    assert " UTC, `--not-published`" in str(after.fix)
+    assert f". To fix: {after.fix}" in str(lost.value)
+    assert ".." not in str(lost.value)
 
 
 @pytest.mark.parametrize("answer", [http(500), http(502, b"<html>"), http(200, b"not json")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from reelflow.domain.post import PostKind, PostMode, PostState
 from reelflow.domain.publication import MediaSource, PublicationState
+from reelflow.exceptions import IllegalTransitionError
 from reelflow.ledger import audit, publications
 from reelflow.ledger.models import Account, Post, Publication, WebhookEvent
 from reelflow.services.settling.lost_init import adopt_publish_id, give_up_lost_init
+from reelflow.services.steering.resolving import resolve_not_published
 from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.factories import ACTOR, Clock, read_post
@@ -261,6 +263,22 @@ def test_a_lost_pull_that_nobody_holds_is_for_a_person(
     assert after.reason_code == "init_answer_lost"
     assert f"reelflow posts resolve {post.id} --published" in str(after.fix)
     assert "on acme" in str(after.fix)
+
+
+def test_a_person_learns_from_when_on_a_lost_pull_may_be_told_to_be_missing(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    clock.set(datetime(2026, 11, 21, 12, 30, 15, tzinfo=UTC))
+    post = make_post(account, state=S.COMMITTING)
+    lose(workspace, post)
+    give_up_lost_init(workspace, post.id, actor=ACTOR)
+    told = "if it is not there after 2026-11-21 14:31 UTC, `--not-published`"
+    assert told in str(read_post(workspace, post.id).fix)
+    clock.set(datetime(2026, 11, 21, 14, 30, 14, tzinfo=UTC))
+    with pytest.raises(IllegalTransitionError, match="after 2026-11-21 14:31 UTC, tell then"):
+        resolve_not_published(workspace, post.id, actor=ACTOR)
+    clock.set(datetime(2026, 11, 21, 14, 31, tzinfo=UTC))
+    assert resolve_not_published(workspace, post.id, actor=ACTOR).state is S.FAILED
 
 
 def test_of_a_lost_draft_a_person_looks_into_the_inbox(
