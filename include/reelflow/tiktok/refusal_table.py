@@ -51,7 +51,8 @@ ERROR_CODES: Final[Mapping[str, Meaning]] = MappingProxyType(
         ),
         "publish_not_cancellable": Meaning(
             Verdict.NEVER,
-            "The post is already final: delete it in the TikTok app if it must go.",
+            "The post is already final, or past what TikTok stops: delete it in the TikTok app if "
+            "it must go.",
         ),
         "scope_permission_missed": Meaning(
             Verdict.AUTH,

@@ -142,7 +142,6 @@ def test_what_keeps_a_post_from_going_on_is_shown(
 ) -> None:
     post = make_post(account, rescheduled_because="next try at noon: 6 inits a minute are used")
     change_account(workspace, account.id, revoked=True, revoked_because="its creator ended it")
-    change_post(workspace, post.id, cancel_requested_at=clock())
     with workspace.ledger.write() as session:
         row = Breaker(id=1, opened_at=clock(), why="3 accounts failed", probe_at=clock() + MINUTE)
         session.add(row)
@@ -150,8 +149,20 @@ def test_what_keeps_a_post_from_going_on_is_shown(
     assert shown["why"] == "next try at noon: 6 inits a minute are used"
     assert shown["due"] == f"{clock():%Y-%m-%d %H:%M} UTC"
     assert shown["revoked"] == "the access to account acme ended: its creator ended it"
-    assert shown["cancelling"].startswith("TikTok was asked to at ")
     assert shown["stopped"].endswith(" UTC: 3 accounts failed")
+
+
+@pytest.mark.parametrize("state", [S.PROCESSING, S.UNKNOWN, S.PUBLISHED_NO_LINK, S.FAILED])
+def test_that_tiktok_was_asked_to_cancel_is_shown_while_it_matters(
+    show: Callable[[Post], str], account: Account, make_post: MakePost, clock: Clock, state: S
+) -> None:
+    shown = fields(show(make_post(account, state=state, cancel_requested_at=clock())))
+    assert shown.get("cancelling") == (
+        f"TikTok was asked to at {clock():%Y-%m-%d %H:%M} UTC; if it fails it, it is not posted "
+        "again by itself"
+        if state in (S.PROCESSING, S.UNKNOWN)
+        else None
+    )
 
 
 def test_a_lost_init_has_no_id_to_show(

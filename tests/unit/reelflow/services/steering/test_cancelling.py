@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState
 from reelflow.domain.publication import MediaSource, PublicationState
 from reelflow.exceptions import (
+    AccountRevokedError,
+    ConfigurationError,
     IllegalTransitionError,
     ReelflowError,
+    TikTokRateLimitedError,
     TikTokRejectedError,
     TikTokUnavailableError,
+    TikTokUnreachableError,
 )
 from reelflow.ledger import audit, publications
 from reelflow.ledger.models import Account, Post
@@ -22,7 +27,8 @@ from reelflow.services.steering.cancelling import ask_to_cancel, is_past_last_by
 from reelflow.services.steering.commands import retry
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
-from tests.factories import change_post, read_post
+from reelflow.tiktok.refusals import refusal_error
+from tests.factories import Clock, change_post, read_post
 from tests.unit.reelflow.services.publication_factory import make_publication
 from tests.unit.reelflow.services.settling.asked_tiktok import WORKING, AskedTikTok
 
@@ -90,6 +96,9 @@ def test_too_late_is_said_and_what_tiktok_says_then_is_written_down(
     with pytest.raises(TikTokRejectedError) as refused:
         cancel(workspace, tiktok, post)
     assert refused.value.code == "publish_not_cancellable"
+    assert str(refused.value) == (
+        f"TikTok does not cancel post {post.id} (publish_not_cancellable): it is PUBLISHED_NO_LINK"
+    )
     assert read_post(workspace, post.id).state is S.PUBLISHED_NO_LINK
     assert "TikTok does not cancel it: it is final already" in story(workspace, post)
 
@@ -109,9 +118,73 @@ def test_what_was_asked_stands_when_the_status_cannot_be_had(
         assert cancel(workspace, tiktok, post).state is S.PROCESSING
     else:
         tiktok.cancels[str(publication.publish_id)] = answer
-        with pytest.raises(TikTokRejectedError, match="final already"):
+        with pytest.raises(TikTokRejectedError, match="goes on with it"):
             cancel(workspace, tiktok, post)
     assert read_post(workspace, post.id).cancel_requested_at is not None
+
+
+def test_of_a_post_that_tiktok_works_on_nobody_says_that_it_is_final(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+) -> None:
+    post = make_post(account, state=S.PROCESSING)
+    publication = make_publication(workspace, post)
+    code = "publish_not_cancellable"
+    tiktok.cancels[str(publication.publish_id)] = refusal_error(code, call="it", http_status=400)
+    with pytest.raises(TikTokRejectedError) as refused:
+        cancel(workspace, tiktok, post)
+    assert "TikTok goes on with it" in str(refused.value)
+    assert "if TikTok fails it, Reelflow does not post it again by itself" in str(refused.value)
+    for told in (str(refused.value), *story(workspace, post)):
+        assert "is already final:" not in told
+    failed = PublishStatus("FAILED", fail_reason="internal")
+    apply_status(workspace, post.id, str(publication.publish_id), failed, actor="sweep")
+    assert read_post(workspace, post.id).state is S.FAILED
+
+
+NEVER_ASKED = [
+    ConfigurationError("the key is another"),
+    TikTokUnreachableError("no connection"),
+    TikTokRateLimitedError("HTTP 429"),
+    AccountRevokedError("the access ended"),
+    TikTokRejectedError("no such task", code="invalid_publish_id"),
+]
+
+
+@pytest.mark.parametrize("error", NEVER_ASKED, ids=lambda error: type(error).__name__)
+def test_a_wish_to_cancel_that_tiktok_did_not_take_changes_nothing(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    tiktok: AskedTikTok,
+    error: ReelflowError,
+) -> None:
+    post = make_post(account, state=S.PROCESSING)
+    publication = make_publication(workspace, post)
+    tiktok.cancels[str(publication.publish_id)] = error
+    with pytest.raises(type(error), match=str(error)):
+        cancel(workspace, tiktok, post)
+    assert read_post(workspace, post.id).cancel_requested_at is None
+    assert story(workspace, post)[:2] == [
+        "TikTok is asked to cancel it",
+        f"TikTok was not asked to cancel it, or did not take it: {error}",
+    ]
+    failed = PublishStatus("FAILED", fail_reason="internal")
+    apply_status(workspace, post.id, str(publication.publish_id), failed, actor="sweep")
+    assert read_post(workspace, post.id).state is S.READY
+
+
+def test_a_wish_that_tiktok_took_outlives_one_that_never_reached_it(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok, clock: Clock
+) -> None:
+    post = make_post(account, state=S.PROCESSING)
+    publication = make_publication(workspace, post)
+    asked_at = clock()
+    cancel(workspace, tiktok, post)
+    clock.advance(timedelta(minutes=1))
+    tiktok.cancels[str(publication.publish_id)] = TikTokUnreachableError("no connection")
+    with pytest.raises(TikTokUnreachableError):
+        cancel(workspace, tiktok, post)
+    assert read_post(workspace, post.id).cancel_requested_at == asked_at
 
 
 def test_a_request_that_got_lost_is_remembered(
