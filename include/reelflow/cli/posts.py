@@ -13,6 +13,7 @@ from reelflow.cli.screen import print_json
 from reelflow.cli.tiktok_app import require_tiktok_app
 from reelflow.cli.workspace import open_workspace
 from reelflow.domain.post import PAST_LAST_BYTE, Interaction, PostState, PrivacyLevel
+from reelflow.domain.sentence import as_sentence
 
 if TYPE_CHECKING:
     from reelflow.ledger.models import Post
@@ -138,14 +139,17 @@ def cancel(post_id: int = _ID) -> None:
             "did."
         )
     elif post.state is PostState.FAILED:
-        typer.echo(f"{post.reason}.")
+        typer.echo(as_sentence(post.reason))
 
 
 @app.command()
 def resolve(
     post_id: int = _ID,
-    published: bool = typer.Option(
-        ..., "--published/--not-published", help="Whether you see the post on its account."
+    published: bool | None = typer.Option(
+        None,
+        "--published/--not-published",
+        show_default=False,
+        help="Whether you see the post on its account; one of them must be given.",
     ),
     tiktok_post: str | None = typer.Option(
         None,
@@ -157,6 +161,11 @@ def resolve(
     """Settle an UNKNOWN post by what you see on its account, or of a draft in its inbox there."""
     from reelflow.services.steering import resolving
 
+    if published is None:
+        raise typer.BadParameter(
+            "say what you see on the account: --published or --not-published",
+            param_hint="--published",
+        )
     if tiktok_post is not None and not published:
         raise typer.BadParameter(
             "a post that is not published has no address", param_hint="--tiktok-post"
@@ -170,7 +179,7 @@ def resolve(
         post = resolving.resolve_not_published(workspace, post_id, actor=person())
     _tell(post)
     if post.fix:
-        typer.echo(f"To go on: {post.fix}.")
+        typer.echo(as_sentence(f"To go on: {post.fix}"))
 
 
 @app.command()

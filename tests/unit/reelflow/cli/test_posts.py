@@ -227,7 +227,7 @@ def test_resolve_settles_an_unknown_post_in_the_person_s_name(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "Missing option '--published'"),
+        ([], "say what you see on the account: --published or --not-published"),
         (["--not-published", "--tiktok-post", "7678907398077074696"], "has no address"),
         (["--published", "--tiktok-post", "tiktok.com/7"], "is no id of a TikTok post"),
     ],
