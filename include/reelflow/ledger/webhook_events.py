@@ -100,6 +100,18 @@ def unknown_publish_ids(
     ).all()  # type: ignore[return-value] # the condition says that none is None
 
 
+def named_later(session: Session, event: WebhookEvent) -> bool:
+    """Whether TikTok, after this event, named another post of the same publish task."""
+    later = select(WebhookEvent.id).where(
+        WebhookEvent.publish_id == event.publish_id,
+        WebhookEvent.event == event.event,
+        WebhookEvent.applied_at.is_not(None),
+        WebhookEvent.happened_at > event.happened_at,
+        WebhookEvent.tiktok_post_id != event.tiktok_post_id,
+    )
+    return session.scalar(select(later.exists())) is True
+
+
 def about(session: Session, publish_ids: Collection[str]) -> Sequence[WebhookEvent]:
     """Return all events about these publications, in the order in which they came."""
     return session.scalars(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -17,7 +19,7 @@ from reelflow.domain.publication import (
     settle_status,
 )
 from reelflow.exceptions import PostNotFoundError, TransientError
-from reelflow.ledger import posts, publications
+from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Post, Publication
 from reelflow.services.calls import breaker
 from reelflow.services.settling.failed_publication import take_failure
@@ -29,6 +31,10 @@ log = logging.getLogger(__name__)
 
 #: Publications that no longer count, until TikTok says that they are published after all.
 _GIVEN_UP = frozenset({PublicationState.SUPERSEDED, PublicationState.FAILED})
+
+_ENDED = frozenset({PublicationState.DONE, PublicationState.FAILED})
+#: How much a status says of what ended; one that is not here is of a task under way.
+_FINALITY: Final = {"SEND_TO_USER_INBOX": 1, "FAILED": 2, "PUBLISH_COMPLETE": 2}
 
 _SETTLEABLE = frozenset(
     {
@@ -70,11 +76,11 @@ def _apply(
         if publication is None:
             raise PostNotFoundError(f"post {post_id} has no publication {publish_id}")
         was_complete = publication.state is PublicationState.SENT
-        publication.tiktok_status = status.status[:64]
         publication.tiktok_status_at = now
-        publication.fail_reason = status.fail_reason and status.fail_reason[:128]
-        if status.post_ids:
-            publication.tiktok_post_id = status.post_ids[0]
+        if not _is_old_news(publication, status):
+            publication.tiktok_status = status.status[:64]
+            publication.fail_reason = status.fail_reason and status.fail_reason[:128]
+        _take_link(session, publication, status, now=now, actor=actor)
         settlement = settle_status(
             status.status,
             mode=post.mode,
@@ -102,6 +108,31 @@ def _apply(
     if was_complete and publication.state is PublicationState.FAILED:
         _tell_breaker(workspace, post, publication)
     return post.state
+
+
+def _is_old_news(publication: Publication, status: PublishStatus) -> bool:
+    """Whether TikTok said more already: webhooks and answers may come late, and in any order."""
+    known = _FINALITY.get(publication.tiktok_status or "", 0)
+    return publication.state in _ENDED and _FINALITY.get(status.status, 0) < known
+
+
+def _take_link(
+    session: Session, publication: Publication, status: PublishStatus, *, now: datetime, actor: str
+) -> None:
+    """Write down the post's id at TikTok; a draft that its creator posts again has another."""
+    known = publication.tiktok_post_id
+    if not status.post_ids or known in status.post_ids:
+        return
+    publication.tiktok_post_id = status.post_ids[0]
+    if known:
+        audit.record(
+            session,
+            post_id=publication.post_id,
+            publication_id=publication.id,
+            at=now,
+            actor=actor,
+            why=f"TikTok names {status.post_ids[0]} as its post, where it named {known} before",
+        )
 
 
 def _tell_breaker(workspace: Workspace, post: Post, publication: Publication) -> None:

@@ -127,6 +127,7 @@ def _take_effect(workspace: Workspace, kept: WebhookEvent, *, actor: str) -> str
         return "it names no publication"
     with workspace.ledger.read() as session:
         found = publications.by_publish_id(session, kept.publish_id)
+        is_superseded = webhook_events.named_later(session, kept)
     if found is None:
         return None
     publication, post = found
@@ -135,6 +136,8 @@ def _take_effect(workspace: Workspace, kept: WebhookEvent, *, actor: str) -> str
         return f"publication {kept.publish_id} is not of the account {kept.open_id}"
     if kept.event == _NOT_PUBLIC:
         return _note_not_public(workspace, post, publication, actor=actor)
+    if is_superseded:  # a draft is posted again, and of two posts the later counts
+        return f"post {post.id} is {post.state}: TikTok has named a later post of it"
     state = apply_status(workspace, post.id, kept.publish_id, _status(kept), actor=actor)
     return f"post {post.id} is {state}"
 

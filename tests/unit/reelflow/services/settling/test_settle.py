@@ -111,6 +111,53 @@ def test_a_link_is_kept_with_all_its_digits_whatever_is_said_later(
     assert current.tiktok_post_id == "7678907398077074696"
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ((LINKED, DELIVERED), ("PUBLISH_COMPLETE", None)),
+        ((COMPLETE, SILENT), ("PUBLISH_COMPLETE", None)),
+        ((COMPLETE, UNHEARD_OF), ("PUBLISH_COMPLETE", None)),
+        ((DELIVERED, SILENT), ("SEND_TO_USER_INBOX", None)),
+        ((FAILED, SILENT), ("FAILED", "frame_rate_check_failed")),
+        ((DELIVERED, COMPLETE), ("PUBLISH_COMPLETE", None)),
+        ((SILENT, UNHEARD_OF), ("WAITING_FOR_MODERATION", None)),
+        ((SILENT, FAILED, COMPLETE), ("PUBLISH_COMPLETE", None)),
+    ],
+)
+def test_what_tiktok_said_late_does_not_hide_that_it_is_done(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    said: tuple[PublishStatus, ...],
+    told: tuple[str, str | None],
+) -> None:
+    publication = make_publication(workspace, make_post(account, state=S.PROCESSING))
+    for status in said:
+        say(workspace, publication, status)
+    with workspace.ledger.read() as session:
+        kept = session.get_one(Publication, publication.id)
+    assert (kept.tiktok_status, kept.fail_reason) == told
+    assert kept.tiktok_status_at == workspace.ledger.now()
+
+
+def test_another_link_takes_the_place_of_the_first_and_the_story_says_so_once(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    first, second = LINKED.post_ids[0], "7678907398077074697"
+    publication = make_publication(workspace, make_post(account, state=S.PROCESSING))
+    other = PublishStatus("PUBLISH_COMPLETE", post_ids=(second,))
+    both = PublishStatus("PUBLISH_COMPLETE", post_ids=(first, second))
+    for status in (LINKED, both, other, other, both):
+        say(workspace, publication, status)
+    with workspace.ledger.read() as session:
+        kept = session.get_one(Publication, publication.id)
+        story = [entry.why for entry in audit.story(session, publication.post_id)]
+    assert kept.tiktok_post_id == second
+    assert [why for why in story if "before" in why] == [
+        f"TikTok names {second} as its post, where it named {first} before"
+    ]
+
+
 @pytest.mark.parametrize("reason", ["frame_rate_check_failed", None, "a_reason_of_tomorrow"])
 def test_a_failed_post_says_why_and_what_to_do(
     workspace: Workspace, account: Account, make_post: MakePost, reason: str | None

@@ -143,6 +143,22 @@ def test_a_link_keeps_all_its_digits(
     assert current(workspace, post).tiktok_post_id == POST_ID
 
 
+def test_a_draft_that_was_posted_again_keeps_its_latest_link_though_the_first_comes_late(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: TikTok, clock: Clock
+) -> None:
+    post = make_post(account, state=S.IN_INBOX, mode=PostMode.DRAFT)
+    publish_id = make_publication(workspace, post).publish_id
+    first_at, second_at = clock(), clock() + timedelta(minutes=5)
+    tiktok.send(PUBLIC, publish_id=publish_id, post_id="7678907398077074697", at=second_at)
+    tiktok.send(PUBLIC, publish_id=publish_id, post_id=POST_ID, at=first_at)
+    tiktok.send(DELIVERED, publish_id=publish_id, at=first_at)
+    publication = current(workspace, post)
+    assert publication.tiktok_post_id == "7678907398077074697"
+    assert publication.tiktok_status == "PUBLISH_COMPLETE"
+    outcomes = [event.outcome or "" for event in kept(workspace)]
+    assert outcomes[1].endswith("TikTok has named a later post of it")
+
+
 @ON_BOTH_DATABASES
 def test_the_same_event_is_kept_once_and_done_once(
     workspace: Workspace, account: Account, make_post: MakePost, tiktok: TikTok
