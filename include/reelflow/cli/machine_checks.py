@@ -127,19 +127,25 @@ def _accounts(known: Sequence[Account]) -> Iterator[Finding]:
 
 
 def _stored_tokens(settings: Settings, known: Sequence[Account]) -> Iterator[Finding]:
-    from reelflow.ledger.accounts import access_token
-    from reelflow.ledger.cipher import Cipher
+    from reelflow.ledger.accounts import access_token, refresh_token
+    from reelflow.ledger.cipher import MISPLACED, Cipher
 
     try:
         cipher = Cipher(settings.fernet_key.get_secret_value())
     except ConfigurationError:  # told by check_key
         return
-    wrong = []
+    wrong: list[str] = []
+    misplaced: list[str] = []
     for account in known:
         try:
             access_token(account, cipher)
-        except ConfigurationError:
-            wrong.append(account.name)
+            refresh_token(account, cipher)
+        except ConfigurationError as error:
+            (misplaced if error.code == MISPLACED else wrong).append(account.name)
+    if misplaced:
+        message = f"the stored tokens of {', '.join(misplaced)} are not what was stored for them"
+        fix = "connect each again: `reelflow accounts connect NAME`"
+        yield Finding("stored tokens", Status.PROBLEM, message, fix)
     if wrong:
         message = f"REELFLOW_FERNET_KEY does not open the stored tokens of {', '.join(wrong)}"
         fix = (
@@ -147,7 +153,7 @@ def _stored_tokens(settings: Settings, known: Sequence[Account]) -> Iterator[Fin
             "`reelflow accounts connect NAME`"
         )
         yield Finding("stored tokens", Status.PROBLEM, message, fix)
-    elif known:
+    elif known and not misplaced:
         message = f"REELFLOW_FERNET_KEY opens all {len(known)}"
         yield Finding("stored tokens", Status.OK, message)
 

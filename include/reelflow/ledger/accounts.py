@@ -103,10 +103,14 @@ def _named(session: Session, *, open_id: str, name: str, now: datetime) -> Accou
 
 def store_tokens(account: Account, cipher: Cipher, tokens: TokenSet, *, now: datetime) -> None:
     """Give an account other tokens, all at once; whoever refreshes the old ones is too late."""
-    account.access_token_encrypted = cipher.encrypt(tokens.access_token)
+    account.access_token_encrypted = cipher.encrypt(
+        tokens.access_token, bound_to=_access_token_of(account.open_id)
+    )
     account.access_token_expires_at = tokens.access_token_expires_at
     account.refresh_token_encrypted = (
-        None if tokens.refresh_token is None else cipher.encrypt(tokens.refresh_token)
+        None
+        if tokens.refresh_token is None
+        else cipher.encrypt(tokens.refresh_token, bound_to=_refresh_token_of(account.open_id))
     )
     account.refresh_token_expires_at = tokens.refresh_token_expires_at
     account.scopes = None if tokens.scopes is None else ",".join(sorted(tokens.scopes))
@@ -162,23 +166,42 @@ def list_all(session: Session) -> Sequence[Account]:
 def access_token(account: Account, cipher: Cipher) -> str:
     """Return the access token in the clear; never log it.
 
-    :raises ConfigurationError: the Fernet key is not the one it was stored with
+    :raises ConfigurationError: the Fernet key is not the one it was stored with, or it was stored
+        for another account
     """
+    return decrypt_access_token(
+        account.access_token_encrypted, cipher, open_id=account.open_id, name=account.name
+    )
+
+
+def decrypt_access_token(encrypted: bytes, cipher: Cipher, *, open_id: str, name: str) -> str:
+    """Return an access token as :func:`access_token` does, by the columns that are needed."""
     return cipher.decrypt(
-        account.access_token_encrypted, what=f"the access token of account {account.name}"
+        encrypted, bound_to=_access_token_of(open_id), what=f"the access token of account {name}"
     )
 
 
 def refresh_token(account: Account, cipher: Cipher) -> str | None:
     """Return the refresh token in the clear, None where there is none; never log it.
 
-    :raises ConfigurationError: the Fernet key is not the one it was stored with
+    :raises ConfigurationError: the Fernet key is not the one it was stored with, or it was stored
+        for another account
     """
     if account.refresh_token_encrypted is None:
         return None
     return cipher.decrypt(
-        account.refresh_token_encrypted, what=f"the refresh token of account {account.name}"
+        account.refresh_token_encrypted,
+        bound_to=_refresh_token_of(account.open_id),
+        what=f"the refresh token of account {account.name}",
     )
+
+
+def _access_token_of(open_id: str) -> str:
+    return f"access_token {open_id}"
+
+
+def _refresh_token_of(open_id: str) -> str:
+    return f"refresh_token {open_id}"
 
 
 def granted_scopes(account: Account) -> frozenset[str] | None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import base64
+import json
+from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from reelflow.exceptions import ConfigurationError
+
+#: Codes of a secret that cannot be read: of another key, and of another row.
+WRONG_KEY: Final = "fernet_key_wrong"
+MISPLACED: Final = "secret_misplaced"
 
 
 def generate_key() -> str:
@@ -17,7 +23,11 @@ def generate_key() -> str:
 
 
 class Cipher:
-    """Encrypts and decrypts short secrets.
+    """Encrypts and decrypts short secrets, each bound to what it is for.
+
+    Fernet proves that a secret was stored with our key, not that it stands where it was stored:
+    what it is for is encrypted with it, so that nobody who can write to the ledger has a post go
+    out with another account's token (docs/decisions/0009).
 
     :param key: the Fernet key, url-safe base64 of 32 bytes
     :raises ConfigurationError: the key is missing or malformed
@@ -45,22 +55,44 @@ class Cipher:
         derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode())
         return derivation.derive(self._key)
 
-    def encrypt(self, secret: str) -> bytes:
-        """Return the secret, encrypted."""
-        return self._fernet.encrypt(secret.encode())
+    def encrypt(self, secret: str, *, bound_to: str) -> bytes:
+        """Return the secret, encrypted.
 
-    def decrypt(self, token: bytes, *, what: str) -> str:
+        :param bound_to: what it is, and of whom, such as ``"access_token <open_id>"``; in the clear
+            elsewhere, and never changed
+        """
+        return self._fernet.encrypt(json.dumps([bound_to, secret]).encode())
+
+    def decrypt(self, token: bytes, *, bound_to: str, what: str) -> str:
         """Return the secret in the clear.
 
+        :param bound_to: as it was encrypted
         :param what: what is decrypted, for the error, such as ``"the token of account x"``
-        :raises ConfigurationError: it was encrypted with another key, or tampered with
+        :raises ConfigurationError: it was encrypted with another key, or for something else, or
+            tampered with
         """
         try:
-            return self._fernet.decrypt(token).decode()
+            content = self._fernet.decrypt(token)
         except InvalidToken:
             raise ConfigurationError(
                 f"{what} cannot be decrypted: REELFLOW_FERNET_KEY is not the key it was stored "
                 "with. Set the old key again, or connect the account again with `reelflow accounts "
                 "connect`",
-                code="fernet_key_wrong",
+                code=WRONG_KEY,
             ) from None
+        match _json(content):
+            case [str(stored_for), str(secret)] if stored_for == bound_to:
+                return secret
+        raise ConfigurationError(
+            f"{what} is not what was stored for it: its row in the ledger was changed by another "
+            "program, or restored from elsewhere. It is not used. Connect the account again with "
+            "`reelflow accounts connect`; an upload begins anew once its URL's hour has passed",
+            code=MISPLACED,
+        )
+
+
+def _json(content: bytes) -> object:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None

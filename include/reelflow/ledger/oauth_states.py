@@ -45,10 +45,13 @@ def remember(
         reads the table can finish the connection
     """
     session.execute(delete(OAuthState).where(OAuthState.expires_at <= now))
+    digest = _digest(state)
     session.add(
         OAuthState(
-            state_sha256=_digest(state),
-            code_verifier_encrypted=cipher.encrypt(pending.code_verifier),
+            state_sha256=digest,
+            code_verifier_encrypted=cipher.encrypt(
+                pending.code_verifier, bound_to=_verifier_of(digest)
+            ),
             redirect_uri=pending.redirect_uri,
             account_name=pending.account_name,
             inbox_privacy_level=pending.inbox_privacy_level,
@@ -76,10 +79,16 @@ def take(
         account_name=row.account_name,
         redirect_uri=row.redirect_uri,
         code_verifier=cipher.decrypt(
-            row.code_verifier_encrypted, what=f"the PKCE verifier for account {row.account_name}"
+            row.code_verifier_encrypted,
+            bound_to=_verifier_of(row.state_sha256),
+            what=f"the PKCE verifier for account {row.account_name}",
         ),
         inbox_privacy_level=None if level is None else PrivacyLevel(level),
     )
+
+
+def _verifier_of(state_sha256: str) -> str:
+    return f"code_verifier {state_sha256}"
 
 
 def _digest(state: str) -> str:

@@ -205,13 +205,25 @@ def give_up_unfinished(
         move(session, publication, superseded, now=now, actor=actor, why=why)
 
 
+def store_upload_url(publication: Publication, cipher: Cipher, url: str) -> None:
+    """Keep the upload URL of a publication whose ``publish_id`` is known."""
+    publication.upload_url_encrypted = cipher.encrypt(url, bound_to=_upload_url_of(publication))
+
+
 def upload_url(publication: Publication, cipher: Cipher) -> str:
     """Return the upload URL in the clear; it is a credential, never log it.
 
-    :raises ConfigurationError: the Fernet key is not the one it was stored with
+    :raises ConfigurationError: the Fernet key is not the one it was stored with, or it was stored
+        for another publication
     """
     if publication.upload_url_encrypted is None:
         raise ValueError(f"publication {publication.id} has no upload URL")
     return cipher.decrypt(
-        publication.upload_url_encrypted, what=f"the upload URL of post {publication.post_id}"
+        publication.upload_url_encrypted,
+        bound_to=_upload_url_of(publication),
+        what=f"the upload URL of post {publication.post_id}",
     )
+
+
+def _upload_url_of(publication: Publication) -> str:
+    return f"upload_url {publication.publish_id}"

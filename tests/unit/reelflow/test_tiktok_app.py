@@ -44,7 +44,7 @@ def test_a_host_that_has_a_port_gets_no_second_one(host: str) -> None:
 def test_without_key_or_secret_an_expired_token_says_what_is_missing(
     workspace: Workspace, account: Account
 ) -> None:
-    refresh_token = workspace.ledger.cipher.encrypt("rft.1")
+    refresh_token = workspace.ledger.cipher.encrypt("rft.1", bound_to="a test")
     change_account(
         workspace,
         account.id,

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.budget import Call
 from reelflow.domain.post import PAST_LAST_BYTE
 from reelflow.exceptions import ReelflowError, TikTokRateLimitedError
+from reelflow.ledger import accounts
 from reelflow.ledger.models import Account, Post
 from reelflow.services.accounts.tokens import REFRESH_AHEAD
 from reelflow.services.calls import budgets
@@ -131,6 +132,7 @@ class PollLedger:
             select(
                 Account.id,
                 Account.name,
+                Account.open_id,
                 Account.revoked,
                 Account.access_token_encrypted,
                 Account.access_token_expires_at,
@@ -149,8 +151,11 @@ class PollLedger:
         encrypted, token = self._decrypted.get(row.id, (b"", ""))
         if encrypted != row.access_token_encrypted:
             try:
-                token = workspace.ledger.cipher.decrypt(
-                    row.access_token_encrypted, what=f"the access token of account {row.name}"
+                token = accounts.decrypt_access_token(
+                    row.access_token_encrypted,
+                    workspace.ledger.cipher,
+                    open_id=row.open_id,
+                    name=row.name,
                 )
             except ReelflowError as exc:
                 return exc

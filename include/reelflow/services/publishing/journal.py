@@ -146,7 +146,7 @@ class UploadJournal:
             assert publication is not None
             assert answer.upload_url is not None  # the client lets no upload open without one
             publication.publish_id = answer.publish_id
-            publication.upload_url_encrypted = self._ledger.cipher.encrypt(answer.upload_url)
+            publications.store_upload_url(publication, self._ledger.cipher, answer.upload_url)
             publication.url_expires_at = self._ledger.now() + lifetime
             why = f"TikTok opened it as {answer.publish_id}"
             self._step(session, PublicationState.UPLOADING, why)

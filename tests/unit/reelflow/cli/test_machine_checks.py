@@ -178,6 +178,19 @@ def test_tokens_of_another_key_are_a_problem_with_their_accounts(
     assert "accounts set" not in (finding.fix or "")
 
 
+def test_tokens_of_another_account_are_a_problem_with_the_account_that_has_them(
+    settings: Settings, workspace: Workspace, make_account: Callable[..., Account]
+) -> None:
+    acme, north = make_account("acme"), make_account("north")
+    with workspace.ledger.write() as session:
+        stolen = session.get_one(Account, acme.id).access_token_encrypted
+        session.get_one(Account, north.id).access_token_encrypted = stolen
+    [*_, finding] = machine_checks.check_ledger(settings)
+    assert finding.status is PROBLEM
+    assert finding.message == "the stored tokens of north are not what was stored for them"
+    assert finding.fix == "connect each again: `reelflow accounts connect NAME`"
+
+
 def test_a_whole_other_key_opens_no_token(
     settings: Settings, workspace: Workspace, account: Account
 ) -> None:

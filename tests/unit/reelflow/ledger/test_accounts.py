@@ -42,6 +42,38 @@ def test_an_account_is_who_its_open_id_says_so_reconnecting_finds_the_same_row(
     assert accounts.access_token(kept, workspace.ledger.cipher) == "act.2"
 
 
+@pytest.mark.parametrize(
+    ("column", "other"),
+    [
+        ("access_token_encrypted", "access_token_encrypted"),
+        ("access_token_encrypted", "refresh_token_encrypted"),
+        ("refresh_token_encrypted", "refresh_token_encrypted"),
+        ("refresh_token_encrypted", "access_token_encrypted"),
+    ],
+)
+def test_a_token_that_was_stored_for_another_account_is_not_read(
+    workspace: Workspace, column: str, other: str
+) -> None:
+    cipher = workspace.ledger.cipher
+    first, second = (
+        save(workspace, open_id, name, tokens=accounts.TokenSet(f"act.{name}", None, f"rft.{name}"))
+        for open_id, name in (("o1", "acme"), ("o2", "north"))
+    )
+    setattr(first, column, getattr(second, other))
+    read = accounts.refresh_token if column.startswith("refresh") else accounts.access_token
+    with pytest.raises(ConfigurationError, match="token of account acme is not what was") as found:
+        read(first, cipher)
+    assert found.value.code == "secret_misplaced"
+    assert "north" not in str(found.value)
+
+
+def test_an_access_token_is_no_refresh_token_of_the_same_account(workspace: Workspace) -> None:
+    account = save(workspace, "o1", "acme")
+    account.refresh_token_encrypted = account.access_token_encrypted
+    with pytest.raises(ConfigurationError, match="the refresh token of account acme is not what"):
+        accounts.refresh_token(account, workspace.ledger.cipher)
+
+
 def test_a_name_belongs_to_one_account(workspace: Workspace) -> None:
     save(workspace, "o1", "acme")
     with pytest.raises(ConfigurationError, match="'acme' belongs to another TikTok account"):

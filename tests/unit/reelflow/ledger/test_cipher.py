@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,13 +13,14 @@ from reelflow.services.workspace import Workspace
 from tests.factories import FERNET_KEY, make_account
 
 TOKEN = "act.a-token-that-nobody-may-read"
+WHOSE = "access_token open-acme"
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8")))
 def test_what_was_encrypted_comes_back(secret: str) -> None:
     cipher = Cipher(FERNET_KEY)
-    stored = cipher.encrypt(secret)
-    assert cipher.decrypt(stored, what="it") == secret
+    stored = cipher.encrypt(secret, bound_to=WHOSE)
+    assert cipher.decrypt(stored, bound_to=WHOSE, what="it") == secret
     assert len(secret) < 4 or secret.encode() not in stored
 
 
@@ -29,19 +31,41 @@ def test_generated_keys_work_and_differ() -> None:
 
 
 def test_another_key_is_named_as_the_trouble() -> None:
-    stored = Cipher(generate_key()).encrypt(TOKEN)
+    stored = Cipher(generate_key()).encrypt(TOKEN, bound_to=WHOSE)
     with pytest.raises(ConfigurationError, match="the token of x cannot be decrypted: ") as refused:
-        Cipher(generate_key()).decrypt(stored, what="the token of x")
+        Cipher(generate_key()).decrypt(stored, bound_to=WHOSE, what="the token of x")
     assert refused.value.code == "fernet_key_wrong"
     assert TOKEN not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "other", ["access_token open-north", "refresh_token open-acme", "access_token open-acm", ""]
+)
+def test_a_secret_that_stands_where_it_was_not_stored_is_not_read(other: str) -> None:
+    cipher = Cipher(FERNET_KEY)
+    stored = cipher.encrypt(TOKEN, bound_to=WHOSE)
+    with pytest.raises(ConfigurationError, match="the token of x is not what was stored") as found:
+        cipher.decrypt(stored, bound_to=other, what="the token of x")
+    assert found.value.code == "secret_misplaced"
+    assert TOKEN not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["act.bare", '["access_token open-acme"]', '{"a": 1}', '["access_token open-acme", 1]'],
+)
+def test_what_the_key_opens_but_nobody_stored_is_not_read(content: str) -> None:
+    stored = Fernet(FERNET_KEY).encrypt(content.encode())
+    with pytest.raises(ConfigurationError, match="is not what was stored for it"):
+        Cipher(FERNET_KEY).decrypt(stored, bound_to=WHOSE, what="it")
+
+
 def test_a_changed_secret_is_not_decrypted() -> None:
     cipher = Cipher(FERNET_KEY)
-    stored = bytearray(cipher.encrypt(TOKEN))
+    stored = bytearray(cipher.encrypt(TOKEN, bound_to=WHOSE))
     stored[-5] ^= 1
     with pytest.raises(ConfigurationError):
-        cipher.decrypt(bytes(stored), what="it")
+        cipher.decrypt(bytes(stored), bound_to=WHOSE, what="it")
 
 
 @pytest.mark.parametrize("key", ["short", "é" * 44, FERNET_KEY[:-2]])

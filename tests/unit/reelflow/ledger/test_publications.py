@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from reelflow.domain.chunks import ChunkPlan
 from reelflow.domain.publication import PUBLICATION_TRANSITIONS, PublicationState
-from reelflow.exceptions import IllegalTransitionError
+from reelflow.exceptions import ConfigurationError, IllegalTransitionError
 from reelflow.ledger import audit, publications
 from reelflow.ledger.models import Account, Post, Publication
 from reelflow.services.workspace import Workspace
@@ -122,11 +122,22 @@ def test_the_upload_url_is_a_credential_and_stored_encrypted(
     publication = open_new(workspace, post)
     with workspace.ledger.write() as session:
         row = session.get_one(Publication, publication.id)
-        row.upload_url_encrypted = workspace.ledger.cipher.encrypt(url)
+        row.publish_id = "v_pub_file~v2-1.1"
+        publications.store_upload_url(row, workspace.ledger.cipher, url)
     assert publications.upload_url(row, workspace.ledger.cipher) == url
     on_disk = b"".join(path.read_bytes() for path in tmp_path.glob("reelflow.db*"))
     assert b"upload_token" not in on_disk
     assert "upload_token" not in repr(vars(row))
+
+
+def test_an_upload_url_of_another_publication_is_not_read(workspace: Workspace, post: Post) -> None:
+    url = "https://upload.tiktokapis.com/video/?upload_id=1&upload_token=secret"
+    publication = open_new(workspace, post)
+    publication.publish_id = "v_pub_file~v2-1.1"
+    publications.store_upload_url(publication, workspace.ledger.cipher, url)
+    publication.publish_id = "v_pub_file~v2-1.2"
+    with pytest.raises(ConfigurationError, match=r"the upload URL of post \d+ is not"):
+        publications.upload_url(publication, workspace.ledger.cipher)
 
 
 def test_asking_for_a_url_that_was_never_given_is_a_mistake_of_the_caller(

@@ -39,7 +39,6 @@ def make_publication(workspace: Workspace, post: Post, **columns: Any) -> Public
         "state": _BESIDE.get(post.state),
         "is_current": True,
         "publish_id": f"v_pub_file~v2-1.{next(_numbers)}",
-        "upload_url_encrypted": ledger.cipher.encrypt(UPLOAD_URL),
         "url_expires_at": ledger.now() + timedelta(hours=1),
         "size_bytes": size_bytes,
         "chunk_size_bytes": size_bytes,
@@ -54,5 +53,7 @@ def make_publication(workspace: Workspace, post: Post, **columns: Any) -> Public
             )
         ordinal = publications.count(session, post.id) + 1
         publication = Publication(post_id=post.id, ordinal=ordinal, **values)
+        if "upload_url_encrypted" not in columns:
+            publications.store_upload_url(publication, ledger.cipher, UPLOAD_URL)
         session.add(publication)
     return publication

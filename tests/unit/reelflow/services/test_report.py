@@ -48,7 +48,7 @@ def test_a_post_is_shown_with_its_publications_and_story_as_json_and_without_sec
         publications.open_new(session, post.id, plan=plan, now=ledger.now())
         row = publications.open_new(session, post.id, plan=plan, now=ledger.now())
         row.publish_id, row.state = "v_pub~2", PublicationState.UPLOADING
-        row.upload_url_encrypted = ledger.cipher.encrypt("https://upload/secret")
+        publications.store_upload_url(row, ledger.cipher, "https://upload/secret")
     shown = show_post(workspace, post.id)
     text = json.dumps(shown)
     assert "secret" not in text
@@ -61,6 +61,29 @@ def test_a_post_is_shown_with_its_publications_and_story_as_json_and_without_sec
     (listed,) = list_posts(workspace)
     assert listed["publish_id"] == "v_pub~2"
     assert listed.items() <= shown.items()
+
+
+def test_a_post_is_shown_with_everything_that_was_wished_for_it(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    wishes = {
+        "disable_comment": True,
+        "disable_duet": False,
+        "disable_stitch": True,
+        "brand_content_toggle": False,
+        "brand_organic_toggle": True,
+        "is_aigc": True,
+        "cover_timestamp_ms": 1500,
+        "repost": True,
+        "auto_add_music": False,
+    }
+    shown = show_post(workspace, make_post(account, wanted_interactions="duet", **wishes).id)
+    assert {name: shown[name] for name in wishes} == wishes
+    assert (shown["wanted_interactions"], shown["cover_index"]) == (["duet"], None)
+    photos = make_photo_post(workspace, account, auto_add_music=True, photo_cover_index=1)
+    shown = show_post(workspace, photos.id)
+    assert (shown["auto_add_music"], shown["cover_index"]) == (True, 1)
+    assert shown["wanted_interactions"] == []
 
 
 def test_a_post_that_is_not_there_says_so(workspace: Workspace) -> None:

@@ -269,7 +269,9 @@ def test_neither_state_nor_verifier_can_be_read_from_the_ledger(
     assert request.state.encode() not in database
     assert row.state_sha256 != request.state
     assert request.state not in repr(request)
-    verifier = workspace.ledger.cipher.decrypt(row.code_verifier_encrypted, what="it")
+    verifier = workspace.ledger.cipher.decrypt(
+        row.code_verifier_encrypted, bound_to=f"code_verifier {row.state_sha256}", what="it"
+    )
     assert verifier.encode() not in database
 
 

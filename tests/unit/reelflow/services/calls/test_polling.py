@@ -26,6 +26,7 @@ from reelflow.exceptions import (
     TikTokRejectedError,
     TikTokUnavailableError,
 )
+from reelflow.ledger import accounts
 from reelflow.ledger.models import Account, Post
 from reelflow.services.accounts.tokens import AccessTokens
 from reelflow.services.calls import budgets
@@ -350,7 +351,8 @@ def test_a_mistake_of_ours_ends_every_wait_instead_of_hanging(
 def store_token(workspace: Workspace, account: Account, token: str, **columns: object) -> None:
     with workspace.ledger.write() as session:
         row = session.get_one(Account, account.id)
-        row.access_token_encrypted = workspace.ledger.cipher.encrypt(token)
+        tokens, cipher = accounts.TokenSet(token), workspace.ledger.cipher
+        accounts.store_tokens(row, cipher, tokens, now=workspace.ledger.now())
         for name, value in columns.items():
             setattr(row, name, value)
 
