@@ -13,7 +13,7 @@ from rich.text import Text
 
 from reelflow.cli.posts_view import count_of, is_waiting, state_text, utc_minute
 from reelflow.cli.screen import console, plain
-from reelflow.domain.post import PAST_LAST_BYTE, PostState
+from reelflow.domain.post import PAST_LAST_BYTE, Interaction, PostState
 
 #: States that only TikTok's word ends, or a person's.
 _STOPPED_BY_TIKTOK: Final = PAST_LAST_BYTE | {PostState.UNKNOWN}
@@ -60,6 +60,7 @@ def _fields(post: Mapping[str, Any]) -> Table:
         "privacy": post["privacy_level"] or ("none chosen" if post["mode"] == "direct" else None),
         "title": post["title"],
         "caption": post["caption"],
+        **_wishes(post),
         "wished for": _utc(post["publish_at"]),
         "due": _utc(post["due_at"]) if is_waiting(post["state"]) else None,
         **_work(post),
@@ -74,6 +75,27 @@ def _fields(post: Mapping[str, Any]) -> Table:
         if value:
             grid.add_row(name, plain(value))
     return grid
+
+
+def _wishes(post: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return what was wished for a post that is not as for most."""
+    marks = {
+        "is_aigc": "AI-generated",
+        "brand_content_toggle": "branded content",
+        "brand_organic_toggle": "the creator's own brand",
+    }
+    cover_ms, cover_index = post["cover_timestamp_ms"], post["cover_index"]
+    cover = None if cover_ms is None else f"the picture at {cover_ms} ms"
+    if cover_index:
+        cover = f"image {cover_index + 1}"
+    return {
+        "viewers may not": ", ".join(one for one in Interaction if post[f"disable_{one}"]),
+        "insists on": ", ".join(post["wanted_interactions"]),
+        "marked as": ", ".join(mark for name, mark in marks.items() if post[name]),
+        "cover": cover,
+        "music": "TikTok may add some" if post["auto_add_music"] else None,
+        "repost": "asked for: the same bytes once more" if post["repost"] else None,
+    }
 
 
 def _work(post: Mapping[str, Any]) -> dict[str, str | None]:

@@ -13,6 +13,7 @@ from reelflow.ledger.models import Account, Breaker, Post, WebhookEvent
 from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.factories import Clock, change_account, change_post
+from tests.photo_files import make_photo_post
 from tests.unit.reelflow.cli.conftest import Run
 from tests.unit.reelflow.services.publication_factory import make_publication
 
@@ -114,6 +115,37 @@ def test_a_linked_post_shows_where_it_is_and_what_tiktok_said_when(
         "post.publish.complete  publication 2: post 1 is PUBLISHED",
         "post.publish.complete  publication 2: not applied yet",
     ]
+
+
+def test_what_was_wished_for_a_post_is_shown_where_it_is_not_the_usual(
+    show: Callable[[Post], str], workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    names = ("viewers may not", "insists on", "marked as", "cover", "music", "repost")
+    usual = fields(show(make_post(account)))
+    assert not set(names) & usual.keys()
+    video = make_post(
+        account,
+        disable_comment=True,
+        disable_stitch=True,
+        wanted_interactions="duet",
+        is_aigc=True,
+        brand_content_toggle=True,
+        brand_organic_toggle=True,
+        cover_timestamp_ms=1500,
+        repost=True,
+    )
+    shown = fields(show(video))
+    assert {name: shown.get(name) for name in names} == {
+        "viewers may not": "comment, stitch",
+        "insists on": "duet",
+        "marked as": "AI-generated, branded content, the creator's own brand",
+        "cover": "the picture at 1500 ms",
+        "music": None,
+        "repost": "asked for: the same bytes once more",
+    }
+    photos = make_photo_post(workspace, account, auto_add_music=True, photo_cover_index=1)
+    shown = fields(show(photos))
+    assert (shown["cover"], shown["music"]) == ("image 2", "TikTok may add some")
 
 
 def test_who_works_on_a_post_now_is_shown_and_who_did_is_not(
