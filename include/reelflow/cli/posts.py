@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from reelflow.cli.person import person
 from reelflow.cli.screen import print_json
 from reelflow.cli.tiktok_app import require_tiktok_app
+from reelflow.cli.wished_time import EXAMPLE, read_time, tell_if_past
 from reelflow.cli.workspace import open_workspace
 from reelflow.domain.post import PAST_LAST_BYTE, Interaction, PostState, PrivacyLevel
 from reelflow.domain.sentence import as_sentence
@@ -23,6 +23,11 @@ app = typer.Typer(no_args_is_help=True)
 _LARGEST: Final = 2**31 - 1  # of a column of type INTEGER
 _ID = typer.Argument(
     metavar="ID", help="Id of the post, from `reelflow posts list`.", min=1, max=_LARGEST
+)
+_AT = typer.Option(
+    None,
+    metavar="TIME",
+    help=f"When it goes out, in ISO 8601 with a time zone, such as {EXAMPLE}.",
 )
 
 
@@ -86,11 +91,7 @@ def release(
         case_sensitive=False,
         help=f"Who may watch: {', '.join(PrivacyLevel)}.",
     ),
-    at: str | None = typer.Option(
-        None,
-        metavar="TIME",
-        help="When it goes out, in ISO 8601 with a time zone, such as 2026-12-24T18:00:00+01:00.",
-    ),
+    at: str | None = _AT,
     disable_comment: bool = typer.Option(False, "--disable-comment", help="Without comments."),
     disable_duet: bool = typer.Option(False, "--disable-duet", help="Without duets."),
     disable_stitch: bool = typer.Option(False, "--disable-stitch", help="Without stitches."),
@@ -98,6 +99,7 @@ def release(
     """Let a HELD post go: at the given time, or as it was wished, at the earliest now."""
     from reelflow.services.steering import commands
 
+    wished = read_time(at)
     disable = {
         Interaction.COMMENT: disable_comment,
         Interaction.DUET: disable_duet,
@@ -108,10 +110,11 @@ def release(
         post_id,
         actor=person(),
         privacy_level=privacy,
-        at=_time(at) if at is not None else None,
+        at=wished,
         disable=[interaction for interaction, asked in disable.items() if asked],
     )
     _tell(post)
+    tell_if_past(post, wished)
 
 
 @app.command()
@@ -183,25 +186,17 @@ def resolve(
 
 
 @app.command()
-def retry(post_id: int = _ID) -> None:
-    """Try a post again that FAILED, was REJECTED, CANCELLED or MISSED; it is due at once."""
+def retry(post_id: int = _ID, at: str | None = _AT) -> None:
+    """Try a post again that FAILED, was REJECTED, CANCELLED or MISSED.
+
+    It is due at the given time, or as it was wished, at the earliest now.
+    """
     from reelflow.services.steering import commands
 
-    _tell(commands.retry(open_workspace(), post_id, actor=person()))
-
-
-def _time(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise typer.BadParameter(
-            f"{text[:40]!r} is no ISO 8601 time with a time zone, such as "
-            "2026-12-24T18:00:00+01:00 or 2026-12-24T17:00Z",
-            param_hint="--at",
-        )
-    return time
+    wished = read_time(at)
+    post = commands.retry(open_workspace(), post_id, actor=person(), at=wished)
+    _tell(post)
+    tell_if_past(post, wished)
 
 
 def _tell(post: Post) -> None:

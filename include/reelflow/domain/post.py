@@ -108,7 +108,8 @@ COMMAND_SOURCES: Final[dict[PersonCommand, frozenset[PostState]]] = {
 
 _COMMAND_ADVICE: Final[dict[PostState, str]] = {
     _S.HELD: "use `reelflow posts release` or `cancel`",
-    _S.READY: "it goes out at its time; only `reelflow posts cancel` stops it",
+    _S.READY: "it goes out at its time; `reelflow posts cancel` stops it, and `reelflow posts "
+    "retry --at TIME` then gives it another time",
     _S.UPLOADING: "an upload is under way; `reelflow posts cancel` stops it before its last byte",
     _S.COMMITTING: "its last byte may be at TikTok; the next run settles it, and `reelflow posts "
     "cancel` asks TikTok to stop it",

@@ -19,7 +19,7 @@ CAPTION_MAX_UTF16_UNITS = 2200
 PHOTO_TITLE_MAX_UTF16_UNITS = 90
 PHOTO_CAPTION_MAX_UTF16_UNITS = 4000
 #: Outside of these, a year is a slip of the pen; near 1 and 9999 it has no UTC time at all.
-_YEARS = range(2000, 2100)
+PUBLISH_YEARS: Final = range(2000, 2100)
 #: A sidecar larger than this is not one.
 SIDECAR_MAX_BYTES = 64 * 1024
 
@@ -72,10 +72,10 @@ class PostFields(BaseModel):
     def _check_together(self) -> Self:
         for name, longest in self._longest.items():
             _check_text(name, getattr(self, name) or "", longest)
-        if self.publish_at is not None and self.publish_at.year not in _YEARS:
+        if self.publish_at is not None and self.publish_at.year not in PUBLISH_YEARS:
             raise ValueError(
-                f"publish_at is in the year {self.publish_at.year}: years from {_YEARS[0]} to "
-                f"{_YEARS[-1]} are taken"
+                f"publish_at is in the year {self.publish_at.year}: years from {PUBLISH_YEARS[0]} "
+                f"to {PUBLISH_YEARS[-1]} are taken"
             )
         # content-sharing-guidelines: branded content cannot be private.
         if self.brand_content_toggle and self.privacy_level is PrivacyLevel.SELF_ONLY:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -56,9 +56,21 @@ def release(
         if privacy_level is not None or disable:
             why = "it was opened with what the post wished before"
             publications.give_up_unfinished(session, post_id, now=now, actor=actor, why=why)
-        _make_ready(session, post, now=now, actor=actor, why="released by hand")
+        why = f"released by hand{_chosen(privacy_level, at, disable)}"
+        _make_ready(session, post, now=now, actor=actor, why=why)
         post.due_at = max(post.publish_at or now, now)
     return post
+
+
+def _chosen(
+    privacy_level: PrivacyLevel | None, at: datetime | None, disable: Collection[Interaction]
+) -> str:
+    """Return what a person chose for a post, as the end of a sentence."""
+    chosen = [f"with privacy {privacy_level}"] if privacy_level is not None else []
+    if at is not None:
+        chosen.append(f"for {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
+    chosen += [f"without {interaction}" for interaction in disable]
+    return f" {', '.join(chosen)}" if chosen else ""
 
 
 def _disable(post: Post, interactions: Collection[Interaction]) -> None:
@@ -101,10 +113,10 @@ def cancel(workspace: Workspace, post_id: int, *, actor: str) -> Post:
     return post
 
 
-def retry(workspace: Workspace, post_id: int, *, actor: str) -> Post:
+def retry(workspace: Workspace, post_id: int, *, actor: str, at: datetime | None = None) -> Post:
     """Try a post again that FAILED, was REJECTED, CANCELLED or MISSED, with new tries.
 
-    It is due now, or as it was wished when that is still to come.
+    It is due at the given time or as it was wished, at the earliest now.
 
     :raises IllegalTransitionError: it is in another state, its sidecar was never understood, its
         bytes are another post by now, or its account is revoked
@@ -116,13 +128,13 @@ def retry(workspace: Workspace, post_id: int, *, actor: str) -> Post:
         _check_may_go(session, post)  # or its file would leave the quarantine for nothing
     bring_back(workspace, post)
     try:
-        return _try_again(workspace, post_id, actor=actor)
+        return _try_again(workspace, post_id, actor=actor, at=at)
     except IntegrityError:
         # The same bytes became another post between our look and our write: look again.
-        return _try_again(workspace, post_id, actor=actor)
+        return _try_again(workspace, post_id, actor=actor, at=at)
 
 
-def _try_again(workspace: Workspace, post_id: int, *, actor: str) -> Post:
+def _try_again(workspace: Workspace, post_id: int, *, actor: str, at: datetime | None) -> Post:
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
@@ -133,7 +145,9 @@ def _try_again(workspace: Workspace, post_id: int, *, actor: str) -> Post:
                 media.validated_at = None
         post.upload_failures = 0
         post.publications_forgiven = publications.count(session, post_id)
-        _make_ready(session, post, now=now, actor=actor, why="tried again by hand")
+        post.publish_at = at or post.publish_at
+        why = f"tried again by hand{_chosen(None, at, ())}"
+        _make_ready(session, post, now=now, actor=actor, why=why)
         post.due_at = max(post.publish_at or now, now)
     return post
 
