@@ -85,9 +85,14 @@ def store_access(
 def store_names(
     workspace: Workspace, client: TikTokClient, grant: TokenGrant, account: Account
 ) -> None:
-    """Ask for the account's names; without them it is connected all the same."""
+    """Ask for the account's names; without them it is connected all the same.
+
+    Names that TikTok does not tell any more are forgotten: an old one would hold every post of a
+    creator who took another.
+    """
     fields = user_fields(grant.scopes)
     if not fields:
+        _store_names(workspace, account, username=None, display_name=None)
         return
     try:
         profile = client.user_info(grant.access_token, fields)
@@ -97,11 +102,35 @@ def store_names(
     if profile.open_id != account.open_id:
         log.warning("TikTok sent the names of another account than %s; dropped", account.name)
         return
-    account.username = _storable(profile.username, 64)
-    account.display_name = _storable(profile.display_name, 255)
+    _store_names(
+        workspace,
+        account,
+        username=storable_username(profile.username),
+        display_name=_storable(profile.display_name, 255),
+    )
+
+
+def store_username(workspace: Workspace, account_id: int, username: str) -> None:
+    """Take the name that a creator goes by now.
+
+    :param username: as :func:`storable_username` returns it
+    """
+    with workspace.ledger.write() as session:
+        accounts.get(session, account_id, lock=True).username = username
+
+
+def storable_username(name: str | None) -> str | None:
+    """Return a handle as it is stored and compared; None where there is none."""
+    return _storable(name, 64)
+
+
+def _store_names(
+    workspace: Workspace, account: Account, *, username: str | None, display_name: str | None
+) -> None:
+    account.username, account.display_name = username, display_name
     with workspace.ledger.write() as session:
         stored = accounts.get(session, account.id, lock=True)
-        stored.username, stored.display_name = account.username, account.display_name
+        stored.username, stored.display_name = username, display_name
 
 
 def _storable(name: str | None, max_chars: int) -> str | None:

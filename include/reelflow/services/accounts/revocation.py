@@ -18,10 +18,13 @@ from reelflow.services.workspace import Workspace
 log = logging.getLogger(__name__)
 
 ACCOUNT_REVOKED: Final = "account_revoked"
+#: The token is not the account's, by TikTok's word.
+CREATOR_DIFFERS: Final = "creator_differs"
 #: Reasons for which a post is HELD that a new consent of the creator settles.
 RECONNECT_SETTLES: Final = frozenset(
     {
         ACCOUNT_REVOKED,
+        CREATOR_DIFFERS,
         "access_token_invalid",
         "scope_not_authorized",
         "scope_permission_missed",

@@ -11,7 +11,7 @@ from reelflow.exceptions import TikTokAuthError, TikTokRateLimitedError
 from reelflow.services.calls import budgets
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
-from reelflow.tiktok.display_models import VideoPage
+from reelflow.tiktok.display_models import UserInfo, VideoPage
 from reelflow.tiktok.models import (
     ChunkAnswer,
     CreatorInfo,
@@ -123,6 +123,13 @@ class AccountClient:
     def cancel(self, publish_id: str) -> None:
         """Ask to stop a publish task; only its status says whether that came true."""
         self._call(lambda token: self._client.cancel(token, publish_id))
+
+    def user_info(self, fields: Sequence[str]) -> UserInfo:
+        """Return the account's profile.
+
+        :param fields: those its scopes allow: see :func:`reelflow.tiktok.display.user_fields`
+        """
+        return self._call(lambda token: self._client.user_info(token, fields))
 
     def list_videos(self, cursor: int | None) -> VideoPage:
         """Return one page of the account's public videos, newest first; None for the first."""

@@ -69,7 +69,7 @@ class PublicationOpener:
         if publication is not None:
             return publication, False
         with admitted(self._workspace, self._post):
-            check_creator(self._post, self._client, self._journal)
+            check_creator(self._workspace, self._post, self._client, self._journal)
             self._init()
         opened = self._journal.publication()
         assert opened is not None

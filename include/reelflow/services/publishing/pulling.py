@@ -110,7 +110,7 @@ class Puller:
         public_media = PublicMedia(self._workspace)
         urls = [public_media.url(media) for media in files]
         with admitted(self._workspace, self._post):
-            check_creator(self._post, self._client, self._journal)
+            check_creator(self._workspace, self._post, self._client, self._journal)
             # Before COMMITTING: a process that ends while it renews a token has asked for nothing.
             self._client.renew_token()
             self._journal.begin_pull(sum(media.size_bytes for media in files))

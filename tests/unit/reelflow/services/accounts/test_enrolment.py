@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -88,6 +89,18 @@ def test_names_are_stored_without_what_a_database_or_a_terminal_cannot_take(
     assert kept.display_name.isprintable()
     assert "[2J\N{CLAPPER BOARD}x" in kept.display_name
     assert len(kept.display_name) == 255
+
+
+def test_a_name_that_tiktok_does_not_tell_any_more_is_forgotten(
+    workspace: Workspace, server: ScriptedServer, account: Account
+) -> None:
+    named(workspace, server, account, username="paper.moon", display_name="Paper Moon")
+    grant = replace(GRANT, scopes=frozenset({"video.publish"}))
+    with TikTokClient(host=f"http://{server.address}") as client:
+        store_names(workspace, client, grant, account)
+    with workspace.ledger.read() as session:
+        kept = accounts.get(session, account.id)
+    assert (kept.username, kept.display_name) == (None, None)
 
 
 def test_names_of_another_account_are_not_stored(

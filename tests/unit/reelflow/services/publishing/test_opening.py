@@ -16,14 +16,15 @@ from reelflow.exceptions import (
     TikTokRejectedError,
     TikTokUnavailableError,
 )
-from reelflow.ledger import publications
+from reelflow.ledger import accounts, publications
 from reelflow.ledger.models import Account, Post, Publication
+from reelflow.services.accounts.enrolment import store_access
 from reelflow.services.publishing.journal import UploadJournal
 from reelflow.services.publishing.opening import PublicationOpener
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.limits import TikTokLimits
-from tests.factories import Clock, account_clients, read_post
+from tests.factories import Clock, account_clients, change_account, read_post
 from tests.unit.reelflow.services.publication_factory import make_publication
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 
@@ -76,6 +77,88 @@ def test_the_creator_is_asked_before_a_direct_post_is_opened(
         True,
     )
     assert paths(server) == ["/creator_info/query/", "/video/init/"]
+
+
+def creator_called(username: str) -> bytes:
+    options = {"privacy_level_options": ["SELF_ONLY"], "max_video_post_duration_sec": 60}
+    return ok({"creator_username": username, **options})
+
+
+def profile_of(open_id: str) -> bytes:
+    return ok({"user": {"open_id": open_id}})
+
+
+def test_a_creator_under_the_known_name_costs_no_further_call(
+    workspace: Workspace, account: Account, make_post: MakePost, server: ScriptedServer
+) -> None:
+    change_account(workspace, account.id, username="paper.moon")
+    post = make_post(account, state=PostState.UPLOADING)
+    server.answers = [creator_called("paper.moon"), opened_at(server)]
+    open_publication(workspace, server, post)
+    assert paths(server) == ["/creator_info/query/", "/video/init/"]
+
+
+def test_a_creator_who_took_another_name_is_known_by_it_from_then_on(
+    workspace: Workspace, account: Account, make_post: MakePost, server: ScriptedServer
+) -> None:
+    change_account(workspace, account.id, username="paper.moon")
+    post = make_post(account, state=PostState.UPLOADING)
+    renamed, same = creator_called("new.moon"), profile_of(account.open_id)
+    server.answers = [renamed, same, opened_at(server)]
+    open_publication(workspace, server, post)
+    assert paths(server) == [
+        "/creator_info/query/",
+        "/v2/user/info/?fields=open_id",
+        "/video/init/",
+    ]
+    assert read_post(workspace, post.id).account.username == "new.moon"
+
+
+@pytest.mark.parametrize(
+    ("answer", "because"),
+    [
+        (profile_of("open-city-loops"), "its open_id is another one"),
+        (
+            http(401, b'{"error": {"code": "scope_not_authorized"}}'),
+            "its open_id cannot be asked for (scope_not_authorized)",
+        ),
+    ],
+    ids=["another open_id", "scope not granted"],
+)
+def test_a_token_that_posts_as_another_creator_opens_nothing_until_the_account_is_connected_again(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    server: ScriptedServer,
+    answer: bytes,
+    because: str,
+) -> None:
+    change_account(workspace, account.id, username="paper.moon")
+    post = make_post(account, state=PostState.UPLOADING)
+    server.answers = [creator_called("city.loops"), answer]
+    with pytest.raises(PostHeldError, match=r"acme posts as @city\.loops, not as @paper\.moon"):
+        open_publication(workspace, server, post)
+    held = read_post(workspace, post.id)
+    assert (held.state, held.reason_code) == (PostState.HELD, "creator_differs")
+    assert because in held.reason
+    assert held.fix == "`reelflow accounts connect acme`; its posts go on by themselves then"
+    assert "/video/init/" not in paths(server)
+    assert held.account.username == "paper.moon"
+    tokens = accounts.TokenSet("act.own")
+    store_access(workspace, open_id=account.open_id, name="acme", tokens=tokens, actor="tests")
+    assert read_post(workspace, post.id).state is PostState.READY
+
+
+def test_a_tiktok_that_does_not_answer_who_it_is_has_the_post_wait_not_held(
+    workspace: Workspace, account: Account, make_post: MakePost, server: ScriptedServer
+) -> None:
+    change_account(workspace, account.id, username="paper.moon")
+    post = make_post(account, state=PostState.UPLOADING)
+    server.answers = [creator_called("city.loops"), http(503)]
+    with pytest.raises(TikTokUnavailableError):
+        open_publication(workspace, server, post)
+    assert read_post(workspace, post.id).state is PostState.UPLOADING
+    assert "/video/init/" not in paths(server)
 
 
 def test_a_draft_is_opened_without_asking(
