@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from fastapi import FastAPI
 
 from reelflow.api.errors import add_error_handlers
 from reelflow.api.headers import SafeHeaders
-from reelflow.api.platform import Platform
+from reelflow.api.platform import Platform, platform_of
 from reelflow.api.routes.health import health_routes
 from reelflow.api.routes.oauth import oauth_routes
 from reelflow.api.routes.public_media import public_media_routes
@@ -16,6 +17,7 @@ from reelflow.api.routes.webhooks import webhook_routes
 from reelflow.services.publishing.public_media import PUBLIC_MEDIA_PATH
 from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
+from reelflow.tiktok_app_variable import read_tiktok_app
 
 #: Where the application lies, below whatever address it is reached at.
 API_PATH: Final = "/reelflow/api/v1"
@@ -25,17 +27,22 @@ def create_app(settings: Settings | None = None, *, platform: Platform | None = 
     """Return the application of one process.
 
     :param settings: those of the environment when left out
-    :param platform: the connection ``tiktok_app``; without it webhooks and the answers of consent
-        pages are refused with 503
-    :raises ConfigurationError: a setting, key or folder is missing or wrong
+    :param platform: the connection ``tiktok_app``; that of AIRFLOW_CONN_TIKTOK_APP when left out
+    :raises ConfigurationError: a setting, key, folder or the variable is missing or wrong
     :raises LedgerNotMigratedError: the ledger needs ``reelflow db upgrade``
     """
-    workspace = (settings or Settings.load()).open_workspace()
-    return assemble_app(workspace, platform)
+    settings = settings or Settings.load()
+    if platform is None:
+        connection = read_tiktok_app(os.environ)
+        platform = platform_of(connection, settings) if connection is not None else None
+    return assemble_app(settings.open_workspace(), platform)
 
 
 def assemble_app(workspace: Workspace, platform: Platform | None) -> FastAPI:
-    """Return the application on a workspace that is open already."""
+    """Return the application on a workspace that is open already.
+
+    :param platform: without it webhooks and the answers of consent pages are refused with 503
+    """
     # Nothing redirects: TikTok takes a redirect for a failure. No route describes the others.
     app = FastAPI(
         title="Reelflow", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
+from reelflow.settings import Settings
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.oauth import OAuthClient
+from reelflow.tiktok_app import TikTokApp
 
 
 @dataclass(frozen=True)
@@ -23,3 +26,13 @@ class Platform:
     client_secret: str = field(repr=False)
     open_oauth: Callable[[], OAuthClient]
     open_client: Callable[[], TikTokClient]
+
+
+def platform_of(app: TikTokApp, settings: Settings) -> Platform:
+    """Return what the web application must know of a connection."""
+    return Platform(
+        client_key=app.client_key,
+        client_secret=app.client_secret,
+        open_oauth=partial(app.open_oauth, settings),
+        open_client=partial(app.open_client, settings),
+    )

@@ -7,16 +7,12 @@ import os
 import sys
 from functools import partial
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import typer
 
 from reelflow.cli.screen import complain
-from reelflow.cli.tiktok_app import VARIABLE, read_tiktok_app
-
-if TYPE_CHECKING:
-    from reelflow.api.platform import Platform
-    from reelflow.settings import Settings
+from reelflow.tiktok_app_variable import VARIABLE, read_tiktok_app
 
 DEFAULT_PORT: Final = 8000
 _LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -60,8 +56,8 @@ def serve(
     from reelflow.api.server import listen, serve_app
     from reelflow.settings import Settings
 
-    settings = Settings.load()
-    app = create_app(settings, platform=_platform(settings))
+    app = create_app(Settings.load())
+    _complain_of_missing_secret()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=_LOG_FORMAT)
     with listen(host, port) as listener:
         shown = f"[{host}]" if ":" in host else host
@@ -70,21 +66,11 @@ def serve(
         serve_app(app, listener, trusted_proxies=trusted_proxies, on_ready=ready)
 
 
-def _platform(settings: Settings) -> Platform | None:
-    """Return the connection of the environment; without one the rest is served all the same."""
-    from reelflow.api.platform import Platform
-
+def _complain_of_missing_secret() -> None:
+    """Say what will be refused; the rest is served all the same."""
     app = read_tiktok_app(os.environ)
     if app is None or not app.client_secret:
         complain(
             f"{VARIABLE} is not set, or has no password: webhooks and OAuth callbacks are refused "
             "until it has the app's key and secret."
         )
-    if app is None:
-        return None
-    return Platform(
-        client_key=app.client_key,
-        client_secret=app.client_secret,
-        open_oauth=partial(app.open_oauth, settings),
-        open_client=partial(app.open_client, settings),
-    )

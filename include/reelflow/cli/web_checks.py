@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reelflow.cli.findings import Finding, Status
-from reelflow.cli.tiktok_app import VARIABLE, read_tiktok_app
 from reelflow.exceptions import ConfigurationError, ReelflowError
+from reelflow.tiktok_app_variable import VARIABLE, read_tiktok_app
 
 if TYPE_CHECKING:
     from reelflow.settings import Settings

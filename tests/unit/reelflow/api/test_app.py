@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +13,44 @@ from reelflow.settings import Settings
 from tests import factories
 from tests.unit.reelflow.api.conftest import Web
 
+SECRET = "very-secret-1234"
+CONNECTION = {"conn_type": "tiktok", "host": "http://127.0.0.1:9", "login": "k", "password": SECRET}
+
 
 def test_the_application_is_made_from_settings(workspace: Workspace, tmp_path: Path) -> None:
     app = create_app(Settings(home=tmp_path, fernet_key=factories.FERNET_KEY))  # type: ignore[arg-type]
     assert Web(app).get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("stored", "status", "reason"),
+    [
+        ("", 503, "webhook_secret_missing"),
+        (json.dumps(CONNECTION), 403, "webhook_malformed"),  # so the secret is known
+        (json.dumps({**CONNECTION, "password": ""}), 503, "webhook_secret_missing"),
+    ],
+)
+def test_whoever_makes_the_application_the_app_is_that_of_the_environment(
+    workspace: Workspace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stored: str,
+    status: int,
+    reason: str,
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_APP", stored)
+    app = create_app(Settings(home=tmp_path, fernet_key=factories.FERNET_KEY))  # type: ignore[arg-type]
+    answer = Web(app).post("/webhooks/tiktok", content=b"{}")
+    assert (answer.status_code, answer.json()["reason"]) == (status, reason)
+
+
+def test_a_connection_of_the_environment_that_cannot_be_read_is_said(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_APP", "{" + SECRET)
+    with pytest.raises(ConfigurationError, match="AIRFLOW_CONN_TIKTOK_APP cannot be read") as said:
+        create_app(Settings(home=tmp_path, fernet_key=factories.FERNET_KEY))  # type: ignore[arg-type]
+    assert SECRET not in str(said.value)
 
 
 def test_without_a_key_or_a_ledger_there_is_no_application(

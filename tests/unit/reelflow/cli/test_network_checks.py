@@ -7,9 +7,9 @@ import pytest
 from reelflow.cli import network_checks
 from reelflow.cli.findings import Finding, Status
 from reelflow.cli.network_checks import check_airflow, check_tiktok
-from reelflow.cli.tiktok_app import VARIABLE
 from reelflow.exceptions import ConfigurationError, TikTokUnreachableError
 from reelflow.settings import Settings
+from reelflow.tiktok_app_variable import VARIABLE
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 
 OK, WARNING, PROBLEM = Status.OK, Status.WARNING, Status.PROBLEM

@@ -1,11 +1,9 @@
 import json
-from pathlib import Path
 
 import pytest
 
-from reelflow.cli.serve import _platform, checked_proxies
-from reelflow.cli.tiktok_app import VARIABLE
-from reelflow.settings import Settings
+from reelflow.cli.serve import _complain_of_missing_secret, checked_proxies
+from reelflow.tiktok_app_variable import VARIABLE
 from tests.unit.reelflow.cli.conftest import Run
 
 SECRET = "very-secret-1234"
@@ -15,33 +13,21 @@ def connection(**fields: str) -> str:
     return json.dumps({"conn_type": "tiktok", "host": "http://127.0.0.1:9", **fields})
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path)
-
-
-def test_the_app_of_the_environment_verifies_webhooks_and_connects_accounts(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv(VARIABLE, connection(login="key", password=SECRET))
-    platform = _platform(settings)
-    assert platform is not None
-    assert (platform.client_key, platform.client_secret) == ("key", SECRET)
-    with platform.open_oauth(), platform.open_client():
-        pass
-    assert capsys.readouterr().err == ""
-
-
 @pytest.mark.parametrize("stored", ["", connection(login="key")])
-def test_without_a_secret_the_rest_is_served_and_what_is_refused_is_told(
-    settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    stored: str,
+def test_what_is_refused_without_a_secret_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stored: str
 ) -> None:
     monkeypatch.setenv(VARIABLE, stored)
-    assert (_platform(settings) is None) is (not stored)
+    _complain_of_missing_secret()
     assert "webhooks and OAuth callbacks are refused" in capsys.readouterr().err
+
+
+def test_nothing_is_told_to_be_refused_where_the_secret_is_known(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(VARIABLE, connection(login="key", password=SECRET))
+    _complain_of_missing_secret()
+    assert capsys.readouterr().err == ""
 
 
 def test_a_connection_that_cannot_be_read_stops_it_with_one_sentence(

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from reelflow.cli.findings import Finding, Status
-from reelflow.cli.tiktok_app import VARIABLE
 from reelflow.cli.web_checks import check_public_url, check_webhook_secret
 from reelflow.domain.post import PostKind, PostState
 from reelflow.domain.publication import MediaSource
@@ -13,6 +12,7 @@ from reelflow.ledger import accounts
 from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
+from reelflow.tiktok_app_variable import VARIABLE
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http
 
 OK, WARNING, PROBLEM = Status.OK, Status.WARNING, Status.PROBLEM
