@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from sqlalchemy import (
     URL,
@@ -44,7 +45,7 @@ UPGRADE_LOCK: Final = 0x7265656C666C6F77
 
 
 def open_engine(database_url: str, *, lock_timeout_s: int = LOCK_TIMEOUT_S) -> Engine:
-    """Open the database of the ledger; nothing is connected yet.
+    """Open the database of the ledger; nothing is connected yet, and no file is ever made here.
 
     SQLite runs in WAL mode with ``synchronous=FULL``: a COMMITTING that a power cut undid would
     make a second init look safe.
@@ -77,23 +78,14 @@ def open_engine(database_url: str, *, lock_timeout_s: int = LOCK_TIMEOUT_S) -> E
 
 
 def _sqlite_file(url: URL) -> URL:
-    """Return the URL of a real file, whose folder exists."""
-    if url.database in (None, "", ":memory:"):
+    """Return the URL of a real file, which may not exist yet."""
+    if url.database in (None, "", ":memory:") or "uri" in url.query:
         raise ConfigurationError(
             "REELFLOW_DATABASE_URL names no file, and a ledger in memory forgets what it must "
             "never forget: use sqlite:////path/to/file",
             code="database_url",
         )
-    path = Path(str(url.database)).expanduser()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        raise ConfigurationError(
-            f"the folder of the ledger {path} cannot be made ({exc.strerror}): point "
-            "REELFLOW_DATABASE_URL or REELFLOW_HOME at a folder that this user may write to",
-            code="database_folder",
-        ) from exc
-    return url.set(database=str(path))
+    return url.set(database=str(Path(str(url.database)).expanduser()))
 
 
 def _timeouts(url: URL) -> dict[str, int]:
@@ -103,6 +95,12 @@ def _timeouts(url: URL) -> dict[str, int]:
 
 
 def _configure_sqlite(engine: Engine, lock_timeout_s: int) -> None:
+    @event.listens_for(engine, "do_connect")
+    def _open(dialect: Any, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        # SQLite would make what is not there: an empty ledger, wherever a mistyped URL points.
+        file = f"file://{quote(str(Path(arguments[0]).absolute()))}?mode=rw"
+        return dialect.connect(file, **options, uri=True)
+
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours, see below
@@ -138,9 +136,10 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Session]:
     """Open a session in one transaction: committed at the end, rolled back on any error.
 
     :raises LedgerLockedError: the database stayed locked, or cannot be reached
-    :raises LedgerNotMigratedError: a table or column is missing
+    :raises LedgerNotMigratedError: the database, a table or a column is missing
     :raises StorageFullError: no room is left for the database
     """
+    _check_exists(engine)
     session = Session(engine, expire_on_commit=False)
     try:
         with session.begin():
@@ -153,8 +152,32 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Session]:
         session.close()
 
 
+def _is_missing(engine: Engine) -> bool:
+    """Whether SQLite's file is not there; one that cannot be looked for may be there."""
+    if engine.dialect.name != "sqlite":
+        return False
+    try:
+        Path(str(engine.url.database)).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _check_exists(engine: Engine) -> None:
+    if _is_missing(engine):
+        raise LedgerNotMigratedError(
+            f"there is no ledger {engine.url.render_as_string(hide_password=True)}: point "
+            "REELFLOW_DATABASE_URL or REELFLOW_HOME at the right one, or run `reelflow db upgrade` "
+            "to make it"
+        )
+
+
 def current_revision(engine: Engine) -> str | None:
-    """Return the schema revision of the database, or None when it has none."""
+    """Return the schema revision of the database, or None when it has none or is not there."""
+    if _is_missing(engine):
+        return None
     with transaction(engine, writes=False) as session:
         if not inspect(session.connection()).has_table("alembic_version"):
             return None
@@ -167,6 +190,7 @@ def check_revision(engine: Engine) -> None:
 
     :raises LedgerNotMigratedError: with the command that mends it
     """
+    _check_exists(engine)
     revision = current_revision(engine)
     if revision != REVISION:
         newer = revision is not None and revision > REVISION
@@ -182,6 +206,9 @@ def check_revision(engine: Engine) -> None:
 def upgrade(engine: Engine) -> None:
     """Bring the database to this version's schema; does nothing when it is there.
 
+    A file of SQLite's, and its folder, are made if they are missing: nothing else makes them.
+
+    :raises ConfigurationError: the file or its folder cannot be made
     :raises LedgerLockedError: the database stayed locked, or cannot be reached
     :raises StorageFullError: no room is left for the database
     """
@@ -189,6 +216,8 @@ def upgrade(engine: Engine) -> None:
     from alembic import command
     from alembic.config import Config
 
+    if _is_missing(engine):
+        _make_file(Path(str(engine.url.database)))
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     # A writer from the start: of two that upgrade at once, the second finds the work done.
@@ -198,3 +227,15 @@ def upgrade(engine: Engine) -> None:
             session.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _make_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o644)  # as SQLite makes its files
+    except OSError as exc:
+        raise ConfigurationError(
+            f"the ledger {path} cannot be made ({exc.strerror}): point REELFLOW_DATABASE_URL or "
+            "REELFLOW_HOME at a folder that this user may write to",
+            code="database_folder",
+        ) from exc

@@ -35,6 +35,7 @@ MIGRATIONS = Path(engine_module.__file__).parent / "migrations"
 def empty(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Engine]:
     """A database without any table, of the kind that the test runs on."""
     if database_url.startswith("sqlite"):
+        (tmp_path / "empty.db").touch()
         yield open_engine(f"sqlite:///{tmp_path}/empty.db")
         return
     server: PostgresqlServer = request.getfixturevalue("postgresql_server")

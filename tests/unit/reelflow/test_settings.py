@@ -11,7 +11,7 @@ from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
 from reelflow.ledger.engine import open_engine, upgrade
 from reelflow.settings import Settings
 from reelflow.tiktok.limits import TikTokLimits
-from tests.factories import FERNET_KEY
+from tests.factories import FERNET_KEY, migrated_sqlite
 
 
 @pytest.fixture(autouse=True)
@@ -172,6 +172,7 @@ def test_a_data_folder_that_cannot_be_made_is_named(
     (tmp_path / "file").touch()
     monkeypatch.setenv("REELFLOW_FERNET_KEY", FERNET_KEY)
     monkeypatch.setenv("REELFLOW_HOME", str(tmp_path / "file" / "home"))
+    monkeypatch.setenv("REELFLOW_DATABASE_URL", migrated_sqlite(tmp_path))
     with pytest.raises(ConfigurationError, match=r"file/home.*REELFLOW_HOME"):
         Settings.load().open_workspace()
 

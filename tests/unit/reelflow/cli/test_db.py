@@ -18,6 +18,20 @@ def test_upgrade_makes_the_ledger_without_a_key_and_says_where(
     assert (tmp_path / "reelflow.db").exists()
 
 
+def test_what_only_reads_makes_no_ledger_and_says_what_does(
+    bare_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mistyped = tmp_path / "no" / "such" / "dir" / "x.db"
+    monkeypatch.setenv("REELFLOW_DATABASE_URL", f"sqlite:///{mistyped}")
+    for command in (("posts", "list"), ("accounts", "list"), ("reconcile",), ("doctor",)):
+        result = bare_run(*command)
+        assert result.exit_code != 0
+        assert "run `reelflow db upgrade`" in " ".join(result.output.split())
+    assert not (tmp_path / "no").exists()
+    assert bare_run("db", "upgrade").exit_code == 0
+    assert mistyped.is_file()
+
+
 def test_a_second_upgrade_changes_nothing(bare_run: Run) -> None:
     bare_run("db", "upgrade")
     result = bare_run("db", "upgrade")

@@ -10,7 +10,7 @@ from reelflow.cli.findings import Finding, Status
 from reelflow.domain.outage import BreakerRules
 from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError, MediaToolError
 from reelflow.ledger.cipher import generate_key
-from reelflow.ledger.engine import REVISION, open_engine
+from reelflow.ledger.engine import REVISION
 from reelflow.ledger.models import Account
 from reelflow.services.calls import breaker
 from reelflow.services.workspace import Workspace
@@ -113,8 +113,7 @@ def test_a_ledger_that_was_never_made_is_a_problem_and_stays_away(settings: Sett
 
 
 def test_a_ledger_of_another_revision_is_an_error(settings: Settings) -> None:
-    with open_engine(settings.ledger_url).connect() as connection:
-        connection.exec_driver_sql("CREATE TABLE something (id INTEGER)")
+    (settings.data_folder / "reelflow.db").touch()
     with pytest.raises(LedgerNotMigratedError):
         list(machine_checks.check_ledger(settings))
 

@@ -9,7 +9,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import URL, select, text
+from sqlalchemy.exc import OperationalError
 
 from reelflow.exceptions import (
     ConfigurationError,
@@ -117,6 +118,7 @@ def test_the_migrations_make_exactly_what_the_models_say(workspace: Workspace) -
 
 def test_upgrading_is_needed_once_and_harmless_after(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/l.db")
+    (tmp_path / "l.db").touch()
     assert current_revision(engine) is None
     with pytest.raises(LedgerNotMigratedError, match="is at revision none, this version needs"):
         check_revision(engine)
@@ -225,10 +227,43 @@ def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
         check_revision(engine)
 
 
+@pytest.mark.parametrize("writes", [False, True])
+def test_a_ledger_that_is_not_there_is_told_and_not_made(tmp_path: Path, writes: bool) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/no/such/l.db")
+    assert current_revision(engine) is None
+    told = r"there is no ledger .*no/such/l\.db.* run `reelflow db upgrade` to make it"
+    with pytest.raises(LedgerNotMigratedError, match=told):
+        check_revision(engine)
+    with (
+        pytest.raises(LedgerNotMigratedError, match=told),
+        transaction(engine, writes=writes),
+    ):
+        pytest.fail("a transaction in nothing")
+    assert list(tmp_path.iterdir()) == []
+    upgrade(engine)
+    check_revision(engine)
+
+
+def test_connecting_makes_no_file_though_it_vanished_since_it_was_looked_for(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(OperationalError, match="unable to open database file"):
+        open_engine(f"sqlite:///{tmp_path}/l.db").connect()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a b%20?#&.db", "\u00e9\u2603.db"])
+def test_any_name_of_a_file_is_the_name_of_the_ledger(tmp_path: Path, name: str) -> None:
+    url = URL.create("sqlite", database=str(tmp_path / name)).render_as_string()
+    upgrade(open_engine(url))
+    check_revision(open_engine(url))
+    assert (tmp_path / name).stat().st_size > 0
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match=r"file/sub/l\.db cannot be made"):
-        open_engine(f"sqlite:///{tmp_path}/file/sub/l.db")
+        upgrade(open_engine(f"sqlite:///{tmp_path}/file/sub/l.db"))
 
 
 def test_a_home_folder_in_the_url_is_the_users(
@@ -246,6 +281,7 @@ def test_a_home_folder_in_the_url_is_the_users(
         "reelflow.db",
         "sqlite://",
         "sqlite:///:memory:",
+        "sqlite:///file:l.db?uri=true",
         "oracle9://u:s3cret@host/db",
         "postgresql://u:s3cret@host:port/db",
         "postgresql+nothing://u:s3cret@host/db",

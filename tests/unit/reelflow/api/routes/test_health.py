@@ -30,6 +30,17 @@ def test_another_revision_of_the_ledger_is_unhealthy(web: Web, workspace: Worksp
     assert answer.json()["checks"] == {"database": "not_migrated", "data_folder": "ok"}
 
 
+def test_a_ledger_that_was_moved_away_is_unhealthy_and_not_made_anew(
+    web: Web, workspace: Workspace
+) -> None:
+    database = Path(str(workspace.ledger.engine.url.database))
+    database.rename(database.with_name("backup.db"))
+    answer = web.get("/health")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["database"] == "not_migrated"
+    assert not database.exists()
+
+
 def test_a_database_that_cannot_be_read_is_unhealthy_and_not_named(
     web: Web, workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
