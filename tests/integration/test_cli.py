@@ -21,7 +21,6 @@ from tests import factories
 SCRIPT = Path(sys.executable).with_name("reelflow")
 REPOSITORY = Path(__file__).parents[2]
 DEADLINE_S = 60
-TOKEN = "act.very-secret-1234"
 
 
 class Reelflow:
@@ -108,14 +107,28 @@ def simulator() -> Iterator[dict[str, Any]]:
         process.communicate()
 
 
-def test_from_nothing_to_an_account_in_three_commands(reelflow: Reelflow) -> None:
+@pytest.fixture
+def creator(reelflow: Reelflow, simulator: dict[str, Any]) -> dict[str, str]:
+    """The simulator's first creator, and the connection by which TikTok is asked whose a token is.
+
+    TikTok knows whose a token is, so these commands need an account that exists.
+    """
+    connection = json.dumps({"conn_type": "tiktok", "host": simulator["api"]})
+    reelflow.environment["AIRFLOW_CONN_TIKTOK_APP"] = connection
+    return dict(simulator["accounts"][0])
+
+
+def test_from_nothing_to_an_account_in_three_commands(
+    reelflow: Reelflow, creator: dict[str, str]
+) -> None:
     key = reelflow.done("key", "generate", REELFLOW_FERNET_KEY="").strip()
     reelflow.environment["REELFLOW_FERNET_KEY"] = key
     assert "is at revision" in reelflow.done("db", "upgrade", REELFLOW_FERNET_KEY="")
-    reelflow.done("accounts", "add", "acme", "--open-id", "open-1", stdin=TOKEN)
+    add = ("accounts", "add", "acme", "--open-id", creator["open_id"])
+    reelflow.done(*add, stdin=creator["access_token"])
     assert (reelflow.home / "inbox" / "acme").is_dir()
     [account] = json.loads(reelflow.done("accounts", "list", "--json"))
-    assert (account["name"], account["open_id"]) == ("acme", "open-1")
+    assert (account["name"], account["open_id"]) == ("acme", creator["open_id"])
     assert json.loads(reelflow.done("posts", "list", "--json")) == []
 
 
@@ -135,23 +148,30 @@ def test_the_doctor_knows_the_simulator(reelflow: Reelflow, simulator: dict[str,
     assert checks["ledger"]["status"] == "ok"
 
 
-def test_a_token_typed_at_the_prompt_is_stored_and_not_shown(reelflow: Reelflow) -> None:
+def test_a_token_typed_at_the_prompt_is_stored_and_not_shown(
+    reelflow: Reelflow, creator: dict[str, str]
+) -> None:
     reelflow.done("db", "upgrade")
-    code, shown = reelflow.on_terminal(
-        *("accounts", "add", "acme", "--open-id", "open-1"), typed=f"{TOKEN}\n".encode()
+    add, token = (
+        ("accounts", "add", "acme", "--open-id", creator["open_id"]),
+        creator["access_token"],
     )
+    code, shown = reelflow.on_terminal(*add, typed=f"{token}\n".encode())
     assert code == 0
     assert b"Access token:" in shown
-    assert TOKEN.encode() not in shown
+    assert token.encode() not in shown
     workspace = Settings(home=reelflow.home, fernet_key=factories.FERNET_KEY).open_workspace()
     with workspace.ledger.read() as session:
         account = accounts.by_name(session, "acme")
-    assert accounts.access_token(account, workspace.ledger.cipher) == TOKEN
+    assert accounts.access_token(account, workspace.ledger.cipher) == token
 
 
-def test_a_terminal_gets_colour_and_a_pipe_gets_none(reelflow: Reelflow) -> None:
+def test_a_terminal_gets_colour_and_a_pipe_gets_none(
+    reelflow: Reelflow, creator: dict[str, str]
+) -> None:
     reelflow.done("db", "upgrade")
-    reelflow.done("accounts", "add", "acme", "--open-id", "open-1", stdin=TOKEN)
+    add = ("accounts", "add", "acme", "--open-id", creator["open_id"])
+    reelflow.done(*add, stdin=creator["access_token"])
     code, shown = reelflow.on_terminal("accounts", "list")
     assert code == 0
     assert b"\x1b[32mgranted" in shown

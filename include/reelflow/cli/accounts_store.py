@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -9,13 +10,17 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from reelflow.cli.person import person
+from reelflow.cli.screen import screen_safe
+from reelflow.cli.tiktok_app import require_tiktok_app
 from reelflow.cli.workspace import open_workspace
 from reelflow.domain.post import PostState, PrivacyLevel
 from reelflow.domain.publication import MediaSource
 from reelflow.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
+    from reelflow.services.accounts.enrolment import Connected
     from reelflow.services.workspace import Workspace
+    from reelflow.tiktok.client import TikTokClient
 
 
 class VideoSource(StrEnum):
@@ -49,29 +54,31 @@ def add(
 ) -> None:
     """Add an account by a token from elsewhere, which nothing renews; see also `connect`.
 
-    One that is known by its open_id gets the new name and token. The token comes from a file, from
+    One that is known by its open_id gets the new name and token. TikTok, as AIRFLOW_CONN_TIKTOK_APP
+    names it, is asked whose the token is; another account's is refused. It comes from a file, from
     stdin when that is a pipe, or from a hidden prompt; never from the command line, which other
     users of the machine can see.
     """
     from reelflow.cli.access_token import read_access_token
     from reelflow.cli.accounts_view import tell_stored
     from reelflow.ledger import accounts
-    from reelflow.services.accounts.enrolment import store_access
+    from reelflow.services.accounts.ownership import store_brought_token
 
     workspace = open_workspace()
     accounts.check_name(name)
     _check_open_id(open_id)
-    token = read_access_token(access_token_file)
-    stored = store_access(
-        workspace,
-        open_id=open_id,
-        name=name,
-        tokens=accounts.TokenSet(token),
-        inbox_privacy_level=inbox_privacy,
-        video_source=_SOURCES[video_source] if video_source else None,
-        actor=person(),
-    )
-    typer.echo(f"Account {name} is stored.")
+    with _open_client() as client:
+        stored = store_brought_token(
+            workspace,
+            client,
+            read_access_token(access_token_file),
+            open_id=open_id,
+            name=name,
+            inbox_privacy_level=inbox_privacy,
+            video_source=_SOURCES[video_source] if video_source else None,
+            actor=person(),
+        )
+    typer.echo(f"Account {name}{_by_name(stored)} is stored.")
     tell_stored(stored, inbox=str(workspace.folders.inbox / name))
 
 
@@ -90,7 +97,7 @@ def set_account(
 
     A new privacy is for files that come later. Posts that are held already stay held: a person
     releases each with `reelflow posts release`. A new token ends a revocation, and the posts that
-    were held for it go on.
+    were held for it go on; TikTok is asked whose it is first, as by `add`.
     """
     from reelflow.cli.access_token import read_access_token
 
@@ -133,6 +140,18 @@ def _privacy_or_none(text: str) -> PrivacyLevel | None:
         ) from None
 
 
+def _open_client() -> TikTokClient:
+    from reelflow.settings import Settings
+
+    return require_tiktok_app(os.environ).open_client(Settings.load())
+
+
+def _by_name(stored: Connected) -> str:
+    """Return the name at TikTok, which a person compares where TikTok tells nothing more."""
+    username = stored.account.username
+    return screen_safe(f" (@{username})") if username else ""
+
+
 def _check_exists(workspace: Workspace, name: str) -> str:
     """Return the account's open_id."""
     from reelflow.ledger import accounts
@@ -142,17 +161,14 @@ def _check_exists(workspace: Workspace, name: str) -> str:
 
 
 def _store_token(workspace: Workspace, name: str, token: str) -> None:
-    from reelflow.ledger.accounts import TokenSet
-    from reelflow.services.accounts.enrolment import store_access
+    from reelflow.services.accounts.ownership import store_brought_token
 
-    stored = store_access(
-        workspace,
-        open_id=_check_exists(workspace, name),
-        name=name,
-        tokens=TokenSet(token),
-        actor=person(),
-    )
-    typer.echo(f"Account {name} has a new access token.")
+    open_id = _check_exists(workspace, name)
+    with _open_client() as client:
+        stored = store_brought_token(
+            workspace, client, token, open_id=open_id, name=name, actor=person()
+        )
+    typer.echo(f"Account {name}{_by_name(stored)} has a new access token.")
     if stored.released:
         typer.echo(f"Posts that had waited for it go on: {', '.join(map(str, stored.released))}")
 

@@ -55,11 +55,13 @@ def store_access(
     actor: str,
     inbox_privacy_level: PrivacyLevel | None = None,
     video_source: MediaSource | None = None,
+    username: str | None = None,
 ) -> Connected:
     """Store tokens of an account, of a consent or added by hand, and let its posts go.
 
     :param inbox_privacy_level: None leaves it as it is
     :param video_source: None leaves it as it is
+    :param username: as :func:`storable_username` returns it; None leaves it as it is
     """
     ledger = workspace.ledger
     now = ledger.now()
@@ -77,6 +79,8 @@ def store_access(
         )
         if video_source is not None:
             account.video_source = video_source
+        if username is not None:
+            account.username = username
         released = release_reconnected(session, account.id, now=now, actor=actor)
     workspace.folders.create_account_inbox(name)
     return Connected(account, old_name, released)

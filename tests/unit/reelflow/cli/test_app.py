@@ -1,4 +1,5 @@
 import errno
+import json
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from reelflow.cli.app import SentenceOnError
 from reelflow.exceptions import StorageFullError
 from tests.unit.reelflow.cli.conftest import Run
+from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, ok
 
 
 def test_help_names_every_command_and_the_exit_codes(bare_run: Run) -> None:
@@ -71,9 +73,12 @@ def test_a_setting_that_is_wrong_is_named_with_its_value(
 
 
 def test_an_inbox_folder_that_cannot_be_made_is_said_in_one_sentence(
-    run: Run, tmp_path: Path
+    run: Run, tmp_path: Path, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "inbox" / "acme").write_bytes(b"a file in the folder's place")
+    server.answers = [ok({"user": {"open_id": "o"}})]
+    connection = {"conn_type": "tiktok", "host": f"http://{server.address}"}
+    monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_APP", json.dumps(connection))
     result = run("accounts", "add", "acme", "--open-id", "o", stdin="act.1")
     assert result.exit_code == 2
     assert "acme" in result.stderr
