@@ -88,6 +88,7 @@ def check_ledger(settings: Settings) -> Iterator[Finding]:
         return
     database = engine.open_engine(url)
     engine.check_revision(database)
+    engine.check_writable(database)
     where = database.url.render_as_string(hide_password=True)
     yield Finding("ledger", Status.OK, f"{where} is at revision {engine.REVISION}")
     with engine.transaction(database, writes=False) as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final, NoReturn
 
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -17,6 +18,8 @@ _NOT_MIGRATED: Final = ("no such table", "no such column", "has no column named"
 _UNDEFINED: Final = frozenset({"42P01", "42703"})  # undefined_table, undefined_column
 _DUPLICATE_TABLE: Final = "42P07"
 _DISK_FULL: Final = "53100"
+_NO_PERMISSION: Final = "42501"  # insufficient_privilege
+_HELD: Final = frozenset({"55P03", "40P01"})  # lock_not_available, deadlock_detected
 _READ_ONLY: Final = "25006"  # read_only_sql_transaction: a standby, before or after a failover
 
 
@@ -28,7 +31,7 @@ def raise_clearly(exc: DBAPIError, *, where: str, revision: str) -> NoReturn:
     :raises LedgerLockedError: the database stayed locked, or cannot be reached or written to
     :raises LedgerNotMigratedError: a table or column is missing
     :raises StorageFullError: no room is left for the database
-    :raises ConfigurationError: the database is damaged, or somebody else's
+    :raises ConfigurationError: the database is damaged or somebody else's, or its user lacks rights
     :raises DBAPIError: anything else
     """
     _forget_values(exc)
@@ -63,13 +66,62 @@ def raise_clearly(exc: DBAPIError, *, where: str, revision: str) -> NoReturn:
             "have been kept; what comes next looks first",
             retry_after_s=5,
         ) from exc
+    if sqlstate == _NO_PERMISSION:
+        raise ConfigurationError(
+            f"the user of the ledger {where} may not do this ({cause}): connect as its owner, who "
+            "ran `reelflow db upgrade`, or let the owner GRANT it USAGE on the schema and on the "
+            "sequences, and SELECT, INSERT, UPDATE and DELETE on the tables",
+            code="ledger_permission",
+        ) from exc
+    if is_read_only(exc.orig):
+        raise read_only(where, cause) from exc
     if isinstance(exc, OperationalError) or sqlstate == _READ_ONLY:
         raise LedgerLockedError(
-            f"the ledger {where} could not be used ({cause}): another process holds it, or it "
-            "cannot be reached or written to; nothing was changed",
+            f"the ledger {where} {_obstacle(exc, cause, sqlstate)}; nothing was changed",
             retry_after_s=5,
         ) from exc
     raise exc
+
+
+def is_read_only(error: object) -> bool:
+    """Whether an error of SQLite's driver says that its file may not be written."""
+    return _sqlite_name(error).startswith("SQLITE_READONLY")
+
+
+def read_only(where: str, cause: str) -> LedgerLockedError:
+    """Return the error of a file that this process may not write, with what a person does."""
+    return LedgerLockedError(
+        f"the ledger {where} is read-only for this process ({cause}): let user {os.geteuid()} "
+        "write to the file and to its folder, where SQLite keeps two more beside it, and see that "
+        "its disk is not mounted read-only; nothing was changed",
+        retry_after_s=5,
+    )
+
+
+def _obstacle(exc: DBAPIError, cause: str, sqlstate: str | None) -> str:
+    """Return what stands in the way for now, and what ends it."""
+    name = _sqlite_name(exc.orig)
+    if sqlstate == _READ_ONLY:
+        return (
+            f"takes no writes now ({cause}): it is a standby. If it stays one, point "
+            "REELFLOW_DATABASE_URL at the primary"
+        )
+    if sqlstate in _HELD or name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return f"is held by another process ({cause}): try again, it lets go within seconds"
+    if name.startswith("SQLITE_CANTOPEN"):
+        return (
+            f"cannot be opened ({cause}): see that it is a file, and that user {os.geteuid()} may "
+            "read and write it and its folder"
+        )
+    return (
+        f"cannot be used ({cause}): see that its server or disk works and that "
+        "REELFLOW_DATABASE_URL names the right one"
+    )
+
+
+def _sqlite_name(error: object) -> str:
+    """Return SQLite's name of an error, such as SQLITE_BUSY; empty for every other database's."""
+    return str(getattr(error, "sqlite_errorname", ""))
 
 
 def _forget_values(exc: DBAPIError) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +27,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
-from reelflow.ledger.database_errors import raise_clearly
+from reelflow.ledger.database_errors import is_read_only, raise_clearly, read_only
 
 #: The schema revision that this version of the code needs.
 REVISION: Final = "0002"
@@ -97,16 +99,18 @@ def _timeouts(url: URL) -> dict[str, int]:
 def _configure_sqlite(engine: Engine, lock_timeout_s: int) -> None:
     @event.listens_for(engine, "do_connect")
     def _open(dialect: Any, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
-        # SQLite would make what is not there: an empty ledger, wherever a mistyped URL points.
-        file = f"file://{quote(str(Path(arguments[0]).absolute()))}?mode=rw"
-        return dialect.connect(file, **options, uri=True)
+        return dialect.connect(_address(Path(arguments[0]).absolute()), **options, uri=True)
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # BEGIN is ours, see below
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {lock_timeout_s * 1000}")
-        cursor.execute("PRAGMA journal_mode = WAL")
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as exc:
+            if not is_read_only(exc):  # what cannot be written can still be read
+                raise
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
@@ -117,6 +121,16 @@ def _configure_sqlite(engine: Engine, lock_timeout_s: int) -> None:
         # "database is locked" without waiting when somebody else wrote in between.
         writes = connection.get_execution_options().get(_WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _address(file: Path) -> str:
+    """Return how SQLite is told to open a file, which it would make if it were not there."""
+    address = f"file://{quote(str(file))}"
+    if os.access(file.parent, os.W_OK) or Path(f"{file}-wal").exists():
+        return f"{address}?mode=rw"
+    # Reading, too, needs the files that SQLite keeps beside it, and here it cannot make them. That
+    # they are not there says that nobody has it open, so that it can be read as it lies there.
+    return f"{address}?mode=ro&immutable=1"
 
 
 def _configure_postgresql(engine: Engine, lock_timeout_s: int) -> None:
@@ -201,6 +215,19 @@ def check_revision(engine: Engine) -> None:
             f"the ledger {engine.url.render_as_string(hide_password=True)} is at revision "
             f"{revision or 'none'}, this version needs {REVISION}: {mend}"
         )
+
+
+def check_writable(engine: Engine) -> None:
+    """Raise where this process may read SQLite's file, but not write it.
+
+    :raises LedgerLockedError: with what mends it
+    """
+    if engine.dialect.name == "sqlite":
+        file = Path(str(engine.url.database))
+        for closed in (file, file.absolute().parent):
+            if not os.access(closed, os.W_OK):
+                where = engine.url.render_as_string(hide_password=True)
+                raise read_only(where, f"{closed} cannot be written to")
 
 
 def upgrade(engine: Engine) -> None:

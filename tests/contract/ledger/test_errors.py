@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from reelflow.exceptions import LedgerLockedError
+from reelflow.exceptions import ConfigurationError, LedgerLockedError
 from reelflow.ledger.engine import (
     UPGRADE_LOCK,
     check_revision,
@@ -95,7 +95,7 @@ def test_a_server_that_is_not_there_says_so_without_the_password(
         port = taken.getsockname()[1]
         engine = open_engine(f"postgresql+psycopg://someone:{SECRET}@127.0.0.1:{port}/db")
         with pytest.raises(
-            LedgerLockedError, match=r"cannot be reached or written to; nothing was"
+            LedgerLockedError, match=r"cannot be used .*REELFLOW_DATABASE_URL names the right one"
         ) as refused:
             check_revision(engine)
     assert SECRET not in str(refused.value)
@@ -119,8 +119,30 @@ def test_a_standby_that_takes_no_writes_is_asked_again_later(postgresql_url: str
         with transaction(engine, writes=True) as session:
             session.execute(text("DELETE FROM audit"))
 
-    with pytest.raises(LedgerLockedError, match="in a read-only transaction"):
+    told = r"in a read-only transaction.*point REELFLOW_DATABASE_URL at the primary"
+    with pytest.raises(LedgerLockedError, match=told) as refused:
         write()
+    assert refused.value.retry_after_s == 5
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["SELECT * FROM posts", "DELETE FROM audit", "CREATE TABLE reelflow_new (id INTEGER)"],
+)
+def test_a_user_without_its_rights_is_told_which_and_who_gives_them(
+    postgresql_url: str, statement: str
+) -> None:
+    def try_as_stranger() -> None:
+        with transaction(open_engine(postgresql_url), writes=True) as session:
+            session.execute(text("CREATE ROLE reelflow_stranger"))
+            session.execute(text("SET LOCAL ROLE reelflow_stranger"))
+            session.execute(text(statement))
+
+    with pytest.raises(ConfigurationError, match="permission denied for") as refused:
+        try_as_stranger()
+    assert refused.value.code == "ledger_permission"
+    assert "as its owner" in str(refused.value)
+    assert "GRANT" in str(refused.value)
 
 
 def test_no_process_waits_long_for_a_server_behind_a_cut_cable_unless_the_url_says_so(

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
 from reelflow.exceptions import LedgerNotMigratedError, ReelflowError
-from reelflow.ledger.engine import check_revision
+from reelflow.ledger.engine import check_revision, check_writable
 from reelflow.services.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ def health_routes(workspace: Workspace) -> APIRouter:
 def _database(workspace: Workspace) -> str:
     try:
         check_revision(workspace.ledger.engine)
+        check_writable(workspace.ledger.engine)
     except LedgerNotMigratedError as error:
         log.error("health: %s", error)
         return "not_migrated"

@@ -1,21 +1,25 @@
 """Opening the ledger: SQLite's settings, revisions, and one clear sentence for each trouble."""
 
 import multiprocessing
+import os
+import re
 import sqlite3
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, select, text
+from sqlalchemy import URL, Engine, select, text
 from sqlalchemy.exc import OperationalError
 
 from reelflow.exceptions import (
     ConfigurationError,
     LedgerLockedError,
     LedgerNotMigratedError,
+    ReelflowError,
     StorageFullError,
 )
 from reelflow.ledger import accounts
@@ -23,6 +27,7 @@ from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.engine import (
     REVISION,
     check_revision,
+    check_writable,
     current_revision,
     open_engine,
     transaction,
@@ -31,6 +36,8 @@ from reelflow.ledger.engine import (
 from reelflow.ledger.models import Account, Base, Post
 from reelflow.services.workspace import Workspace
 from tests.factories import FERNET_KEY, Clock, migrated_sqlite
+
+_NOBODY = 65_534
 
 
 @pytest.mark.parametrize("writes", [False, True])
@@ -213,10 +220,88 @@ def test_a_ledger_without_room_says_so_and_keeps_what_it_had(tmp_path: Path) -> 
         assert session.scalars(select(Account)).all() == []
 
 
+@pytest.fixture
+def read_only_ledger() -> Iterator[Path]:
+    """A migrated ledger that nobody has open, its file and folder closed to writing."""
+    with tempfile.TemporaryDirectory(prefix="reelflow-read-only-") as folder:
+        path = Path(folder)
+        file = Path(migrated_sqlite(path).removeprefix("sqlite:///"))
+        file.chmod(0o444)
+        path.chmod(0o555)
+        yield file
+        path.chmod(0o755)
+
+
+def as_nobody_much(step: Callable[[], str]) -> str:
+    """Do a step in a process that no permission is waived for; return what it returns or raises."""
+    ours, theirs = multiprocessing.Pipe()
+
+    def run() -> None:
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(_NOBODY)
+            os.setuid(_NOBODY)
+        try:
+            theirs.send(step())
+        except ReelflowError as exc:
+            theirs.send(f"{type(exc).__name__}: {exc}")
+
+    child = multiprocessing.get_context("fork").Process(target=run)
+    child.start()
+    told: str = ours.recv() if ours.poll(60) else "nothing"
+    child.join(timeout=60)
+    return told
+
+
+def write_something(engine: Engine) -> str:
+    with transaction(engine, writes=True) as session:
+        session.execute(text("UPDATE accounts SET name = name"))
+    return "written"
+
+
+def look_whether_writable(engine: Engine) -> str:
+    check_writable(engine)
+    return "it is"
+
+
+def test_a_read_only_ledger_can_be_read_and_says_how_it_can_be_written(
+    read_only_ledger: Path,
+) -> None:
+    engine = open_engine(f"sqlite:///{read_only_ledger}")
+    assert as_nobody_much(lambda: str(current_revision(engine))) == REVISION
+    for step in (lambda: write_something(engine), lambda: look_whether_writable(engine)):
+        told = as_nobody_much(step)
+        assert told.startswith(f"LedgerLockedError: the ledger sqlite:///{read_only_ledger} ")
+        assert re.search(r"is read-only .*let user \d+ write to the file and to its folder", told)
+    assert list(read_only_ledger.parent.iterdir()) == [read_only_ledger]
+
+
+def test_a_read_only_file_beside_which_a_writer_works_shows_what_it_wrote(
+    read_only_ledger: Path,
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("its writer must be another user")
+    engine = open_engine(f"sqlite:///{read_only_ledger}")
+
+    def owners() -> str:
+        with transaction(engine, writes=False) as session:
+            return ",".join(session.scalars(select(Account.name)))
+
+    with closing(sqlite3.connect(read_only_ledger, isolation_level=None)) as writer:
+        writer.execute(
+            "INSERT INTO accounts (open_id, name, access_token_encrypted, created_at, updated_at,"
+            " revoked, token_version, video_source)"
+            " VALUES ('o', 'seen', x'00', 0, 0, 0, 0, 'FILE_UPLOAD')"
+        )
+        assert as_nobody_much(owners) == "seen"
+
+
 def test_what_cannot_be_opened_says_so(tmp_path: Path) -> None:
     (tmp_path / "folder.db").mkdir()
     engine = open_engine(f"sqlite:///{tmp_path}/folder.db")
-    with pytest.raises(LedgerLockedError, match="unable to open database file"):
+    with pytest.raises(
+        LedgerLockedError, match=r"cannot be opened \(unable to open database file\): see that it"
+    ):
         check_revision(engine)
 
 
