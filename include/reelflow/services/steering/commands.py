@@ -45,12 +45,7 @@ def release(
         post = posts.get(session, post_id, lock=True)
         check_command(PersonCommand.RELEASE, post.state)
         post.privacy_level = privacy_level or post.privacy_level
-        if post.privacy_level is None and post.mode is PostMode.DIRECT:
-            levels = ", ".join(PrivacyLevel)
-            raise IllegalTransitionError(
-                f"post {post_id} has no privacy level yet: release it with --privacy and one of "
-                f"{levels}"
-            )
+        _check_privacy(post)
         post.publish_at = at or post.publish_at
         _disable(post, disable)
         if privacy_level is not None or disable:
@@ -60,6 +55,16 @@ def release(
         _make_ready(session, post, now=now, actor=actor, why=why)
         post.due_at = max(post.publish_at or now, now)
     return post
+
+
+def _check_privacy(post: Post) -> None:
+    level = post.privacy_level
+    if level in set(PrivacyLevel) or (level is None and post.mode is PostMode.DRAFT):
+        return
+    has = "no privacy level yet" if level is None else f"the privacy level {level!r}, which is none"
+    raise IllegalTransitionError(
+        f"post {post.id} has {has}: release it with --privacy and one of {', '.join(PrivacyLevel)}"
+    )
 
 
 def _chosen(

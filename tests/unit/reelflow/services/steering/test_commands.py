@@ -101,6 +101,20 @@ def test_a_held_draft_is_released_without_privacy(
     assert read_post(workspace, post.id).state is PostState.READY
 
 
+def test_a_privacy_level_that_is_none_is_not_released(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=PostState.HELD, privacy_level="ZZ")
+    with pytest.raises(IllegalTransitionError) as refused:
+        commands.release(workspace, post.id, actor=PERSON)
+    assert str(refused.value).startswith(
+        f"post {post.id} has the privacy level 'ZZ', which is none: release it with --privacy and "
+    )
+    assert read_post(workspace, post.id).state is PostState.HELD
+    commands.release(workspace, post.id, actor=PERSON, privacy_level=PrivacyLevel.SELF_ONLY)
+    assert read_post(workspace, post.id).privacy_level == "SELF_ONLY"
+
+
 @pytest.mark.parametrize(
     ("wished_in", "given_in", "due_in"),
     [(None, None, 0), (-48, None, 0), (5, None, 5), (5, 2, 2), (None, 3, 3), (5, -1, 0)],
