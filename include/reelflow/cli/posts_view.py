@@ -18,8 +18,8 @@ from reelflow.domain.post import DONE, PostState
 _TABLE_WIDTH: Final = 90
 _FILE_CHARS: Final = 80
 _REASON_CHARS: Final = 120
-_WAITING: Final = frozenset({PostState.READY, PostState.HELD, PostState.MISSED})
-_STYLES: Final[dict[PostState, str]] = {
+_WAITING: Final[frozenset[str]] = frozenset({PostState.READY, PostState.HELD, PostState.MISSED})
+_STYLES: Final[dict[str, str]] = {
     **dict.fromkeys(DONE, "green"),
     PostState.HELD: "yellow",
     PostState.MISSED: "yellow",
@@ -150,7 +150,7 @@ def count_of(row: Mapping[str, Any]) -> str:
 
 def _next_or_result(row: Mapping[str, Any]) -> str | None:
     """Return the id of the post at TikTok, or when the post is due while a run may take it."""
-    if row["post_id"] or PostState(row["state"]) not in _WAITING:
+    if row["post_id"] or not is_waiting(row["state"]):
         result: str | None = row["post_id"]
         return result
     return utc_minute(row["due_at"])
@@ -158,12 +158,12 @@ def _next_or_result(row: Mapping[str, Any]) -> str | None:
 
 def is_waiting(state: str) -> bool:
     """Whether a post in this state has a time at which a run may take it."""
-    return PostState(state) in _WAITING
+    return state in _WAITING
 
 
 def state_text(state: str) -> Text:
-    """Return a state in its colour."""
-    return plain(state, style=_STYLES[PostState(state)])
+    """Return a state in its colour; one that is none, in a ledger changed by hand, in red."""
+    return plain(state, style=_STYLES.get(state, "bold red"))
 
 
 def utc_minute(text: str | None) -> str | None:

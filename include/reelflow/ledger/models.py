@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
     BigInteger,
-    DateTime,
-    Enum,
     ForeignKey,
     Index,
     LargeBinary,
@@ -20,47 +17,14 @@ from sqlalchemy import (
     false,
     text,
 )
-from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-from sqlalchemy.types import TypeDecorator
 
 from reelflow.domain.post import UNKEYED, PostKind, PostMode, PostState
 from reelflow.domain.publication import MediaSource, PublicationState
+from reelflow.ledger.stored_types import StoredByValue, UtcDateTime
 
 #: Longest reason code that is kept.
 CODE_MAX_CHARS: Final = 64
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC time; SQLite has no time zones, so they are dropped and put back here."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse naive times, store UTC."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return aware UTC times."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _stored_by_value(values: type[StrEnum], length: int) -> Enum:
-    """Store an enumeration as its plain value, so that a person can read the table."""
-    return Enum(
-        values,
-        native_enum=False,
-        length=length,
-        values_callable=lambda members: [member.value for member in members],
-    )
 
 
 class Base(DeclarativeBase):
@@ -70,13 +34,13 @@ class Base(DeclarativeBase):
         datetime: UtcDateTime,
         dict[str, Any]: JSON,
         list[dict[str, str]]: JSON,
-        PostState: _stored_by_value(PostState, 20),
+        PostState: StoredByValue(PostState, 20),
         list[float]: JSON,
         list[list[float]]: JSON,
-        PostMode: _stored_by_value(PostMode, 10),
-        PostKind: _stored_by_value(PostKind, 10),
-        PublicationState: _stored_by_value(PublicationState, 20),
-        MediaSource: _stored_by_value(MediaSource, 16),
+        PostMode: StoredByValue(PostMode, 10),
+        PostKind: StoredByValue(PostKind, 10),
+        PublicationState: StoredByValue(PublicationState, 20),
+        MediaSource: StoredByValue(MediaSource, 16),
     }
 
 

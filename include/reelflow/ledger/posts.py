@@ -19,7 +19,7 @@ from reelflow.domain.post import (
 )
 from reelflow.domain.schedule import Run
 from reelflow.exceptions import LeaseLostError, PostNotFoundError
-from reelflow.ledger import audit
+from reelflow.ledger import audit, damage
 from reelflow.ledger.fair_batch import fair_batch, unclaimed
 from reelflow.ledger.models import CODE_MAX_CHARS, Account, Post, Publication
 
@@ -32,9 +32,13 @@ def get(session: Session, post_id: int, *, lock: bool = False) -> Post:
 
     :param lock: hold its row until the transaction ends
     :raises PostNotFoundError: no post has this id
+    :raises ConfigurationError: somebody changed its rows by hand; code ``ledger_damaged``
     """
     query = select(Post).where(Post.id == post_id).execution_options(populate_existing=True)
-    post = session.scalar(query.with_for_update(of=Post) if lock else query)
+    try:
+        post = session.scalar(query.with_for_update(of=Post) if lock else query)
+    except damage.UNREADABLE as exc:
+        damage.raise_named(session, post_id, exc)
     if post is None:
         raise PostNotFoundError(f"no post has id {post_id}: see `reelflow posts list`")
     return post

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from reelflow.domain.post import Interaction, PostKind
 from reelflow.ledger import photo_images
 from reelflow.ledger.models import Media, Post, Publication, WebhookEvent
+from reelflow.ledger.stored_types import LEDGER_DAMAGED
 from reelflow.tiktok.addresses import post_url
 
+#: The fields of a post's row.
+_ROW: Final = (
+    *("id", "kind", "image_count", "file_name", "account", "state", "reason", "reason_code", "fix"),
+    *("mode", "publish_at", "due_at", "publish_id", "post_id", "link", "size_bytes", "chunks"),
+    *("acknowledged_bytes", "sha256", "thumbnail_path", "source_path"),
+)
 #: Wishes that are told as they are stored.
 _WISHES: Final = (
     "title",
@@ -57,6 +64,21 @@ def post_row(
         "sha256": post.sha256,
         "thumbnail_path": cover.thumbnail_path,
         "source_path": post.media.source_path,
+    }
+
+
+def damaged_row(remains: Mapping[str, Any], *, why: str) -> dict[str, Any]:
+    """Give the row of a post that cannot be read, with the names of :func:`post_row`'s fields.
+
+    :param remains: what is stored of it, as :func:`reelflow.ledger.damage.remains_of` gives it
+    :param why: which columns hold what they cannot
+    """
+    return {
+        **dict.fromkeys(_ROW),
+        **remains,
+        "reason": why,
+        "reason_code": LEDGER_DAMAGED,
+        "fix": "correct that in the ledger, or put a backup of it in its place",
     }
 
 

@@ -6,15 +6,16 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostState
-from reelflow.ledger import audit, photo_images, posts, publications, webhook_events
+from reelflow.ledger import audit, damage, photo_images, posts, publications, webhook_events
 from reelflow.ledger.models import Account, Post, Publication
 from reelflow.services.accounts.revocation import held_because
 from reelflow.services.calls import breaker
 from reelflow.services.post_rows import (
+    damaged_row,
     image_row,
     iso,
     post_row,
@@ -38,6 +39,8 @@ def list_posts(
 ) -> list[dict[str, Any]]:
     """Return the newest posts, newest last, as JSON-safe rows.
 
+    One that somebody changed by hand is among them, with what is wrong as its reason.
+
     :param post_ids: only these posts
     """
     query = select(Post, Publication).outerjoin(
@@ -49,51 +52,80 @@ def list_posts(
         query = query.where(Post.state.in_(states))
     if account is not None:
         query = query.join(Account, Account.id == Post.account_id).where(Account.name == account)
+    query = query.order_by(Post.id.desc()).limit(limit)
     with workspace.ledger.read() as session:
-        found = session.execute(query.order_by(Post.id.desc()).limit(limit)).all()
-        images = photo_images.of_posts(session, [post for post, _ in found])
-        return [
-            post_row(post, publication, images.get(post.id, []))
-            for post, publication in reversed(found)
-        ]
+        try:
+            return _rows(session, query)
+        except damage.UNREADABLE:
+            ids = session.scalars(query.with_only_columns(Post.id)).all()
+            return [_row_of(session, query, post_id) for post_id in reversed(ids)]
+
+
+def _rows(session: Session, query: Select[Post, Publication]) -> list[dict[str, Any]]:
+    found = session.execute(query).all()
+    images = photo_images.of_posts(session, [post for post, _ in found])
+    return [
+        post_row(post, publication, images.get(post.id, []))
+        for post, publication in reversed(found)
+    ]
+
+
+def _row_of(session: Session, query: Select[Post, Publication], post_id: int) -> dict[str, Any]:
+    """Return a post's row, or of one that somebody changed by hand what is wrong with it."""
+    try:
+        (row,) = _rows(session, query.where(Post.id == post_id))
+    except damage.UNREADABLE:
+        wrong = damage.wrong_columns(session, post_id)
+        if not wrong:
+            raise
+        return damaged_row(damage.remains_of(session, post_id), why="; ".join(wrong))
+    return row
 
 
 def show_post(workspace: Workspace, post_id: int) -> dict[str, Any]:
     """Return one post with its publications, what TikTok said of it, and every step it made.
 
     :raises PostNotFoundError: no post has this id
+    :raises ConfigurationError: somebody changed its rows by hand; code ``ledger_damaged``
     """
     now = workspace.ledger.now()
     with workspace.ledger.read() as session:
-        post = posts.get(session, post_id)
-        history = publications.of_post(session, post_id)
-        current = next((item for item in history if item.is_current), None)
-        images = photo_images.of_posts(session, [post]).get(post_id, [])
-        return {
-            **post_row(post, current, images),
-            **_around(session, post, now=now),
-            "images": [image_row(image) for image in images],
-            **wishes_of(post),
-            "metadata": post.media.facts,
-            "violations": post.media.violations,
-            "publications": [publication_row(post, item) for item in history],
-            "webhooks": [
-                webhook_row(event)
-                for event in webhook_events.about(
-                    session, [item.publish_id for item in history if item.publish_id]
-                )
-            ],
-            "story": [
-                {
-                    "at": iso(entry.at),
-                    "actor": entry.actor,
-                    "from": entry.from_state,
-                    "to": entry.to_state,
-                    "why": entry.why,
-                }
-                for entry in audit.story(session, post_id)
-            ],
-        }
+        try:
+            return _whole(session, post_id, now=now)
+        except damage.UNREADABLE as exc:
+            damage.raise_named(session, post_id, exc)
+
+
+def _whole(session: Session, post_id: int, *, now: datetime) -> dict[str, Any]:
+    post = posts.get(session, post_id)
+    history = publications.of_post(session, post_id)
+    current = next((item for item in history if item.is_current), None)
+    images = photo_images.of_posts(session, [post]).get(post_id, [])
+    return {
+        **post_row(post, current, images),
+        **_around(session, post, now=now),
+        "images": [image_row(image) for image in images],
+        **wishes_of(post),
+        "metadata": post.media.facts,
+        "violations": post.media.violations,
+        "publications": [publication_row(post, item) for item in history],
+        "webhooks": [
+            webhook_row(event)
+            for event in webhook_events.about(
+                session, [item.publish_id for item in history if item.publish_id]
+            )
+        ],
+        "story": [
+            {
+                "at": iso(entry.at),
+                "actor": entry.actor,
+                "from": entry.from_state,
+                "to": entry.to_state,
+                "why": entry.why,
+            }
+            for entry in audit.story(session, post_id)
+        ],
+    }
 
 
 def _around(session: Session, post: Post, *, now: datetime) -> dict[str, Any]:

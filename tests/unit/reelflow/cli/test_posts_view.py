@@ -2,6 +2,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
 from reelflow.domain.post import PostState
 from reelflow.ledger.models import Account, Post
@@ -104,3 +105,39 @@ def test_a_photo_post_is_listed_by_its_folder_and_shown_with_its_images(
     shown = [line.split() for line in run("posts", "show", post.id).stdout.splitlines()]
     for line in ("folder trip (2 photos)", "images 1.jpg, 2.jpg", "title Lake"):
         assert line.split() in shown
+
+
+@pytest.mark.parametrize("columns", ["60", "200"])
+def test_a_post_that_was_changed_by_hand_is_listed_with_what_is_wrong(
+    run: Run,
+    workspace: Workspace,
+    account: Account,
+    make_post: Callable[..., Post],
+    monkeypatch: pytest.MonkeyPatch,
+    columns: str,
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    good, bad = make_post(account, file_name="good.mp4"), make_post(account, file_name="bad.mp4")
+    with workspace.ledger.write() as session:
+        session.execute(text(f"UPDATE posts SET state = 'BOGUS' WHERE id = {bad.id}"))
+    result = run("posts", "list")
+    assert result.exit_code == 0
+    for shown in ("good.mp4", "bad.mp4", "BOGUS"):
+        assert shown in result.stdout
+    assert f"posts.state of row {bad.id} is" in " ".join(result.stdout.split())
+    shown_alone = run("posts", "show", bad.id)
+    assert shown_alone.exit_code == 2
+    assert shown_alone.stderr.startswith(f"post {bad.id} cannot be read, because somebody changed")
+    assert run("posts", "release", bad.id).exit_code == 2
+    assert run("posts", "show", good.id).exit_code == 0
+
+
+def test_a_quarantined_file_whose_row_was_changed_by_hand_is_listed(
+    run: Run, workspace: Workspace, account: Account, make_post: Callable[..., Post]
+) -> None:
+    post = make_post(account, state=PostState.REJECTED)
+    with workspace.ledger.write() as session:
+        session.execute(text("UPDATE posts SET mode = 'zz'"))
+    result = run("quarantine", "list")
+    assert result.exit_code == 0
+    assert post.media.source_path in result.stdout

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from unittest.mock import ANY
 
 import pytest
+from sqlalchemy import text
 
 from reelflow.domain.post import PostState
 from reelflow.domain.publication import PublicationState
-from reelflow.exceptions import PostNotFoundError
+from reelflow.exceptions import ConfigurationError, PostNotFoundError
 from reelflow.ledger import publications
 from reelflow.ledger.models import Account, Breaker, Media, Post
 from reelflow.services.report import list_posts, show_post
@@ -50,9 +52,9 @@ def test_a_post_is_shown_with_its_publications_and_story_as_json_and_without_sec
         row.publish_id, row.state = "v_pub~2", PublicationState.UPLOADING
         publications.store_upload_url(row, ledger.cipher, "https://upload/secret")
     shown = show_post(workspace, post.id)
-    text = json.dumps(shown)
-    assert "secret" not in text
-    assert "upload_url" not in text
+    as_text = json.dumps(shown)
+    assert "secret" not in as_text
+    assert "upload_url" not in as_text
     assert shown["publish_id"] == "v_pub~2"
     assert (shown["chunks"], shown["caption"]) == (1, "Hi")
     assert shown["reason"] == "next try at noon"
@@ -147,3 +149,39 @@ def test_a_breaker_that_is_open_is_told_of_posts_that_it_stops_only(
         PostState.UPLOADING,
     }
     assert set(map(str, told.values())) == {str(stopped), "None"}
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("state", "BOGUS"), ("due_at", "junk"), ("mode", "zz")]
+)
+def test_a_post_whose_row_was_changed_by_hand_hides_no_other(
+    workspace: Workspace, account: Account, make_post: MakePost, column: str, value: str
+) -> None:
+    first, bad, last = make_post(account), make_post(account), make_post(account)
+    change = text(f"UPDATE posts SET {column} = :value WHERE id = {bad.id}")
+    with workspace.ledger.write() as session:
+        session.execute(change, {"value": value})
+    listed = list_posts(workspace)
+    assert [row["id"] for row in listed] == [first.id, bad.id, last.id]
+    assert [row["id"] for row in list_posts(workspace, limit=2)] == [bad.id, last.id]
+    assert [row["id"] for row in list_posts(workspace, post_ids=[bad.id])] == [bad.id]
+    assert listed[1].keys() == listed[0].keys()
+    assert listed[1]["state"] == (value if column == "state" else "READY")
+    assert (listed[1]["account"], listed[1]["file_name"]) == ("acme", "clip.mp4")
+    assert listed[1]["reason"].startswith(f"posts.{column} of row {bad.id} is {value!r}, not ")
+    assert (listed[1]["reason_code"], json.dumps(listed)) == ("ledger_damaged", ANY)
+    with pytest.raises(ConfigurationError, match=f"posts.{column} of row {bad.id} is"):
+        show_post(workspace, bad.id)
+
+
+def test_an_account_that_was_changed_by_hand_is_told_of_each_of_its_posts(
+    workspace: Workspace, make_account: Callable[..., Account], make_post: MakePost
+) -> None:
+    good, bad = make_account("good"), make_account("bad")
+    posts = [make_post(good), make_post(bad), make_post(bad)]
+    change = text(f"UPDATE accounts SET video_source = 'zz' WHERE id = {bad.id}")
+    with workspace.ledger.write() as session:
+        session.execute(change)
+    listed = list_posts(workspace)
+    assert [row["id"] for row in listed] == [post.id for post in posts]
+    assert [row["reason_code"] for row in listed] == [None, "ledger_damaged", "ledger_damaged"]

@@ -1,0 +1,108 @@
+"""Rows that somebody changed by hand: their columns are named, and nothing is guessed."""
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select, text
+
+from reelflow.domain.post import PostState
+from reelflow.domain.publication import MediaSource
+from reelflow.exceptions import ConfigurationError
+from reelflow.ledger import damage, posts
+from reelflow.ledger.models import Account, Post
+from reelflow.services.workspace import Workspace
+from tests.photo_files import make_photo_post
+from tests.postgresql import ON_BOTH_DATABASES
+from tests.unit.reelflow.services.publication_factory import make_publication
+
+MakePost = Callable[..., Post]
+
+ENUMERATIONS = [
+    ("posts", "state", "one of HELD, READY, "),
+    ("posts", "mode", "one of direct, draft"),
+    ("posts", "kind", "one of video, photo"),
+    ("accounts", "video_source", "one of FILE_UPLOAD, PULL_FROM_URL"),
+]
+ANYTHING = [
+    ("posts", "due_at", "a time"),
+    ("posts", "state_since", "a time"),
+    ("posts", "repost", "BOOLEAN"),
+    ("posts", "fencing_token", "INTEGER"),
+    ("media", "facts", "JSON"),
+    ("media", "created_at", "a time"),
+]
+
+
+def tamper(workspace: Workspace, table: str, column: str, value: str = "zz") -> None:
+    with workspace.ledger.write() as session:
+        session.execute(text(f"UPDATE {table} SET {column} = :value"), {"value": value})
+
+
+def told(workspace: Workspace, post: Post) -> str:
+    with workspace.ledger.read() as session:
+        return "; ".join(damage.wrong_columns(session, post.id))
+
+
+@ON_BOTH_DATABASES
+@pytest.mark.parametrize(("table", "column", "expected"), ENUMERATIONS)
+def test_a_value_that_is_none_of_its_column_s_is_named_with_its_row(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    table: str,
+    column: str,
+    expected: str,
+) -> None:
+    post = make_post(account)
+    assert told(workspace, post) == ""
+    tamper(workspace, table, column)
+    assert told(workspace, post).startswith(f"{table}.{column} of row 1 is 'zz', not {expected}")
+    with (
+        workspace.ledger.read() as session,
+        pytest.raises(ConfigurationError) as unreadable,
+    ):
+        posts.get(session, post.id)
+    assert unreadable.value.code == "ledger_damaged"
+    assert str(unreadable.value) == (
+        f"post {post.id} cannot be read, because somebody changed the ledger by hand: "
+        f"{told(workspace, post)}. Correct that, or put a backup of the ledger in its place"
+    )
+
+
+@pytest.mark.parametrize(("table", "column", "expected"), ANYTHING)
+def test_sqlite_takes_anything_and_it_is_named_as_well(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    table: str,
+    column: str,
+    expected: str,
+) -> None:
+    post = make_post(account)
+    tamper(workspace, table, column)
+    row = post.media_id if table == "media" else post.id
+    assert told(workspace, post) == f"{table}.{column} of row {row} is 'zz', not {expected}"
+
+
+def test_publications_and_images_are_looked_at_too(workspace: Workspace, account: Account) -> None:
+    post = make_photo_post(workspace, account)
+    make_publication(workspace, post, source=MediaSource.PULL_FROM_URL)
+    tamper(workspace, "publications", "state", "DÖNE" * 30)
+    tamper(workspace, "media", "size_bytes", "many")
+    shown = told(workspace, post)
+    assert shown.count("media.size_bytes of row ") == 2
+    assert "publications.state of row 1 is 'DÖNEDÖNE" in shown
+    assert "…, not one of INITIATING" in shown
+
+
+@ON_BOTH_DATABASES
+def test_what_reads_many_posts_says_that_one_cannot_be_read(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    make_post(account, state=PostState.READY)
+    tamper(workspace, "posts", "mode")
+    with (
+        workspace.ledger.read() as session,
+        pytest.raises(ConfigurationError, match="`reelflow posts list` names its row"),
+    ):
+        session.scalars(select(Post)).all()
