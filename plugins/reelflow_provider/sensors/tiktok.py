@@ -10,6 +10,7 @@ from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState, PrivacyLevel
+from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import PostFailedError, TerminalError, TikTokRateLimitedError
 from reelflow_provider.hooks.tiktok import TikTokHook
 from reelflow_provider.links import TikTokPostLink
@@ -156,7 +157,8 @@ class TikTokPublishStatusSensor(PostMixin, BaseSensorOperator):
     def _result(self, post: Post, publication: Publication | None) -> dict[str, Any]:
         if post.state is PostState.FAILED:
             raise PostFailedError(
-                f"post {post.id} failed: {post.reason}. To fix: {post.fix}", code=post.reason_code
+                f"post {post.id} failed: {as_sentence(post.reason)} To fix: {post.fix}",
+                code=post.reason_code,
             )
         if post.state not in DONE:
             raise AirflowSkipException(f"post {post.id} is {post.state}: {post.reason}")
