@@ -46,7 +46,7 @@ def violations(facts: MediaFacts, file_name: str, policy: MediaPolicy) -> list[V
     found = list(_broken_file_rules(facts, file_name, policy))
     if facts.kind == "video":
         found += _broken_container_rules(facts, file_name, policy)
-        if facts.probe_error is None:
+        if facts.probe_error is None and facts.is_measured:
             found += _broken_video_rules(facts, file_name, policy)
     return found
 
@@ -98,7 +98,7 @@ def _broken_container_rules(
     if facts.data_end_byte is not None:
         yield _damage(facts.data_end_byte, facts.declared_size_bytes)
     elif facts.probe_error is not None:
-        yield Violation("unreadable", facts.probe_error, "a video ffprobe can read", _EXPORT_AGAIN)
+        yield Violation("unreadable", facts.probe_error, "a video libav can read", _EXPORT_AGAIN)
 
 
 def _damage(data_end_byte: int, declared_size_bytes: int | None) -> Violation:

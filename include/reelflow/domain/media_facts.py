@@ -40,13 +40,14 @@ class MediaFacts:
     :param rotation_degrees: clockwise turn a player applies: 90 for a phone held upright
     :param sample_aspect_ratio: ``"num:den"``
     :param average_frame_rate: frames over duration, in frames a second
-    :param nominal_frame_rate: ffprobe's guess at the base rate; wild for variable rates
+    :param nominal_frame_rate: libav's guess at the base rate; wild for variable rates
     :param bit_rate_bps: of the whole file
     :param hdr_transfer: ``smpte2084`` (PQ) or ``arib-std-b67`` (HLG) for HDR; otherwise None
     :param creation_time: ISO 8601, as the container claims
     :param container_brand: ``major_brand`` of MP4 and MOV
-    :param probe_error: why ffprobe refused the video, or Pillow the image; the fields it would fill
+    :param probe_error: why libav refused the video, or Pillow the image; the fields it would fill
         are then None, but for the size of an image whose pixels are damaged
+    :param is_measured: False where no libav works: of a video only its container is known then
     """
 
     container: str
@@ -72,6 +73,7 @@ class MediaFacts:
     creation_time: str | None = None
     container_brand: str | None = None
     probe_error: str | None = None
+    is_measured: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """Give all facts as a JSON-safe mapping; `from_dict` is its inverse."""

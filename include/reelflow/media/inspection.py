@@ -1,50 +1,181 @@
-"""Measuring a file: type by its bytes, then ffprobe or Pillow, all on one open descriptor."""
+"""Examining a source: type by its bytes, container walk, then libav or Pillow, and its covers.
+
+A video is opened once, in one child, for all that is asked of it. Each half of the work has its own
+budget of bytes to read, because each may be a task of its own.
+"""
 
 from __future__ import annotations
 
-import os
-from functools import partial
+import io
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any, Final
 
 from reelflow.domain.media import IMAGE_CONTAINERS, VIDEO_EXTENSIONS, MediaFacts
-from reelflow.media.container import walk_container
-from reelflow.media.probe import probe
+from reelflow.exceptions import MediaRejectedError, MediaToolError
+from reelflow.domain.violation import Violation
+from reelflow.media.container import ContainerWalk, walk_container
+from reelflow.media.decoder import Cover, Decoder, UndecodableError, open_decoder
+from reelflow.media.probe import facts_from_answer
+from reelflow.media.runner import DECODER_MISSING
 from reelflow.media.sniff import HEAD_BYTES, sniff
-from reelflow.media.source import open_source, read_at
+from reelflow.media.source import Source, SourceStream, open_file
+
+_log = logging.getLogger(__name__)
+
+MIB: Final = 1024 * 1024
+FACTS_BUDGET_BYTES: Final = 16 * MIB
+"""What finding the facts may read of a file with its index first; without that, twice as much."""
+COVERS_BUDGET_BYTES: Final = 16 * MIB
+"""The same for making its covers."""
+_IMAGE_BUFFER_BYTES: Final = 256 * 1024
+DEFAULT_CANDIDATES: Final = 4
 
 
 def inspect_media(path: Path) -> MediaFacts:
     """Measure a file without trusting anything in it. Judging it is `reelflow.domain.media`.
 
-    A file that ffprobe or Pillow refuses gives facts with `probe_error`, not an exception.
+    A file that libav or Pillow refuses gives facts with `probe_error`, not an exception. Where no
+    libav works, a video is measured by its container alone, and a warning is logged.
 
     :raises MediaUnreadableError: the path is missing, a link, not a plain file, or not readable
-    :raises MediaToolError: ffprobe is missing or ran out of time; trying again may work
+    :raises SourceChangedError: somebody wrote to the file meanwhile
+    :raises MediaToolError: libav ran out of time or was killed; trying again may work
     """
-    with open_source(path) as fd:
-        return inspect_descriptor(fd)
+    with open_file(path) as source:
+        return inspect_source(source)
 
 
-def inspect_descriptor(fd: int) -> MediaFacts:
-    """Measure the regular file open at `fd`; its position stays where it is.
+def inspect_source(source: Source) -> MediaFacts:
+    """Measure a source as :func:`inspect_media` measures a file."""
+    with examine(source) as examination:
+        return examination.facts
 
-    :raises MediaToolError: ffprobe is missing or ran out of time; trying again may work
+
+class Examination:
+    """What is found out about one source.
+
+    :param facts: everything measured
     """
-    size_bytes = os.fstat(fd).st_size
-    container = sniff(read_at(fd, 0, HEAD_BYTES))
+
+    def __init__(self, facts: MediaFacts, source: Source, decoder: Decoder | None) -> None:
+        self.facts = facts
+        self._source = source
+        self._decoder = decoder
+
+    def cover(self, at_s: float | None = None) -> Cover:
+        """Make the cover, a JPEG of at most 640 pixels a side; nothing is enlarged.
+
+        :param at_s: show exactly this moment; without it, a keyframe that is neither black nor
+            blurred, which costs a fraction of the work
+        :raises MediaRejectedError: nothing of it can be decoded
+        :raises MediaToolError: libav is missing, ran out of time or was killed
+        """
+        if self.facts.kind == "image":
+            return _image_cover(self._source)
+        try:
+            return self._decoding().cover(at_s)
+        except UndecodableError as error:
+            raise _undecodable(str(error)) from error
+
+    def candidates(self, count: int = DEFAULT_CANDIDATES) -> list[Cover]:
+        """Make up to `count` different covers from all over a video; of an image, its only one.
+
+        :raises MediaRejectedError: nothing of it can be decoded
+        :raises MediaToolError: libav is missing, ran out of time or was killed
+        """
+        if self.facts.kind == "image":
+            return [_image_cover(self._source)]
+        try:
+            return self._decoding().candidates(count)
+        except UndecodableError as error:
+            raise _undecodable(str(error)) from error
+
+    def _decoding(self) -> Decoder:
+        if self._decoder is None:
+            raise UndecodableError(self.facts.probe_error or f"{self.facts.container} content")
+        return self._decoder
+
+
+@contextmanager
+def examine(source: Source, *, with_covers: bool = False) -> Iterator[Examination]:
+    """Measure a source, and keep it open for its covers.
+
+    :param with_covers: whether covers will be asked for, which allows more of it to be read, and
+        makes a missing libav an error
+    :raises MediaToolError: libav ran out of time or was killed; trying again may work
+    """
+    container = sniff(source.read_at(0, HEAD_BYTES))
     if container in IMAGE_CONTAINERS:
-        from reelflow.media.images import measure_image  # few files are images: Pillow loads slowly
+        yield Examination(_image_facts(source, container), source, None)
+    elif container not in VIDEO_EXTENSIONS:
+        facts = MediaFacts(container=container, kind="other", size_bytes=source.size_bytes)
+        yield Examination(facts, source, None)
+    else:
+        with ExitStack() as held:
+            yield _examine_video(source, container, with_covers, held)
 
-        return MediaFacts(container, "image", size_bytes, **measure_image(fd))
-    if container not in VIDEO_EXTENSIONS:
-        return MediaFacts(container=container, kind="other", size_bytes=size_bytes)
-    walk = walk_container(partial(read_at, fd), size_bytes, container)
-    return MediaFacts(
+
+def _examine_video(
+    source: Source, container: str, with_covers: bool, held: ExitStack
+) -> Examination:
+    walk = walk_container(source.read_at, source.size_bytes, container)
+    decoder: Decoder | None = None
+    measured: dict[str, Any]
+    try:
+        budget_bytes = _budget_bytes(walk, with_covers)
+        decoder = held.enter_context(open_decoder(source, budget_bytes=budget_bytes))
+        measured = facts_from_answer(decoder.open(container))
+    except UndecodableError as error:
+        decoder, measured = None, {"probe_error": str(error)}
+    except MediaToolError as error:
+        if error.code != DECODER_MISSING or with_covers:
+            raise
+        _log.warning("the video is checked by its container alone: %s", error)
+        measured = {"is_measured": False}
+    facts = MediaFacts(
         container=container,
         kind="video",
-        size_bytes=size_bytes,
+        size_bytes=source.size_bytes,
         data_end_byte=walk.data_end_byte,
         declared_size_bytes=walk.declared_size_bytes,
         faststart=walk.faststart,
-        **probe(fd),
+        **measured,
     )
+    return Examination(facts, source, decoder)
+
+
+def _budget_bytes(walk: ContainerWalk, with_covers: bool) -> int:
+    budget_bytes = FACTS_BUDGET_BYTES + (COVERS_BUDGET_BYTES if with_covers else 0)
+    return budget_bytes if walk.faststart else 2 * budget_bytes
+
+
+def _image_facts(source: Source, container: str) -> MediaFacts:
+    from reelflow.media.images import measure_image  # few files are images: Pillow loads slowly
+
+    facts = measure_image(_stream(source))
+    return MediaFacts(container, "image", source.size_bytes, **facts)
+
+
+def _image_cover(source: Source) -> Cover:
+    from reelflow.media.images import shrink_image
+
+    jpeg, size = shrink_image(_stream(source), max_side_px=640)
+    return Cover(0.0, jpeg, *size)
+
+
+def _stream(source: Source) -> io.BufferedReader:
+    return io.BufferedReader(SourceStream(source), _IMAGE_BUFFER_BYTES)
+
+
+def _undecodable(why: str) -> MediaRejectedError:
+    violation = Violation(
+        "undecodable",
+        "no frame of the video can be decoded",
+        "a video that libav can decode",
+        "export the video again, as H.264 in MP4",
+    )
+    message = f"No thumbnail: {violation.value}; {violation.fix}."
+    return MediaRejectedError(message, violations=[violation.as_dict()], libav=why)

@@ -1,15 +1,20 @@
-"""Opening an untrusted file: a plain file, never a link, a device or a pipe."""
+"""What is read: any range-readable bytes, and untrusted files opened as such.
+
+A file is a plain one, never a link, a device or a pipe.
+"""
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
-from reelflow.exceptions import MediaUnreadableError
+from reelflow.exceptions import MediaUnreadableError, SourceChangedError
 
 _REASONS = {
     errno.ENOENT: "does not exist; check the name",
@@ -19,6 +24,77 @@ _REASONS = {
     errno.ENOTDIR: "does not exist: a part of its path is not a folder; check the name",
     errno.ENAMETOOLONG: "does not exist: the name is too long",
 }
+
+
+class Source(Protocol):
+    """Bytes that can be read at any place, and that stay what they are while they are read."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How many there are."""
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Read up to `count` bytes at an offset; shorter only at the end."""
+
+
+class FileSource:
+    """The file open at a descriptor, as large as it is now; the descriptor's position stays.
+
+    :raises SourceChangedError: from `check_unchanged`, and from a read that finds fewer bytes than
+        the file had
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._status = os.fstat(fd)
+
+    @property
+    def size_bytes(self) -> int:
+        """Size when it was opened."""
+        return self._status.st_size
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Read up to `count` bytes at an offset, none of those that were added since."""
+        wanted = max(0, min(count, self.size_bytes - offset))
+        data = read_at(self._fd, offset, wanted)
+        if len(data) < wanted:
+            raise _changed(self.size_bytes, offset + len(data))
+        return data
+
+    def check_unchanged(self) -> None:
+        """Raise unless the file is as it was when it was opened."""
+        now = os.fstat(self._fd)
+        if (now.st_size, now.st_mtime_ns) != (self.size_bytes, self._status.st_mtime_ns):
+            raise _changed(self.size_bytes, now.st_size)
+
+
+class SourceStream(io.RawIOBase):
+    """A source as a binary stream, for whoever wants to read and seek."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say that it can be sought in."""
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move the position."""
+        base = {os.SEEK_CUR: self._position, os.SEEK_END: self._source.size_bytes}.get(whence, 0)
+        self._position = max(0, base + offset)
+        return self._position
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # any writable buffer
+        """Read into a buffer."""
+        data = self._source.read_at(self._position, len(buffer))
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
 
 
 @contextmanager
@@ -46,6 +122,19 @@ def open_source(path: Path) -> Iterator[int]:
         os.close(fd)
 
 
+@contextmanager
+def open_file(path: Path) -> Iterator[FileSource]:
+    """Hold a file as a source; at the end it must still be what it was.
+
+    :raises MediaUnreadableError: the path is missing, a link, not a plain file, or not readable
+    :raises SourceChangedError: somebody wrote to it meanwhile
+    """
+    with open_source(path) as fd:
+        source = FileSource(fd)
+        yield source
+        source.check_unchanged()
+
+
 def read_at(fd: int, offset: int, count: int) -> bytes:
     """Read up to `count` bytes at an offset; shorter only at the end of the file."""
     parts = []
@@ -57,3 +146,10 @@ def read_at(fd: int, offset: int, count: int) -> bytes:
         offset += len(part)
         count -= len(part)
     return b"".join(parts)
+
+
+def _changed(size_bytes: int, now_bytes: int) -> SourceChangedError:
+    return SourceChangedError(
+        f"the file changed while it was read ({size_bytes} bytes at first, then {now_bytes}); "
+        "put it there again, whole, and under a new name"
+    )

@@ -1,0 +1,70 @@
+"""The child's only way out: its parent, on the socket that is its standard input."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Final
+
+from reelflow.media.child import wire
+
+_SOCKET_FD: Final = 0
+
+
+class RangeRefusedError(OSError):
+    """The parent gives no more of the file: the budget is used up, or the file became shorter."""
+
+
+class ParentGoneError(Exception):
+    """Nobody is left to answer to."""
+
+
+def next_question() -> dict[str, Any] | None:
+    """Wait for the next question; None when there will be no more."""
+    try:
+        kind, payload = _receive()
+    except ParentGoneError:
+        return None
+    question: dict[str, Any] = json.loads(payload)
+    return question if kind == wire.QUESTION else None
+
+
+def answer(content: dict[str, Any], pictures: list[bytes] | None = None) -> None:
+    """Answer a question: a JSON object, then its pictures."""
+    _send(wire.frame(wire.ANSWER, json.dumps(content).encode()))
+    for picture in pictures or []:
+        _send(wire.frame(wire.PICTURE, picture))
+
+
+def ask_range(offset: int, count: int) -> bytes:
+    """Ask for bytes of the file.
+
+    :raises RangeRefusedError: the parent gives no more
+    """
+    _send(wire.frame(wire.RANGE_WANTED, wire.RANGE.pack(offset, count)))
+    kind, payload = _receive()
+    if kind != wire.RANGE_GIVEN:
+        raise RangeRefusedError("no more bytes of the file are given")
+    return payload
+
+
+def _send(data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(_SOCKET_FD, view) :]
+
+
+def _receive() -> tuple[bytes, bytes]:
+    kind, length = wire.HEADER.unpack(_read_exactly(wire.HEADER.size))
+    return kind, _read_exactly(length)
+
+
+def _read_exactly(count: int) -> bytes:
+    parts = []
+    while count > 0:
+        part = os.read(_SOCKET_FD, count)
+        if not part:
+            raise ParentGoneError
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)

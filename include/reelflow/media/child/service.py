@@ -1,0 +1,51 @@
+"""Answering the parent's questions about the one file."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import av
+import av.audio.stream
+import av.error
+import av.subtitles.stream  # av and Pillow load these when first used, which the seal forbids
+from PIL import Image
+
+from reelflow.media.child import parent
+from reelflow.media.child.covers import choose_cover, spread_covers
+from reelflow.media.child.facts import describe
+from reelflow.media.child.picture import PictureMaker
+from reelflow.media.child.range_file import RangeFile
+from reelflow.media.child.video import NoPictureError, Video
+
+LIBAV_VERSION: Final = f"{av.ffmpeg_version_info} (av {av.__version__})"
+
+Image.preinit()
+
+FAILURES: Final = (
+    av.error.FFmpegError, MemoryError, OSError, ValueError, ArithmeticError, LookupError,
+    NoPictureError,
+)  # fmt: skip
+"""What a file was seen to raise. Anything else ends the process, which the parent survives."""
+
+
+class Service:
+    """One file, opened by the first question."""
+
+    def __init__(self) -> None:
+        self._video: Video | None = None
+        self._maker = PictureMaker()
+
+    def answer(self, question: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+        """Answer one question: a JSON object, and the pictures it tells of in their order."""
+        if question["question"] == "open":
+            file = RangeFile(parent.ask_range, question["size_bytes"])
+            self._video = Video(file, question["format"])
+            return {"facts": describe(self._video)}, []
+        if self._video is None:
+            raise ValueError("the file was not opened")
+        if question["question"] == "cover":
+            covers = [choose_cover(self._video, self._maker, question["at_s"])]
+        else:
+            covers = spread_covers(self._video, self._maker, question["count"])
+        moments_s = [cover.at_s for cover in covers]
+        return {"covers_at_s": moments_s}, [cover.jpeg for cover in covers]

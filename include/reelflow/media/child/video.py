@@ -1,0 +1,160 @@
+"""One video file, opened by libav through a file object: its keyframes and its frames."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, Final
+
+import av
+import av.error
+from av.stream import Discard, Disposition
+from av.video.frame import VideoFrame
+
+from reelflow.media.child.range_file import RangeFile
+
+_OPEN_MAX_PIXELS: Final = 16384 * 8640  # loose, so that "7680x4320" is measured and can be told
+_DECODE_MAX_PIXELS: Final = 4096 * 4096
+_MAX_STREAMS: Final = 64
+_MAX_BROKEN_PACKETS: Final = 64
+_MICROSECONDS: Final = 1_000_000
+
+
+READ_FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
+"""What reading a broken place of a file raises; another place may be whole."""
+
+# Bytes that one piece of work may read: a file without an index is read from its start on, and one
+# piece must leave enough of the whole budget for the plain way.
+_KEYFRAME_BYTES: Final = 8 * 1024 * 1024
+_FRAMES_BYTES: Final = 12 * 1024 * 1024
+
+
+class NoPictureError(Exception):
+    """No frame of the video can be decoded, or none without too much work."""
+
+
+class Video:
+    """An opened file.
+
+    :param format_name: libav's demuxer, never guessed from the bytes: what a demuxer of playlists
+        would open is thereby out of reach
+    """
+
+    def __init__(self, file: RangeFile, format_name: str) -> None:
+        self.container = av.open(
+            file,  # type: ignore[arg-type]  # read, seek and tell are all that libav uses
+            "r",
+            format=format_name,
+            options={"max_pixels": str(_OPEN_MAX_PIXELS)},
+            container_options={"max_streams": str(_MAX_STREAMS)},
+            metadata_errors="replace",
+        )
+        self._file = file
+        self.stream: Any = next(filter(_is_video, self.container.streams), None)
+        tag = "" if self.stream is None else self.stream.metadata.get("rotate", "")
+        #: Counter-clockwise degrees by the older tag, which counts clockwise.
+        self.tag_rotation = -int(tag) if re.fullmatch(r"-?[0-9]{1,3}", tag) else 0
+
+    @property
+    def duration_s(self) -> float:
+        """Give the length, zero when it is unknown."""
+        return max(0, self.container.duration or 0) / _MICROSECONDS
+
+    def keyframe(self, at_s: float) -> VideoFrame:
+        """Give the keyframe at or before a moment, decoding nothing else.
+
+        :raises NoPictureError: there is none that can be decoded
+        """
+        context = self._prepare(keyframes_only=True)
+        self._file.allow(_KEYFRAME_BYTES)
+        self._seek(at_s)
+        for packet in self._packets():
+            if packet.is_keyframe:
+                # The decoder may hold it back for frames to come: there are none.
+                frames = _decode(context, packet) or _decode(context, None)
+                if frames:
+                    return frames[0]
+                context.flush_buffers()
+        raise NoPictureError("no keyframe can be decoded")
+
+    def frames(self, from_s: float, *, cpu_s: float) -> Iterator[tuple[float, VideoFrame]]:
+        """Decode all frames from the keyframe at or before a moment on, each with its moment.
+
+        :param cpu_s: how long to compute
+        :raises NoPictureError: it took longer
+        """
+        context = self._prepare(keyframes_only=False)
+        self._file.allow(_FRAMES_BYTES)
+        self._seek(from_s)
+        stops_at = time.process_time() + cpu_s
+        for packet in self._packets(with_flush=True):
+            for frame in _decode(context, packet):
+                yield self.moment_s(frame), frame
+            if time.process_time() > stops_at:
+                raise NoPictureError(f"more than {cpu_s:g} s of computing")
+
+    def moment_s(self, frame: VideoFrame) -> float:
+        """Give a frame's time since the start of the file, in seconds."""
+        ticks = frame.pts if frame.pts is not None else frame.dts
+        return 0.0 if ticks is None else float(ticks * self._time_base - self._start)
+
+    @property
+    def sample_aspect(self) -> Fraction:
+        """Give how much wider than high a pixel is shown."""
+        aspect = self.stream.sample_aspect_ratio
+        return aspect if aspect and Fraction(1, 16) <= aspect <= 16 else Fraction(1)
+
+    @property
+    def _time_base(self) -> Fraction:
+        return Fraction(self.stream.time_base or Fraction(1, _MICROSECONDS))
+
+    @property
+    def _start(self) -> Fraction:
+        return Fraction(max(0, self.container.start_time or 0), _MICROSECONDS)
+
+    def _prepare(self, *, keyframes_only: bool) -> Any:
+        context = None if self.stream is None else self.stream.codec_context
+        if context is None:
+            raise NoPictureError("there is no video that libav can decode")
+        if context.width * context.height > _DECODE_MAX_PIXELS:
+            raise NoPictureError(f"{context.width}x{context.height} pixels are too many")
+        if not context.is_open:
+            context.options = {"max_pixels": str(_DECODE_MAX_PIXELS)}
+            context.thread_count = 1  # one frame gains nothing from threads, which cost memory
+            for stream in self.container.streams:
+                if stream.index != self.stream.index:
+                    stream.discard = Discard.all
+        context.skip_frame = "NONKEY" if keyframes_only else "DEFAULT"
+        self.stream.discard = Discard.nonkey if keyframes_only else Discard.default
+        return context
+
+    def _seek(self, at_s: float) -> None:
+        target = (Fraction(at_s) + self._start) / self._time_base
+        try:
+            self.container.seek(int(target), stream=self.stream)
+        except av.error.FFmpegError:  # no index reaches there: what comes first must do
+            self.container.seek(0)
+
+    def _packets(self, *, with_flush: bool = False) -> Iterator[Any]:
+        broken = 0
+        for packet in self.container.demux(self.stream):
+            if packet.size > 0 or with_flush:
+                yield packet
+            broken += packet.is_corrupt
+            if broken > _MAX_BROKEN_PACKETS:
+                raise NoPictureError("too many broken packets")
+
+
+def _is_video(stream: Any) -> bool:
+    return stream.type == "video" and not stream.disposition & Disposition.attached_pic
+
+
+def _decode(context: Any, packet: Any) -> list[VideoFrame]:
+    """Decode; a packet that cannot be decoded has no frame, the next one may have."""
+    try:
+        frames: list[VideoFrame] = context.decode(packet)
+    except av.error.InvalidDataError:
+        return []
+    return frames

@@ -1,0 +1,32 @@
+"""What the decoding child and its parent say to each other: frames of a kind, a length and bytes.
+
+Questions and answers are JSON objects. While it works on a question the child may ask for ranges of
+the file, which is all it ever sees of it.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+HEADER: Final = struct.Struct(">cI")
+"""Kind of the frame, and how many bytes follow."""
+RANGE: Final = struct.Struct(">QI")
+"""Offset and count of the bytes that the child asks for."""
+
+QUESTION: Final = b"Q"
+ANSWER: Final = b"A"
+PICTURE: Final = b"P"
+RANGE_WANTED: Final = b"R"
+RANGE_GIVEN: Final = b"G"
+RANGE_REFUSED: Final = b"X"
+
+MAX_QUESTION_BYTES: Final = 4096
+MAX_ANSWER_BYTES: Final = 16 * 1024
+MAX_PICTURE_BYTES: Final = 2 * 1024 * 1024
+MAX_RANGE_BYTES: Final = 256 * 1024
+
+
+def frame(kind: bytes, payload: bytes = b"") -> bytes:
+    """Give the bytes of one frame."""
+    return HEADER.pack(kind, len(payload)) + payload
