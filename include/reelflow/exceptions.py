@@ -29,7 +29,7 @@
         ├── LedgerLockedError             the database stayed locked, or cannot be reached
         ├── LeaseLostError                another process took the post over
         ├── StorageFullError              no room on the disk
-        └── MediaToolError                ffmpeg or ffprobe is missing, killed or out of time
+        └── MediaToolError                libav's process is missing, killed or out of time
 
 Constructors do no work and instances pickle, because they cross process bounds.
 """
@@ -282,6 +282,6 @@ class StorageFullError(TransientError):
 
 
 class MediaToolError(TransientError):
-    """ffmpeg or ffprobe is missing, was killed, or ran out of time."""
+    """The process that decodes videos is missing, was killed, or ran out of time."""
 
     default_code = "media_tool"

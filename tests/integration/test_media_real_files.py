@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import typer
 from PIL import Image
+from reelflow.media.commands import probe_command
 from typer.testing import CliRunner
 
 from reelflow.cli.inspect import inspect
 from reelflow.domain.media import INTAKE, MediaFacts, publishing_violations, violations
 from reelflow.exceptions import MediaRejectedError
-from reelflow.media.commands import probe_command
 from reelflow.media.inspection import inspect_media
 from reelflow.media.probe import probe
 from reelflow.media.runner import run_tool

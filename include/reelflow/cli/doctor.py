@@ -45,8 +45,8 @@ def _diagnose(airflow_url: str | None) -> Iterator[Finding]:
     from reelflow.exceptions import ConfigurationError
     from reelflow.settings import Settings
 
-    yield from run_check("ffmpeg", partial(machine_checks.check_tool, "ffmpeg"))
-    yield from run_check("ffprobe", partial(machine_checks.check_tool, "ffprobe"))
+    yield from run_check("libav", machine_checks.check_libav)
+    yield from run_check("ffmpeg", machine_checks.check_ffmpeg)
     try:
         settings = Settings.load()
     except ConfigurationError as error:

@@ -38,7 +38,7 @@ def inspect(
 ) -> None:
     """Show a file's type and metadata, and every rule it breaks with the fix.
 
-    Exit code 0: accepted. 1: rejected. 2: the file cannot be read, or a tool is missing.
+    Exit code 0: accepted. 1: rejected. 2: the file cannot be read, or no thumbnail can be made.
     """
     try:
         facts, broken = _examine(file, thumbnail, profile)
@@ -58,20 +58,24 @@ def _examine(
 ) -> tuple[MediaFacts, list[Violation]]:
     # Here, so that `reelflow --help` does not wait for them.
     from reelflow.domain.media import INTAKE, Violation, publishing_violations, violations
-    from reelflow.media.inspection import inspect_media
-    from reelflow.media.thumbnail import make_thumbnail
+    from reelflow.media.inspection import examine
+    from reelflow.media.source import open_file
+    from reelflow.media.thumbnail import write_whole
 
-    facts = inspect_media(file)
+    wants_cover = thumbnail is not None
+    cover, broken = None, []
+    with open_file(file) as source, examine(source, with_covers=wants_cover) as examination:
+        facts = examination.facts
+        if wants_cover and facts.kind != "other":
+            try:
+                cover = examination.cover()
+            except MediaRejectedError as error:
+                broken = [Violation(**violation) for violation in error.violations]
+    if cover is not None and thumbnail is not None:
+        write_whole(thumbnail, cover.jpeg)
     if profile is Profile.INTAKE:
-        broken = violations(facts, str(file), INTAKE)
-    else:
-        broken = publishing_violations(facts, str(file))
-    if thumbnail is not None and facts.kind != "other":
-        try:
-            make_thumbnail(file, thumbnail, facts)
-        except MediaRejectedError as error:
-            broken += [Violation(**violation) for violation in error.violations]
-    return facts, broken
+        return facts, violations(facts, str(file), INTAKE) + broken
+    return facts, publishing_violations(facts, str(file)) + broken
 
 
 def _report(facts: MediaFacts, broken: Sequence[Violation]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reelflow.cli.findings import Finding, Status
-from reelflow.exceptions import ConfigurationError
+from reelflow.exceptions import ConfigurationError, MediaToolError
 
 if TYPE_CHECKING:
     from reelflow.ledger.models import Account
@@ -21,17 +21,27 @@ LOW_SPACE_BYTES: Final = 5 * 1024**3
 _SQLITE: Final = "sqlite:///"
 
 
-def check_tool(name: str) -> Iterator[Finding]:
-    """Say which version of ``ffmpeg`` or ``ffprobe`` is installed."""
-    from reelflow.media.runner import run_tool
+def check_libav() -> Iterator[Finding]:
+    """Say whether videos can be decoded here: by the av package's libav, in a child process."""
+    from reelflow.media.decoder import libav_version
 
-    result = run_tool([name, "-version"])
-    first_line = result.stdout.decode("utf-8", "replace").partition("\n")[0]
-    if result.return_code or not first_line.startswith(name):
-        fix = f"run `{name} -version` by hand, or install it again: apt-get install ffmpeg"
-        yield Finding(name, Status.PROBLEM, f"{name} does not run", fix)
+    try:
+        yield Finding("libav", Status.OK, f"FFmpeg's libraries {libav_version()}")
+    except MediaToolError as error:
+        message = f"{error}. Until then videos are checked by container and have no thumbnail"
+        yield Finding("libav", Status.WARNING, message, "pip install --force-reinstall av Pillow")
+
+
+def check_ffmpeg() -> Iterator[Finding]:
+    """Say whether a person can run the lines that Reelflow suggests for a refused video."""
+    path = shutil.which("ffmpeg")
+    if path is not None:
+        yield Finding("ffmpeg", Status.OK, f"{path}, for the commands that mend refused videos")
         return
-    yield Finding(name, Status.OK, first_line.partition(" Copyright")[0])
+    message = "the ffmpeg program is not installed; only the commands that mend videos need it"
+    yield Finding(
+        "ffmpeg", Status.WARNING, message, "apt-get install ffmpeg, where you mend videos"
+    )
 
 
 def check_data_folder(

@@ -18,7 +18,7 @@ from reelflow.exceptions import MediaToolError, SourceChangedError
 from reelflow.media.child import wire
 from reelflow.media.jpeg import read_jpeg_size
 from reelflow.media.runner import Child, ChildLimits, decoder_missing
-from reelflow.media.source import Source
+from reelflow.media.source import BytesSource, Source
 
 DEMUXERS: Final[Mapping[str, str]] = {
     "mp4": "mov",
@@ -205,11 +205,21 @@ def open_decoder(
 ) -> Iterator[Decoder]:
     """Hold a child for one source.
 
-    :raises MediaToolError: no child can work here (code `DECODER_MISSING`), or none could be started
+    :raises MediaToolError: none could be started, or none can work here (code `DECODER_MISSING`)
     """
     limits = limits or ChildLimits()
     with Child(limits) as child:
         yield Decoder(child, source, budget_bytes=budget_bytes, limits=limits)
+
+
+def libav_version() -> str:
+    """Start a child and give the version of the libav it has loaded.
+
+    :raises MediaToolError: it cannot be started, or cannot load libav
+    """
+    limits = ChildLimits()
+    with Child(limits) as child:
+        return Decoder(child, BytesSource(b""), budget_bytes=0, limits=limits).libav
 
 
 def _nonsense() -> UndecodableError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
 from typing import Any, BinaryIO
 
@@ -17,6 +16,7 @@ MAX_PIXELS = 4096 * 4096
 JPEG_QUALITY = 85
 
 _GLANCE_PX = (64, 64)
+_MAX_PROFILE_BYTES = 1024 * 1024  # display profiles have some kilobytes
 _ORIENTATION = 0x0112  # the EXIF tag
 _TURNED = frozenset({5, 6, 7, 8})  # its values that swap width and height
 
@@ -45,7 +45,8 @@ def shrink_image(source: BinaryIO, *, max_side_px: int) -> tuple[bytes, tuple[in
         image = _open(source)
         # Shrink before turning: JPEG then decodes at a fraction of its size.
         image.thumbnail((max_side_px, max_side_px))
-        upright = _opaque(ImageOps.exif_transpose(image))
+        profile = image.info.get("icc_profile")
+        upright = _in_standard_colours(_opaque(ImageOps.exif_transpose(image)), profile)
     except _DECODE_ERRORS as error:
         raise _unreadable(f"the image cannot be decoded: {error}") from error
     upright.info.clear()  # Pillow would write comment and XMP from here
@@ -54,26 +55,21 @@ def shrink_image(source: BinaryIO, *, max_side_px: int) -> tuple[bytes, tuple[in
     return written.getvalue(), upright.size
 
 
-def measure_image(fd: int) -> dict[str, Any]:
-    """Measure the untrusted image open at `fd`, decoding it once; its position stays.
+def measure_image(source: BinaryIO) -> dict[str, Any]:
+    """Measure an untrusted image, decoding it once.
 
     :return: the fields of `MediaFacts` that an image has; ``probe_error`` if it is not a whole one
     """
     facts: dict[str, Any] = {}
-    position = os.lseek(fd, 0, os.SEEK_CUR)
     try:
-        with os.fdopen(os.dup(fd), "rb") as source:
-            source.seek(0)
-            image = Image.open(source, formats=FORMATS)
-            facts |= {"width": image.width, "height": image.height}
-            if image.width * image.height <= MAX_PIXELS:  # of a PNG, EXIF alone decodes all pixels
-                facts |= _shown_size(image)
-                # At a fraction of its size, a JPEG that is cut shows it just as well.
-                image.thumbnail(_GLANCE_PX)
+        image = Image.open(source, formats=FORMATS)
+        facts |= {"width": image.width, "height": image.height}
+        if image.width * image.height <= MAX_PIXELS:  # of a PNG, EXIF alone decodes all pixels
+            facts |= _shown_size(image)
+            # At a fraction of its size, a JPEG that is cut shows it just as well.
+            image.thumbnail(_GLANCE_PX)
     except _DECODE_ERRORS as error:
         facts["probe_error"] = _plain(error)
-    finally:
-        os.lseek(fd, position, os.SEEK_SET)  # a duplicate shares it
     return facts
 
 
@@ -88,16 +84,6 @@ def _plain(error: Exception) -> str:
     said = "".join(char for char in str(error) if char.isprintable())
     # Of what it cannot identify, Pillow tells the object it was given.
     return "the image cannot be decoded" if not said or "<_io." in said else said[:200]
-
-
-def jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Decode a JPEG file of ours: its width and height, or None if it is not a whole one."""
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            image.load()
-            return image.size
-    except _DECODE_ERRORS:
-        return None
 
 
 def _open(source: BinaryIO) -> Image.Image:
@@ -115,6 +101,23 @@ def _opaque(image: Image.Image) -> Image.Image:
     layered = image.convert("RGBA")
     background = Image.new("RGBA", layered.size, "white")
     return Image.alpha_composite(background, layered).convert("RGB")
+
+
+def _in_standard_colours(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Convert to sRGB what was made for another screen; the profile itself is not kept.
+
+    A profile that is broken, huge, or not of RGB changes nothing.
+    """
+    if not profile or len(profile) > _MAX_PROFILE_BYTES or profile[16:20] != b"RGB ":
+        return image
+    from PIL import ImageCms  # most images carry none
+
+    try:
+        wide = ImageCms.getOpenProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, wide, ImageCms.createProfile("sRGB"))
+    except (ImageCms.PyCMSError, *_DECODE_ERRORS):
+        return image
+    return converted or image
 
 
 def _unreadable(value: str) -> MediaRejectedError:

@@ -11,11 +11,11 @@ import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from reelflow.domain.media import IMAGE_CONTAINERS, VIDEO_EXTENSIONS, MediaFacts
-from reelflow.exceptions import MediaRejectedError, MediaToolError
 from reelflow.domain.violation import Violation
+from reelflow.exceptions import MediaRejectedError, MediaToolError
 from reelflow.media.container import ContainerWalk, walk_container
 from reelflow.media.decoder import Cover, Decoder, UndecodableError, open_decoder
 from reelflow.media.probe import facts_from_answer
@@ -166,7 +166,7 @@ def _image_cover(source: Source) -> Cover:
     return Cover(0.0, jpeg, *size)
 
 
-def _stream(source: Source) -> io.BufferedReader:
+def _stream(source: Source) -> BinaryIO:
     return io.BufferedReader(SourceStream(source), _IMAGE_BUFFER_BYTES)
 
 

@@ -21,8 +21,10 @@ DECODER_MISSING: Final = "decoder_missing"
 
 #: -I: no environment variable, user folder or current folder; -S: no site hooks of other packages.
 _INTERPRETER_FLAGS: Final = ("-I", "-S")
+#: It lives too short for the collector of cycles to be worth its work.
 _CODE: Final = """
-import sys
+import gc, sys
+gc.disable()
 sys.path += sys.argv[1:-2]
 from reelflow.media.child.main import main
 main()
@@ -35,13 +37,14 @@ class ChildLimits:
     """What one child may use, for all of its work on one file.
 
     :param wall_clock_s: its own time; what reading the source takes is not counted
-    :param address_space_bytes: real 4096x4096 video decodes within it, and a 2 MB file with a
-        compressed index would take 2 GiB
+    :param address_space_bytes: holds a keyframe of any 4096x4096 video three times over; where the
+        reference frames of an exact moment do not fit, the keyframe before it is the cover. A 2 MB
+        file with a compressed index would take 2 GiB
     """
 
     wall_clock_s: float = 40
     cpu_s: int = 30
-    address_space_bytes: int = 1024 * 1024 * 1024
+    address_space_bytes: int = 448 * 1024 * 1024
 
 
 class Child:
@@ -61,7 +64,7 @@ class Child:
             try:
                 self._process = subprocess.Popen(  # noqa: S603 - the arguments are ours
                     command,
-                    stdin=theirs,
+                    stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     env={},

@@ -12,9 +12,12 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from reelflow.exceptions import MediaUnreadableError, SourceChangedError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _REASONS = {
     errno.ENOENT: "does not exist; check the name",
@@ -68,6 +71,22 @@ class FileSource:
             raise _changed(self.size_bytes, now.st_size)
 
 
+class BytesSource:
+    """Bytes in memory."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    @property
+    def size_bytes(self) -> int:
+        """How many there are."""
+        return len(self._content)
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Read up to `count` bytes at an offset."""
+        return self._content[offset : offset + count]
+
+
 class SourceStream(io.RawIOBase):
     """A source as a binary stream, for whoever wants to read and seek."""
 
@@ -89,10 +108,11 @@ class SourceStream(io.RawIOBase):
         self._position = max(0, base + offset)
         return self._position
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # any writable buffer
+    def readinto(self, buffer: Buffer, /) -> int:
         """Read into a buffer."""
-        data = self._source.read_at(self._position, len(buffer))
-        buffer[: len(data)] = data
+        view = memoryview(buffer)
+        data = self._source.read_at(self._position, len(view))
+        view[: len(data)] = data
         self._position += len(data)
         return len(data)
 

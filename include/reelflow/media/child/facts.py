@@ -75,7 +75,7 @@ def _dumped_lines(container: InputContainer, stream: Stream) -> list[str]:
     """Give what libav prints of one stream, its own line first."""
     av.logging.set_level(av.logging.INFO)
     try:
-        lines = container.dumps_format().splitlines()
+        lines = container.dumps_format().splitlines()  # type: ignore[attr-defined]  # left out of its stubs
     finally:
         av.logging.set_level(None)
     starts = [number for number, line in enumerate(lines) if line.startswith("  Stream #0:")]

@@ -1,8 +1,8 @@
 """The child's life: limits, imports, the seal, then questions about one file until there are none.
 
-Everything that is loaded is loaded before the first byte of the file is seen. Then the process gives
-up what it needs no more: no further descriptor, file or process can come to be in it, whatever the
-file makes libav do.
+Everything that is loaded is loaded before the first byte of the file is seen. Then the process
+gives up what it needs no more: no further descriptor, file or process can come to be in it,
+whatever the file makes libav do.
 """
 
 from __future__ import annotations

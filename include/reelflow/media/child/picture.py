@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final, cast
 
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, JpegImagePlugin
 
 from reelflow.media.child.tone import TABLE_SIZE, tone_table
 
 MAX_SIDE_PX: Final = 640
 _JPEG_QUALITY: Final = 85
+
+# Pillow would load all its common plugins before it saves: a tenth of the child's start, and under
+# the seal it could not. JPEG is all that is written here.
+Image._initialized = 1
 
 # ITU-T H.273: matrix coefficients and transfers.
 _MATRICES: Final = {
@@ -81,7 +85,7 @@ class PictureMaker:
 def to_jpeg(picture: Image.Image) -> bytes:
     """Write a JPEG file that holds the pixels and nothing else."""
     written = io.BytesIO()
-    picture.save(written, "JPEG", quality=_JPEG_QUALITY)
+    picture.save(written, JpegImagePlugin.JpegImageFile.format, quality=_JPEG_QUALITY)
     return written.getvalue()
 
 
@@ -113,12 +117,12 @@ def _peak(frame: VideoFrame) -> float:
     if len(display) >= 88:  # 8 ratios of colours, 2 of light, 2 flags
         *_, over, under, _, has_light = struct.unpack_from("=22i", display)
         if has_light and under > 0 and over > 0:
-            return max(1.0, over / under / _CANDELAS_AT_ONE)
+            return max(1.0, float(over) / under / _CANDELAS_AT_ONE)
     return _DEFAULT_PEAK
 
 
 def _turns(frame: VideoFrame, rotation: float) -> Sequence[Image.Transpose]:
-    """Give what the display matrix does to the picture, in steps, as the ffmpeg program turns it."""
+    """Give what the display matrix does to the picture, in steps, as the ffmpeg program does."""
     data = _side_data(frame, Type.DISPLAYMATRIX)
     matrix = struct.unpack_from("=9i", data) if len(data) >= 36 else None
     clockwise = round(-(frame.rotation if matrix else rotation)) % 360
@@ -136,4 +140,5 @@ def _turns(frame: VideoFrame, rotation: float) -> Sequence[Image.Transpose]:
 
 
 def _side_data(frame: VideoFrame, kind: Type) -> bytes:
-    return bytes(frame.side_data[kind]) if kind in frame.side_data.keys() else b""
+    found = cast("Iterable[Any]", frame.side_data)  # whatever its stubs say
+    return next((bytes(one) for one in found if one.type is kind), b"")

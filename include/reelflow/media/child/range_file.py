@@ -1,4 +1,4 @@
-"""A seekable file object over ranges that somebody else reads: what libav gets instead of a file."""
+"""A seekable file object over ranges that somebody else reads: libav gets no other file."""
 
 from __future__ import annotations
 

@@ -7,8 +7,7 @@ from typing import Any, Final
 import av
 import av.audio.stream
 import av.error
-import av.subtitles.stream  # av and Pillow load these when first used, which the seal forbids
-from PIL import Image
+import av.subtitles.stream  # loaded by av when first used, which the seal forbids
 
 from reelflow.media.child import parent
 from reelflow.media.child.covers import choose_cover, spread_covers
@@ -18,8 +17,6 @@ from reelflow.media.child.range_file import RangeFile
 from reelflow.media.child.video import NoPictureError, Video
 
 LIBAV_VERSION: Final = f"{av.ffmpeg_version_info} (av {av.__version__})"
-
-Image.preinit()
 
 FAILURES: Final = (
     av.error.FFmpegError, MemoryError, OSError, ValueError, ArithmeticError, LookupError,

@@ -1,4 +1,4 @@
-"""Mapping HDR colours to standard range: the curves of PQ and HLG, BT.2020's colours, Hable's curve.
+"""Mapping HDR colours to standard range: PQ and HLG, BT.2020's colours, Hable's curve.
 
 The same mapping as ffmpeg's ``zscale=t=linear:npl=100``, ``zscale=p=bt709``,
 ``tonemap=hable:desat=0``, ``zscale=t=bt709``, of which the wheel's libav has tonemap alone. A table
@@ -58,17 +58,19 @@ def _shown(red: float, green: float, blue: float, white: float) -> tuple[float, 
 
 
 def _hable(light: float) -> float:
-    return (light * (0.15 * light + 0.05) + 0.004) / (light * (0.15 * light + 0.5) + 0.06) - 0.02 / 0.3
+    return (light * (0.15 * light + 0.05) + 0.004) / (
+        light * (0.15 * light + 0.5) + 0.06
+    ) - 0.02 / 0.3
 
 
 def _encoded(light: float) -> float:
     """Encode; what lies outside keeps its side, so that the steps between blend well there too."""
-    return math.copysign(abs(light) ** (1 / _DISPLAY_GAMMA), light)
+    return math.copysign(math.pow(abs(light), 1 / _DISPLAY_GAMMA), light)
 
 
 def _pq_light(signal: float) -> float:
     root = signal ** (1 / _M2)
-    return float(max(root - _C1, 0) / (_C2 - _C3 * root)) ** (1 / _M1) * _PQ_LIGHT
+    return math.pow(max(root - _C1, 0) / (_C2 - _C3 * root), 1 / _M1) * _PQ_LIGHT
 
 
 def _hlg_light(signal: float) -> float:

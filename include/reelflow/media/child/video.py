@@ -22,7 +22,7 @@ _MAX_BROKEN_PACKETS: Final = 64
 _MICROSECONDS: Final = 1_000_000
 
 
-READ_FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
+READ_FAILURES: Final = (av.error.FFmpegError, OSError, ValueError, MemoryError)
 """What reading a broken place of a file raises; another place may be whole."""
 
 # Bytes that one piece of work may read: a file without an index is read from its start on, and one
@@ -44,7 +44,7 @@ class Video:
 
     def __init__(self, file: RangeFile, format_name: str) -> None:
         self.container = av.open(
-            file,  # type: ignore[arg-type]  # read, seek and tell are all that libav uses
+            file,
             "r",
             format=format_name,
             options={"max_pixels": str(_OPEN_MAX_PIXELS)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostKind, PostState
 from reelflow.domain.violation import Violation
 from reelflow.exceptions import (
     MediaRejectedError,
+    MediaToolError,
     MediaUnreadableError,
     PostNotTakeableError,
     SourceChangedError,
@@ -23,10 +25,14 @@ from reelflow.ledger import photo_images, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.media.digest import sha256_file
 from reelflow.media.inspection import inspect_media
+from reelflow.media.runner import DECODER_MISSING
+from reelflow.media.thumbnail import make_thumbnail
 from reelflow.services.intake.duplicates import give_key
 from reelflow.services.intake.rejection import reject
 from reelflow.services.stage import begin, check_unchanged, media_path
 from reelflow.services.workspace import Workspace
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ def validate(workspace: Workspace, post_id: int, *, run_id: str, actor: str) -> 
     :return: the SHA-256 of its content: of a video, or of all images in their order
     :raises MediaRejectedError: the post is now REJECTED and its files in the quarantine
     :raises PostNotTakeableError: the same bytes are another post, this one is now CANCELLED
-    :raises MediaToolError: ffprobe could not run; the post is kept
+    :raises MediaToolError: libav was killed or ran out of time; the post is kept
     """
     post = begin(workspace, post_id, run_id=run_id)
     files = _files(workspace, post)
@@ -173,12 +179,11 @@ def _facts(workspace: Workspace, post: Post, media: Media) -> MediaFacts:
 def generate_thumbnail(workspace: Workspace, post_id: int, *, run_id: str, actor: str) -> str:
     """Make the cover picture of the post: of its video, or of the image that is its cover.
 
-    :return: where it lies, relative to the data folder
+    Where no libav works, a video goes without one: a warning is logged.
+
+    :return: where it lies, relative to the data folder; empty without one
     :raises MediaRejectedError: no picture of it can be decoded; the post is REJECTED
     """
-    # Pillow is loaded by this stage alone, and for images.
-    from reelflow.media.thumbnail import make_thumbnail
-
     post = begin(workspace, post_id, run_id=run_id)
     with workspace.ledger.read() as session:
         media = photo_images.cover_of(session, post)
@@ -192,13 +197,18 @@ def generate_thumbnail(workspace: Workspace, post_id: int, *, run_id: str, actor
     source = media_path(workspace, media, post_id=post_id)
     scratch = workspace.folders.scratch_path(".jpg")
     try:
-        make_thumbnail(source, scratch, _facts(workspace, post, media), at_s=at_s)
+        make_thumbnail(source, scratch, at_s=at_s)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         scratch.replace(target)
     except MediaRejectedError as exc:
         if post.state is PostState.READY:
             reject(workspace, post_id, exc.violations, actor=actor)
         raise
+    except MediaToolError as exc:
+        if exc.code != DECODER_MISSING:
+            raise
+        _log.warning("post %d goes without a thumbnail: %s", post_id, exc)
+        return ""
     with workspace.ledger.write() as session:
         session.get_one(Media, media.id).thumbnail_path = relative
     return relative

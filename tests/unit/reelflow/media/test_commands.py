@@ -1,7 +1,6 @@
 import re
 
 import pytest
-
 from reelflow.media.commands import frame_command, probe_command
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"
