@@ -96,7 +96,7 @@ def h264_mkv() -> Path:
 
 @cache
 def truncated_mp4() -> Path:
-    """The first 55 % of a clip whose index is first: ffprobe calls it perfect."""
+    """The first 55 % of a clip whose index is first: libav calls it perfect."""
     whole = h264_mp4().read_bytes()
     path = folder() / "truncated.mp4"
     path.write_bytes(whole[: len(whole) * 55 // 100])

@@ -1,7 +1,6 @@
-"""Real files through sniff, walk, ffprobe, rules and ffmpeg."""
+"""Real files through sniff, walk, libav and the rules."""
 
 import json
-import os
 import shlex
 import shutil
 import subprocess
@@ -11,16 +10,12 @@ from pathlib import Path
 import pytest
 import typer
 from PIL import Image
-from reelflow.media.commands import probe_command
 from typer.testing import CliRunner
 
 from reelflow.cli.inspect import inspect
 from reelflow.domain.media import INTAKE, MediaFacts, publishing_violations, violations
 from reelflow.exceptions import MediaRejectedError
 from reelflow.media.inspection import inspect_media
-from reelflow.media.probe import probe
-from reelflow.media.runner import run_tool
-from reelflow.media.source import open_source
 from reelflow.media.thumbnail import make_thumbnail
 from tests import media_files
 
@@ -78,7 +73,7 @@ def test_a_place_in_the_tags_never_gets_into_the_facts() -> None:
     assert "At home" not in json.dumps(facts.as_dict())
 
 
-def test_ffprobe_takes_the_truncated_file_for_whole_but_the_walk_does_not() -> None:
+def test_libav_takes_the_truncated_file_for_whole_but_the_walk_does_not() -> None:
     path = media_files.truncated_mp4()
     facts = inspect_media(path)
     assert (facts.probe_error, facts.duration_s) == (None, 1.5)
@@ -134,7 +129,7 @@ def test_the_suggested_line_makes_a_file_that_publishing_accepts(
 
 def thumbnail_of(source: Path, tmp_path: Path, at_s: float | None = None) -> Image.Image:
     target = tmp_path / "cover.jpg"
-    size = make_thumbnail(source, target, inspect_media(source), at_s=at_s)
+    size = make_thumbnail(source, target, at_s=at_s)
     image = Image.open(target)
     image.load()
     assert (image.format, image.size) == ("JPEG", size)
@@ -192,43 +187,9 @@ def test_a_video_without_any_frame_to_decode_is_rejected(tmp_path: Path) -> None
     source = tmp_path / "noise.mp4"
     source.write_bytes(whole[:media_start] + bytes(len(whole) - media_start))
     with pytest.raises(MediaRejectedError, match="no frame of the video can be decoded") as caught:
-        make_thumbnail(source, tmp_path / "cover.jpg", inspect_media(source))
+        make_thumbnail(source, tmp_path / "cover.jpg")
     assert caught.value.violations[0]["rule"] == "undecodable"
     assert [path.name for path in tmp_path.iterdir()] == ["noise.mp4"]
-
-
-@pytest.fixture
-def victim(tmp_path: Path) -> Path:
-    path = tmp_path / "victim.ts"
-    media_files.run_ffmpeg("-i", str(media_files.h264_mp4()), "-c", "copy", str(path))
-    os.utime(path, (0, path.stat().st_mtime))  # even relatime notes the next read
-    return path
-
-
-@pytest.fixture
-def playlist(victim: Path, tmp_path: Path) -> Path:
-    path = tmp_path / "playlist.mp4"
-    path.write_text(
-        f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.5,\nfile://{victim}\n#EXT-X-ENDLIST\n"
-    )
-    return path
-
-
-def test_a_playlist_opens_nothing_even_if_ffprobe_gets_it(playlist: Path, victim: Path) -> None:
-    assert inspect_media(playlist).container == "other:playlist"
-    with open_source(playlist) as fd:
-        assert set(probe(fd)) == {"probe_error"}
-    assert victim.stat().st_atime == 0
-
-
-def test_without_the_format_list_the_playlist_would_be_followed(
-    playlist: Path, victim: Path
-) -> None:
-    with open_source(playlist) as fd:
-        command = probe_command(fd)
-        place = command.index("-format_whitelist")
-        result = run_tool(command[:place] + command[place + 2 :], pass_fds=[fd])
-    assert (result.return_code, b"mpegts" in result.stdout or b"hls" in result.stdout) == (0, True)
 
 
 def test_a_compressed_index_cannot_eat_the_machines_memory() -> None:

@@ -63,7 +63,8 @@ class Decoder:
     ) -> None:
         self._child = child
         self._source = source
-        self._left_bytes = budget_bytes
+        #: How much of the budget is left.
+        self.left_bytes = budget_bytes
         self._left_s = limits.wall_clock_s
         started = self._answer()
         if "unusable" in started:
@@ -143,10 +144,10 @@ class Decoder:
         end = offset + count
         if not 0 < count <= wire.MAX_RANGE_BYTES or end > self._source.size_bytes:
             raise _nonsense()
-        if count > self._left_bytes:
+        if count > self.left_bytes:
             self._send(wire.frame(wire.RANGE_REFUSED))
             return
-        self._left_bytes -= count
+        self.left_bytes -= count
         data = self._source.read_at(offset, count)
         if len(data) != count:
             raise SourceChangedError(

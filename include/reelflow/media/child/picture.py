@@ -117,7 +117,7 @@ def _peak(frame: VideoFrame) -> float:
     if len(display) >= 88:  # 8 ratios of colours, 2 of light, 2 flags
         *_, over, under, _, has_light = struct.unpack_from("=22i", display)
         if has_light and under > 0 and over > 0:
-            return max(1.0, float(over) / under / _CANDELAS_AT_ONE)
+            return float(max(1.0, over / under / _CANDELAS_AT_ONE))
     return _DEFAULT_PEAK
 
 

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,7 +9,7 @@ import pytest
 from reelflow.cli import machine_checks
 from reelflow.cli.findings import Finding, Status
 from reelflow.domain.outage import BreakerRules
-from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError, MediaToolError
+from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
 from reelflow.ledger.cipher import generate_key
 from reelflow.ledger.engine import REVISION
 from reelflow.ledger.models import Account
@@ -30,36 +31,38 @@ def statuses(findings: Sequence[Finding]) -> list[tuple[str, Status]]:
     return [(finding.check, finding.status) for finding in findings]
 
 
-def program(folder: Path, name: str, script: str) -> None:
-    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
-    (folder / name).chmod(0o755)
-
-
-@pytest.mark.parametrize("name", ["ffmpeg", "ffprobe"])
-def test_an_installed_tool_is_told_with_its_version(name: str) -> None:
-    [finding] = machine_checks.check_tool(name)
+def test_libav_is_told_with_its_version() -> None:
+    [finding] = machine_checks.check_libav()
     assert finding.status is OK
-    assert finding.message.startswith(f"{name} version ")
-    assert "Copyright" not in finding.message
+    assert finding.message.startswith("FFmpeg's libraries 8.")
 
 
-def test_a_missing_tool_is_an_error_that_says_how_to_install_it(
+def test_without_libav_it_is_said_what_that_costs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program(tmp_path, "prlimit", "exit 1")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(MediaToolError, match="ffmpeg is not installed; run: apt-get install"):
-        list(machine_checks.check_tool("ffmpeg"))
+    (tmp_path / "av.py").write_text("raise ImportError('no libavcodec')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "av", raising=False)
+    [finding] = machine_checks.check_libav()
+    assert finding.status is WARNING
+    assert "no libavcodec" in finding.message
+    assert "have no thumbnail" in finding.message
+    assert finding.fix == "pip install --force-reinstall av Pillow"
 
 
-@pytest.mark.parametrize("script", ["exit 1", "echo something else", "exit 0"])
-def test_a_tool_that_does_not_run_is_a_problem(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+def test_the_ffmpeg_program_is_for_people_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program(tmp_path, "ffmpeg", script)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    [finding] = machine_checks.check_tool("ffmpeg")
-    assert (finding.status, finding.message) == (PROBLEM, "ffmpeg does not run")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    [finding] = machine_checks.check_ffmpeg()
+    assert (finding.status, finding.fix) == (
+        WARNING,
+        "apt-get install ffmpeg, where you mend videos",
+    )
+    (tmp_path / "ffmpeg").touch(mode=0o755)
+    [finding] = machine_checks.check_ffmpeg()
+    assert finding.status is OK
+    assert str(tmp_path) in finding.message
 
 
 def test_a_data_folder_that_can_be_used_is_told_with_its_room(

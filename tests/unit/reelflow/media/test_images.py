@@ -2,16 +2,15 @@ import contextlib
 import io
 import struct
 import zlib
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 from reelflow.exceptions import MediaRejectedError
-from reelflow.media.images import jpeg_size, measure_image, shrink_image
+from reelflow.media.images import measure_image, shrink_image
 
 ORIENTATION = 0x0112
 
@@ -112,50 +111,59 @@ def test_a_damaged_image_is_shrunk_or_refused_but_raises_nothing_else(
         shrink(io.BytesIO(damaged))
 
 
-def test_only_a_whole_jpeg_has_a_size() -> None:
-    whole = encoded(Image.effect_noise((64, 32), 50), "JPEG").getvalue()
-    assert jpeg_size(whole) == (64, 32)
-    assert jpeg_size(whole[: len(whole) // 2]) is None
-    assert jpeg_size(b"") is None
-    assert jpeg_size(SAMPLE) is None
-
-
-def measured(tmp_path: Path, data: bytes) -> dict[str, Any]:
-    path = tmp_path / "image"
-    path.write_bytes(data)
-    with path.open("rb") as file:
-        file.seek(3)
-        facts = measure_image(file.fileno())
-        assert file.read(1) == data[3:4]  # its position stays
-    return facts
+def measured(data: bytes) -> dict[str, Any]:
+    return measure_image(io.BytesIO(data))
 
 
 @pytest.mark.parametrize("form", ["JPEG", "WEBP"])
-def test_an_image_is_measured_as_stored_and_as_shown(tmp_path: Path, form: str) -> None:
+def test_an_image_is_measured_as_stored_and_as_shown(form: str) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     turned = encoded(Image.new("RGB", (80, 40)), form, exif=exif).getvalue()
     sizes = {"width": 80, "height": 40}
-    assert measured(tmp_path, turned) == {**sizes, "display_width": 40, "display_height": 80}
+    assert measured(turned) == {**sizes, "display_width": 40, "display_height": 80}
     plain = encoded(Image.new("RGB", (80, 40)), form).getvalue()
-    assert measured(tmp_path, plain) == {**sizes, "display_width": 80, "display_height": 40}
+    assert measured(plain) == {**sizes, "display_width": 80, "display_height": 40}
 
 
 @pytest.mark.parametrize("form", ["JPEG", "WEBP"])
-def test_a_truncated_image_keeps_its_size_and_says_why_it_cannot_be_read(
-    tmp_path: Path, form: str
-) -> None:
+def test_a_truncated_image_keeps_its_size_and_says_why_it_cannot_be_read(form: str) -> None:
     whole = encoded(Image.effect_noise((200, 200), 50).convert("RGB"), form).getvalue()
-    facts = measured(tmp_path, whole[: len(whole) // 2])
+    facts = measured(whole[: len(whole) // 2])
     assert facts["probe_error"]
 
 
-def test_what_pillow_cannot_identify_is_told_without_its_internals(tmp_path: Path) -> None:
-    assert measured(tmp_path, b"\xff\xd8\xffnonsense") == {
-        "probe_error": "the image cannot be decoded"
-    }
+def test_what_pillow_cannot_identify_is_told_without_its_internals() -> None:
+    assert measured(b"\xff\xd8\xffnonsense") == {"probe_error": "the image cannot be decoded"}
 
 
-def test_an_image_of_too_many_pixels_is_measured_and_not_decoded(tmp_path: Path) -> None:
-    facts = measured(tmp_path, png_bomb(5000))
+def test_an_image_of_too_many_pixels_is_measured_and_not_decoded() -> None:
+    facts = measured(png_bomb(5000))
     assert (facts["width"], facts.get("probe_error")) == (5000, None)
+
+
+def swapped_profile() -> bytes:
+    """The sRGB profile with red and green exchanged: whoever obeys it shows green for red."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for number in range(int.from_bytes(profile[128:132], "big")):
+        entry = 132 + 12 * number
+        name = bytes(profile[entry : entry + 4])
+        profile[entry : entry + 4] = {b"rXYZ": b"gXYZ", b"gXYZ": b"rXYZ"}.get(name, name)
+    return bytes(profile)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_a_colour_profile_is_obeyed_and_not_kept(form: str) -> None:
+    profile = swapped_profile()
+    source = encoded(Image.new("RGB", (32, 32), (250, 10, 10)), form, icc_profile=profile)
+    picture, data = shrink(source)
+    red, green, _ = picture.getpixel((16, 16))  # type: ignore[misc]
+    assert green > 200 > 100 > red
+    assert "icc_profile" not in picture.info
+    assert profile[:64] not in data
+
+
+@pytest.mark.parametrize("profile", [b"junk", bytes(16) + b"RGB " + bytes(200), bytes(2**21)])
+def test_a_broken_colour_profile_changes_nothing(profile: bytes) -> None:
+    source = encoded(Image.new("RGB", (32, 32), (250, 10, 10)), "WEBP", icc_profile=profile)
+    assert shrink(source)[0].getpixel((16, 16))[0] > 240  # type: ignore[index]

@@ -1,20 +1,32 @@
+import io
+import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from reelflow.domain.media import MediaFacts
-from reelflow.exceptions import MediaUnreadableError
-from reelflow.media.inspection import inspect_descriptor, inspect_media
+from reelflow.domain.media import MediaFacts, publishing_violations
+from reelflow.exceptions import (
+    MediaRejectedError,
+    MediaToolError,
+    MediaUnreadableError,
+    SourceChangedError,
+)
+from reelflow.media.inspection import examine, inspect_media, inspect_source
+from reelflow.media.runner import DECODER_MISSING
+from reelflow.media.source import BytesSource, open_file
+from tests import media_files
 
 
 @pytest.fixture
-def no_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What is no video must be known without starting any program."""
-    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+def no_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no video must be known without starting any process."""
+    monkeypatch.setattr(sys, "executable", "/nonexistent")
 
 
-@pytest.mark.usefixtures("no_programs")
+@pytest.mark.usefixtures("no_children")
 @pytest.mark.parametrize(
     ("content", "container"),
     [
@@ -24,7 +36,7 @@ def no_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n", "other:playlist"),
     ],
 )
-def test_what_is_no_media_is_never_given_to_ffprobe(
+def test_what_is_no_media_is_never_given_to_libav(
     tmp_path: Path, content: bytes, container: str
 ) -> None:
     path = tmp_path / "clip.mp4"
@@ -32,7 +44,7 @@ def test_what_is_no_media_is_never_given_to_ffprobe(
     assert inspect_media(path) == MediaFacts(container, "other", len(content))
 
 
-@pytest.mark.usefixtures("no_programs")
+@pytest.mark.usefixtures("no_children")
 def test_an_image_is_known_as_one_whatever_its_name(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     Image.new("RGB", (8, 8)).save(path, "PNG")
@@ -46,10 +58,68 @@ def test_a_link_is_refused(tmp_path: Path) -> None:
         inspect_media(tmp_path / "clip.mp4")
 
 
-def test_a_descriptor_keeps_its_position(tmp_path: Path) -> None:
+def test_a_file_that_grows_while_it_is_read_is_told(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"some text")
-    with path.open("rb") as file:
-        file.seek(5)
-        assert inspect_descriptor(file.fileno()).container == "other:text"
-        assert file.read() == b"text"
+    with (
+        pytest.raises(SourceChangedError, match=r"\(9 bytes at first, then 14\)"),
+        open_file(path) as source,
+    ):
+        path.write_bytes(b"some more text")
+        assert inspect_source(source).size_bytes == 9
+
+
+def test_a_video_that_gets_shorter_while_it_is_read_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    shutil.copyfile(media_files.h264_mp4(), path)
+    with (
+        pytest.raises(SourceChangedError, match="put it there again"),
+        open_file(path) as source,
+        examine(source, with_covers=True) as examination,
+    ):
+        os.truncate(path, 100_000)
+        examination.candidates()
+
+
+def test_without_libav_a_video_is_known_by_its_container(
+    no_libav: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    facts = inspect_media(media_files.h264_mp4())
+    assert (facts.container, facts.faststart, facts.is_measured) == ("mp4", True, False)
+    assert (facts.width, facts.probe_error) == (None, None)
+    assert publishing_violations(facts, "clip.mp4") == []
+    [warning] = caplog.messages
+    assert "checked by its container alone" in warning
+    assert "pip install" in warning
+
+
+def test_without_libav_a_cut_video_is_still_rejected(no_libav: None) -> None:
+    facts = inspect_media(media_files.truncated_mp4())
+    assert [one.rule for one in publishing_violations(facts, "a.mp4")] == ["truncated"]
+
+
+def test_without_libav_there_is_no_cover(no_libav: None) -> None:
+    with (
+        pytest.raises(MediaToolError, match="no video can be decoded here") as caught,
+        open_file(media_files.h264_mp4()) as source,
+        examine(source, with_covers=True),
+    ):
+        pass
+    assert caught.value.code == DECODER_MISSING
+
+
+def test_an_image_has_one_cover() -> None:
+    written = io.BytesIO()
+    Image.new("RGB", (1280, 960)).save(written, "PNG")
+    with examine(BytesSource(written.getvalue()), with_covers=True) as examination:
+        [cover] = examination.candidates()
+        assert (cover.width, cover.height) == (640, 480)
+        assert examination.cover() == cover
+
+
+def test_what_is_no_media_has_no_cover() -> None:
+    with (
+        examine(BytesSource(b"some text"), with_covers=True) as examination,
+        pytest.raises(MediaRejectedError, match="no frame"),
+    ):
+        examination.cover()

@@ -1,118 +1,89 @@
 import os
-import time
-from collections.abc import Callable
+import socket
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from reelflow.exceptions import MediaToolError
-from reelflow.media.runner import ToolLimits, find_tool, run_tool
+from reelflow.media.child import wire
+from reelflow.media.runner import DECODER_MISSING, Child, ChildLimits
 
 
-def shell(script: str) -> list[str]:
-    return ["sh", "-c", script]
+@pytest.fixture
+def child() -> Iterator[Child]:
+    """A child that has said that it is ready."""
+    with Child(ChildLimits(cpu_s=7)) as started:
+        started.socket.settimeout(20)
+        kind, length = wire.HEADER.unpack(started.socket.recv(wire.HEADER.size))
+        assert kind == wire.ANSWER
+        assert b"libav" in started.socket.recv(length)
+        yield started
 
 
-def wait_until(condition: Callable[[], bool], deadline_s: float = 10) -> None:
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true in time"
-        time.sleep(0.01)
+def test_it_has_no_descriptor_but_its_socket_and_can_get_no_other(child: Child) -> None:
+    opened = {link.name: str(link.readlink()) for link in Path(f"/proc/{child.pid}/fd").iterdir()}
+    assert opened.pop("0").startswith("socket:")
+    assert opened == {"1": "/dev/null", "2": "/dev/null"}
+    limits = read_limits(child)
+    assert limits["Max open files"] == ["3", "3"]
+    assert limits["Max processes"] == ["0", "0"]
+    assert limits["Max file size"] == ["0", "0"]
 
 
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
+def test_memory_and_computing_time_are_limited(child: Child) -> None:
+    limits = read_limits(child)
+    assert limits["Max address space"] == [str(448 * 1024**2)] * 2
+    assert limits["Max cpu time"] == ["7", "9"]
+    assert limits["Max core file size"] == ["0", "0"]
 
 
-def test_output_errors_and_exit_code_come_back() -> None:
-    result = run_tool(shell("echo out; echo err >&2; exit 3"))
-    assert (result.return_code, result.stdout, result.stderr) == (3, b"out\n", "err\n")
-    assert result.stopped_by_limit is None
+def test_it_sees_neither_environment_nor_folder_of_its_parent(child: Child) -> None:
+    assert Path(f"/proc/{child.pid}/environ").read_bytes() == b""
+    assert Path(f"/proc/{child.pid}/cwd").readlink() == Path("/")
+    assert os.getsid(child.pid) == os.getpgid(child.pid) == child.pid
 
 
-def test_the_environment_holds_nothing_but_path_and_locale(
+def read_limits(child: Child) -> dict[str, list[str]]:
+    lines = Path(f"/proc/{child.pid}/limits").read_text().splitlines()[1:]
+    return {line[:26].strip(): line[26:].split()[:2] for line in lines}
+
+
+def test_an_inherited_descriptor_stays_away(tmp_path: Path) -> None:
+    with (tmp_path / "kept").open("w") as kept:
+        os.set_inheritable(kept.fileno(), True)
+        with Child(ChildLimits()) as started:
+            started.socket.settimeout(20)
+            started.socket.recv(1)
+            names = {str(link.readlink()) for link in Path(f"/proc/{started.pid}/fd").iterdir()}
+    assert str(tmp_path / "kept") not in names
+
+
+def test_leaving_the_context_ends_it() -> None:
+    with Child(ChildLimits()) as started:
+        pid = started.pid
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_parent_that_hangs_up_ends_it(child: Child) -> None:
+    child.socket.shutdown(socket.SHUT_RDWR)
+    assert child.wait_code(20) == 0
+
+
+def test_a_python_that_cannot_be_started_may_be_there_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_APP", "secret")
-    names = {line.partition(b"=")[0] for line in run_tool(["env"]).stdout.splitlines()}
-    assert names == {b"PATH", b"LC_ALL"}
+    monkeypatch.setattr(sys, "executable", "/nonexistent")
+    with pytest.raises(MediaToolError, match="no process could be started") as caught:
+        Child(ChildLimits())
+    assert caught.value.code == "media_tool_start"
 
 
-def test_the_program_has_no_input() -> None:
-    assert run_tool(["cat"]).stdout == b""
-
-
-def test_only_the_passed_files_are_open_in_the_program(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    path.write_text("passed")
-    with path.open() as passed, path.open() as kept:
-        os.set_inheritable(kept.fileno(), True)
-        number, other = passed.fileno(), kept.fileno()
-        read = f"cat /proc/self/fd/{number}; echo; echo /proc/self/fd/*"
-        content, names = run_tool(shell(read), pass_fds=[number]).stdout.split(b"\n")[:2]
-    assert content == b"passed"
-    open_numbers = {int(name.rpartition(b"/")[2]) for name in names.split()}
-    assert number in open_numbers
-    assert other not in open_numbers
-
-
-def test_limits_are_in_force() -> None:
-    result = run_tool(
-        ["prlimit", "--output", "RESOURCE,SOFT", "--noheadings", "--raw"],
-        limits=ToolLimits(cpu_s=7, address_space_bytes=10**9, file_size_bytes=12345, open_files=33),
-    )
-    limits = dict(line.split() for line in result.stdout.decode().splitlines())
-    wanted = {"CPU": "7", "AS": "1000000000", "FSIZE": "12345", "NOFILE": "33", "CORE": "0"}
-    assert {name: limits[name] for name in wanted} == wanted
-
-
-def test_output_is_capped() -> None:
-    result = run_tool(
-        ["head", "-c", "100000", "/dev/zero"], limits=ToolLimits(file_size_bytes=5000)
-    )
-    assert len(result.stdout) == 5000
-    assert result.stopped_by_limit == "output size"
-
-
-def test_a_program_that_computes_without_end_is_stopped_by_the_cpu_limit() -> None:
-    result = run_tool(shell("while :; do :; done"), limits=ToolLimits(cpu_s=1))
-    assert result.stopped_by_limit == "computing time"
-
-
-def test_a_hanging_program_is_killed_with_its_children(tmp_path: Path) -> None:
-    pid_file = tmp_path / "pid"
-    script = f"sleep 600 & echo $! > {pid_file}; wait"
-    with pytest.raises(MediaToolError, match=r"did not finish within 0\.5 s") as caught:
-        run_tool(shell(script), limits=ToolLimits(wall_clock_s=0.5))
-    assert caught.value.code == "media_tool_timeout"
-    wait_until(lambda: not is_running(int(pid_file.read_text())))
-
-
-def test_a_kill_from_outside_may_be_tried_again() -> None:
-    with pytest.raises(MediaToolError, match="was killed") as caught:
-        run_tool(shell("kill -KILL $$"))
-    assert caught.value.code == "media_tool_killed"
-
-
-@pytest.mark.parametrize("name", ["ffmpeg", "ffprobe"])
-def test_a_missing_program_is_told_with_the_line_that_installs_it(
-    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    prlimit = find_tool("prlimit")
-    assert prlimit is not None
-    (tmp_path / "prlimit").symlink_to(prlimit)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(MediaToolError, match="apt-get install ffmpeg") as caught:
-        run_tool([name])
-    assert caught.value.code == "ffmpeg_missing"
-
-
-def test_missing_limits_are_never_skipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(MediaToolError, match="apt-get install util-linux") as caught:
-        run_tool(["ffprobe"])
-    assert caught.value.code == "prlimit_missing"
+def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "meta_path", [])
+    monkeypatch.delitem(sys.modules, "av", raising=False)
+    with pytest.raises(MediaToolError, match="the package av is not installed") as caught:
+        Child(ChildLimits())
+    assert caught.value.code == DECODER_MISSING

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from reelflow.exceptions import MediaUnreadableError
-from reelflow.media.source import open_source, read_at
+from reelflow.exceptions import MediaUnreadableError, SourceChangedError
+from reelflow.media.source import FileSource, SourceStream, open_file, open_source, read_at
 
 
 def assert_refused(path: Path, words: str) -> None:
@@ -56,3 +56,32 @@ def test_a_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
 
 def test_a_device_is_refused() -> None:
     assert_refused(Path("/dev/null"), "not a plain file")
+
+
+def test_a_source_is_as_large_as_it_was_and_reads_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"bytes")
+    with pytest.raises(SourceChangedError, match="5 bytes at first, then 10"):
+        with open_file(path) as source:
+            path.write_bytes(b"more bytes")
+            assert (source.size_bytes, source.read_at(3, 100)) == (5, b"e ")
+
+
+def test_a_source_that_gets_shorter_is_told_at_the_read(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"bytes")
+    with path.open("rb") as file:
+        source = FileSource(file.fileno())
+        path.write_bytes(b"b")
+        with pytest.raises(SourceChangedError, match="5 bytes at first, then 1"):
+            source.read_at(0, 5)
+
+
+def test_a_source_can_be_a_stream(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"bytes")
+    with open_file(path) as source:
+        stream = SourceStream(source)
+        assert stream.read(2) == b"by"
+        assert (stream.seek(-1, os.SEEK_END), stream.read(), stream.read()) == (4, b"s", b"")
+        assert (stream.seek(-3, os.SEEK_CUR), stream.read(1)) == (2, b"t")

@@ -98,10 +98,10 @@ def test_the_same_bytes_as_another_post_skip(
     assert f"the same bytes as post {video.id}" in ended.skipped_because
 
 
-def test_missing_media_tools_are_waited_for_and_the_post_is_kept(
+def test_a_process_that_cannot_be_started_is_waited_for_and_the_post_is_kept(
     video: Post, read_post: Callable[[int], Post], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(sys, "executable", "/nonexistent")
     ended = run_task(ValidateMediaOperator, post_id=video.id)
     assert ended.state == "up_for_retry"
     assert isinstance(ended.error, MediaToolError)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
@@ -142,15 +143,33 @@ def test_a_source_that_is_gone_is_named_and_its_post_rejected(
     assert read_post(workspace, fresh.id).state is PostState.REJECTED
 
 
-def test_without_ffprobe_the_post_is_kept(
-    workspace: Workspace, fresh: Post, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_where_no_process_can_be_started_the_post_is_kept(
+    workspace: Workspace, fresh: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as bare:
-        bare.setenv("PATH", str(tmp_path))
-        with pytest.raises(MediaToolError, match="is not installed; run: "):
+        bare.setattr(sys, "executable", "/nonexistent")
+        with pytest.raises(MediaToolError, match="no process could be started"):
             check(workspace, fresh.id)
     assert read_post(workspace, fresh.id).state is PostState.READY
     check(workspace, fresh.id)
+
+
+def test_without_libav_a_video_is_posted_without_a_thumbnail(
+    workspace: Workspace,
+    fresh: Post,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "av.py").write_text("raise ImportError('no libavcodec')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "av", raising=False)
+    check(workspace, fresh.id)
+    assert extract_metadata(workspace, fresh.id, run_id=RUN)["container"] == "mp4"
+    assert generate_thumbnail(workspace, fresh.id, run_id=RUN, actor=ACTOR) == ""
+    post = read_post(workspace, fresh.id)
+    assert (post.state, post.media.thumbnail_path) == (PostState.READY, None)
+    assert "goes without a thumbnail" in caplog.messages[-1]
 
 
 def test_a_post_that_another_run_rejected_keeps_its_first_reasons(

@@ -1,0 +1,267 @@
+"""Hostile videos: they open no other file and no connection, and read and take no more than allowed."""
+
+import os
+import random
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from reelflow.domain.media import publishing_violations
+from reelflow.exceptions import MediaRejectedError
+from reelflow.media.decoder import DEMUXERS, UndecodableError, open_decoder
+from reelflow.media.inspection import COVERS_BUDGET_BYTES, FACTS_BUDGET_BYTES, examine
+from reelflow.media.source import BytesSource, Source, open_file
+from tests import media_files
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    """A file that nobody may open; its access time tells who did."""
+    path = tmp_path / "victim.ts"
+    media_files.run_ffmpeg("-i", str(media_files.h264_mp4()), "-c", "copy", str(path))
+    os.utime(path, (0, path.stat().st_mtime))  # even relatime notes the next read
+    return path
+
+
+@pytest.fixture
+def server() -> Iterator[socket.socket]:
+    """A server that nobody may connect to."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        yield listening
+
+
+def lures(victim: Path, address: str) -> dict[str, bytes]:
+    """Files that make a program open another one, or ask a server for it."""
+    hls = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.5,\n{}\n#EXT-X-ENDLIST\n"
+    key = '#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="{}"\n#EXTINF:1,\n{}\n'
+    dash = (
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period>'
+        "<BaseURL>{}</BaseURL><AdaptationSet><Representation><SegmentList><SegmentURL "
+        'media="{}"/></SegmentList></Representation></AdaptationSet></Period></MPD>'
+    )
+    sdp = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {} RTP/AVP 96\n"
+    port = address.rpartition(":")[2]
+    texts = {
+        "hls to a file": hls.format(f"file://{victim}"),
+        "hls to a server": hls.format(f"http://{address}/a.ts"),
+        "hls with a key": key.format(f"http://{address}/key", victim),
+        "concat": f"ffconcat version 1.0\nfile '{victim}'\n",
+        "concat beside": f"ffconcat version 1.0\nfile {victim.name}\n",
+        "dash": dash.format(f"http://{address}/", victim),
+        "dash to a file": dash.format(f"file://{victim.parent}/", victim.name),
+        "sdp": sdp.format(port),
+        "names": f"http://{address}/a.mp4",
+        "concat protocol": f"concat:{victim}|{victim}",
+    }
+    files = {name: text.encode() for name, text in texts.items()}
+    video = media_files.h264_mp4().read_bytes()
+    playlist = files["hls to a file"]
+    reference = os.fsencode(victim)
+    return files | {
+        "video with a playlist behind": video + playlist,
+        "box with a playlist": b"\0\0\0\x18ftypisom\0\0\0\0isomisom" + playlist,
+        "riff with a playlist": b"RIFF\xff\xff\xff\xffAVI " + playlist,
+        "ebml with a playlist": b"\x1aE\xdf\xa3\x87B\x82\x84webm" + playlist,
+        "media elsewhere": video.replace(b"url \0\0\0\1", b"url \0\0\0\0").replace(
+            b"VideoHandler", reference[:12]
+        ),
+    }
+
+
+LURES = sorted(lures(Path("/nowhere"), "127.0.0.1:1"))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
+@pytest.mark.parametrize("lure", LURES)
+def test_a_lure_opens_no_other_file_and_no_connection(
+    lure: str, suffix: str, victim: Path, server: socket.socket, tmp_path: Path
+) -> None:
+    address = "{}:{}".format(*server.getsockname())
+    path = tmp_path / f"lure{suffix}"
+    path.write_bytes(lures(victim, address)[lure])
+    watched = Watched(path.read_bytes())
+    with examine(watched, with_covers=True) as examination:
+        if examination.facts.kind == "other" or examination.facts.probe_error is not None:
+            assert publishing_violations(examination.facts, path.name)
+        else:
+            examination.cover()
+    assert_untouched(victim, server)
+
+
+@pytest.mark.parametrize("lure", LURES)
+@pytest.mark.parametrize("container", DEMUXERS)
+def test_even_a_demuxer_that_gets_a_lure_opens_nothing(
+    lure: str, container: str, victim: Path, server: socket.socket
+) -> None:
+    """As if the sniff had been wrong: the second wall and the third one hold as well."""
+    address = "{}:{}".format(*server.getsockname())
+    watched = Watched(lures(victim, address)[lure])
+    with open_decoder(watched, budget_bytes=2 * MIB) as decoder:
+        try:
+            decoder.open(container)
+            decoder.cover()
+        except UndecodableError:
+            pass
+    assert_untouched(victim, server)
+
+
+def assert_untouched(victim: Path, server: socket.socket) -> None:
+    assert victim.stat().st_atime == 0
+    with pytest.raises(BlockingIOError):
+        server.accept()
+
+
+class Watched(BytesSource):
+    """Bytes that notice, at every read, what the process that asks for them has open."""
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        for child in children():
+            opened = {link.name for link in Path(f"/proc/{child}/fd").iterdir()}
+            assert opened == {"0", "1", "2"}
+        return super().read_at(offset, count)
+
+
+def children() -> list[str]:
+    """The decoding children of this process."""
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+def test_without_the_walls_a_lure_is_followed(victim: Path, tmp_path: Path) -> None:
+    """The lures are real: the ffmpeg program with nothing in its way reads the victim."""
+    path = tmp_path / "lure.mp4"
+    path.write_bytes(lures(victim, "127.0.0.1:1")["hls to a file"])
+    subprocess.run(["ffprobe", "-v", "error", str(path)], check=False, capture_output=True)
+    assert victim.stat().st_atime > 0
+
+
+@pytest.mark.parametrize(
+    "name", ["-x.mp4", "http:x.mp4", "concat:a|b.mp4", "%d.mp4", "a b;$(touch x).mp4", "file:..mp4"]
+)
+def test_a_name_is_only_a_name(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    shutil.copyfile(media_files.h264_mp4(), path)
+    with open_file(path) as source, examine(source, with_covers=True) as examination:
+        assert examination.facts.video_codec == "h264"
+        assert examination.cover().width == 640
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+class Counted:
+    """A source that counts what is read of it, with zeros where a large file has its middle."""
+
+    def __init__(self, path: Path, size_bytes: int | None = None) -> None:
+        self._file = path.open("rb")
+        self.size_bytes = size_bytes or path.stat().st_size
+        self.read_bytes = 0
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        data = os.pread(self._file.fileno(), count, offset)
+        self.read_bytes += len(data)
+        return data
+
+    def __enter__(self) -> "Counted":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A minute of 40 MiB, all its frames at a high bit rate."""
+    path = tmp_path_factory.mktemp("large") / "large.mp4"
+    noise = "testsrc2=size=640x360:rate=30,noise=alls=40:allf=t"
+    encode = ("-c:v", "mpeg4", "-q:v", "2", "-g", "30", "-movflags", "+faststart")
+    media_files.run_ffmpeg("-f", "lavfi", "-i", noise, "-t", "20", *encode, str(path))
+    assert path.stat().st_size > 24 * MIB
+    return path
+
+
+@pytest.mark.parametrize(("flags", "budget"), [("+faststart", 32 * MIB), ("0", 64 * MIB)])
+def test_little_of_a_large_video_is_read_for_all_of_its_covers(
+    flags: str, budget: int, large: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.mp4"
+    media_files.run_ffmpeg("-i", str(large), "-c", "copy", "-movflags", flags, str(path))
+    with Counted(path) as source, examine(source, with_covers=True) as examination:
+        examination.cover()
+        assert len(examination.candidates()) == 4
+        examination.cover(12.345)
+        assert source.read_bytes < 12 * MIB < budget
+
+
+def test_the_budget_is_that_of_the_issue() -> None:
+    assert FACTS_BUDGET_BYTES + COVERS_BUDGET_BYTES == 32 * MIB
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "avi", "webm", "mp4"])
+def test_a_video_without_an_index_is_not_read_to_its_end(suffix: str, tmp_path: Path) -> None:
+    """What a recorder leaves that was switched off: matroska has no cues, AVI no idx1."""
+    path = tmp_path / f"live.{suffix}"
+    noise = "testsrc2=size=640x360:rate=30,noise=alls=60:allf=t"
+    encode = ("-c:v", "libvpx" if suffix == "webm" else "mpeg4", "-b:v", "60M", "-q:v", "1")
+    fast = ("-deadline", "realtime", "-cpu-used", "8", "-qmax", "4") if suffix == "webm" else ()
+    options = {
+        "mkv": ("-live", "1"),
+        "webm": ("-live", "1"),
+        "mp4": ("-movflags", "frag_keyframe+empty_moov"),
+    }
+    with path.open("wb") as piped:  # into a pipe, so that nothing can be written at the end
+        made = subprocess.Popen(
+            ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", noise, "-t", "22", *encode, *fast,
+             *options.get(suffix, ()), "-f", {"mkv": "matroska"}.get(suffix, suffix), "pipe:1"],
+            stdout=subprocess.PIPE,
+        )  # fmt: skip
+        assert made.stdout is not None
+        shutil.copyfileobj(made.stdout, piped)
+        made.wait()
+    with Counted(path) as source, examine(source, with_covers=True) as examination:
+        assert examination.facts.probe_error is None
+        assert examination.cover().width == 640
+        assert examination.cover(15.0).width == 640
+        assert source.read_bytes <= 64 * MIB
+
+
+def inside(source: Source) -> str:
+    """Examine; say what became of it, which is never an error of ours."""
+    with examine(source, with_covers=True) as examination:
+        try:
+            examination.cover()
+        except MediaRejectedError as error:
+            return str(error.context.get("libav"))
+    return "fine"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        media_files.h264_mp4,
+        media_files.portrait_mov,
+        media_files.mpeg4_avi,
+        media_files.vp9_webm,
+        media_files.h264_mkv,
+    ],
+)
+def test_a_damaged_video_costs_one_answer(make: Callable[[], Path]) -> None:
+    """A few of the mutations; the fuzz of the issue has its own test."""
+    rng = random.Random(make().name)
+    for _ in range(4):
+        data = bytearray(make().read_bytes())
+        for _ in range(rng.randint(1, 40)):
+            data[rng.randrange(len(data) if rng.random() < 0.5 else 4096)] = rng.randrange(256)
+        assert inside(BytesSource(bytes(data)))
+
+
+def test_a_compressed_index_is_stopped_at_the_memory_limit() -> None:
+    source = BytesSource(media_files.compressed_index_mov().read_bytes())
+    with examine(source, with_covers=True) as examination:
+        assert examination.facts.probe_error == "Cannot allocate memory"
+        with pytest.raises(MediaRejectedError, match="no frame"):
+            examination.cover()
