@@ -17,7 +17,7 @@ from reelflow.domain.media import IMAGE_CONTAINERS, VIDEO_EXTENSIONS, MediaFacts
 from reelflow.domain.violation import Violation
 from reelflow.exceptions import MediaRejectedError, MediaToolError
 from reelflow.media.container import ContainerWalk, walk_container
-from reelflow.media.decoder import Cover, Decoder, UndecodableError, open_decoder
+from reelflow.media.decoder import MAX_SIDE_PX, Cover, Decoder, UndecodableError, open_decoder
 from reelflow.media.probe import facts_from_answer
 from reelflow.media.runner import DECODER_MISSING
 from reelflow.media.sniff import HEAD_BYTES, sniff
@@ -162,7 +162,7 @@ def _image_facts(source: Source, container: str) -> MediaFacts:
 def _image_cover(source: Source) -> Cover:
     from reelflow.media.images import shrink_image
 
-    jpeg, size = shrink_image(_stream(source), max_side_px=640)
+    jpeg, size = shrink_image(_stream(source), max_side_px=MAX_SIDE_PX)
     return Cover(0.0, jpeg, *size)
 
 

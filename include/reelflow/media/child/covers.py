@@ -121,6 +121,7 @@ def _exact(video: Video, maker: PictureMaker, at_s: float) -> tuple[float, Image
 
 
 def _first(video: Video, maker: PictureMaker) -> tuple[float, Image.Image]:
+    video.reopen()
     for moment_s, frame in video.frames(0, cpu_s=_FALLBACK_CPU_S):
         return moment_s, _picture(video, maker, frame)
     raise NoPictureError("no frame can be decoded")

@@ -7,12 +7,9 @@ import os
 from typing import Any, Final
 
 from reelflow.media.child import wire
+from reelflow.media.child.range_file import RangeRefusedError
 
 _SOCKET_FD: Final = 0
-
-
-class RangeRefusedError(OSError):
-    """The parent gives no more of the file: the budget is used up, or the file became shorter."""
 
 
 class ParentGoneError(Exception):
@@ -44,7 +41,7 @@ def ask_range(offset: int, count: int) -> bytes:
     _send(wire.frame(wire.RANGE_WANTED, wire.RANGE.pack(offset, count)))
     kind, payload = _receive()
     if kind != wire.RANGE_GIVEN:
-        raise RangeRefusedError("no more bytes of the file are given")
+        raise RangeRefusedError("reading it takes more of the file than allowed")
     return payload
 
 

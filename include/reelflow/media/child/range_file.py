@@ -15,6 +15,10 @@ _KEPT_BLOCKS: Final = 32
 _SEEK_SET, _SEEK_CURRENT, _SEEK_END = 0, 1, 2
 
 
+class RangeRefusedError(OSError):
+    """What is allowed of the file was read."""
+
+
 class RangeFile:
     """Read whole aligned blocks and keep the latest, so that going back and forth asks once.
 
@@ -60,7 +64,7 @@ class RangeFile:
         offset = index * BLOCK_BYTES
         count = min(BLOCK_BYTES, self._size_bytes - offset)
         if count > self._allowed_bytes:
-            raise OSError("reading it takes more of the file than allowed")
+            raise RangeRefusedError("reading it takes more of the file than allowed")
         self._allowed_bytes -= count
         block = self._ask(offset, count)
         self._blocks[index] = block

@@ -13,7 +13,7 @@ import av.error
 from av.stream import Discard, Disposition
 from av.video.frame import VideoFrame
 
-from reelflow.media.child.range_file import RangeFile
+from reelflow.media.child.range_file import RangeFile, RangeRefusedError
 
 _OPEN_MAX_PIXELS: Final = 16384 * 8640  # loose, so that "7680x4320" is measured and can be told
 _DECODE_MAX_PIXELS: Final = 4096 * 4096
@@ -27,6 +27,7 @@ READ_FAILURES: Final = (av.error.FFmpegError, OSError, ValueError, MemoryError)
 
 # Bytes that one piece of work may read: a file without an index is read from its start on, and one
 # piece must leave enough of the whole budget for the plain way.
+_OPEN_BYTES: Final = 16 * 1024 * 1024
 _KEYFRAME_BYTES: Final = 8 * 1024 * 1024
 _FRAMES_BYTES: Final = 12 * 1024 * 1024
 
@@ -43,19 +44,27 @@ class Video:
     """
 
     def __init__(self, file: RangeFile, format_name: str) -> None:
+        self._file = file
+        self._format_name = format_name
+        self._is_costly_to_seek = False
+        self.reopen()
+        tag = "" if self.stream is None else self.stream.metadata.get("rotate", "")
+        #: Counter-clockwise degrees by the older tag, which counts clockwise.
+        self.tag_rotation = -int(tag) if re.fullmatch(r"-?[0-9]{1,3}", tag) else 0
+
+    def reopen(self) -> None:
+        """Open the file anew: a read that failed leaves a container that reads no more."""
+        self._file.seek(0)
+        self._file.allow(_OPEN_BYTES)
         self.container = av.open(
-            file,
+            self._file,
             "r",
-            format=format_name,
+            format=self._format_name,
             options={"max_pixels": str(_OPEN_MAX_PIXELS)},
             container_options={"max_streams": str(_MAX_STREAMS)},
             metadata_errors="replace",
         )
-        self._file = file
         self.stream: Any = next(filter(_is_video, self.container.streams), None)
-        tag = "" if self.stream is None else self.stream.metadata.get("rotate", "")
-        #: Counter-clockwise degrees by the older tag, which counts clockwise.
-        self.tag_rotation = -int(tag) if re.fullmatch(r"-?[0-9]{1,3}", tag) else 0
 
     @property
     def duration_s(self) -> float:
@@ -68,8 +77,7 @@ class Video:
         :raises NoPictureError: there is none that can be decoded
         """
         context = self._prepare(keyframes_only=True)
-        self._file.allow(_KEYFRAME_BYTES)
-        self._seek(at_s)
+        self._seek(at_s, _KEYFRAME_BYTES)
         for packet in self._packets():
             if packet.is_keyframe:
                 # The decoder may hold it back for frames to come: there are none.
@@ -86,8 +94,7 @@ class Video:
         :raises NoPictureError: it took longer
         """
         context = self._prepare(keyframes_only=False)
-        self._file.allow(_FRAMES_BYTES)
-        self._seek(from_s)
+        self._seek(from_s, _FRAMES_BYTES)
         stops_at = time.process_time() + cpu_s
         for packet in self._packets(with_flush=True):
             for frame in _decode(context, packet):
@@ -97,7 +104,9 @@ class Video:
 
     def moment_s(self, frame: VideoFrame) -> float:
         """Give a frame's time since the start of the file, in seconds."""
-        ticks = frame.pts if frame.pts is not None else frame.dts
+        # AVI has one time for each packet; what libav makes up beside it is a frame late.
+        is_made_up = frame.pts is None or self._format_name == "avi"
+        ticks = frame.dts if is_made_up else frame.pts
         return 0.0 if ticks is None else float(ticks * self._time_base - self._start)
 
     @property
@@ -130,10 +139,17 @@ class Video:
         self.stream.discard = Discard.nonkey if keyframes_only else Discard.default
         return context
 
-    def _seek(self, at_s: float) -> None:
+    def _seek(self, at_s: float, allowed_bytes: int) -> None:
+        """Go to the keyframe before a moment, if the file has an index or is read that far."""
+        if self._is_costly_to_seek and at_s > 0:
+            raise NoPictureError("the file has no index")
+        self._file.allow(allowed_bytes)
         target = (Fraction(at_s) + self._start) / self._time_base
         try:
             self.container.seek(int(target), stream=self.stream)
+        except RangeRefusedError:
+            self._is_costly_to_seek = True
+            raise
         except av.error.FFmpegError:  # no index reaches there: what comes first must do
             self.container.seek(0)
 

@@ -40,7 +40,8 @@ def test_libav_is_told_with_its_version() -> None:
 def test_without_libav_it_is_said_what_that_costs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "av.py").write_text("raise ImportError('no libavcodec')")
+    (tmp_path / "av").mkdir()
+    (tmp_path / "av" / "__init__.py").write_text("raise ImportError('no libavcodec')")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "av", raising=False)
     [finding] = machine_checks.check_libav()

@@ -61,10 +61,13 @@ def test_a_device_is_refused() -> None:
 def test_a_source_is_as_large_as_it_was_and_reads_no_more(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"bytes")
-    with pytest.raises(SourceChangedError, match="5 bytes at first, then 10"):
-        with open_file(path) as source:
-            path.write_bytes(b"more bytes")
-            assert (source.size_bytes, source.read_at(3, 100)) == (5, b"e ")
+    with path.open("r+b") as file:
+        source = FileSource(file.fileno())
+        source.check_unchanged()
+        path.write_bytes(b"more bytes")
+        assert (source.size_bytes, source.read_at(3, 100)) == (5, b"e ")
+        with pytest.raises(SourceChangedError, match="5 bytes at first, then 10"):
+            source.check_unchanged()
 
 
 def test_a_source_that_gets_shorter_is_told_at_the_read(tmp_path: Path) -> None:

@@ -161,7 +161,8 @@ def test_without_libav_a_video_is_posted_without_a_thumbnail(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    (tmp_path / "av.py").write_text("raise ImportError('no libavcodec')")
+    (tmp_path / "av").mkdir()
+    (tmp_path / "av" / "__init__.py").write_text("raise ImportError('no libavcodec')")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "av", raising=False)
     check(workspace, fresh.id)
