@@ -110,9 +110,22 @@ def test_a_moment_shows_the_frame_that_the_ffmpeg_program_shows(
     assert mean < 4  # JPEG costs 3; a neighbouring frame is 5 and more apart
 
 
+CODECS = {
+    "mp4": X264,
+    "webm": ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"),
+    "mkv": ("-c:v", "libsvtav1", "-preset", "12"),
+    "avi": ("-c:v", "mpeg4"),
+    "mov": ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error"),
+}
+
+
+@pytest.mark.parametrize("container", CODECS)
 @pytest.mark.parametrize("gop", ["10", "1000"])
-def test_candidates_are_different_pictures_from_all_over_the_video(gop: str) -> None:
-    path = made(f"gop-{gop}.mp4", *lavfi(SCENE, seconds=8), *X264, "-g", gop)
+def test_candidates_are_different_pictures_from_all_over_the_video(
+    gop: str, container: str
+) -> None:
+    name = f"gop-{gop}.{container}"
+    path = made(name, *lavfi(SCENE, seconds=8), *CODECS[container], "-g", gop)
     covers = candidates_of(path)
     assert [round(cover.at_s) for cover in covers] == [
         pytest.approx(at, abs=1) for at in (1, 3, 5, 7)

@@ -76,7 +76,7 @@ def _between(video: Video, maker: PictureMaker, moments_s: list[float]) -> dict[
     waiting = iter(moments_s)
     try:
         wanted_s = next(waiting)
-        for moment_s, frame in video.frames(wanted_s, cpu_s=_SPREAD_CPU_S / len(moments_s)):
+        for moment_s, frame in video.frames(wanted_s, cpu_s=_SPREAD_CPU_S):
             if moment_s >= wanted_s:
                 pictures[moment_s] = _picture(video, maker, frame)
                 wanted_s = next(waiting)

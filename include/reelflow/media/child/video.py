@@ -135,7 +135,8 @@ class Video:
             for stream in self.container.streams:
                 if stream.index != self.stream.index:
                     stream.discard = Discard.all
-        context.skip_frame = "NONKEY" if keyframes_only else "DEFAULT"
+        # The decoder is not told: it only ever gets what is to be decoded, and dav1d reads its
+        # skip_frame once, when it is opened.
         self.stream.discard = Discard.nonkey if keyframes_only else Discard.default
         return context
 
