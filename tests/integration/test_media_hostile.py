@@ -238,7 +238,7 @@ ORIGINALS = [
     media_files.h264_mkv,
 ]
 #: Of 2,000 the issue's proof was made; a test run takes a tenth.
-MUTATED_FILES = int(os.environ.get("REELFLOW_MUTATED_FILES", "200"))
+MUTATED_FILES = int(os.environ.get("MUTATED_FILES", "200"))
 
 
 @pytest.mark.parametrize("make", ORIGINALS)

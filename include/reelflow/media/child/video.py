@@ -65,6 +65,7 @@ class Video:
             metadata_errors="replace",
         )
         self.stream: Any = next(filter(_is_video, self.container.streams), None)
+        self._is_at_start = True
 
     @property
     def duration_s(self) -> float:
@@ -145,6 +146,8 @@ class Video:
         if self._is_costly_to_seek and at_s > 0:
             raise NoPictureError("the file has no index")
         self._file.allow(allowed_bytes)
+        if self._is_at_start and at_s == 0:
+            return  # without an index, even to the start it may be a long way
         target = (Fraction(at_s) + self._start) / self._time_base
         try:
             self.container.seek(int(target), stream=self.stream)
@@ -155,6 +158,7 @@ class Video:
             self.container.seek(0)
 
     def _packets(self, *, with_flush: bool = False) -> Iterator[Any]:
+        self._is_at_start = False
         broken = 0
         for packet in self.container.demux(self.stream):
             if packet.size > 0 or with_flush:
