@@ -43,6 +43,8 @@ def read_properties(packet: bytes) -> list[tuple[str, str]]:
     try:
         # What follows the packet's end is padding, and may be anything.
         parser.Parse(packet.partition(_PACKET_END)[0].strip(b"\0\t\r\n "), True)
+    except XmpError:
+        raise
     except (expat.ExpatError, ValueError, LookupError) as exc:
         raise XmpError(f"it is no XMP: {exc}") from None
     return reading.properties
