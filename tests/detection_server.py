@@ -116,7 +116,7 @@ def _handler(server: DetectionServer) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(reply.body)
 
-        do_GET = do_POST = _answer
+        do_GET = do_POST = _answer  # noqa: N815 - the base class's names
 
         def log_message(self, *_: object) -> None:
             """Keep the tests' output free of it."""

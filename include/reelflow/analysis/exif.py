@@ -16,7 +16,7 @@ _TEXTS: Final = {
     0x0131: "Software",
     0x013B: "Artist",
 }
-_ASCII, _UNDEFINED, _LONG = 2, 7, 4
+_BYTE, _ASCII, _LONG, _UNDEFINED = 1, 2, 4, 7
 _MAX_ENTRIES: Final = 512
 _MAX_TEXT_BYTES: Final = 256 * 1024
 _CHARSETS: Final = {b"ASCII\0\0\0": "ascii", b"UNICODE\0": "utf-16", bytes(8): "utf-8"}
@@ -42,7 +42,7 @@ def read_texts(block: bytes) -> list[tuple[str, str]]:
 def _user_comments(block: bytes, offset: int, order: str) -> list[tuple[str, str]]:
     comments = []
     for tag, kind, value in _entries(block, offset, order):
-        if tag == _USER_COMMENT and kind in (_UNDEFINED, _ASCII):
+        if tag == _USER_COMMENT and kind in (_BYTE, _ASCII, _UNDEFINED):
             charset = _CHARSETS.get(value[:8], "utf-8")
             if charset == "utf-16":
                 # Exif says UCS-2 in the block's order; writers disagree, so the zeros decide.
@@ -62,7 +62,7 @@ def _entries(block: bytes, offset: int, order: str) -> Iterator[tuple[int, int, 
             return
         tag, kind, units = struct.unpack_from(f"{order}HHI", block, at)
         size = units * (4 if kind == _LONG else 1)
-        if kind not in (_ASCII, _UNDEFINED, _LONG) or size > _MAX_TEXT_BYTES:
+        if kind not in (_BYTE, _ASCII, _LONG, _UNDEFINED) or size > _MAX_TEXT_BYTES:
             continue
         start = at + 8 if size <= 4 else struct.unpack_from(f"{order}I", block, at + 8)[0]
         yield tag, kind, block[start : start + size]

@@ -68,7 +68,9 @@ def test_a_verdict_that_does_not_say_whether_it_is_fake_is_malformed() -> None:
 def test_details_are_kept_as_a_database_can_hold_them() -> None:
     odd = {"nul\0": ["\ud800", math.inf, {"deep": "\0"}]}
     assert verdict(details=odd).details == {"nul\ufffd": ["\ufffd", None, {"deep": "\ufffd"}]}
-    assert verdict(details={"a": "x" * 70_000}).details == {"omitted": "70009 characters of details"}
+    assert verdict(details={"a": "x" * 70_000}).details == {
+        "omitted": "70009 characters of details"
+    }
     assert verdict(details="a text").details == {}
 
 

@@ -110,9 +110,11 @@ def test_an_engine_that_stays_busy_is_left_to_a_later_task(
 def test_an_engine_that_does_not_run_is_named_without_the_key(sleeps: Sleeps) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-    with HttpEngine(DetectionConnection(f"http://{address}", KEY), sleep=sleeps) as engine:
-        with pytest.raises(AnalysisUnavailableError) as caught:
-            engine.poll("an-1")
+    with (
+        HttpEngine(DetectionConnection(f"http://{address}", KEY), sleep=sleeps) as engine,
+        pytest.raises(AnalysisUnavailableError) as caught,
+    ):
+        engine.poll("an-1")
     assert address in str(caught.value)
     assert KEY not in repr(caught.value) + repr(engine.__dict__)
     assert caught.value.__context__ is None
@@ -153,9 +155,11 @@ def test_an_engine_that_forgot_an_analysis_has_lost_it(
 def test_an_answer_without_end_is_not_read_to_it(server: DetectionServer) -> None:
     limits = HttpLimits(attempts=1)
     server.interruptions = [Reply(200, b"{" + b" " * (2 * 1024 * 1024))]
-    with HttpEngine(DetectionConnection(server.url), limits=limits) as engine:
-        with pytest.raises(AnalysisUnavailableError, match="did not answer"):
-            engine.poll("an-1")
+    with (
+        HttpEngine(DetectionConnection(server.url), limits=limits) as engine,
+        pytest.raises(AnalysisUnavailableError, match="did not answer"),
+    ):
+        engine.poll("an-1")
 
 
 def test_an_answer_that_drips_is_given_up(server: DetectionServer) -> None:
@@ -163,9 +167,11 @@ def test_an_answer_that_drips_is_given_up(server: DetectionServer) -> None:
     limits = HttpLimits(attempts=1, answer_timeout_s=60)
     connection = DetectionConnection(server.url)
     server.interruptions = [Reply(200, b'{"status": "completed"}')]
-    with HttpEngine(connection, limits=limits, clock=lambda: float(next(ticks))) as engine:
-        with pytest.raises(AnalysisUnavailableError, match="did not answer"):
-            engine.poll("an-1")
+    with (
+        HttpEngine(connection, limits=limits, clock=lambda: float(next(ticks))) as engine,
+        pytest.raises(AnalysisUnavailableError, match="did not answer"),
+    ):
+        engine.poll("an-1")
 
 
 def test_an_id_of_an_engine_cannot_lead_elsewhere(

@@ -122,7 +122,8 @@ def test_a_manifest_that_lies_elsewhere_is_not_fetched() -> None:
 
 
 @pytest.mark.parametrize(
-    "term", ["trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "compositeSynthetic"]
+    "term",
+    ["trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "compositeSynthetic"],
 )
 def test_iptcs_source_type_in_xmp_is_evidence(term: str) -> None:
     (told,) = evidence(jpeg_with(XMP_HEAD + iptc(term)))

@@ -23,9 +23,7 @@ def media_id(account: Account, make_post: MakePost) -> str:
 
 def find(workspace: Workspace, media_id: str, model_type: str = "cnn") -> Verdict | None:
     with workspace.ledger.read() as session:
-        return verdicts.find(
-            session, media_id, engine=AnalysisEngine.HTTP, model_type=model_type
-        )
+        return verdicts.find(session, media_id, engine=AnalysisEngine.HTTP, model_type=model_type)
 
 
 def begin(workspace: Workspace, media_id: str, model_type: str = "cnn") -> None:
@@ -44,9 +42,7 @@ def record(workspace: Workspace, media_id: str, verdict_id: str, **changes: Any)
     with workspace.ledger.write() as session:
         row = verdicts.find(session, media_id, engine=AnalysisEngine.HTTP, model_type="cnn")
         assert row is not None
-        verdicts.record(
-            session, row, verdict_id=verdict_id, now=workspace.ledger.now(), **found
-        )
+        verdicts.record(session, row, verdict_id=verdict_id, now=workspace.ledger.now(), **found)
 
 
 def refuse(workspace: Workspace, media_id: str) -> None:

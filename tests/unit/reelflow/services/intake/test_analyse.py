@@ -1,5 +1,6 @@
 """Analysing posts: asked once, waited for in bounds, and followed as the account wants it."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -269,9 +270,7 @@ def test_a_file_that_changed_is_not_sent(
     assert engine.started == []
 
 
-@pytest.mark.parametrize(
-    "state", sorted(set(PostState) - {PostState.READY, PostState.REJECTED})
-)
+@pytest.mark.parametrize("state", sorted(set(PostState) - {PostState.READY, PostState.REJECTED}))
 def test_only_a_ready_post_is_moved(
     workspace: Workspace,
     account: Account,
@@ -281,10 +280,8 @@ def test_only_a_ready_post_is_moved(
 ) -> None:
     want(workspace, account, AnalysisPolicy.HOLD)
     post = make_post(account, state=state)
-    try:
+    with contextlib.suppress(PostNotTakeableError):
         assert ask(workspace, post, engine) == []
-    except PostNotTakeableError:
-        pass
     assert read_post(workspace, post.id).state is state
 
 
