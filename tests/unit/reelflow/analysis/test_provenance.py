@@ -1,7 +1,9 @@
 """The embedded engine on real files: what declares itself is flagged, nothing is called real."""
 
+import contextlib
 import io
 import json
+import random
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from reelflow.analysis.base import Verdict
 from reelflow.analysis.provenance import NO_EVIDENCE, ProvenanceEngine
-from reelflow.exceptions import AnalysisLostError, ConfigurationError
+from reelflow.exceptions import AnalysisLostError, AnalysisRefusedError, ConfigurationError
 from reelflow.media.runner import run_tool
 from tests import content_credentials, media_files, photo_files
 from tests.analysis_subjects import subject
@@ -186,6 +188,17 @@ def test_a_file_with_a_broken_manifest_gives_no_evidence_and_says_what_is_wrong(
     verdict = examine(signed[: at - 4] + bytes(40) + signed[at + 36 :])
     assert verdict.is_fake is None
     assert verdict.details["c2pa"]["error"]
+
+
+def test_damaged_credentials_end_in_a_verdict_and_never_in_more_than_the_child() -> None:
+    signed = content_credentials.sign(photo_files.image(), "image/jpeg")
+    start, chance = signed.index(b"jumb"), random.Random(7)
+    for _ in range(20):
+        damaged = bytearray(signed)
+        for _ in range(chance.randint(1, 30)):
+            damaged[chance.randrange(start, len(signed))] = chance.randrange(256)
+        with contextlib.suppress(AnalysisRefusedError):
+            assert examine(bytes(damaged)).is_fake in (True, None)
 
 
 def test_an_xmp_packet_with_entities_is_not_read() -> None:
