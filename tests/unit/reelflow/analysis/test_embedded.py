@@ -53,7 +53,7 @@ def test_png_texts_are_read_in_all_three_forms_behind_the_picture_too() -> None:
 
 
 def test_a_text_that_inflates_without_end_is_left_out() -> None:
-    bomb = zlib.compress(bytes(50 * 1024 * 1024))
+    bomb = zlib.compress(b"x" * (2 * PART_MAX_BYTES))
     assert texts(PNG + chunk(b"zTXt", b"bomb\0\0" + bomb)) == {"bomb": ""}
 
 
@@ -105,9 +105,27 @@ def test_the_picture_itself_is_not_read() -> None:
     assert file.bytes_read < 5000
 
 
+def test_a_box_smaller_than_its_own_header_ends_the_reading() -> None:
+    file = MemoryFile(box(b"ftyp", b"isom\0\0\0\0") + b"\0\0\0\4" * 1000)
+    read_embedded(file, "mp4")
+    assert file.bytes_read < 100
+
+
+def element(number: bytes, content: bytes, size: bytes | None = None) -> bytes:
+    return number + (size or bytes([0x80 | len(content)])) + content
+
+
+def test_the_tags_of_a_live_recording_are_read_too() -> None:
+    simple = element(b"\x45\xa3", b"PROMPT") + element(b"\x44\x87", b"a cat")
+    tags = element(b"\x12\x54\xc3\x67", element(b"\x73\x73", element(b"\x67\xc8", simple)))
+    header = element(b"\x1a\x45\xdf\xa3", element(b"\x42\x82", b"webm"))
+    unknown = b"\x01" + b"\xff" * 7
+    assert texts(header + element(b"\x18\x53\x80\x67", tags, unknown)) == {"PROMPT": "a cat"}
+
+
 def deep() -> bytes:
     content = b""
-    for _ in range(500):
+    for _ in range(3000):
         content = box(b"meta", content)
     return box(b"ftyp", b"isom\0\0\0\0") + box(b"moov", content)
 
