@@ -18,7 +18,7 @@ from reelflow.exceptions import (
     AnalysisPendingError,
     AnalysisRefusedError,
 )
-from reelflow.ledger import photo_images, verdicts
+from reelflow.ledger import photo_images, posts, verdicts
 from reelflow.ledger.models import Media, Post, Verdict
 from reelflow.services.intake.analysis_subject import open_subject
 from reelflow.services.intake.verdict_policy import follow_policy
@@ -29,6 +29,13 @@ from reelflow.services.workspace import Workspace
 WAIT_S: Final = 120.0
 _SHORTEST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 15.0
+
+
+def asks_for_analysis(workspace: Workspace, post_id: int) -> bool:
+    """Whether a post's account wants its media analysed, so that engines are worth opening."""
+    with workspace.ledger.read() as session:
+        account = posts.get(session, post_id).account
+    return account.analysis_policy is not AnalysisPolicy.IGNORE
 
 
 def analyse(
