@@ -29,6 +29,7 @@ from reelflow.ledger.models import (
     Media,
     Post,
     Publication,
+    Verdict,
     WebhookEvent,
 )
 from reelflow.services.accounts.tokens import AccessTokens
@@ -247,7 +248,7 @@ def change_account(workspace: Workspace, account_id: int, **values: Any) -> None
 def forget_posts(workspace: Workspace) -> None:
     """Empty the ledger of all but its accounts, between the examples of a property test."""
     with workspace.ledger.write() as session:
-        for table in (AuditEntry, BatchEntry, Publication, Post, Media, WebhookEvent):
+        for table in (AuditEntry, BatchEntry, Publication, Post, Verdict, Media, WebhookEvent):
             session.execute(delete(table))
 
 

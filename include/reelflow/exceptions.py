@@ -15,6 +15,7 @@
     │   ├── PostFailedError               the post ended FAILED; the message carries the fix
     │   ├── PostNotTakeableError          another run holds the post, or it needs no work
     │   ├── PostNotFoundError · AccountNotFoundError
+    │   ├── AnalysisRefusedError          an engine will never judge this file
     │   ├── WebhookRefusedError(reason)   a webhook is forged, stale or malformed
     │   └── TikTokRejectedError(log_id, http_status)
     │       └── TikTokAuthError           the token or scope is refused: reconnect the account
@@ -29,7 +30,10 @@
         ├── LedgerLockedError             the database stayed locked, or cannot be reached
         ├── LeaseLostError                another process took the post over
         ├── StorageFullError              no room on the disk
-        └── MediaToolError                libav's process is missing, killed or out of time
+        ├── MediaToolError                libav's process is missing, killed or out of time
+        └── AnalysisUnavailableError      an engine cannot be reached, or its answer not be used
+            ├── AnalysisPendingError      its verdict is not there yet
+            └── AnalysisLostError         it does not know the analysis any more: start another
 
 Constructors do no work and instances pickle, because they cross process bounds.
 """
@@ -153,6 +157,12 @@ class AccountNotFoundError(TerminalError):
     """No account has this name or id."""
 
     default_code = "account_not_found"
+
+
+class AnalysisRefusedError(TerminalError):
+    """An analysis engine will never judge this file: a person must."""
+
+    default_code = "analysis_refused"
 
 
 class TikTokRejectedError(TerminalError):
@@ -285,3 +295,21 @@ class MediaToolError(TransientError):
     """The process that decodes videos is missing, was killed, or ran out of time."""
 
     default_code = "media_tool"
+
+
+class AnalysisUnavailableError(TransientError):
+    """An analysis engine cannot be reached, is busy, or answered what cannot be used."""
+
+    default_code = "analysis_unavailable"
+
+
+class AnalysisPendingError(AnalysisUnavailableError):
+    """The analysis goes on; ``retry_after_s`` is when its verdict is expected."""
+
+    default_code = "analysis_pending"
+
+
+class AnalysisLostError(AnalysisUnavailableError):
+    """The engine does not know the analysis any more."""
+
+    default_code = "analysis_lost"

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from reelflow.cli.accounts_analysis import (
+    ENGINE_HELP,
+    MODEL_HELP,
+    POLICY_HELP,
+    store_analysis,
+)
 from reelflow.cli.person import person
 from reelflow.cli.screen import screen_safe
 from reelflow.cli.tiktok_app import require_tiktok_app
 from reelflow.cli.workspace import open_workspace
+from reelflow.domain.analysis import AnalysisEngine, AnalysisPolicy
 from reelflow.domain.post import PostState, PrivacyLevel
 from reelflow.domain.publication import MediaSource
 from reelflow.exceptions import ConfigurationError
@@ -92,8 +99,11 @@ def set_account(
     ),
     video_source: VideoSource | None = typer.Option(None, help=_SOURCE_HELP),
     access_token_file: Path | None = typer.Option(None, metavar="FILE", help=_TOKEN_FILE_HELP),
+    analysis: AnalysisPolicy | None = typer.Option(None, help=POLICY_HELP),
+    analysis_engine: AnalysisEngine | None = typer.Option(None, help=ENGINE_HELP),
+    analysis_model: str | None = typer.Option(None, metavar="TYPE", help=MODEL_HELP),
 ) -> None:
-    """Change an account's inbox privacy, the way of its videos, or its access token.
+    """Change an account's inbox privacy, the way of its videos, its analysis, or its access token.
 
     A new privacy is for files that come later. Posts that are held already stay held: a person
     releases each with `reelflow posts release`. A new token ends a revocation, and the posts that
@@ -101,10 +111,11 @@ def set_account(
     """
     from reelflow.cli.access_token import read_access_token
 
-    if inbox_privacy is None and video_source is None and access_token_file is None:
+    asks = (analysis, analysis_engine, analysis_model)
+    if all(one is None for one in (inbox_privacy, video_source, access_token_file, *asks)):
         raise ConfigurationError(
-            "there is nothing to change: give --inbox-privacy LEVEL, --video-source upload|pull or "
-            "--access-token-file FILE"
+            "there is nothing to change: give --inbox-privacy LEVEL, --video-source upload|pull, "
+            "--analysis label|hold|reject|ignore or --access-token-file FILE"
         )
     level = _privacy_or_none(inbox_privacy) if inbox_privacy is not None else None
     workspace = open_workspace()
@@ -118,6 +129,10 @@ def set_account(
     if video_source is not None:
         _store_source(workspace, name, video_source)
         typer.echo(f"Videos of {name}: {video_source}.")
+    if any(one is not None for one in asks):
+        store_analysis(
+            workspace, name, policy=analysis, engine=analysis_engine, model_type=analysis_model
+        )
     _tell_of_held_posts(workspace, name)
 
 

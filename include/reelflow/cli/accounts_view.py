@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 from rich.text import Text
 
+from reelflow.cli.accounts_analysis import describe
 from reelflow.cli.screen import console, plain, screen_safe, table
+from reelflow.domain.analysis import AnalysisPolicy
 
 if TYPE_CHECKING:
     from reelflow.ledger.models import Account
@@ -37,6 +39,9 @@ def account_row(workspace: Workspace, account: Account) -> dict[str, Any]:
         "refresh_token_expires_at": _iso(account.refresh_token_expires_at),
         "video_source": _SOURCES[account.video_source],
         "inbox_privacy_level": account.inbox_privacy_level,
+        "analysis_policy": str(account.analysis_policy),
+        "analysis_engine": str(account.analysis_engine),
+        "analysis_model_type": account.analysis_model_type,
         "inbox": str(workspace.folders.inbox / account.name),
     }
 
@@ -52,7 +57,7 @@ def print_accounts(rows: Sequence[dict[str, Any]]) -> None:
             plain(row["name"], style="bold"),
             _identity(row),
             _access(row),
-            Text.assemble(privacy, "\n", plain(row["video_source"])),
+            Text("\n").join([privacy, plain(row["video_source"]), *_analysis(row)]),
         )
     console().print(told)
 
@@ -80,6 +85,14 @@ def tell_stored(connected: Connected, *, inbox: str) -> None:
             f"until `reelflow posts release` or `reelflow accounts set {account.name} "
             "--inbox-privacy LEVEL`."
         )
+
+
+def _analysis(row: dict[str, Any]) -> list[Text]:
+    """Return what is done with generated media, where anything is."""
+    if row["analysis_policy"] == AnalysisPolicy.IGNORE:
+        return []
+    wish = (row["analysis_policy"], row["analysis_engine"], row["analysis_model_type"])
+    return [plain(f"generated: {describe(*wish)}", style="dim")]
 
 
 def _identity(row: dict[str, Any]) -> Text:

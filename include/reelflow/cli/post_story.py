@@ -31,6 +31,7 @@ def print_post(post: Mapping[str, Any]) -> None:
     )
     screen.print(_fields(post))
     _print_obstacles(screen, post)
+    _print_verdicts(screen, post["verdicts"])
     _print_publications(screen, post["publications"])
     _print_webhooks(screen, post)
     _print_story(screen, post["story"])
@@ -130,6 +131,16 @@ def _media(facts: Mapping[str, Any]) -> str:
     if facts.get("duration_s"):
         shown.append(f"{facts['duration_s']:.1f} s")
     return ", ".join(str(one) for one in shown if one)
+
+
+def _print_verdicts(screen: Console, verdicts: Sequence[Mapping[str, Any]]) -> None:
+    if verdicts:
+        screen.print("\nAnalysis", style="bold")
+    for one in verdicts:
+        screen.print(plain(one["told"]), soft_wrap=True)
+        if one["approved_by"]:
+            approved = f"   approved by {one['approved_by']}, {_utc(one['approved_at'])}"
+            screen.print(plain(approved), soft_wrap=True)
 
 
 def _print_publications(screen: Console, publications: Sequence[Mapping[str, Any]]) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from reelflow.domain.analysis import AnalysisEngine, AnalysisPolicy
 from reelflow.domain.post import UNKEYED, PostKind, PostMode, PostState
 from reelflow.domain.publication import MediaSource, PublicationState
 from reelflow.ledger.stored_types import StoredByValue, UtcDateTime
@@ -41,6 +42,8 @@ class Base(DeclarativeBase):
         PostKind: StoredByValue(PostKind, 10),
         PublicationState: StoredByValue(PublicationState, 20),
         MediaSource: StoredByValue(MediaSource, 16),
+        AnalysisPolicy: StoredByValue(AnalysisPolicy, 10),
+        AnalysisEngine: StoredByValue(AnalysisEngine, 16),
     }
 
 
@@ -72,6 +75,15 @@ class Account(Base):
     revoked_because: Mapped[str | None] = mapped_column(Text)
     video_source: Mapped[MediaSource] = mapped_column(
         default=MediaSource.FILE_UPLOAD, server_default="FILE_UPLOAD"
+    )
+    analysis_policy: Mapped[AnalysisPolicy] = mapped_column(
+        default=AnalysisPolicy.IGNORE, server_default="ignore"
+    )
+    analysis_engine: Mapped[AnalysisEngine] = mapped_column(
+        default=AnalysisEngine.PROVENANCE, server_default="provenance"
+    )
+    analysis_model_type: Mapped[str] = mapped_column(
+        String(32), default="provenance", server_default="provenance"
     )
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -203,6 +215,35 @@ class PhotoImage(Base):
     post_id: Mapped[int] = mapped_column(ForeignKey("posts.id"), primary_key=True)
     ordinal: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     media_id: Mapped[str] = mapped_column(ForeignKey("media.id"), index=True)
+
+    media: Mapped[Media] = relationship(lazy="joined", innerjoin=True)
+
+
+class Verdict(Base):
+    """What one model of one engine says of a file; begun when there is no verdict yet.
+
+    ``analysis_id`` is of an analysis that goes on at the engine; ``refused_because`` says why there
+    never will be a verdict. A person's approval is of this verdict alone: another one ends it.
+    """
+
+    __tablename__ = "verdicts"
+    __table_args__ = (UniqueConstraint("media_id", "engine", "model_type"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    media_id: Mapped[str] = mapped_column(ForeignKey("media.id"))
+    engine: Mapped[AnalysisEngine]
+    model_type: Mapped[str] = mapped_column(String(32))
+    analysis_id: Mapped[str | None] = mapped_column(String(128))
+    started_at: Mapped[datetime]
+    found_at: Mapped[datetime | None]
+    verdict_id: Mapped[str | None] = mapped_column(String(128))
+    is_fake: Mapped[bool | None]
+    confidence: Mapped[float | None]
+    seconds: Mapped[float | None]
+    details: Mapped[dict[str, Any] | None]
+    refused_because: Mapped[str | None] = mapped_column(Text)
+    approved_by: Mapped[str | None] = mapped_column(String(512))
+    approved_at: Mapped[datetime | None]
 
     media: Mapped[Media] = relationship(lazy="joined", innerjoin=True)
 

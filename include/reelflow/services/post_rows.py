@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from reelflow.domain.post import Interaction, PostKind
 from reelflow.ledger import photo_images
-from reelflow.ledger.models import Media, Post, Publication, WebhookEvent
+from reelflow.ledger.models import Media, Post, Publication, Verdict, WebhookEvent
 from reelflow.ledger.stored_types import LEDGER_DAMAGED
+from reelflow.services.intake.verdict_policy import sentence
 from reelflow.tiktok.addresses import post_url
 
 #: The fields of a post's row.
@@ -109,6 +110,25 @@ def publication_row(post: Post, publication: Publication) -> dict[str, Any]:
         "post_id": publication.tiktok_post_id,
         "link": _link(post, publication),
         "created_at": iso(publication.created_at),
+    }
+
+
+def verdict_row(verdict: Verdict) -> dict[str, Any]:
+    """Give what one engine says of one file, and who approved it."""
+    return {
+        "file_name": verdict.media.file_name,
+        "told": sentence(verdict),
+        "engine": str(verdict.engine),
+        "model_type": verdict.model_type,
+        "id": verdict.verdict_id,
+        "is_fake": verdict.is_fake,
+        "confidence": verdict.confidence,
+        "seconds": verdict.seconds,
+        "details": verdict.details,
+        "refused_because": verdict.refused_because,
+        "found_at": iso(verdict.found_at),
+        "approved_by": verdict.approved_by,
+        "approved_at": iso(verdict.approved_at),
     }
 
 

@@ -10,7 +10,15 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostState
-from reelflow.ledger import audit, damage, photo_images, posts, publications, webhook_events
+from reelflow.ledger import (
+    audit,
+    damage,
+    photo_images,
+    posts,
+    publications,
+    verdicts,
+    webhook_events,
+)
 from reelflow.ledger.models import Account, Post, Publication
 from reelflow.services.accounts.revocation import held_because
 from reelflow.services.calls import breaker
@@ -20,6 +28,7 @@ from reelflow.services.post_rows import (
     iso,
     post_row,
     publication_row,
+    verdict_row,
     webhook_row,
     wishes_of,
 )
@@ -108,6 +117,10 @@ def _whole(session: Session, post_id: int, *, now: datetime) -> dict[str, Any]:
         **wishes_of(post),
         "metadata": post.media.facts,
         "violations": post.media.violations,
+        "verdicts": [
+            verdict_row(one)
+            for one in verdicts.of_media(session, [one.id for one in images or [post.media]])
+        ],
         "publications": [publication_row(post, item) for item in history],
         "webhooks": [
             webhook_row(event)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from reelflow.domain.analysis import APPROVED_BY_RELEASE
 from reelflow.domain.post import (
     PAST_LAST_BYTE,
     UNKEYED,
@@ -19,10 +20,11 @@ from reelflow.domain.post import (
     check_command,
 )
 from reelflow.exceptions import IllegalTransitionError
-from reelflow.ledger import photo_images, posts, publications
+from reelflow.ledger import audit, photo_images, posts, publications, verdicts
 from reelflow.ledger.models import Post
 from reelflow.services.accounts.revocation import held_because, reconnect_fix
 from reelflow.services.intake.rejection import UNREAD_SIDECAR, bring_back, place_of
+from reelflow.services.intake.verdict_policy import sentence
 from reelflow.services.workspace import Workspace
 
 
@@ -36,6 +38,8 @@ def release(
     disable: Collection[Interaction] = (),
 ) -> Post:
     """Let a HELD post go: READY, due at the given time or as it was wished, at the earliest now.
+
+    Of a post that waits for approval of what its media are, this is the approval.
 
     :param disable: what viewers may not do with it, whatever was wished before
     :raises IllegalTransitionError: it is not HELD, or still has no privacy level
@@ -51,6 +55,7 @@ def release(
         if privacy_level is not None or disable:
             why = "it was opened with what the post wished before"
             publications.give_up_unfinished(session, post_id, now=now, actor=actor, why=why)
+        _approve(session, post, now=now, actor=actor)
         why = f"released by hand{_chosen(privacy_level, at, disable)}"
         _make_ready(session, post, now=now, actor=actor, why=why)
         post.due_at = max(post.publish_at or now, now)
@@ -76,6 +81,16 @@ def _chosen(
         chosen.append(f"for {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
     chosen += [f"without {interaction}" for interaction in disable]
     return f" {', '.join(chosen)}" if chosen else ""
+
+
+def _approve(session: Session, post: Post, *, now: datetime, actor: str) -> None:
+    """Remember, of a post held for approval, which verdicts on its files a person approved."""
+    if post.reason_code not in APPROVED_BY_RELEASE:
+        return
+    media_ids = [media.id for media in photo_images.media_of(session, post)]
+    for verdict in verdicts.approve(session, media_ids, actor=actor, now=now):
+        why = f"approved: {sentence(verdict)}"
+        audit.record(session, post_id=post.id, at=now, actor=actor, why=why)
 
 
 def _disable(post: Post, interactions: Collection[Interaction]) -> None:

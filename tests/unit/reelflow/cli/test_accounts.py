@@ -53,6 +53,9 @@ def test_list_as_json_says_all_of_an_account_but_its_tokens(run: Run, workspace:
             "refresh_token_expires_at": "2028-02-28T12:00:00+00:00",
             "video_source": "pull",
             "inbox_privacy_level": None,
+            "analysis_policy": "ignore",
+            "analysis_engine": "provenance",
+            "analysis_model_type": "provenance",
             "inbox": str(workspace.folders.inbox / "brand"),
         }
     ]

@@ -1,0 +1,66 @@
+"""What a file carries beside its pictures: XMP packets, and named texts, read in bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from reelflow.analysis.base import Source
+
+#: Most bytes of one text or packet that are read; what is longer is left out.
+PART_MAX_BYTES: Final = 1024 * 1024
+_TOTAL_MAX_BYTES: Final = 8 * 1024 * 1024
+_MAX_STEPS: Final = 20_000
+
+
+@dataclass
+class Embedded:
+    """What was found, and how much may still be read: a hostile file has parts without end.
+
+    :param xmp: XMP packets as they stand in the file
+    :param texts: names of text fields, as their format has them, and their values
+    """
+
+    xmp: list[bytes] = field(default_factory=list)
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    _bytes_left: int = _TOTAL_MAX_BYTES
+    _steps_left: int = _MAX_STEPS
+
+    def step(self) -> bool:
+        """Count one part that is looked at; False when there were too many."""
+        self._steps_left -= 1
+        return self._steps_left >= 0
+
+    def take(self, source: Source, offset: int, size: int) -> bytes:
+        """Read a part of the file whole; nothing of one that is too large, or once too many."""
+        if not 0 < size <= min(PART_MAX_BYTES, self._bytes_left):
+            return b""
+        self._bytes_left -= size
+        return source.read_at(offset, size)
+
+    def add_text(self, name: str, value: bytes, charset: str = "utf-8") -> None:
+        """Keep a text, without what could act on a screen or a database."""
+        self.texts.append((name, value.decode(charset, "replace").strip("\0 ")))
+
+
+def read_embedded(source: Source, container: str) -> Embedded:
+    """Return what a file carries; of a damaged one, what comes before the damage.
+
+    :param container: as `reelflow.media.sniff` names it; others carry nothing that is known here
+    """
+    from reelflow.analysis import boxes, image_parts, tags
+
+    readers = {
+        "jpeg": image_parts.read_jpeg,
+        "png": image_parts.read_png,
+        "webp": image_parts.read_riff,
+        "avi": image_parts.read_riff,
+        "mp4": boxes.read_boxes,
+        "mov": boxes.read_boxes,
+        "mkv": tags.read_matroska,
+        "webm": tags.read_matroska,
+    }
+    found = Embedded()
+    if container in readers:
+        readers[container](source, found)
+    return found

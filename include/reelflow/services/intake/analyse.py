@@ -1,0 +1,206 @@
+"""Analysing a post's media, and doing what its account wants done with what was generated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from reelflow.analysis.base import Engine
+from reelflow.analysis.connection import missing_connection
+from reelflow.domain.analysis import AnalysisEngine, AnalysisPolicy
+from reelflow.domain.post import PostState
+from reelflow.exceptions import (
+    AnalysisLostError,
+    AnalysisPendingError,
+    AnalysisRefusedError,
+)
+from reelflow.ledger import photo_images, posts, verdicts
+from reelflow.ledger.models import Media, Post, Verdict
+from reelflow.services.intake.analysis_subject import open_subject
+from reelflow.services.intake.verdict_policy import follow_policy
+from reelflow.services.stage import begin
+from reelflow.services.workspace import Workspace
+
+#: How long a task waits for verdicts before it leaves them to its next try.
+WAIT_S: Final = 120.0
+_SHORTEST_PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 15.0
+
+
+def asks_for_analysis(workspace: Workspace, post_id: int) -> bool:
+    """Whether a post's account wants its media analysed, so that engines are worth opening."""
+    with workspace.ledger.read() as session:
+        account = posts.get(session, post_id).account
+    return account.analysis_policy is not AnalysisPolicy.IGNORE
+
+
+def analyse(
+    workspace: Workspace,
+    post_id: int,
+    *,
+    engines: Mapping[AnalysisEngine, Engine],
+    run_id: str,
+    actor: str,
+    wait_s: float = WAIT_S,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Sequence[Verdict]:
+    """Let the account's engine judge what it has not judged yet, and follow the account's policy.
+
+    A post past READY is left as it is. What an engine was asked before a crash is asked for again,
+    not anew.
+
+    :param engines: those that this process can reach
+    :param wait_s: longest wait for verdicts of all the post's files together
+    :return: a verdict for each file, in their order; nothing where the account does not ask
+    :raises AnalysisPendingError: verdicts are still to come
+    :raises AnalysisUnavailableError: the engine cannot be asked now
+    :raises ConfigurationError: the account's engine is not set up
+    :raises PostHeldError: the post is now HELD until a person approves
+    :raises MediaRejectedError: the post is now REJECTED and its files in the quarantine
+    """
+    post = begin(workspace, post_id, run_id=run_id)
+    if post.account.analysis_policy is AnalysisPolicy.IGNORE or post.state is not PostState.READY:
+        return []
+    found = obtain_verdicts(workspace, post, engines=engines, wait_s=wait_s, sleep=sleep)
+    follow_policy(workspace, post_id, actor=actor)
+    return found
+
+
+def obtain_verdicts(
+    workspace: Workspace,
+    post: Post,
+    *,
+    engines: Mapping[AnalysisEngine, Engine],
+    wait_s: float = WAIT_S,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Sequence[Verdict]:
+    """Return what the account's engine says of each file of a post, asking where it must.
+
+    The post keeps its state, whatever that is; errors as of :func:`analyse`.
+    """
+    with workspace.ledger.read() as session:
+        files = photo_images.media_of(session, post)
+    asking = _Asking(workspace, post, engines, _Patience(wait_s, sleep))
+    # All are begun before any is waited for: an engine may work on several at once.
+    begun = [asking.start(media) for media in files]
+    return [
+        verdict if verdict.found_at is not None else asking.finish(media, verdict)
+        for media, verdict in zip(files, begun, strict=True)
+    ]
+
+
+@dataclass
+class _Patience:
+    """How long may still be waited."""
+
+    left_s: float
+    sleep: Callable[[float], None]
+
+    def wait(self, wanted_s: float | None) -> None:
+        """Wait until an engine may be finished.
+
+        :raises AnalysisPendingError: the patience ends before
+        """
+        pause_s = min(max(wanted_s or _SHORTEST_PAUSE_S, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
+        if pause_s > self.left_s:
+            raise AnalysisPendingError(
+                "the analysis is not finished; the next try asks for its verdict again",
+                retry_after_s=wanted_s,
+            )
+        self.left_s -= pause_s
+        self.sleep(pause_s)
+
+
+class _Asking:
+    """One post's files and the engine that judges them."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        post: Post,
+        engines: Mapping[AnalysisEngine, Engine],
+        patience: _Patience,
+    ) -> None:
+        self._workspace = workspace
+        self._post = post
+        self._name = post.account.analysis_engine
+        self._model_type = post.account.analysis_model_type
+        self._engines = engines
+        self._patience = patience
+
+    def start(self, media: Media) -> Verdict:
+        """Return the file's verdict, or an analysis that goes on; begin one if there is neither."""
+        with self._workspace.ledger.read() as session:
+            known = verdicts.find(session, media.id, engine=self._name, model_type=self._model_type)
+        if known is not None and (known.found_at is not None or known.analysis_id is not None):
+            return known
+        try:
+            with open_subject(self._workspace, self._post, media) as subject:
+                analysis_id = self._engine().start(subject, model_type=self._model_type).id
+        except AnalysisRefusedError as exc:
+            return self._refuse(media, exc)
+        with self._workspace.ledger.write() as session:
+            return self._begin(session, media, analysis_id)
+
+    def finish(self, media: Media, verdict: Verdict) -> Verdict:
+        """Wait for a verdict and keep it; one whose engine lost the analysis is begun again."""
+        try:
+            return self._finish(media, verdict)
+        except AnalysisLostError:
+            self._forget(verdict)
+            again = self.start(media)
+            return again if again.found_at is not None else self._finish(media, again)
+
+    def _finish(self, media: Media, verdict: Verdict) -> Verdict:
+        analysis_id = verdict.analysis_id or ""
+        try:
+            while not (progress := self._engine().poll(analysis_id)).is_finished:
+                self._patience.wait(progress.remaining_s)
+            found = self._engine().read(analysis_id)
+        except AnalysisRefusedError as exc:
+            return self._refuse(media, exc)
+        with self._workspace.ledger.write() as session:
+            row = self._begin(session, media, analysis_id)
+            verdicts.record(
+                session,
+                row,
+                verdict_id=found.id,
+                is_fake=found.is_fake,
+                confidence=found.confidence,
+                seconds=found.seconds,
+                details=found.details,
+                now=self._workspace.ledger.now(),
+            )
+        return row
+
+    def _engine(self) -> Engine:
+        engine = self._engines.get(self._name)
+        if engine is None:
+            raise missing_connection()
+        return engine
+
+    def _begin(self, session: Session, media: Media, analysis_id: str) -> Verdict:
+        return verdicts.begin(
+            session,
+            media.id,
+            engine=self._name,
+            model_type=self._model_type,
+            analysis_id=analysis_id,
+            now=self._workspace.ledger.now(),
+        )
+
+    def _refuse(self, media: Media, exc: AnalysisRefusedError) -> Verdict:
+        with self._workspace.ledger.write() as session:
+            row = self._begin(session, media, "")
+            verdicts.refuse(session, row, why=str(exc), now=self._workspace.ledger.now())
+        return row
+
+    def _forget(self, verdict: Verdict) -> None:
+        with self._workspace.ledger.write() as session:
+            row = session.get_one(Verdict, verdict.id)
+            if row.analysis_id == verdict.analysis_id:
+                row.analysis_id = None

@@ -1,0 +1,182 @@
+"""The client of a detection engine, against a small engine that is a real server."""
+
+import socket
+from collections.abc import Iterator
+from hashlib import sha256
+
+import pytest
+
+from reelflow.analysis.base import Analysis, Progress
+from reelflow.analysis.connection import DetectionConnection
+from reelflow.analysis.http_engine import HttpEngine
+from reelflow.analysis.http_transport import HttpLimits
+from reelflow.exceptions import (
+    AnalysisLostError,
+    AnalysisRefusedError,
+    AnalysisUnavailableError,
+    ConfigurationError,
+)
+from tests import media_files
+from tests.analysis_subjects import subject
+from tests.detection_server import DetectionServer, Reply
+
+KEY = "dk-secret-key"
+
+
+@pytest.fixture
+def server() -> Iterator[DetectionServer]:
+    with DetectionServer() as server:
+        yield server
+
+
+class Sleeps(list[float]):
+    """Waits in no time and remembers how long it would have been."""
+
+    def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+@pytest.fixture
+def sleeps() -> Sleeps:
+    return Sleeps()
+
+
+@pytest.fixture
+def engine(server: DetectionServer, sleeps: Sleeps) -> Iterator[HttpEngine]:
+    with HttpEngine(DetectionConnection(server.url, KEY), sleep=sleeps) as engine:
+        yield engine
+
+
+@pytest.mark.parametrize("model_type", ["resnet", "cnn", "enhanced", "ensemble"])
+def test_a_file_is_sent_and_its_verdict_read(
+    server: DetectionServer, engine: HttpEngine, model_type: str
+) -> None:
+    content = media_files.h264_mp4().read_bytes()
+    server.polls_needed = 2
+    assert engine.start(subject(content), model_type=model_type) == Analysis("an-1", 3)
+    assert engine.poll("an-1") == Progress(is_finished=False, remaining_s=2)
+    assert engine.poll("an-1") == Progress(is_finished=True)
+    verdict = engine.read("an-1")
+    assert (verdict.id, verdict.engine, verdict.model_type) == ("v-an-1", "http", model_type)
+    assert (verdict.is_fake, verdict.confidence, verdict.seconds) == (True, 0.93, 4.5)
+    assert verdict.details == {"summary": "the face does not blink", "frames": 12}
+    sent = server.calls[0]
+    assert sent.body == content
+    assert sent.headers["content-length"] == str(len(content))
+    assert sent.headers["content-type"] == "video/mp4"
+    assert sent.headers["x-content-sha256"] == sha256(content).hexdigest()
+    assert {call.headers["authorization"] for call in server.calls} == {f"Bearer {KEY}"}
+
+
+def test_a_file_is_sent_block_by_block(server: DetectionServer, engine: HttpEngine) -> None:
+    content = bytes(range(256)) * 4096 * 3 + b"end"
+    engine.start(subject(content), model_type="cnn")
+    assert server.calls[0].body == content
+
+
+def test_an_engine_that_may_fetch_gets_the_address_alone(server: DetectionServer) -> None:
+    url = "https://files.example.com/clip.mp4?signature=s3cret"
+    with HttpEngine(DetectionConnection(server.url, sends_url=True)) as engine:
+        engine.start(subject(b"x", url=url), model_type="resnet")
+        engine.start(subject(b"bytes"), model_type="resnet")
+    assert server.calls[0].body == b'{"url": "' + url.encode() + b'"}'
+    assert server.calls[1].body == b"bytes"
+    assert "authorization" not in server.calls[0].headers
+
+
+def test_a_call_that_fails_is_repeated_with_growing_pauses(
+    server: DetectionServer, engine: HttpEngine, sleeps: Sleeps
+) -> None:
+    server.interruptions = [Reply(503), Reply(500), Reply(429, headers={"Retry-After": "7"})]
+    assert engine.start(subject(b"file"), model_type="cnn").id == "an-4"
+    assert sleeps == [1, 2, 7]
+    assert [call.body for call in server.calls] == [b"file"] * 4
+    assert len({call.headers["idempotency-key"] for call in server.calls}) == 1
+
+
+def test_an_engine_that_stays_busy_is_left_to_a_later_task(
+    server: DetectionServer, engine: HttpEngine, sleeps: Sleeps
+) -> None:
+    server.interruptions = [Reply(503)] * 4
+    with pytest.raises(AnalysisUnavailableError, match="HTTP 503"):
+        engine.start(subject(b"file"), model_type="cnn")
+    server.interruptions = [Reply(429, headers={"Retry-After": "600"})]
+    with pytest.raises(AnalysisUnavailableError) as caught:
+        engine.start(subject(b"file"), model_type="cnn")
+    assert caught.value.retry_after_s == 600
+    assert sleeps == [1, 2, 4]
+
+
+def test_an_engine_that_does_not_run_is_named_without_the_key(sleeps: Sleeps) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+    with (
+        HttpEngine(DetectionConnection(f"http://{address}", KEY), sleep=sleeps) as engine,
+        pytest.raises(AnalysisUnavailableError) as caught,
+    ):
+        engine.poll("an-1")
+    assert address in str(caught.value)
+    assert KEY not in repr(caught.value) + repr(engine.__dict__)
+    assert caught.value.__context__ is None
+    assert sleeps == [1, 2, 4]
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_a_refused_file_is_refused_in_the_engines_words(
+    server: DetectionServer, engine: HttpEngine, sleeps: Sleeps, status: int
+) -> None:
+    server.interruptions = [Reply(status, b'{"error": {"message": "no face in it\\u001b[2J"}}')]
+    with pytest.raises(AnalysisRefusedError, match=r"no face in it\[2J: "):
+        engine.start(subject(b"file"), model_type="cnn")
+    assert sleeps == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 301])
+def test_what_a_wrong_connection_gets_says_what_to_check(
+    server: DetectionServer, engine: HttpEngine, status: int
+) -> None:
+    server.interruptions = [Reply(status, headers={"Location": "http://127.0.0.1:1/"})]
+    with pytest.raises(ConfigurationError, match="detection_default"):
+        engine.start(subject(b"file"), model_type="cnn")
+    assert len(server.calls) == 1
+
+
+def test_an_engine_that_forgot_an_analysis_has_lost_it(
+    server: DetectionServer, engine: HttpEngine
+) -> None:
+    engine.start(subject(b"file"), model_type="cnn")
+    server.forget()
+    with pytest.raises(AnalysisLostError):
+        engine.poll("an-1")
+    with pytest.raises(AnalysisLostError):
+        engine.read("an-1")
+
+
+def test_an_answer_without_end_is_not_read_to_it(server: DetectionServer) -> None:
+    limits = HttpLimits(attempts=1)
+    server.interruptions = [Reply(200, b"{" + b" " * (2 * 1024 * 1024))]
+    with (
+        HttpEngine(DetectionConnection(server.url), limits=limits) as engine,
+        pytest.raises(AnalysisUnavailableError, match="did not answer"),
+    ):
+        engine.poll("an-1")
+
+
+def test_an_answer_that_drips_is_given_up(server: DetectionServer) -> None:
+    ticks = iter(range(0, 1000, 100))
+    limits = HttpLimits(attempts=1, answer_timeout_s=60)
+    connection = DetectionConnection(server.url)
+    server.interruptions = [Reply(200, b'{"status": "completed"}')]
+    with (
+        HttpEngine(connection, limits=limits, clock=lambda: float(next(ticks))) as engine,
+        pytest.raises(AnalysisUnavailableError, match="did not answer"),
+    ):
+        engine.poll("an-1")
+
+
+def test_an_id_of_an_engine_cannot_lead_elsewhere(
+    server: DetectionServer, engine: HttpEngine
+) -> None:
+    with pytest.raises(AnalysisLostError):
+        engine.poll("../admin?x=1")
+    assert server.calls[0].path == "/v1/analyses/..%2Fadmin%3Fx%3D1"
