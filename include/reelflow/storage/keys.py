@@ -13,6 +13,9 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from reelflow.exceptions import InvalidObjectKeyError
 
+#: S3's bound (AmazonS3 user guide, object-keys), kept by all stores.
+KEY_MAX_BYTES: Final = 1024
+
 #: Where a local store keeps what is not whole yet; no object lies below it.
 UPLOADS_FOLDER: Final = ".uploads"
 
@@ -45,6 +48,11 @@ def raw_names_in(key: str) -> tuple[bytes, ...]:
     if names[0] == UPLOADS_FOLDER.encode():
         raise InvalidObjectKeyError(
             f"{_shown(key)} lies in a folder that the store keeps for itself: choose another name",
+            key=key,
+        )
+    if len(b"/".join(names)) > KEY_MAX_BYTES:
+        raise InvalidObjectKeyError(
+            f"{_shown(key)} stands for more than {KEY_MAX_BYTES} bytes: choose shorter names",
             key=key,
         )
     return names

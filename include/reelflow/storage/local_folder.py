@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from reelflow.exceptions import StorageAccessError
+from reelflow.exceptions import InvalidObjectKeyError, StorageAccessError
 from reelflow.storage.base import ObjectInfo
 from reelflow.storage.files import file_identity
-from reelflow.storage.keys import UPLOADS_FOLDER, key_of
+from reelflow.storage.keys import UPLOADS_FOLDER, key_of, names_in
 from reelflow.storage.local_errors import local_errors
 
 FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+_NAME_MAX_BYTES: Final = 255
 
 
 def info_of(key: str, status: os.stat_result) -> ObjectInfo:
@@ -28,6 +30,21 @@ def info_of(key: str, status: os.stat_result) -> ObjectInfo:
         identity=identity_of(status),
         is_plain=stat.S_ISREG(status.st_mode),
     )
+
+
+def path_names(key: str) -> tuple[str, ...]:
+    """Return the names of a key, outermost folder first.
+
+    :raises InvalidObjectKeyError: it is not a key, or no path of a file
+    """
+    names = names_in(key)
+    if any(len(os.fsencode(name)) > _NAME_MAX_BYTES for name in names):
+        raise InvalidObjectKeyError(
+            f"a name in {key[:200]!r}... has more than {_NAME_MAX_BYTES} bytes: choose a shorter"
+            " one",
+            key=key,
+        )
+    return names
 
 
 def identity_of(status: os.stat_result) -> str:

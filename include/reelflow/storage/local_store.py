@@ -10,9 +10,8 @@ from contextlib import contextmanager, suppress
 
 from reelflow.storage.base import ByteStream, ObjectInfo
 from reelflow.storage.content import checked_blocks
-from reelflow.storage.keys import names_in
 from reelflow.storage.local_errors import local_errors
-from reelflow.storage.local_folder import identity_of, info_of
+from reelflow.storage.local_folder import identity_of, info_of, path_names
 from reelflow.storage.local_reader import LocalReader, changed, open_plain
 from reelflow.storage.local_uploads import BLOCK_BYTES, LocalUploads
 
@@ -35,14 +34,14 @@ class LocalStore(LocalUploads):
 
     def list(self, folder: str = "") -> Iterator[ObjectInfo]:
         """See :meth:`ObjectStore.list <reelflow.storage.base.ObjectStore.list>`."""
-        names = names_in(folder) if folder else ()
+        names = path_names(folder) if folder else ()
         with local_errors(folder):
             yield from self._folder.walk(names)
 
     @contextmanager
     def open(self, key: str, *, identity: str | None = None) -> Iterator[LocalReader]:
         """See :meth:`ObjectStore.open <reelflow.storage.base.ObjectStore.open>`."""
-        names = names_in(key)
+        names = path_names(key)
         with local_errors(key), self._folder.parent(names) as folder:
             fd = open_plain(folder, names[-1], key=key)
         try:
@@ -91,14 +90,14 @@ class LocalStore(LocalUploads):
         """See :meth:`ObjectStore.delete <reelflow.storage.base.ObjectStore.delete>`."""
         if self._status(key) is None:
             return  # nothing, or a folder, which is none of the store's objects
-        names = names_in(key)
+        names = path_names(key)
         with local_errors(key), suppress(FileNotFoundError), self._folder.parent(names) as folder:
             os.unlink(names[-1], dir_fd=folder)
             os.fsync(folder)
 
     def _status(self, key: str) -> os.stat_result | None:
         """Return the status of a file, a link itself and not its target; None for a folder."""
-        names = names_in(key)
+        names = path_names(key)
         with local_errors(key), suppress(FileNotFoundError, NotADirectoryError):
             with self._folder.parent(names) as folder:
                 status = os.stat(names[-1], dir_fd=folder, follow_symlinks=False)
@@ -107,7 +106,7 @@ class LocalStore(LocalUploads):
 
     def _rename(self, source: str, target: str) -> bool:
         """Rename a file, or copy it from another disk; False when it is gone meanwhile."""
-        old, new = names_in(source), names_in(target)
+        old, new = path_names(source), path_names(target)
         with (
             local_errors(target),
             suppress(FileNotFoundError),

@@ -21,8 +21,9 @@ from reelflow.storage.content import (
     sha256_of,
     whole_part,
 )
-from reelflow.storage.keys import UPLOADS_FOLDER, names_in
+from reelflow.storage.keys import UPLOADS_FOLDER
 from reelflow.storage.local_errors import local_errors
+from reelflow.storage.local_folder import path_names
 from reelflow.storage.local_reader import LocalReader
 from reelflow.storage.local_writer import LocalWriter, new_file, unlink_upload, write_all
 
@@ -48,7 +49,7 @@ class LocalUploads(LocalWriter):
     ) -> MultipartUpload:
         """See :meth:`MultipartStore.begin <reelflow.storage.base.MultipartStore.begin>`."""
         check_part_sizes(size_bytes=size_bytes, part_size_bytes=part_size_bytes)
-        names_in(key)
+        path_names(key)
         upload = MultipartUpload(uuid.uuid4().hex, key, size_bytes, part_size_bytes)
         about = json.dumps({"key": key, "size_bytes": size_bytes, "part_bytes": part_size_bytes})
         with local_errors(key), self._uploads() as folder:

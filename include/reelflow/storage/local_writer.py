@@ -12,9 +12,9 @@ from typing import Final
 
 from reelflow.exceptions import ObjectExistsError, StorageAccessError
 from reelflow.storage.base import ObjectInfo
-from reelflow.storage.keys import UPLOADS_FOLDER, names_in
+from reelflow.storage.keys import UPLOADS_FOLDER
 from reelflow.storage.local_errors import local_errors, storage_full
-from reelflow.storage.local_folder import LocalFolder, info_of
+from reelflow.storage.local_folder import LocalFolder, info_of, path_names
 
 _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -36,7 +36,7 @@ class LocalWriter:
         self, key: str, blocks: Iterable[bytes], *, size_bytes: int, only_if_absent: bool
     ) -> ObjectInfo:
         """Write a whole object aside, then publish it."""
-        names_in(key)
+        path_names(key)
         upload_id = uuid.uuid4().hex
         with ExitStack() as closing:
             with local_errors(key):
@@ -57,7 +57,7 @@ class LocalWriter:
         self, folder: int, upload_id: str, key: str, *, only_if_absent: bool
     ) -> ObjectInfo:
         """Give a file that is whole its name; what it was linked from is left to be unlinked."""
-        names, data = names_in(key), f"{upload_id}.data"
+        names, data = path_names(key), f"{upload_id}.data"
         status = os.stat(data, dir_fd=folder, follow_symlinks=False)
         with self._folder.parent(names, create=True) as target:
             if only_if_absent:

@@ -12,15 +12,13 @@ from botocore.exceptions import ClientError
 
 from reelflow.exceptions import ConfigurationError, InvalidObjectKeyError, ReelflowError
 from reelflow.storage.base import ObjectInfo
-from reelflow.storage.keys import key_of, raw_names_in
+from reelflow.storage.keys import KEY_MAX_BYTES, key_of, raw_names_in
 from reelflow.storage.s3_errors import bucket_missing, code_of, s3_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
-#: AmazonS3 user guide, object-keys: a key has at most so many bytes of UTF-8.
-_KEY_MAX_BYTES: Final = 1024
 _PREFIX: Final = re.compile(r"([A-Za-z0-9._~-]+/)*[A-Za-z0-9._~-]+", re.ASCII)
 
 
@@ -52,9 +50,9 @@ class S3Bucket:
         :raises InvalidObjectKeyError: S3 has none for it
         """
         names = self._prefix.encode() + b"/".join(raw_names_in(key))
-        if len(names) > _KEY_MAX_BYTES:
+        if len(names) > KEY_MAX_BYTES:
             raise InvalidObjectKeyError(
-                f"{key[:200]!r}... makes an S3 key of {len(names)} bytes: at most {_KEY_MAX_BYTES}"
+                f"{key[:200]!r}... makes an S3 key of {len(names)} bytes: at most {KEY_MAX_BYTES}"
                 " are possible; give it a shorter name",
                 key=key,
             )
