@@ -235,7 +235,10 @@ class MultipartStore(Protocol):
         ...
 
     def begun(self) -> Iterator[BegunUpload]:
-        """Give the uploads that nobody has completed or aborted, for cleaning up."""
+        """Give the uploads that nobody has completed or aborted, for cleaning up.
+
+        Those that go on just now are among them, large puts too: only age tells the dead ones.
+        """
         ...
 
 

@@ -35,7 +35,7 @@ class LocalStore(LocalUploads):
     def list(self, folder: str = "") -> Iterator[ObjectInfo]:
         """See :meth:`ObjectStore.list <reelflow.storage.base.ObjectStore.list>`."""
         names = path_names(folder) if folder else ()
-        with local_errors(folder):
+        with local_errors(folder or "."):
             yield from self._folder.walk(names)
 
     @contextmanager

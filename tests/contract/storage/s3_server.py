@@ -35,7 +35,7 @@ from moto.s3.models import s3_backends
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-ACCESS_KEY, SECRET_KEY, REGION = "test-key", "test-secret", "us-east-1"
+from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]

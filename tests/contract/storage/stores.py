@@ -17,7 +17,7 @@ from botocore.config import Config
 
 from reelflow.storage.local_store import LocalStore
 from reelflow.storage.s3 import S3Store, client_config
-from tests.contract.storage.s3_server import ACCESS_KEY, REGION, SECRET_KEY
+from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 
 REPOSITORY = Path(__file__).parents[3]
 DEADLINE_S = 30.0
