@@ -8,7 +8,7 @@ import os
 import re
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -29,7 +29,6 @@ from reelflow.storage.local_writer import LocalWriter, new_file, unlink_upload, 
 
 BLOCK_BYTES: Final = 1024 * 1024
 
-_REOPEN: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _UPLOAD_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
@@ -120,28 +119,28 @@ class LocalUploads(LocalWriter):
         """Hold an upload's data and its parts' marks open, and locked against completing."""
         if not _UPLOAD_ID.fullmatch(upload.upload_id):
             raise _not_found(upload)
-        with local_errors(upload.key), self._uploads() as folder:
-            fds: list[int] = []
+        with local_errors(upload.key), self._uploads() as folder, ExitStack() as closing:
             try:
-                for suffix in ("data", "received"):
-                    name = f"{upload.upload_id}.{suffix}"
-                    fds.append(os.open(name, _REOPEN, dir_fd=folder))
-                fcntl.flock(fds[0], lock)
-                # Waiting for the lock, it may have been completed.
+                data = _reopen(folder, f"{upload.upload_id}.data", closing)
+                received = _reopen(folder, f"{upload.upload_id}.received", closing)
+                fcntl.flock(data, lock)
+                # While this one waited for the lock, it may have been completed.
                 os.stat(f"{upload.upload_id}.data", dir_fd=folder)
             except FileNotFoundError as exc:
-                _close(fds)
                 raise _not_found(upload) from exc
-            try:
-                yield fds[0], fds[1]
-            finally:
-                _close(fds)
+            yield data, received
 
 
 def _create(folder: int, name: str, content: bytes) -> None:
     with new_file(folder, name, len(content), key=name) as fd:
         write_all(fd, content, 0)
         os.fsync(fd)
+
+
+def _reopen(folder: int, name: str, closing: ExitStack) -> int:
+    fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    closing.callback(os.close, fd)
+    return fd
 
 
 def _missing(received: int, upload: MultipartUpload) -> list[int]:
@@ -161,11 +160,6 @@ def _begun(folder: int, upload_id: str) -> BegunUpload:
             with suppress(ValueError):  # its process died before it was written
                 key = str(json.load(stream)["key"])
     return BegunUpload(upload_id, key, datetime.fromtimestamp(status.st_mtime, UTC))
-
-
-def _close(fds: list[int]) -> None:
-    for fd in fds:
-        os.close(fd)
 
 
 def _not_found(upload: MultipartUpload) -> UploadNotFoundError:

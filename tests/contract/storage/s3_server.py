@@ -2,9 +2,9 @@
 
 It is moto's server with the rules of S3 in front that moto 5.2.5 lacks: conditional writes are
 atomic, SHA-256 checksums are compared, ``x-amz-copy-source-if-match`` counts, a part of an unknown
-upload is refused, forms are held to their policies, and presigned URLs to their signature and
-lifetime, by a clock that can be moved. Faults can be ordered, and what was asked is counted. It
-prints one line of JSON when it is ready: its address.
+upload is refused, the list of begun uploads has pages, forms are held to their policies, and
+presigned URLs to their signature and lifetime, by a clock that can be moved. Faults can be ordered,
+and what was asked is counted. It prints one line of JSON when it is ready: its address.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote_plus, unquote, urlsplit
 
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
@@ -76,9 +76,15 @@ class StrictS3:
                 raise Refusal(fault["status"], fault["code"])
             check(request, body, now=datetime.now(UTC) + self.ahead)
             environ["wsgi.input"] = io.BytesIO(body)
+            if request.method == "GET" and "uploads" in request.args:
+                return begun_uploads(request)(environ, start_response)
             if request.method == "GET":
                 return self.answer(environ, start_response, fault)
             with self.writing:
+                if fault and fault["kind"] == "overtaken":
+                    bucket = request.path.split("/")[1]
+                    s3().put_object(bucket, fault["key"], b"of somebody else")
+                    fault = None
                 check_copy_source(request)
                 check_upload(request)
                 return list(self.answer(environ, start_response, fault))
@@ -120,6 +126,38 @@ class StrictS3:
         return Response(json.dumps(self.calls), content_type="application/json")
 
 
+def s3() -> Any:
+    """Moto's own view of all buckets."""
+    return s3_backends["123456789012"]["aws"]
+
+
+def begun_uploads(request: Request) -> Response:
+    """List uploads as S3 does, in pages of two, which moto does not (ListMultipartUploads)."""
+    prefix, after = request.args.get("prefix", ""), request.args.get("key-marker", "")
+    position = (after, request.args.get("upload-id-marker", ""))
+    if request.path.strip("/") not in s3().buckets:
+        raise Refusal(404, "NoSuchBucket")
+    begun = sorted(
+        (upload.key_name, upload.id)
+        for upload in s3().get_bucket(request.path.strip("/")).multiparts.values()
+        if upload.key_name.startswith(prefix) and (upload.key_name, upload.id) > position
+    )
+    page, rest = begun[:2], begun[2:]
+    uploads = "".join(
+        f"<Upload><Key>{quote_plus(key)}</Key><UploadId>{upload_id}</UploadId>"
+        "<Initiated>2026-01-01T00:00:00.000Z</Initiated></Upload>"
+        for key, upload_id in page
+    )
+    last_key, last_id = page[-1] if page else ("", "")
+    return Response(
+        f"<ListMultipartUploadsResult><EncodingType>url</EncodingType>{uploads}"
+        f"<IsTruncated>{'true' if rest else 'false'}</IsTruncated>"
+        f"<NextKeyMarker>{quote_plus(last_key)}</NextKeyMarker>"
+        f"<NextUploadIdMarker>{last_id}</NextUploadIdMarker></ListMultipartUploadsResult>",
+        content_type="application/xml",
+    )
+
+
 def cut(blocks: Iterable[bytes], environ: Environ) -> Iterator[bytes]:
     """Give half of an answer, then break the connection."""
     content = b"".join(blocks)
@@ -151,7 +189,7 @@ def check_copy_source(request: Request) -> None:
         return
     path = unquote(urlsplit(request.headers["x-amz-copy-source"]).path).lstrip("/")
     bucket, _, key = path.partition("/")
-    found = s3_backends["123456789012"]["aws"].get_object(bucket, key)
+    found = s3().get_object(bucket, key)
     if found is None:
         raise Refusal(404, "NoSuchKey")
     if found.etag.strip('"') != expected.strip('"'):
@@ -162,7 +200,7 @@ def check_upload(request: Request) -> None:
     """Refuse a part of an upload that is no more, on which moto breaks down."""
     bucket, _, _ = request.path.lstrip("/").partition("/")
     if request.method == "PUT" and "uploadId" in request.args:
-        begun = s3_backends["123456789012"]["aws"].get_bucket(bucket).multiparts
+        begun = s3().get_bucket(bucket).multiparts
         if request.args["uploadId"] not in begun:
             raise Refusal(404, "NoSuchUpload")
 

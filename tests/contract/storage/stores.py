@@ -102,7 +102,8 @@ class S3Server:
         """Order a fault for the next calls whose URL contains something.
 
         :param fault: ``status``, ``code`` and ``headers`` of a refusal; or ``kind``: ``cut`` gives
-            half of the answer, ``lost`` does what was asked and gives none
+            half of the answer, ``lost`` does what was asked and gives none, ``overtaken`` puts
+            another object under the S3 key ``key`` first
         """
         order = {"kind": "", **fault, "method": method, "contains": contains, "times": times}
         requests.post(f"{self.url}/_control/fault", json=order, timeout=DEADLINE_S)

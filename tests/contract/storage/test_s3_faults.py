@@ -187,15 +187,16 @@ class TestMovingInSteps:
         self, s3_store: S3Store, s3_server: S3Server
     ) -> None:
         put(s3_store, "inbox/a")
-        s3_server.fault("DELETE", status=412, code="PreconditionFailed")
+        s3_server.fault("DELETE", kind="overtaken", key="a/inbox/a")
         assert s3_store.move("inbox/a", KEY)
-        assert keys(s3_store) == ["inbox/a", KEY]
+        assert read(s3_store, KEY) == b"video"
+        assert read(s3_store, "inbox/a") == b"of somebody else"
 
     def test_an_object_that_comes_before_the_copy_is_not_taken(
         self, s3_store: S3Store, s3_server: S3Server
     ) -> None:
         identity = put(s3_store, "inbox/a")
-        s3_server.fault("PUT", KEY, status=412, code="PreconditionFailed")
+        s3_server.fault("PUT", KEY, kind="overtaken", key="a/inbox/a")
         with pytest.raises(SourceChangedError, match="inbox/a"):
             s3_store.move("inbox/a", KEY, identity=identity)
         assert keys(s3_store) == ["inbox/a"]

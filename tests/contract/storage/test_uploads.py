@@ -14,6 +14,7 @@ from reelflow.exceptions import (
     UploadNotFoundError,
 )
 from reelflow.storage.base import MultipartUpload
+from reelflow.storage.keys import key_of
 from tests.contract.storage.stores import Place, Store, open_store
 
 MIB = 1024 * 1024
@@ -131,15 +132,19 @@ def test_completing_replaces_what_is_there_unless_told_otherwise(store: Store) -
 
 
 def test_begun_uploads_are_listed_until_they_are_aborted(store: Store) -> None:
-    first, second = begin(store), begin(store)
-    send(store, first, 1)
-    begun = {found.upload_id: found for found in store.begun()}
-    assert set(begun) == {first.upload_id, second.upload_id}
-    assert {found.key for found in begun.values()} == {KEY}
-    assert all(found.begun_at.tzinfo for found in begun.values())
-    store.abort(begun[first.upload_id])
-    store.abort(second)
-    store.abort(second)
+    names = ["a b+c%😀", "a b+c%😀", "ä", "x", "x", "x", "z"]
+    uploads = [
+        store.begin(key_of("media", name), size_bytes=1, part_size_bytes=5 * MIB) for name in names
+    ]
+    store.put_part(uploads[0], 1, b"x", sha256=sha256(b"x"))
+    begun = list(store.begun())
+    assert {(found.upload_id, found.key) for found in begun} == {
+        (upload.upload_id, upload.key) for upload in uploads
+    }
+    assert len(begun) == len(names)
+    assert all(found.begun_at.tzinfo for found in begun)
+    for upload in (begun[0], *uploads[1:], *uploads):
+        store.abort(upload)
     assert list(store.begun()) == []
 
 
