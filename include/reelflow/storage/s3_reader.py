@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
-from reelflow.exceptions import SourceChangedError
+from reelflow.exceptions import SourceChangedError, StorageUnavailableError
 from reelflow.storage.base import ObjectInfo
 from reelflow.storage.s3_errors import code_of, s3_errors
 
@@ -72,7 +72,13 @@ class S3Reader:
         with closing(answer["Body"]) as body:
             # Before it is read: whoever ignores the range would send it all.
             if answer["ContentLength"] != end - start:
-                raise changed(self._bucket, self._key)
+                raise StorageUnavailableError(
+                    f"s3://{self._bucket}/{self._key}: S3 sends {answer['ContentLength']} bytes for"
+                    f" the {end - start} from byte {start} on: check that what answers at the"
+                    " connection's endpoint_url gives ranges",
+                    bucket=self._bucket,
+                    key=self._key,
+                )
             return body.read()
 
 

@@ -100,6 +100,9 @@ class StrictS3:
     ) -> Iterable[bytes]:
         if fault is None:
             return self.moto(environ, start_response)
+        if fault["kind"] == "rangeless":
+            del environ["HTTP_RANGE"]
+            return self.moto(environ, start_response)
         if fault["kind"] == "lost":  # carried out, but nobody hears of it
             list(self.moto(environ, lambda *_: None))
             hang_up(environ)

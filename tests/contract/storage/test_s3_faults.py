@@ -138,6 +138,17 @@ class TestNetwork:
         with pytest.raises(StorageUnavailableError, match=f"{KEY}.*cut off"):
             read(s3_store)
 
+    def test_a_whole_object_instead_of_a_range_is_not_read(
+        self, s3_store: S3Store, s3_server: S3Server
+    ) -> None:
+        put(s3_store, content=b"0123456789")
+        s3_server.fault("GET", KEY, kind="rangeless")
+        with (
+            s3_store.open(KEY) as reader,
+            pytest.raises(StorageUnavailableError, match=f"{KEY}: S3 sends 10 bytes for the 4"),
+        ):
+            reader.read_at(3, 4)
+
     def test_what_an_answer_was_lost_for_is_created_once(self, s3_server: S3Server) -> None:
         store = S3Store(s3_client(s3_server.url, attempts=3), s3_server.new_bucket())
         s3_server.fault("PUT", KEY, kind="lost")
