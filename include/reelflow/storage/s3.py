@@ -46,10 +46,10 @@ def client_config() -> Config:
 class S3Store(S3Uploads, S3Presigning):
     """An :class:`~reelflow.storage.base.ObjectStore`, ``MultipartStore`` and ``PresigningStore``.
 
-    At most 8 MiB of an object are in memory while it is put or hashed, and twice that while boto3
-    sends it; a part of an upload is there as a whole, and so is a range that is read. A put of
-    more than 8 MiB is an upload in parts, which a crash leaves among :meth:`begun`. S3 copies at
-    most 5 GiB in one request, and more cannot be moved.
+    A put or a hash has a block of 8 MiB in memory at a time; a part of an upload is there as a
+    whole, and so is a range that is read. With boto3's own copies that is less than three times as
+    much, whatever the object's size. A put of more than 8 MiB is an upload in parts, which a crash
+    leaves among :meth:`begun`. S3 copies at most 5 GiB in one request: more cannot be moved.
 
     An object's identity is its ETag. What is in the bucket under a name that no file can have (a
     part that is empty, ``.`` or ``..``) is not seen.
