@@ -5,11 +5,17 @@
     ReelflowError(message, *, code, **context)
     ├── TerminalError                     the same answer next time
     │   ├── ConfigurationError            a setting, key or connection is missing or wrong
+    │   │   └── StorageAccessError        storage refuses us, or bucket or folder do not exist
     │   ├── LedgerNotMigratedError        the database is not at this version's revision
     │   ├── IllegalTransitionError        a state machine refused a step; nothing changed
     │   ├── MediaRejectedError            violations: what each rule measured, allowed and suggests
     │   ├── MediaUnreadableError          the file is missing, a link, a device or not ours to read
     │   ├── SourceChangedError            the source is not the file that was validated
+    │   ├── InvalidObjectKeyError         no object can have this key
+    │   ├── ObjectNotFoundError           nothing has this key
+    │   ├── ObjectExistsError             something has this key already; nothing was changed
+    │   ├── ContentMismatchError          the bytes are not those announced; nothing was stored
+    │   ├── UploadNotFoundError           the multipart upload was completed or aborted
     │   ├── SidecarError                  a sidecar cannot be understood
     │   ├── PostHeldError                 a person must act before the post goes on
     │   ├── PostFailedError               the post ended FAILED; the message carries the fix
@@ -30,6 +36,8 @@
         ├── LedgerLockedError             the database stayed locked, or cannot be reached
         ├── LeaseLostError                another process took the post over
         ├── StorageFullError              no room on the disk
+        ├── StorageUnavailableError       unreachable, 5xx, cut: a write may have worked
+        │   └── StorageThrottledError     storage asks to slow down: nothing was done
         ├── MediaToolError                libav's process is missing, killed or out of time
         └── AnalysisUnavailableError      an engine cannot be reached, or its answer not be used
             ├── AnalysisPendingError      its verdict is not there yet
@@ -86,6 +94,12 @@ class ConfigurationError(TerminalError):
     default_code = "configuration"
 
 
+class StorageAccessError(ConfigurationError):
+    """Storage refuses us, or the bucket or folder that the settings name does not exist."""
+
+    default_code = "storage_access"
+
+
 class LedgerNotMigratedError(TerminalError):
     """The ledger's schema is not the one this version needs."""
 
@@ -121,6 +135,36 @@ class SourceChangedError(TerminalError):
     """The source changed after it was validated."""
 
     default_code = "source_changed"
+
+
+class InvalidObjectKeyError(TerminalError):
+    """No object of the store can have this key."""
+
+    default_code = "object_key"
+
+
+class ObjectNotFoundError(TerminalError):
+    """Nothing in the store has this key."""
+
+    default_code = "object_not_found"
+
+
+class ObjectExistsError(TerminalError):
+    """Something in the store has this key already; it was left as it is."""
+
+    default_code = "object_exists"
+
+
+class ContentMismatchError(TerminalError):
+    """The bytes given are not those announced, by size or SHA-256; nothing was stored."""
+
+    default_code = "content_mismatch"
+
+
+class UploadNotFoundError(TerminalError):
+    """The multipart upload was completed, aborted or never begun."""
+
+    default_code = "upload_not_found"
 
 
 class SidecarError(TerminalError):
@@ -289,6 +333,18 @@ class StorageFullError(TransientError):
     """No room is left on the disk."""
 
     default_code = "storage_full"
+
+
+class StorageUnavailableError(TransientError):
+    """Storage cannot be reached, answers 5xx or was cut off: a write may or may not have worked."""
+
+    default_code = "storage_unavailable"
+
+
+class StorageThrottledError(StorageUnavailableError):
+    """Storage asks to slow down and did nothing."""
+
+    default_code = "storage_throttled"
 
 
 class MediaToolError(TransientError):

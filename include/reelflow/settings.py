@@ -20,6 +20,7 @@ from reelflow.ledger.engine import check_revision, open_engine
 from reelflow.ledger.ledger import Ledger
 from reelflow.services.workspace import PublishingRules, Workspace
 from reelflow.storage.local import LocalFolders
+from reelflow.storage.location import S3Location, parse_storage_url
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.pkce import ChallengeEncoding
 
@@ -36,6 +37,8 @@ class Settings(BaseSettings):
     """Every setting of Reelflow, with its default.
 
     :param home: the data folder: inbox, sources, thumbnails, quarantine
+    :param storage_url: where media lie instead of the data folder:
+        ``s3://bucket/prefix?connection=aws_default``
     :param database_url: the ledger's database; empty is SQLite in the data folder
     :param fernet_key: encrypts tokens and upload URLs; from ``reelflow key generate``
     :param inbox_quiet_s: a file and its sidecar must have been left alone this long
@@ -75,6 +78,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="REELFLOW_", extra="ignore", env_ignore_empty=True)
 
     home: Path = Path("~/reelflow")
+    storage_url: str = ""
     database_url: Annotated[str, Field(repr=False)] = ""  # may hold a password
     fernet_key: SecretStr = SecretStr("")
     inbox_quiet_s: Annotated[float, Field(ge=0, le=_DAY_S)] = 10
@@ -102,6 +106,14 @@ class Settings(BaseSettings):
     public_url: str = ""
     public_url_lifetime_s: Annotated[float, Field(ge=3600, le=7 * _DAY_S)] = 7200
     simulator_upload_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
+
+    @field_validator("storage_url")
+    @classmethod
+    def _check_storage_url(cls, value: str) -> str:
+        """Let what is wrong with it be told without the secret that it may hold."""
+        if value:
+            parse_storage_url(value)
+        return value
 
     @field_validator("public_url")
     @classmethod
@@ -137,6 +149,11 @@ class Settings(BaseSettings):
     def data_folder(self) -> Path:
         """The data folder as an absolute path."""
         return self.home.expanduser().absolute()
+
+    @property
+    def storage_location(self) -> S3Location | None:
+        """Where in S3 media lie; None for the data folder."""
+        return parse_storage_url(self.storage_url) if self.storage_url else None
 
     @property
     def ledger_url(self) -> str:

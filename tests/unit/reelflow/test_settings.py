@@ -10,6 +10,7 @@ from reelflow.domain.outage import BreakerRules
 from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
 from reelflow.ledger.engine import open_engine, upgrade
 from reelflow.settings import Settings
+from reelflow.storage.location import S3Location
 from reelflow.tiktok.limits import TikTokLimits
 from tests.factories import FERNET_KEY, migrated_sqlite
 
@@ -211,4 +212,16 @@ def test_a_public_address_from_which_tiktok_fetches_nothing_is_named(
 ) -> None:
     monkeypatch.setenv("REELFLOW_PUBLIC_URL", given)
     with pytest.raises(ConfigurationError, match="give an https address such as"):
+        Settings.load()
+
+
+def test_a_storage_url_names_a_place_in_s3(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings.load().storage_location is None
+    monkeypatch.setenv("REELFLOW_STORAGE_URL", "s3://media/reelflow?connection=aws_media")
+    assert Settings.load().storage_location == S3Location("media", "reelflow", "aws_media")
+
+
+def test_a_storage_url_that_names_no_place_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REELFLOW_STORAGE_URL", "https://media")
+    with pytest.raises(ConfigurationError, match="REELFLOW_STORAGE_URL is 'https://media'"):
         Settings.load()

@@ -1,0 +1,266 @@
+"""What Reelflow asks of storage: narrow Protocols, each of them one capability.
+
+Two adapters have them: :class:`~reelflow.storage.local_store.LocalStore`, a folder, and
+:class:`~reelflow.storage.s3.S3Store`, a bucket. Keys are those of :mod:`reelflow.storage.keys`.
+
+Every method may raise :exc:`~reelflow.exceptions.InvalidObjectKeyError` (the key),
+:exc:`~reelflow.exceptions.StorageAccessError` (refused; bucket or folder missing),
+:exc:`~reelflow.exceptions.StorageUnavailableError` (try again later) and its subclass
+:exc:`~reelflow.exceptions.StorageThrottledError`; what more it raises stands in its own docstring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+
+class ByteStream(Protocol):
+    """Something bytes can be read from once, in order."""
+
+    def read(self, count: int, /) -> bytes:
+        """Return up to ``count`` bytes; none only at the end."""
+        ...
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """An object as it is now.
+
+    :param modified_at: UTC, to the second at least
+    :param identity: another one whenever the content may have changed
+    :param is_plain: whether it can be opened: False for a link, device or pipe in a local folder
+    """
+
+    key: str
+    size_bytes: int
+    modified_at: datetime
+    identity: str
+    is_plain: bool = True
+
+
+@dataclass(frozen=True)
+class MultipartUpload:
+    """An upload that was begun; whoever has this value, in any process, can go on with it.
+
+    :param upload_id: the store's name for it
+    :param part_size_bytes: size of every part but the last, which has the rest
+    """
+
+    upload_id: str
+    key: str
+    size_bytes: int
+    part_size_bytes: int
+
+    @property
+    def part_count(self) -> int:
+        """How many parts there are, numbered from 1."""
+        return -(-self.size_bytes // self.part_size_bytes)
+
+    def size_of_part(self, number: int) -> int:
+        """Return the size of a part in bytes.
+
+        :raises ValueError: there is no such part
+        """
+        if not 1 <= number <= self.part_count:
+            raise ValueError(f"part {number} is not one of the parts 1 to {self.part_count}")
+        return min(self.part_size_bytes, self.size_bytes - (number - 1) * self.part_size_bytes)
+
+
+@dataclass(frozen=True)
+class BegunUpload:
+    """An upload that is neither complete nor aborted, as a listing shows it.
+
+    :param key: empty for a single put to a local folder whose process died
+    :param begun_at: UTC
+    """
+
+    upload_id: str
+    key: str
+    begun_at: datetime
+
+
+@dataclass(frozen=True)
+class PresignedPost:
+    """A form with which a browser uploads one file straight to storage.
+
+    :param url: where it is posted to
+    :param fields: its fields, which come before the file's own, ``file``
+    """
+
+    url: str
+    fields: Mapping[str, str]
+
+
+class ObjectReader(Protocol):
+    """An object that is open for reading; threads may read at once."""
+
+    @property
+    def size_bytes(self) -> int:
+        """The object's size."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Which content it is; every byte read is of this one."""
+        ...
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Return ``count`` bytes from ``offset`` on; fewer only at the end.
+
+        :raises SourceChangedError: the object was replaced or written to since it was opened
+        :raises ObjectNotFoundError: the object was deleted, and the store keeps it no longer
+        """
+        ...
+
+
+class ObjectStore(Protocol):
+    """Objects under keys. A reader sees a whole object, old or new, never a half."""
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        """Return what is known of an object; None when there is none."""
+        ...
+
+    def list(self, folder: str = "") -> Iterator[ObjectInfo]:
+        """Give every object below a folder, in the order of the bytes of their names.
+
+        What comes or goes meanwhile may be in it or not. Nothing is below a folder that is none.
+
+        :param folder: a key without an object of its own; empty for all
+        """
+        ...
+
+    def open(
+        self, key: str, *, identity: str | None = None
+    ) -> AbstractContextManager[ObjectReader]:
+        """Hold an object open for reading.
+
+        :param identity: what it must be
+        :raises ObjectNotFoundError: nothing has this key
+        :raises SourceChangedError: it is of another identity
+        :raises MediaUnreadableError: it is no plain file
+        """
+        ...
+
+    def put(
+        self,
+        key: str,
+        content: bytes | ByteStream,
+        *,
+        size_bytes: int,
+        sha256: str | None = None,
+        only_if_absent: bool = False,
+        content_type: str | None = None,
+    ) -> ObjectInfo:
+        """Store an object, in place of the one that may be there.
+
+        :param size_bytes: how many bytes ``content`` has
+        :param sha256: what they must hash to, 64 lower-case hex digits
+        :param only_if_absent: of all who try at once, one succeeds
+        :raises ContentMismatchError: the bytes are not those; nothing was stored
+        :raises ObjectExistsError: ``only_if_absent``, and something has this key
+        :raises StorageFullError: no room is left
+        """
+        ...
+
+    def move(self, source: str, target: str, *, identity: str | None = None) -> bool:
+        """Give an object another key, in place of what may be there.
+
+        A second call finishes what a crash left half done.
+
+        :param identity: what the source must be
+        :return: False when there is neither source nor target; True, with nothing done, when only
+            the target is there, or the source is of another identity and the target is there: it
+            was moved before, as far as a target that nobody else writes can tell
+        :raises SourceChangedError: the source is of another identity, and there is no target
+        :raises StorageFullError: no room is left
+        """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete an object; gone already is fine."""
+        ...
+
+
+class MultipartStore(Protocol):
+    """Uploads in parts, by any processes in any order, each part as often as they like."""
+
+    def begin(
+        self, key: str, *, size_bytes: int, part_size_bytes: int, content_type: str | None = None
+    ) -> MultipartUpload:
+        """Begin an upload; nothing is under its key until it is complete.
+
+        :param part_size_bytes: 5 to 64 MiB; an upload has at most 10,000 parts
+        :raises ValueError: the sizes are outside of these bounds
+        :raises StorageFullError: there is not enough room for the whole
+        """
+        ...
+
+    def put_part(
+        self, upload: MultipartUpload, number: int, content: bytes | ByteStream, *, sha256: str
+    ) -> None:
+        """Store one part.
+
+        :param number: 1 is the first
+        :param sha256: what its bytes must hash to, 64 lower-case hex digits
+        :raises ContentMismatchError: they do not, or are too few or many; the part is missing
+        :raises UploadNotFoundError: the upload was completed or aborted
+        """
+        ...
+
+    def missing_parts(self, upload: MultipartUpload) -> list[int]:
+        """Return the numbers of the parts that have not been stored whole, in order.
+
+        :raises UploadNotFoundError: the upload was completed or aborted
+        """
+        ...
+
+    def complete(
+        self, upload: MultipartUpload, *, sha256: str | None = None, only_if_absent: bool = False
+    ) -> ObjectInfo:
+        """Make the parts one object under the upload's key.
+
+        :param sha256: what the whole must hash to; it is read once for that
+        :raises ContentMismatchError: parts are missing, or the whole does not hash to ``sha256``
+        :raises ObjectExistsError: ``only_if_absent``, and something has this key
+        :raises UploadNotFoundError: the upload was completed or aborted
+        """
+        ...
+
+    def abort(self, upload: MultipartUpload | BegunUpload) -> None:
+        """Drop an upload and its parts; gone already is fine."""
+        ...
+
+    def begun(self) -> Iterator[BegunUpload]:
+        """Give the uploads that nobody has completed or aborted, for cleaning up.
+
+        Those that go on just now are among them, large puts too: only age tells the dead ones.
+        """
+        ...
+
+
+@runtime_checkable
+class PresigningStore(Protocol):
+    """URLs under which others read and write the store with their own hands; S3 alone has them."""
+
+    def presigned_get(self, key: str, *, lifetime_s: int) -> str:
+        """Return a URL that gives the object to whoever has it; a secret for as long as it lives.
+
+        :param lifetime_s: 1 second to 7 days; one signed with a role's temporary credentials dies
+            with them
+        """
+        ...
+
+    def presigned_post(
+        self, key: str, *, max_size_bytes: int, content_type: str, lifetime_s: int
+    ) -> PresignedPost:
+        """Return a form that uploads one object of at least a byte under this very key.
+
+        :param max_size_bytes: storage refuses more
+        :param content_type: the one that the form sends; storage refuses another
+        :param lifetime_s: 1 second to 7 days, as with :meth:`presigned_get`
+        """
+        ...

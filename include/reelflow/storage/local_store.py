@@ -1,0 +1,133 @@
+"""Objects as files in a folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from reelflow.storage.base import ByteStream, ObjectInfo
+from reelflow.storage.content import checked_blocks
+from reelflow.storage.local_errors import local_errors
+from reelflow.storage.local_folder import identity_of, info_of, path_names
+from reelflow.storage.local_reader import LocalReader, changed, open_plain
+from reelflow.storage.local_uploads import BLOCK_BYTES, LocalUploads
+
+
+class LocalStore(LocalUploads):
+    """An :class:`~reelflow.storage.base.ObjectStore` and ``MultipartStore`` in a folder.
+
+    A put, a copy or a hash has a block of 1 MiB in memory at a time, a part of an upload the whole
+    part. What is being written grows in ``.uploads`` below the root and is on the disk before it is
+    published, by a rename, or by a hard link where nothing may be there yet.
+
+    :param root: an existing folder that only Reelflow may write to; a folder directly in it may be
+        a link to another disk, from which objects can be moved, but to which none can be written
+    """
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        """See :meth:`ObjectStore.stat <reelflow.storage.base.ObjectStore.stat>`."""
+        status = self._status(key)
+        return None if status is None else info_of(key, status)
+
+    def list(self, folder: str = "") -> Iterator[ObjectInfo]:
+        """See :meth:`ObjectStore.list <reelflow.storage.base.ObjectStore.list>`."""
+        names = path_names(folder) if folder else ()
+        with local_errors(folder or "."):
+            yield from self._folder.walk(names)
+
+    @contextmanager
+    def open(self, key: str, *, identity: str | None = None) -> Iterator[LocalReader]:
+        """See :meth:`ObjectStore.open <reelflow.storage.base.ObjectStore.open>`."""
+        names = path_names(key)
+        with local_errors(key), self._folder.parent(names) as folder:
+            fd = open_plain(folder, names[-1], key=key)
+        try:
+            reader = LocalReader(fd, key)
+            if identity is not None and identity != reader.identity:
+                raise changed(key)
+            yield reader
+        finally:
+            os.close(fd)
+
+    def put(
+        self,
+        key: str,
+        content: bytes | ByteStream,
+        *,
+        size_bytes: int,
+        sha256: str | None = None,
+        only_if_absent: bool = False,
+        content_type: str | None = None,
+    ) -> ObjectInfo:
+        """See :meth:`ObjectStore.put <reelflow.storage.base.ObjectStore.put>`.
+
+        :param content_type: not kept: a file has none
+        """
+        blocks = checked_blocks(
+            content, key=key, size_bytes=size_bytes, sha256=sha256, block_bytes=BLOCK_BYTES
+        )
+        return self._write(key, blocks, size_bytes=size_bytes, only_if_absent=only_if_absent)
+
+    def move(self, source: str, target: str, *, identity: str | None = None) -> bool:
+        """See :meth:`ObjectStore.move <reelflow.storage.base.ObjectStore.move>`.
+
+        From another disk it is a copy, whole on this one before its source is deleted.
+        """
+        status = self._status(source)
+        wanted = status is not None and identity in (None, identity_of(status))
+        if wanted and (source == target or self._rename(source, target)):
+            return True
+        if self._status(target) is not None:
+            return True
+        if status is not None and not wanted:
+            raise changed(source)
+        return False
+
+    def delete(self, key: str) -> None:
+        """See :meth:`ObjectStore.delete <reelflow.storage.base.ObjectStore.delete>`."""
+        if self._status(key) is None:
+            return  # nothing, or a folder, which is none of the store's objects
+        names = path_names(key)
+        with local_errors(key), suppress(FileNotFoundError), self._folder.parent(names) as folder:
+            os.unlink(names[-1], dir_fd=folder)
+            os.fsync(folder)
+
+    def _status(self, key: str) -> os.stat_result | None:
+        """Return the status of a file, a link itself and not its target; None for a folder."""
+        names = path_names(key)
+        with local_errors(key), suppress(FileNotFoundError, NotADirectoryError):
+            with self._folder.parent(names) as folder:
+                status = os.stat(names[-1], dir_fd=folder, follow_symlinks=False)
+            return None if stat.S_ISDIR(status.st_mode) else status
+        return None
+
+    def _rename(self, source: str, target: str) -> bool:
+        """Rename a file, or copy it from another disk; False when it is gone meanwhile."""
+        old, new = path_names(source), path_names(target)
+        with (
+            local_errors(target),
+            suppress(FileNotFoundError),
+            self._folder.parent(new, create=True) as into,
+            self._folder.parent(old) as out_of,
+        ):
+            try:
+                os.rename(old[-1], new[-1], src_dir_fd=out_of, dst_dir_fd=into)
+            except OSError as exc:
+                if exc.errno != errno.EXDEV:
+                    raise
+                self._copy(source, target)
+                os.unlink(old[-1], dir_fd=out_of)
+            # The new name first: after a loss of power there are two rather than none.
+            os.fsync(into)
+            os.fsync(out_of)
+            return True
+        return False
+
+    def _copy(self, source: str, target: str) -> None:
+        with self.open(source) as reader:
+            offsets = range(0, reader.size_bytes, BLOCK_BYTES)
+            blocks = (reader.read_at(offset, BLOCK_BYTES) for offset in offsets)
+            self._write(target, blocks, size_bytes=reader.size_bytes, only_if_absent=False)

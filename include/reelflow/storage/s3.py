@@ -1,0 +1,224 @@
+"""Objects in a bucket of S3, or of a storage that speaks its protocol."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from reelflow.exceptions import (
+    ObjectExistsError,
+    ObjectNotFoundError,
+    ReelflowError,
+    UploadNotFoundError,
+)
+from reelflow.storage.base import ByteStream, MultipartUpload, ObjectInfo
+from reelflow.storage.content import checked_blocks
+from reelflow.storage.s3_bucket import answered_at, info_of
+from reelflow.storage.s3_errors import code_of, s3_errors
+from reelflow.storage.s3_presigning import S3Presigning
+from reelflow.storage.s3_reader import S3Reader, changed
+from reelflow.storage.s3_uploads import BLOCK_BYTES, S3Uploads, checksum_of, exists, new_object
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
+
+#: Metadata by which a writer knows its own object again when it is told that one is there: the
+#: answer to its first try may have been lost.
+_WRITER: Final = "reelflow-writer"
+_PRECONDITION: Final = frozenset({"PreconditionFailed", "412"})
+
+
+def client_config() -> Config:
+    """Return how a client for :class:`S3Store` is best made: ``boto3.client("s3", config=...)``."""
+    return Config(
+        signature_version="s3v4",  # the default presigns by version 2
+        retries={"mode": "standard", "total_max_attempts": 4},
+        connect_timeout=10,
+        read_timeout=60,
+    )
+
+
+class S3Store(S3Uploads, S3Presigning):
+    """An :class:`~reelflow.storage.base.ObjectStore`, ``MultipartStore`` and ``PresigningStore``.
+
+    A put or a hash has a block of 8 MiB in memory at a time; a part of an upload is there as a
+    whole, and so is a range that is read. With boto3's own copies that is less than three times as
+    much, whatever the object's size. A put of more than 8 MiB is an upload in parts, which a crash
+    leaves among :meth:`begun`. S3 copies at most 5 GiB in one request: more cannot be moved.
+
+    An object's identity is its ETag. What is in the bucket under a name that no file can have (a
+    part that is empty, ``.`` or ``..``) is not seen.
+    """
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        """See :meth:`ObjectStore.stat <reelflow.storage.base.ObjectStore.stat>`."""
+        head = self._head(key)
+        return None if head is None else _info(key, head)
+
+    def list(self, folder: str = "") -> Iterator[ObjectInfo]:
+        """See :meth:`ObjectStore.list <reelflow.storage.base.ObjectStore.list>`."""
+        prefix = f"{self._raw_key(folder)}/" if folder else self._prefix
+        pages = self._client.get_paginator("list_objects_v2")
+        with s3_errors(self._bucket, folder):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+                for found in page.get("Contents", []):
+                    key = self._key_at(found["Key"])
+                    if key is not None:
+                        yield info_of(
+                            key,
+                            etag=found["ETag"],
+                            size_bytes=found["Size"],
+                            modified_at=found["LastModified"],
+                        )
+
+    @contextmanager
+    def open(self, key: str, *, identity: str | None = None) -> Iterator[S3Reader]:
+        """See :meth:`ObjectStore.open <reelflow.storage.base.ObjectStore.open>`."""
+        info = self.stat(key)
+        if info is None:
+            raise ObjectNotFoundError(
+                f"s3://{self._bucket}/{key} does not exist: it was moved or deleted",
+                bucket=self._bucket,
+                key=key,
+            )
+        if identity not in (None, info.identity):
+            raise changed(self._bucket, key)
+        yield S3Reader(self._client, self._bucket, self._raw_key(key), info=info)
+
+    def put(
+        self,
+        key: str,
+        content: bytes | ByteStream,
+        *,
+        size_bytes: int,
+        sha256: str | None = None,
+        only_if_absent: bool = False,
+        content_type: str | None = None,
+    ) -> ObjectInfo:
+        """See :meth:`ObjectStore.put <reelflow.storage.base.ObjectStore.put>`."""
+        blocks = checked_blocks(
+            content, key=key, size_bytes=size_bytes, sha256=sha256, block_bytes=BLOCK_BYTES
+        )
+        writer = uuid.uuid4().hex
+        described = {**new_object(content_type), "Metadata": {_WRITER: writer}}
+        put = self._put_at_once if size_bytes <= BLOCK_BYTES else self._put_in_parts
+        try:
+            return put(key, blocks, size_bytes, described, only_if_absent=only_if_absent)
+        except (ObjectExistsError, UploadNotFoundError):
+            head = self._head(key)
+            if head is None or head["Metadata"].get(_WRITER) != writer:
+                raise
+            return _info(key, head)
+
+    def move(self, source: str, target: str, *, identity: str | None = None) -> bool:
+        """See :meth:`ObjectStore.move <reelflow.storage.base.ObjectStore.move>`.
+
+        It is a copy by S3, then a delete, each on condition that the source is still the same.
+        """
+        info = self.stat(source)
+        if info is not None and identity in (None, info.identity):
+            if source == target:
+                return True
+            if self._copy(info, target):
+                self._delete_if_same(info)
+                return True
+        if self.stat(target) is not None:
+            return True
+        if info is not None:
+            raise changed(self._bucket, source)
+        return False
+
+    def delete(self, key: str) -> None:
+        """See :meth:`ObjectStore.delete <reelflow.storage.base.ObjectStore.delete>`."""
+        with s3_errors(self._bucket, key):
+            self._client.delete_object(Bucket=self._bucket, Key=self._raw_key(key))
+
+    def _put_at_once(
+        self,
+        key: str,
+        blocks: Iterator[bytes],
+        size_bytes: int,
+        described: Mapping[str, Any],
+        *,
+        only_if_absent: bool,
+    ) -> ObjectInfo:
+        content = b"".join(blocks)
+        condition: dict[str, Any] = {"IfNoneMatch": "*"} if only_if_absent else {}
+        with s3_errors(self._bucket, key):
+            try:
+                answer = self._client.put_object(
+                    Bucket=self._bucket,
+                    Key=self._raw_key(key),
+                    Body=content,
+                    ChecksumAlgorithm="SHA256",
+                    ChecksumSHA256=checksum_of(content),
+                    **described,
+                    **condition,
+                )
+            except ClientError as exc:
+                if code_of(exc) in _PRECONDITION:
+                    raise exists(self._bucket, key) from exc
+                raise
+        modified_at = answered_at(answer["ResponseMetadata"])
+        return info_of(key, etag=answer["ETag"], size_bytes=size_bytes, modified_at=modified_at)
+
+    def _put_in_parts(
+        self,
+        key: str,
+        blocks: Iterator[bytes],
+        size_bytes: int,
+        described: Mapping[str, Any],
+        *,
+        only_if_absent: bool,
+    ) -> ObjectInfo:
+        upload = MultipartUpload(self._begin(key, described), key, size_bytes, BLOCK_BYTES)
+        try:
+            parts = [self._put_part(upload, *block) for block in enumerate(blocks, 1)]
+            return self._complete(upload, parts, only_if_absent=only_if_absent)
+        except BaseException:
+            with suppress(ReelflowError):  # what went wrong first is what is told
+                self.abort(upload)
+            raise
+
+    def _copy(self, source: ObjectInfo, target: str) -> bool:
+        """Copy an object within the bucket; False when it is gone or replaced meanwhile."""
+        with s3_errors(self._bucket, source.key):
+            try:
+                self._client.copy_object(
+                    Bucket=self._bucket,
+                    Key=self._raw_key(target),
+                    CopySource={"Bucket": self._bucket, "Key": self._raw_key(source.key)},
+                    CopySourceIfMatch=f'"{source.identity}"',
+                )
+            except ClientError as exc:
+                if code_of(exc) in _PRECONDITION | {"NoSuchKey"}:
+                    return False
+                raise
+        return True
+
+    def _delete_if_same(self, info: ObjectInfo) -> None:
+        """Delete an object unless another has come in its place, which is then another file."""
+        with s3_errors(self._bucket, info.key):
+            try:
+                self._client.delete_object(
+                    Bucket=self._bucket,
+                    Key=self._raw_key(info.key),
+                    IfMatch=f'"{info.identity}"',
+                )
+            except ClientError as exc:
+                if code_of(exc) not in _PRECONDITION | {"NoSuchKey", "404"}:
+                    raise
+
+
+def _info(key: str, head: HeadObjectOutputTypeDef) -> ObjectInfo:
+    return info_of(
+        key,
+        etag=head["ETag"],
+        size_bytes=head["ContentLength"],
+        modified_at=head["LastModified"],
+    )

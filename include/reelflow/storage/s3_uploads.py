@@ -1,0 +1,219 @@
+"""Uploads in parts into a bucket, each part checked by S3 against its SHA-256."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_plus
+
+from botocore.exceptions import ClientError
+
+from reelflow.exceptions import ObjectExistsError, UploadNotFoundError
+from reelflow.storage.base import BegunUpload, ByteStream, MultipartUpload, ObjectInfo
+from reelflow.storage.content import (
+    check_part_sizes,
+    hash_mismatch,
+    parts_missing,
+    sha256_of,
+    whole_part,
+)
+from reelflow.storage.s3_bucket import S3Bucket, answered_at, info_of
+from reelflow.storage.s3_errors import code_of, s3_errors
+from reelflow.storage.s3_reader import S3Reader
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, PartTypeDef
+
+#: One part or range in memory at a time.
+BLOCK_BYTES: Final = 8 * 1024 * 1024
+
+
+class S3Uploads(S3Bucket):
+    """A :class:`~reelflow.storage.base.MultipartStore` in a bucket."""
+
+    def begin(
+        self, key: str, *, size_bytes: int, part_size_bytes: int, content_type: str | None = None
+    ) -> MultipartUpload:
+        """See :meth:`MultipartStore.begin <reelflow.storage.base.MultipartStore.begin>`."""
+        check_part_sizes(size_bytes=size_bytes, part_size_bytes=part_size_bytes)
+        upload_id = self._begin(key, new_object(content_type))
+        return MultipartUpload(upload_id, key, size_bytes, part_size_bytes)
+
+    def put_part(
+        self, upload: MultipartUpload, number: int, content: bytes | ByteStream, *, sha256: str
+    ) -> None:
+        """See :meth:`MultipartStore.put_part <reelflow.storage.base.MultipartStore.put_part>`."""
+        self._put_part(upload, number, whole_part(upload, number, content, sha256=sha256))
+
+    def missing_parts(self, upload: MultipartUpload) -> list[int]:
+        """See :meth:`MultipartStore.missing_parts`, of ``reelflow.storage.base``."""
+        return _missing(upload, self._parts(upload))
+
+    def complete(
+        self, upload: MultipartUpload, *, sha256: str | None = None, only_if_absent: bool = False
+    ) -> ObjectInfo:
+        """See :meth:`MultipartStore.complete <reelflow.storage.base.MultipartStore.complete>`.
+
+        S3 has no SHA-256 of a whole that came in parts, and shows parts to nobody. So with
+        ``sha256`` the object is there before it is checked, and deleted when it fails: use a key
+        that nobody knows yet.
+        """
+        parts = self._parts(upload)
+        if missing := _missing(upload, parts):
+            raise parts_missing(upload, missing)
+        completed = [_completed(part) for part in parts]
+        info = self._complete(upload, completed, only_if_absent=only_if_absent)
+        if sha256 is not None:
+            self._check_whole(info, sha256)
+        return info
+
+    def abort(self, upload: MultipartUpload | BegunUpload) -> None:
+        """See :meth:`MultipartStore.abort <reelflow.storage.base.MultipartStore.abort>`."""
+        with suppress(UploadNotFoundError), self._upload_errors(upload):
+            self._client.abort_multipart_upload(
+                Bucket=self._bucket, Key=self._raw_key(upload.key), UploadId=upload.upload_id
+            )
+
+    def begun(self) -> Iterator[BegunUpload]:
+        """See :meth:`MultipartStore.begun <reelflow.storage.base.MultipartStore.begun>`."""
+        after: dict[str, Any] = {}
+        with s3_errors(self._bucket):
+            while True:
+                # Not boto3's paginator: it would send the encoded marker back as it is.
+                page = self._client.list_multipart_uploads(
+                    Bucket=self._bucket, Prefix=self._prefix, EncodingType="url", **after
+                )
+                is_encoded = page.get("EncodingType") == "url"
+                for found in page.get("Uploads", []):
+                    key = self._key_at(_decoded(found["Key"], is_encoded=is_encoded))
+                    if key is not None:
+                        yield BegunUpload(found["UploadId"], key, found["Initiated"])
+                if not page.get("IsTruncated"):
+                    return
+                marker = _decoded(page["NextKeyMarker"], is_encoded=is_encoded)
+                after = {"KeyMarker": marker, "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    def _begin(self, key: str, described: Mapping[str, Any]) -> str:
+        with s3_errors(self._bucket, key):
+            answer = self._client.create_multipart_upload(
+                Bucket=self._bucket,
+                Key=self._raw_key(key),
+                ChecksumAlgorithm="SHA256",
+                **described,
+            )
+        return answer["UploadId"]
+
+    def _put_part(self, upload: MultipartUpload, number: int, part: bytes) -> CompletedPartTypeDef:
+        checksum = checksum_of(part)
+        with self._upload_errors(upload):
+            answer = self._client.upload_part(
+                Bucket=self._bucket,
+                Key=self._raw_key(upload.key),
+                UploadId=upload.upload_id,
+                PartNumber=number,
+                Body=part,
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=checksum,
+            )
+        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+
+    def _parts(self, upload: MultipartUpload) -> list[PartTypeDef]:
+        pages = self._client.get_paginator("list_parts").paginate(
+            Bucket=self._bucket, Key=self._raw_key(upload.key), UploadId=upload.upload_id
+        )
+        with self._upload_errors(upload):
+            return [part for page in pages for part in page.get("Parts", [])]
+
+    def _complete(
+        self,
+        upload: MultipartUpload,
+        parts: Sequence[CompletedPartTypeDef],
+        *,
+        only_if_absent: bool,
+    ) -> ObjectInfo:
+        condition: dict[str, Any] = {"IfNoneMatch": "*"} if only_if_absent else {}
+        with self._upload_errors(upload):
+            answer = self._client.complete_multipart_upload(
+                Bucket=self._bucket,
+                Key=self._raw_key(upload.key),
+                UploadId=upload.upload_id,
+                MultipartUpload={"Parts": parts},
+                **condition,
+            )
+        return info_of(
+            upload.key,
+            etag=answer["ETag"],
+            size_bytes=upload.size_bytes,
+            modified_at=answered_at(answer["ResponseMetadata"]),
+        )
+
+    def _check_whole(self, info: ObjectInfo, sha256: str) -> None:
+        """Read a new object once; delete it when it is not what it must be."""
+        raw_key = self._raw_key(info.key)
+        reader = S3Reader(self._client, self._bucket, raw_key, info=info)
+        actual = sha256_of(reader, block_bytes=BLOCK_BYTES)
+        if actual != sha256:
+            with s3_errors(self._bucket, info.key):
+                self._client.delete_object(Bucket=self._bucket, Key=raw_key)
+            raise hash_mismatch(info.key, expected=sha256, actual=actual)
+
+    @contextmanager
+    def _upload_errors(self, upload: MultipartUpload | BegunUpload) -> Iterator[None]:
+        with s3_errors(self._bucket, upload.key):
+            try:
+                yield
+            except ClientError as exc:
+                if code_of(exc) == "NoSuchUpload":
+                    raise _not_found(self._bucket, upload.key) from exc
+                if code_of(exc) == "PreconditionFailed":
+                    raise exists(self._bucket, upload.key) from exc
+                raise
+
+
+def new_object(content_type: str | None) -> dict[str, Any]:
+    """Return the arguments that say what a new object is."""
+    return {} if content_type is None else {"ContentType": content_type}
+
+
+def checksum_of(content: bytes) -> str:
+    """Return a SHA-256 as S3 wants it."""
+    return base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
+
+
+def exists(bucket: str, key: str) -> ObjectExistsError:
+    """Return the error for a key that is taken."""
+    return ObjectExistsError(
+        f"s3://{bucket}/{key} exists already and was left as it is: choose another name, or delete"
+        " it first",
+        bucket=bucket,
+        key=key,
+    )
+
+
+def _missing(upload: MultipartUpload, parts: Sequence[PartTypeDef]) -> list[int]:
+    sizes = {part["PartNumber"]: part["Size"] for part in parts}
+    numbers = range(1, upload.part_count + 1)
+    return [number for number in numbers if sizes.get(number) != upload.size_of_part(number)]
+
+
+def _completed(part: PartTypeDef) -> CompletedPartTypeDef:
+    completed: CompletedPartTypeDef = {"PartNumber": part["PartNumber"], "ETag": part["ETag"]}
+    if "ChecksumSHA256" in part:
+        completed["ChecksumSHA256"] = part["ChecksumSHA256"]
+    return completed
+
+
+def _decoded(raw_key: str, *, is_encoded: bool) -> str:
+    return unquote_plus(raw_key) if is_encoded else raw_key
+
+
+def _not_found(bucket: str, key: str) -> UploadNotFoundError:
+    return UploadNotFoundError(
+        f"the upload of s3://{bucket}/{key} was completed, aborted or never begun: look whether the"
+        " object is there, or begin anew",
+        bucket=bucket,
+        key=key,
+    )

@@ -1,0 +1,84 @@
+"""The store that the settings name: the data folder, or S3 through a connection of Airflow's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from airflow.sdk.exceptions import AirflowException
+
+from reelflow.exceptions import ConfigurationError
+from reelflow.storage.location import DEFAULT_CONNECTION
+
+if TYPE_CHECKING:
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from mypy_boto3_s3 import S3Client
+
+    from reelflow.settings import Settings
+    from reelflow.storage.local_store import LocalStore
+    from reelflow.storage.s3 import S3Store
+
+
+def open_store(settings: Settings) -> LocalStore | S3Store:
+    """Open the store of ``REELFLOW_STORAGE_URL``; the data folder without it.
+
+    Nothing is asked of S3 by opening it, but the connection is read.
+
+    :raises ConfigurationError: the connection is missing, of another type, or malformed
+    """
+    location = settings.storage_location
+    if location is None:
+        from reelflow.storage.local_store import LocalStore
+
+        return LocalStore(settings.data_folder)
+    # Loaded here: most tasks of most deployments need neither boto3 nor the provider.
+    from reelflow.storage.s3 import S3Store
+
+    return S3Store(s3_client(location.connection), location.bucket, location.prefix)
+
+
+def s3_client(connection: str | None = None) -> S3Client:
+    """Return the S3 client of a connection of type ``aws``.
+
+    What the connection says of the client itself (``config_kwargs`` in its extra) wins over
+    Reelflow's own defaults.
+
+    :param connection: None for ``aws_default``; where that is missing, the machine's own
+        credentials are used, as the amazon provider does
+    :raises ConfigurationError: the connection is missing, of another type, or malformed
+    """
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from botocore.exceptions import BotoCoreError
+
+    from reelflow.storage.s3 import client_config
+
+    conn_id = connection or DEFAULT_CONNECTION
+    try:
+        hook = S3Hook(aws_conn_id=conn_id)
+        _check(hook, conn_id, is_wanted=connection is not None)
+        config = client_config().merge(hook.config)
+        client = hook.get_client_type(region_name=hook.region_name, config=config)
+    except (AirflowException, BotoCoreError, TypeError, ValueError) as exc:
+        raise ConfigurationError(
+            f"the connection {conn_id!r} makes no S3 client ({type(exc).__name__}): check its"
+            " extra, which is JSON with region_name, endpoint_url, config_kwargs or role_arn",
+            code="connection_extra",
+        ) from exc
+    return cast("S3Client", client)
+
+
+def _check(hook: S3Hook, conn_id: str, *, is_wanted: bool) -> None:
+    """Refuse a connection that the provider would do without, or guess at."""
+    found = hook.conn_config
+    if found.conn_id != conn_id and is_wanted:
+        raise ConfigurationError(
+            f"the connection {conn_id!r} of REELFLOW_STORAGE_URL does not exist: add one of type"
+            " 'aws' with access key and secret key, in the UI or as"
+            f" AIRFLOW_CONN_{conn_id.upper()}",
+            code="connection_missing",
+        )
+    if found.conn_id == conn_id and found.conn_type != "aws":
+        raise ConfigurationError(
+            f"the connection {conn_id!r} has the type {found.conn_type!r}, not 'aws': choose the"
+            " type 'Amazon Web Services' for it",
+            code="connection_type",
+        )

@@ -1,0 +1,261 @@
+"""What only a folder has: links, pipes, permissions, full disks and other disks."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from reelflow.exceptions import (
+    InvalidObjectKeyError,
+    MediaUnreadableError,
+    ObjectNotFoundError,
+    SourceChangedError,
+    StorageAccessError,
+    StorageFullError,
+    UploadNotFoundError,
+)
+from reelflow.storage.local_store import LocalStore
+from tests.contract.storage.stores import DEADLINE_S
+from tests.integration.simulator_process import wait_until
+
+MIB = 1024 * 1024
+KEY = "media/7.mp4"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "store"
+    root.mkdir()
+    return root
+
+
+@pytest.fixture
+def store(root: Path) -> LocalStore:
+    return LocalStore(root)
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    if not Path("/dev/shm").is_dir() or Path("/dev/shm").stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("this machine has no other disk")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)
+
+
+def put(store: LocalStore, key: str, content: bytes = b"video") -> str:
+    return store.put(key, content, size_bytes=len(content)).identity
+
+
+def keys(store: LocalStore) -> list[str]:
+    return [info.key for info in store.list()]
+
+
+class TestWhatIsNoPlainFile:
+    @pytest.fixture(params=["link", "dangling link", "pipe"])
+    def key(self, request: pytest.FixtureRequest, root: Path) -> str:
+        path = root / "inbox"
+        path.mkdir()
+        match request.param:
+            case "link":
+                (root / "secret").write_text("secret")
+                (path / "x").symlink_to(root / "secret")
+            case "dangling link":
+                (path / "x").symlink_to("nowhere")
+            case "pipe":
+                os.mkfifo(path / "x")
+        return "inbox/x"
+
+    def test_it_is_listed_as_such_and_never_opened(self, store: LocalStore, key: str) -> None:
+        info = store.stat(key)
+        assert info is not None
+        assert not info.is_plain
+        assert info in list(store.list("inbox"))
+        with pytest.raises(MediaUnreadableError, match=f"{key} is a link"), store.open(key):
+            pytest.fail("opened it")
+
+    def test_it_is_moved_and_deleted_itself(self, store: LocalStore, key: str, root: Path) -> None:
+        secrets = list(root.glob("secret"))
+        assert store.move(key, "quarantine/x")
+        store.delete("quarantine/x")
+        assert store.stat("quarantine/x") is None
+        assert [path.read_text() for path in secrets] == ["secret"] * len(secrets)
+
+    def test_a_put_replaces_it_and_not_what_it_leads_to(
+        self, store: LocalStore, key: str, root: Path
+    ) -> None:
+        put(store, key, b"video")
+        assert (root / key).read_bytes() == b"video"
+        assert all(path.read_text() == "secret" for path in root.glob("secret"))
+
+
+class TestLinksToFolders:
+    @pytest.fixture(autouse=True)
+    def outside(self, tmp_path: Path, root: Path) -> Path:
+        outside = tmp_path / "outside"
+        (outside / "x").mkdir(parents=True)
+        (outside / "x" / "secret").write_text("secret")
+        (root / "inbox" / "acme").mkdir(parents=True)
+        (root / "inbox" / "acme" / "link").symlink_to(outside)
+        return outside
+
+    def test_no_path_leads_through_one(self, store: LocalStore, outside: Path) -> None:
+        key = "inbox/acme/link/x/secret"
+        assert store.stat(key) is None
+        assert keys(store) == ["inbox/acme/link"]
+        assert list(store.list("inbox/acme/link")) == []
+        assert not store.move(key, KEY)
+        store.delete(key)
+        with pytest.raises((ObjectNotFoundError, InvalidObjectKeyError)), store.open(key):
+            pytest.fail("opened it")
+        with pytest.raises(InvalidObjectKeyError, match="not a file or a link"):
+            put(store, key, b"changed")
+        assert (outside / "x" / "secret").read_text() == "secret"
+
+    def test_an_administrator_may_put_a_folder_of_ours_elsewhere(
+        self, store: LocalStore, root: Path, outside: Path
+    ) -> None:
+        (root / "media").symlink_to(outside)
+        put(store, KEY)
+        assert (outside / "7.mp4").read_bytes() == b"video"
+        assert [info.key for info in store.list("media")] == [KEY, "media/x/secret"]
+
+
+class TestOtherDisks:
+    def test_an_object_is_moved_from_another_disk(
+        self, store: LocalStore, root: Path, other_disk: Path
+    ) -> None:
+        (root / "inbox").symlink_to(other_disk)
+        (other_disk / "a.mp4").write_bytes(b"v" * (3 * MIB + 1))
+        info = store.stat("inbox/a.mp4")
+        assert info is not None
+        assert store.move("inbox/a.mp4", KEY, identity=info.identity)
+        assert (root / KEY).read_bytes() == b"v" * (3 * MIB + 1)
+        assert list(other_disk.iterdir()) == []
+        assert list(store.begun()) == []
+
+    def test_a_second_call_finishes_what_a_crash_left(
+        self, store: LocalStore, root: Path, other_disk: Path
+    ) -> None:
+        (root / "inbox").symlink_to(other_disk)
+        (other_disk / "a.mp4").write_bytes(b"video")
+        put(store, KEY)  # the copy was whole, its source not deleted yet
+        info = store.stat("inbox/a.mp4")
+        assert info is not None
+        assert store.move("inbox/a.mp4", KEY, identity=info.identity)
+        assert list(other_disk.iterdir()) == []
+
+    def test_nothing_is_written_to_one(
+        self, store: LocalStore, root: Path, other_disk: Path
+    ) -> None:
+        (root / "inbox").symlink_to(other_disk)
+        with pytest.raises(StorageAccessError, match="another disk"):
+            put(store, "inbox/a.mp4")
+        assert list(store.begun()) == []
+
+
+class TestFullDisk:
+    def test_a_put_too_large_is_refused_before_a_byte_is_read(self, store: LocalStore) -> None:
+        class Unread:
+            def read(self, count: int, /) -> bytes:
+                raise AssertionError(f"{count} bytes were read")
+
+        with pytest.raises(StorageFullError, match=f"{KEY}: make room for its {2**60} bytes"):
+            store.put(KEY, Unread(), size_bytes=2**60)
+        assert list(store.begun()) == []
+
+    def test_an_upload_too_large_is_refused_when_it_begins(self, store: LocalStore) -> None:
+        with pytest.raises(StorageFullError, match=KEY):
+            store.begin(KEY, size_bytes=600 * 2**30, part_size_bytes=64 * MIB)
+        assert list(store.begun()) == []
+
+    def test_an_upload_has_its_room_from_the_start(self, store: LocalStore, root: Path) -> None:
+        upload = store.begin(KEY, size_bytes=12 * MIB, part_size_bytes=5 * MIB)
+        status = (root / ".uploads" / f"{upload.upload_id}.data").stat()
+        assert status.st_size == 12 * MIB
+        assert status.st_blocks * 512 >= 12 * MIB
+        inode = status.st_ino
+        for number, part in enumerate((bytes(5 * MIB), bytes(5 * MIB), bytes(2 * MIB)), 1):
+            store.put_part(upload, number, part, sha256=hashlib.sha256(part).hexdigest())
+        store.complete(upload)
+        assert (root / KEY).stat().st_ino == inode
+
+
+class TestWritersInPlace:
+    @pytest.mark.parametrize("written", [b"VIDEO", b"video and more", b"v"])
+    def test_a_file_that_is_written_to_while_it_is_read_is_noticed(
+        self, store: LocalStore, root: Path, written: bytes
+    ) -> None:
+        put(store, KEY)
+        os.utime(root / KEY, ns=(0, 0))
+        with store.open(KEY) as reader:
+            assert reader.read_at(0, 2) == b"vi"
+            (root / KEY).write_bytes(written)
+            with pytest.raises(SourceChangedError, match=f"{KEY} was replaced or written to"):
+                reader.read_at(0, 5)
+
+    def test_a_part_that_comes_while_it_is_completed_changes_nothing(
+        self, store: LocalStore, root: Path
+    ) -> None:
+        upload = store.begin(KEY, size_bytes=1, part_size_bytes=5 * MIB)
+        data = root / ".uploads" / f"{upload.upload_id}.data"
+        sha256 = hashlib.sha256(b"x").hexdigest()
+        with data.open() as completing, ThreadPoolExecutor(1) as executor:
+            fcntl.flock(completing, fcntl.LOCK_EX)
+            late = executor.submit(store.put_part, upload, 1, b"x", sha256=sha256)
+            waiting = re.compile(rf"-> FLOCK .*:{data.stat().st_ino} ")
+            wait_until(lambda: waiting.search(Path("/proc/locks").read_text()), "it waits")
+            data.rename(root / "published")
+            fcntl.flock(completing, fcntl.LOCK_UN)
+            with pytest.raises(UploadNotFoundError):
+                late.result(DEADLINE_S)
+        assert (root / "published").read_bytes() == b"\0"
+
+
+def test_names_that_are_no_utf_8_have_keys(store: LocalStore, root: Path) -> None:
+    name = os.fsdecode(b"\xff\xfe.mp4")
+    (root / "inbox").mkdir()
+    (root / "inbox" / name).write_bytes(b"video")
+    assert keys(store) == ["inbox/%FF%FE.mp4"]
+    assert store.move("inbox/%FF%FE.mp4", KEY)
+    assert keys(store) == [KEY]
+
+
+def test_what_a_dead_put_left_is_listed_and_dropped(store: LocalStore, root: Path) -> None:
+    put(store, KEY)
+    leftover = root / ".uploads" / f"{'0' * 32}.data"
+    leftover.write_bytes(b"half")
+    (root / ".uploads" / "strange").write_bytes(b"not ours")
+    [begun] = store.begun()
+    assert begun.key == ""
+    store.abort(begun)
+    assert not leftover.exists()
+    assert keys(store) == [KEY]
+
+
+def test_a_file_cannot_be_a_folder_too(store: LocalStore) -> None:
+    put(store, "a", b"x")
+    with pytest.raises(InvalidObjectKeyError, match="must be a folder"):
+        put(store, "a/b", b"x")
+    put(store, "c/d", b"x")
+    with pytest.raises(InvalidObjectKeyError, match="'c' cannot be a path here"):
+        put(store, "c", b"x")
+    assert keys(store) == ["a", "c/d"]
+    assert list(store.begun()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
+def test_a_closed_folder_is_named(store: LocalStore, root: Path) -> None:
+    (root / "inbox").mkdir(mode=0)
+    try:
+        with pytest.raises(StorageAccessError, match=r"inbox.*give this user permission"):
+            keys(store)
+    finally:
+        (root / "inbox").chmod(0o700)
