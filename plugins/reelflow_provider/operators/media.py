@@ -26,12 +26,20 @@ class ValidateMediaOperator(PostOperator):
 
     def execute(self, context: Context) -> str:
         """Return the file's SHA-256."""
+        from reelflow.services.intake.analyse import analyse, asks_for_analysis
+        from reelflow.services.intake.engines import open_engines
         from reelflow.services.intake.prepare import validate
+        from reelflow_provider.hooks.detection import detection_connection
 
         with post_kept_or_skipped(self, context):
-            return validate(
-                self.workspace, self.post_id, run_id=run_id_of(context), actor=actor_of(context)
-            )
+            run_id, actor = run_id_of(context), actor_of(context)
+            sha256 = validate(self.workspace, self.post_id, run_id=run_id, actor=actor)
+            if asks_for_analysis(self.workspace, self.post_id):
+                with open_engines(detection_connection()) as engines:
+                    analyse(
+                        self.workspace, self.post_id, engines=engines, run_id=run_id, actor=actor
+                    )
+            return sha256
 
 
 class ExtractMetadataOperator(PostOperator):
