@@ -70,7 +70,7 @@ test-e2e: setup ffmpeg ## Run the end-to-end tests only: real Airflow against th
 fault-matrix: setup ## Every fault of the simulator at every call, in every mode (10 minutes and more)
 	PYTHONPATH=include:plugins $(BIN)/python -m tests.integration.fault_matrix
 
-crash-matrix: setup ffmpeg ## Kill a post's processes at every step: the whole matrix, an hour and more
+crash-matrix: setup ffmpeg postgresql ## Kill a post's processes at every step: the whole matrix, two hours and more
 	$(BIN)/python -m tests.crash
 
 demo: setup ffmpeg ## Publish real videos through Airflow to the simulator, report, stop

@@ -32,8 +32,9 @@ def main() -> int:
         points = matrix.find_points([KINDS[name] for name in options.kind or KINDS])
         chosen = points[:: options.every]
         tell(f"{len(points)} points seen, {len(chosen)} of them to be killed at")
-        ways = [FollowUp(one) for one in options.follow_up or FollowUp]
-        matrix.play(every_case(chosen, KINDS, ways))
+        wanted = options.follow_up or list(FollowUp)
+        cases = every_case(chosen, KINDS, list(FollowUp))
+        matrix.play([case for case in cases if case.follow_up in wanted])
         return 0 if matrix.finish() else 1
 
 

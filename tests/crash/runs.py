@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from demo.stack import DAG_ID, Stack
 from tests.crash.arbiter import Arrival
 
 RUNS = f"/api/v2/dags/{DAG_ID}/dagRuns"
+BACKFILLS = "/api/v2/backfills"
 ENDED = frozenset({"success", "failed"})
 
 
@@ -59,12 +60,11 @@ class Runs:
 
         One before it whose runs have ended is closed: Airflow itself notices that twice a minute.
         """
-        backfills = "/api/v2/backfills"
-        known = self._stack.api("GET", backfills, dag_id=DAG_ID)["backfills"]
-        for one in known:
+        for one in self._backfills():
             if one["completed_at"] is None:
                 with suppress(StackError):  # Airflow noticed it just now
-                    self._stack.api("PUT", f"{backfills}/{one['id']}/cancel")
+                    self._stack.api("PUT", f"{BACKFILLS}/{one['id']}/cancel")
+        known = {one["id"] for one in self._backfills()}
         body = {
             "dag_id": DAG_ID,
             "from_date": f"{day}T00:00:00Z",
@@ -72,9 +72,27 @@ class Runs:
             "reprocess_behavior": "completed",
             "max_active_runs": 1,
         }
-        self._insist("POST", backfills, body)
+        # Of an answer that is an error, too, a backfill may have come: another would be refused.
+        self._insist(
+            "POST",
+            BACKFILLS,
+            body,
+            is_done=lambda: {one["id"] for one in self._backfills()} > known,
+        )
 
-    def _insist(self, method: str, path: str, body: dict[str, Any]) -> None:
+    def _backfills(self) -> list[dict[str, Any]]:
+        """Return every backfill of the DAG."""
+        found = self._stack.api("GET", BACKFILLS, dag_id=DAG_ID, limit=1000)["backfills"]
+        return list(found)
+
+    def _insist(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any],
+        *,
+        is_done: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Call Airflow's API until it finds its SQLite unlocked."""
         for _ in range(5):
             try:
@@ -82,6 +100,8 @@ class Runs:
             except StackError as exc:
                 error = exc
                 time.sleep(0.5)
+                if is_done():
+                    return
             else:
                 return
         raise error

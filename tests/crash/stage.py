@@ -18,6 +18,7 @@ import requests
 from sqlalchemy import select, update
 
 from demo.commands import script
+from demo.postgresql import program_folder
 from demo.stack import Stack
 from reelflow.ledger import photo_images
 from reelflow.ledger.engine import open_engine, transaction
@@ -28,6 +29,7 @@ from tests.crash.cases import Case
 from tests.crash.media import drop_photos, drop_video
 from tests.crash.points import Kind, Media
 from tests.crash.runs import Runs
+from tests.postgresql import PostgresqlServer
 
 ACCOUNTS = ("aurora.kitchen", "north.trail", "paper.moon", "city.loops", "quiet.harbor")
 PLUGINS = Path(__file__).parent / "plugins"
@@ -39,11 +41,13 @@ def open_stage(folder: Path, *, simulator_arguments: Sequence[str]) -> Iterator[
     """Start a stack whose tasks ask the arbiter at each point."""
     with ExitStack() as exits:
         arbiter = exits.enter_context(Arbiter(folder / "arbiter"))
+        airflow_database = exits.enter_context(_airflow_database())
         stack = Stack(
             folder / "stack",
             extra_environment={
                 "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS),
                 "CRASH_ARBITER_SOCKET": str(arbiter.path),
+                **airflow_database,
                 "REELFLOW_INBOX_QUIET_S": "0",
                 "REELFLOW_WATCH_INTERVAL_S": "1",
                 # The simulator forgets its day between two waves, and the ledger does not.
@@ -56,6 +60,29 @@ def open_stage(folder: Path, *, simulator_arguments: Sequence[str]) -> Iterator[
         stack.start(ACCOUNTS)
         stack.wait_healthy()
         yield Stage(stack, arbiter)
+
+
+@contextmanager
+def _airflow_database() -> Iterator[dict[str, str]]:
+    """Give the settings by which Airflow keeps its own state in PostgreSQL, where there is one.
+
+    A busy machine locks Airflow's SQLite until a backfill is refused or the scheduler dies, which
+    says nothing of Reelflow.
+    """
+    programs = program_folder()
+    if programs is None:
+        yield {}
+        return
+    server = PostgresqlServer(programs)
+    try:
+        url = server.url(server.create_database())
+        # The same driver for both: by itself Airflow would look for asyncpg.
+        yield {
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": url,
+        }
+    finally:
+        server.stop()
 
 
 class Stage:

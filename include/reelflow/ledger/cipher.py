@@ -27,7 +27,7 @@ class Cipher:
 
     Fernet proves that a secret was stored with our key, not that it stands where it was stored:
     what it is for is encrypted with it, so that nobody who can write to the ledger has a post go
-    out with another account's token (docs/decisions/0009).
+    out with another account's token (docs/decisions/0008).
 
     :param key: the Fernet key, url-safe base64 of 32 bytes
     :raises ConfigurationError: the key is missing or malformed
