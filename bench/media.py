@@ -28,7 +28,7 @@ from typing import Any
 from PIL import Image
 
 from reelflow.media.inspection import examine
-from reelflow.media.source import open_file
+from reelflow.source import open_file
 
 COVER_MAX_RATIO = 0.35
 CANDIDATE_MAX_RATIO = 0.2
@@ -175,8 +175,8 @@ def _memory_result(name: str, path: Path) -> dict[str, Any]:
 
 
 def _examine_alone(path: Path) -> None:
+    from reelflow.digest import sha256_file
     from reelflow.domain.media import publishing_violations
-    from reelflow.media.digest import sha256_file
 
     sha256_file(path)
     with open_file(path) as source, examine(source, with_covers=True) as examination:

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from hashlib import sha256
 
 from reelflow.analysis.base import Subject
 from reelflow.media.sniff import HEAD_BYTES, sniff
+from reelflow.source import BytesSource
 
 
-@dataclass
-class MemoryFile:
+class MemoryFile(BytesSource):
     """A file in memory that counts what is read of it."""
 
-    content: bytes
-    bytes_read: int = field(default=0, init=False)
-
-    @property
-    def size_bytes(self) -> int:
-        return len(self.content)
+    bytes_read = 0
 
     def read_at(self, offset: int, count: int) -> bytes:
-        piece = self.content[offset : offset + count]
+        piece = super().read_at(offset, count)
         self.bytes_read += len(piece)
         return piece
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
@@ -20,6 +21,10 @@ from tests.integration.simulator_process import Simulator
 from tests.postgresql import NOT_INSTALLED, TEMPLATE, PostgresqlServer, start_migrated
 
 REPOSITORY = Path(__file__).parents[1]
+
+# No test measures time: how long an example takes tells how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -12,7 +12,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from reelflow.media.decoder import Cover
 from reelflow.media.inspection import examine
-from reelflow.media.source import open_file
+from reelflow.source import open_file
 from tests import media_files
 
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")

@@ -12,14 +12,15 @@ import pytest
 
 from reelflow.domain.media import publishing_violations
 from reelflow.exceptions import MediaRejectedError
-from reelflow.media.decoder import DEMUXERS, UndecodableError, open_decoder
+from reelflow.media.decoder import DEMUXERS, open_decoder
 from reelflow.media.inspection import (
     COVERS_BUDGET_BYTES,
     FACTS_BUDGET_BYTES,
     examine,
     inspect_media,
 )
-from reelflow.media.source import BytesSource, Source, open_file
+from reelflow.sandbox.conversation import FileRefusedError
+from reelflow.source import BytesSource, Source, open_file
 from tests import media_files
 
 MIB = 1024 * 1024
@@ -112,7 +113,7 @@ def test_even_a_demuxer_that_gets_a_lure_opens_nothing(
         try:
             decoder.open(container)
             decoder.cover()
-        except UndecodableError:
+        except FileRefusedError:
             pass
     assert_untouched(victim, server)
 
@@ -126,16 +127,20 @@ def assert_untouched(victim: Path, server: socket.socket) -> None:
 class Watched(BytesSource):
     """Bytes that notice, at every read, what the process that asks for them has open."""
 
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._others = children()  # servers of other tests
+
     def read_at(self, offset: int, count: int) -> bytes:
-        for child in children():
+        for child in children() - self._others:
             opened = {link.name for link in Path(f"/proc/{child}/fd").iterdir()}
             assert opened == {"0", "1", "2"}
         return super().read_at(offset, count)
 
 
-def children() -> list[str]:
-    """The decoding children of this process."""
-    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+def children() -> set[str]:
+    """The processes that this one started."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
 
 
 def test_without_the_walls_a_lure_is_followed(victim: Path, tmp_path: Path) -> None:
@@ -164,6 +169,7 @@ class Counted:
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
         self.size_bytes = path.stat().st_size
+        self.identity = str(path)
         self.read_bytes = 0
 
     def read_at(self, offset: int, count: int) -> bytes:

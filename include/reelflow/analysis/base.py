@@ -5,16 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-
-class Source(Protocol):
-    """The bytes of a file, read where they are wanted."""
-
-    @property
-    def size_bytes(self) -> int:
-        """The size of the file."""
-
-    def read_at(self, offset: int, count: int) -> bytes:
-        """Return up to `count` bytes at an offset; fewer only at the end of the file."""
+from reelflow.source import Source
 
 
 @dataclass(frozen=True)

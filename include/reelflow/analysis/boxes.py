@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from reelflow.analysis.base import Source
 from reelflow.analysis.embedded import Embedded
+from reelflow.source import Source
 
 #: Of the box that holds an XMP packet in MP4 (XMP part 3, 1.2.6).
 _XMP_UUID: Final = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")

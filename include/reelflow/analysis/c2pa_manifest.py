@@ -1,20 +1,14 @@
-"""The C2PA manifests of a file, read by a limited child process, and what they declare."""
+"""The C2PA manifests of a file, read by a fenced-in child process, and what they declare."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import socket
-import struct
-import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from reelflow.analysis.base import Source, Subject
+from reelflow.analysis.base import Subject
 from reelflow.analysis.digital_source import GENERATED, term_of
 from reelflow.exceptions import (
     AnalysisRefusedError,
@@ -22,8 +16,24 @@ from reelflow.exceptions import (
     ConfigurationError,
     MediaToolError,
 )
+from reelflow.sandbox.child import LibraryMissingError, Limits, Program
+from reelflow.sandbox.conversation import FileRefusedError, LibraryBrokenError, open_conversation
+from reelflow.source import Source
 
-_CHILD: Final = Path(__file__).with_name("c2pa_child.py")
+C2PA: Final = Program(
+    library="the C2PA library",
+    service="reelflow.analysis.c2pa_child",
+    packages=("c2pa",),
+    # Most of its work is the SHA-256 of the file, up to 4 GiB, of which it holds two blocks of
+    # 256 MiB: one thread reads while another hashes. Where it gets no thread, it says of a good
+    # signature that it is broken.
+    limits=Limits(
+        wall_clock_s=120, cpu_s=60, address_space_bytes=1024 * 1024 * 1024, has_threads=True
+    ),
+    max_answer_bytes=8 * 1024 * 1024,
+)
+"""What reads manifests."""
+
 #: Containers that c2pa 0.38.1 reads, and their types.
 _MIME_TYPES: Final = {
     "jpeg": "image/jpeg",
@@ -33,30 +43,11 @@ _MIME_TYPES: Final = {
     "mov": "video/quicktime",
     "avi": "video/avi",
 }
-_REQUEST: Final = struct.Struct(">QI")
-_READ_MAX_BYTES: Final = 4 * 1024 * 1024
+#: It goes over a file more than once, but not without end.
+_READINGS_MAX: Final = 4
+_SPARE_BYTES: Final = 4 * 1024 * 1024
 _SOURCE_TYPE_KEYS: Final = frozenset({"digitalsourcetype"})
 _MAX_NODES: Final = 50_000
-_NOT_LOADED: Final = 3  # exit code of a child whose library cannot be loaded
-
-
-class FinishedRun(Protocol):
-    """How a limited run ended."""
-
-    @property
-    def return_code(self) -> int:
-        """Zero when all went well; negative when a signal ended it."""
-
-    @property
-    def stdout(self) -> bytes:
-        """What it printed."""
-
-
-class RunLimited(Protocol):
-    """Runs a program under limits; `reelflow.media.runner.run_tool` is one."""
-
-    def __call__(self, argv: Sequence[str], *, pass_fds: Sequence[int]) -> FinishedRun:
-        """Run it to its end."""
 
 
 @dataclass(frozen=True)
@@ -73,83 +64,48 @@ class Declared:
     details: dict[str, Any]
 
 
-def read_declared(subject: Subject, run: RunLimited) -> Declared:
+def read_declared(subject: Subject, *, program: Program = C2PA) -> Declared:
     """Return what the C2PA manifests of a file declare, valid or not.
 
     :raises AnalysisRefusedError: the library broke down over the file
+    :raises AnalysisUnavailableError: it could not run to its end here and now
     :raises ConfigurationError: c2pa is not installed
     """
     mime_type = _MIME_TYPES.get(subject.container)
     if mime_type is None:
         return Declared(False, (), {})
-    return _declared(_read_store(subject.source, mime_type, run))
-
-
-def _read_store(source: Source, mime_type: str, run: RunLimited) -> dict[str, Any]:
-    ours, childs = socket.socketpair()
-    failures: list[Exception] = []
-    server = threading.Thread(target=_serve, args=(ours, source, failures), daemon=True)
-    server.start()
-    argv = [sys.executable, "-I", "-S", str(_CHILD), _library_folder()]
-    argv += [str(childs.fileno()), str(source.size_bytes), mime_type]
     try:
-        finished = run(argv, pass_fds=(childs.fileno(),))
-    except MediaToolError as exc:
-        raise AnalysisUnavailableError(f"the C2PA library could not run: {exc}") from exc
-    finally:
-        childs.close()
-        server.join()
-    if failures:
-        raise failures[0]
-    if finished.return_code == _NOT_LOADED:
-        raise _not_installed()
-    if finished.return_code != 0:
+        return _declared(_read_store(subject.source, mime_type, program))
+    except LibraryMissingError as exc:
+        raise ConfigurationError(
+            f"content credentials cannot be read: {exc}; install Reelflow's requirements again: "
+            "pip install --force-reinstall c2pa-python",
+            code="c2pa_missing",
+        ) from exc
+    except LibraryBrokenError as exc:
         raise AnalysisRefusedError(
-            f"the C2PA library broke down over the file (exit code {finished.return_code}): look "
-            "at the file, and at where it comes from"
-        )
-    return _json_object(finished.stdout)
+            f"no content credentials can be read: {exc}; look at the file, and at where it comes "
+            "from"
+        ) from exc
+    except FileRefusedError as exc:
+        return Declared(False, (), {"error": str(exc)})
+    except MediaToolError as exc:
+        raise AnalysisUnavailableError(f"content credentials could not be read: {exc}") from exc
 
 
-def _json_object(printed: bytes) -> dict[str, Any]:
+def _read_store(source: Source, mime_type: str, program: Program) -> dict[str, Any]:
+    most_bytes = _READINGS_MAX * source.size_bytes + _SPARE_BYTES
+    with open_conversation(program, source, budget_bytes=most_bytes) as conversation:
+        told = conversation.ask("read", mime_type=mime_type, most_bytes=most_bytes)
+    return _json_object(told.get("store"))
+
+
+def _json_object(text: object) -> dict[str, Any]:
     with suppress(ValueError, RecursionError):
-        store = json.loads(printed)
+        store = json.loads(text) if isinstance(text, str) else None
         if isinstance(store, dict):
             return store
-    return {"error": "what the C2PA library printed is no JSON"}
-
-
-def _serve(channel: socket.socket, source: Source, failures: list[Exception]) -> None:
-    """Read for the child until it is gone.
-
-    :param failures: gets what kept the file from being read
-    """
-    with channel, channel.makefile("rb") as requests:
-        while len(request := requests.read(_REQUEST.size)) == _REQUEST.size:
-            offset, count = _REQUEST.unpack(request)
-            try:
-                piece = source.read_at(offset, min(count, _READ_MAX_BYTES))
-            except Exception as exc:  # noqa: BLE001 - raised again where the child is waited for
-                failures.append(exc)
-                return
-            with suppress(OSError):  # a child that was stopped hears nothing any more
-                channel.sendall(struct.pack(">I", len(piece)) + piece)
-
-
-def _library_folder() -> str:
-    """Return where c2pa is installed; it is never loaded into this process."""
-    found = importlib.util.find_spec("c2pa")
-    if found is None or found.origin is None:
-        raise _not_installed()
-    return str(Path(found.origin).parents[1])
-
-
-def _not_installed() -> ConfigurationError:
-    return ConfigurationError(
-        "c2pa-python is not installed, or its library cannot be loaded; install Reelflow's "
-        "requirements again",
-        code="c2pa_missing",
-    )
+    return {"error": "what the C2PA library says is no JSON object"}
 
 
 def _declared(store: Mapping[str, Any]) -> Declared:

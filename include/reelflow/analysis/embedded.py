@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from reelflow.analysis.base import Source
+from reelflow.source import Source
 
 #: Most bytes of one text or packet that are read; what is longer is left out.
 PART_MAX_BYTES: Final = 1024 * 1024

@@ -9,11 +9,12 @@ from typing import Final, Self
 from urllib.parse import quote
 
 from reelflow.analysis import http_answers
-from reelflow.analysis.base import Analysis, Progress, Source, Subject, Verdict
+from reelflow.analysis.base import Analysis, Progress, Subject, Verdict
 from reelflow.analysis.connection import DetectionConnection
 from reelflow.analysis.http_answers import Answer
 from reelflow.analysis.http_transport import HttpLimits, Transport
 from reelflow.exceptions import AnalysisUnavailableError
+from reelflow.source import Source
 
 NAME: Final = "http"
 _MEDIA_TYPES: Final = {

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import requests
 from requests.utils import get_environ_proxies
 
-from reelflow.analysis.base import Source
 from reelflow.analysis.connection import DetectionConnection
 from reelflow.analysis.http_answers import ANSWER_MAX_BYTES, Answer
 from reelflow.exceptions import AnalysisUnavailableError
+from reelflow.source import Source
 
 _BLOCK_BYTES: Final = 1024 * 1024
 

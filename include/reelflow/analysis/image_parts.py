@@ -6,8 +6,8 @@ import zlib
 from typing import Final
 
 from reelflow.analysis import exif
-from reelflow.analysis.base import Source
 from reelflow.analysis.embedded import PART_MAX_BYTES, Embedded
+from reelflow.source import Source
 
 _XMP_SEGMENT: Final = b"http://ns.adobe.com/xap/1.0/\0"
 _EXIF_SEGMENT: Final = b"Exif\0\0"

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from reelflow.analysis.base import Analysis, Progress, Subject, Verdict
-from reelflow.analysis.c2pa_manifest import RunLimited, read_declared
+from reelflow.analysis.c2pa_manifest import read_declared
 from reelflow.analysis.digital_source import GENERATED, term_of
 from reelflow.analysis.embedded import Embedded, read_embedded
 from reelflow.analysis.generators import find_generators
@@ -31,14 +31,11 @@ class ProvenanceEngine:
 
     The same evidence gives a verdict of the same id. It has no confidence: a declaration is no
     measurement, and anybody can strip one.
-
-    :param run: runs the child process that reads manifests, under limits
     """
 
     name = NAME
 
-    def __init__(self, run: RunLimited, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._run = run
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._verdicts: dict[str, Verdict] = {}
 
@@ -50,7 +47,7 @@ class ProvenanceEngine:
                 code="analysis_model_type",
             )
         began = self._clock()
-        terms, details = _examine(subject, self._run)
+        terms, details = _examine(subject)
         verdict_id = _identity(subject, details)
         self._verdicts[verdict_id] = Verdict(
             id=verdict_id,
@@ -81,11 +78,11 @@ class ProvenanceEngine:
         return self._verdicts[analysis_id]
 
 
-def _examine(subject: Subject, run: RunLimited) -> tuple[list[str], dict[str, Any]]:
+def _examine(subject: Subject) -> tuple[list[str], dict[str, Any]]:
     """Return the evidence that media were generated, and everything worth telling."""
     found = read_embedded(subject.source, subject.container)
     properties, unread = _properties(found)
-    declared = read_declared(subject, run)
+    declared = read_declared(subject)
     evidence = [f"C2PA: {GENERATED[term]} ({term})" for term in declared.terms]
     iptc = [term_of(value) for name, value in properties if name == _SOURCE_TYPE]
     evidence += [f"IPTC: {GENERATED[term]} ({term})" for term in iptc if term in GENERATED]

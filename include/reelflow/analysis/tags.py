@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from reelflow.analysis.base import Source
 from reelflow.analysis.embedded import Embedded
+from reelflow.source import Source
 
 # Element ids (RFC 9559, 5.1).
 _SEGMENT, _TAGS, _TAG, _SIMPLE = 0x18538067, 0x1254C367, 0x7373, 0x67C8

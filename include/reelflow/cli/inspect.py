@@ -59,8 +59,8 @@ def _examine(
     # Here, so that `reelflow --help` does not wait for them.
     from reelflow.domain.media import INTAKE, Violation, publishing_violations, violations
     from reelflow.media.inspection import examine
-    from reelflow.media.source import open_file
     from reelflow.media.thumbnail import write_whole
+    from reelflow.source import open_file
 
     wants_cover = thumbnail is not None
     cover, broken = None, []

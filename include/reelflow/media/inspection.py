@@ -17,11 +17,11 @@ from reelflow.domain.media import IMAGE_CONTAINERS, VIDEO_EXTENSIONS, MediaFacts
 from reelflow.domain.violation import Violation
 from reelflow.exceptions import MediaRejectedError, MediaToolError
 from reelflow.media.container import ContainerWalk, walk_container
-from reelflow.media.decoder import MAX_SIDE_PX, Cover, Decoder, UndecodableError, open_decoder
+from reelflow.media.decoder import DECODER_MISSING, MAX_SIDE_PX, Cover, Decoder, open_decoder
 from reelflow.media.probe import facts_from_answer
-from reelflow.media.runner import DECODER_MISSING
 from reelflow.media.sniff import HEAD_BYTES, sniff
-from reelflow.media.source import Source, SourceStream, open_file
+from reelflow.sandbox.conversation import FileRefusedError
+from reelflow.source import Source, SourceStream, open_file
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Examination:
             return _image_cover(self._source)
         try:
             return self._decoding().cover(at_s)
-        except UndecodableError as error:
+        except FileRefusedError as error:
             raise _undecodable(str(error)) from error
 
     def candidates(self, count: int = DEFAULT_CANDIDATES) -> list[Cover]:
@@ -90,12 +90,12 @@ class Examination:
             return [_image_cover(self._source)]
         try:
             return self._decoding().candidates(count)
-        except UndecodableError as error:
+        except FileRefusedError as error:
             raise _undecodable(str(error)) from error
 
     def _decoding(self) -> Decoder:
         if self._decoder is None:
-            raise UndecodableError(self.facts.probe_error or f"{self.facts.container} content")
+            raise FileRefusedError(self.facts.probe_error or f"{self.facts.container} content")
         return self._decoder
 
 
@@ -128,7 +128,7 @@ def _examine_video(
         budget_bytes = _budget_bytes(walk, with_covers)
         decoder = held.enter_context(open_decoder(source, budget_bytes=budget_bytes))
         measured = facts_from_answer(decoder.open(container))
-    except UndecodableError as error:
+    except FileRefusedError as error:
         decoder, measured = None, {"probe_error": str(error)}
     except MediaToolError as error:
         if error.code != DECODER_MISSING or with_covers:

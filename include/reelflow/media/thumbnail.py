@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reelflow.exceptions import StorageFullError
 from reelflow.media.inspection import examine
-from reelflow.media.source import open_file
+from reelflow.source import open_file
 
 
 def make_thumbnail(source: Path, target: Path, *, at_s: float | None = None) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from reelflow.exceptions import (
 from reelflow.ledger import audit, photo_images, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.services.workspace import Workspace
-from reelflow.storage.files import file_identity
+from reelflow.source import file_identity
 
 _NOT_FOR_A_RUN: Final = frozenset(
     {

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from reelflow.source import Source
+
 
 class ByteStream(Protocol):
     """Something bytes can be read from once, in order."""
@@ -95,28 +97,6 @@ class PresignedPost:
     fields: Mapping[str, str]
 
 
-class ObjectReader(Protocol):
-    """An object that is open for reading; threads may read at once."""
-
-    @property
-    def size_bytes(self) -> int:
-        """The object's size."""
-        ...
-
-    @property
-    def identity(self) -> str:
-        """Which content it is; every byte read is of this one."""
-        ...
-
-    def read_at(self, offset: int, count: int) -> bytes:
-        """Return ``count`` bytes from ``offset`` on; fewer only at the end.
-
-        :raises SourceChangedError: the object was replaced or written to since it was opened
-        :raises ObjectNotFoundError: the object was deleted, and the store keeps it no longer
-        """
-        ...
-
-
 class ObjectStore(Protocol):
     """Objects under keys. A reader sees a whole object, old or new, never a half."""
 
@@ -133,9 +113,7 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def open(
-        self, key: str, *, identity: str | None = None
-    ) -> AbstractContextManager[ObjectReader]:
+    def open(self, key: str, *, identity: str | None = None) -> AbstractContextManager[Source]:
         """Hold an object open for reading.
 
         :param identity: what it must be

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from reelflow.exceptions import ContentMismatchError
-from reelflow.storage.base import ByteStream, MultipartUpload, ObjectReader
+from reelflow.storage.base import ByteStream, MultipartUpload
 
 _MIB: Final = 1024 * 1024
 #: S3's own bounds (AmazonS3 user guide, qfacts), but for the most: a part is held in memory.
@@ -46,14 +46,6 @@ def checked_blocks(
         raise _wrong_size(key, "goes on", size_bytes)
     if sha256 is not None and digest.hexdigest() != sha256:
         raise hash_mismatch(key, expected=sha256, actual=digest.hexdigest())
-
-
-def sha256_of(reader: ObjectReader, *, block_bytes: int) -> str:
-    """Hash an open object in one pass, a block in memory at a time; 64 lower-case hex digits."""
-    digest = hashlib.sha256()
-    for offset in range(0, reader.size_bytes, block_bytes):
-        digest.update(reader.read_at(offset, block_bytes))
-    return digest.hexdigest()
 
 
 def check_part_sizes(*, size_bytes: int, part_size_bytes: int) -> None:

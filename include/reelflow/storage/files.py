@@ -34,19 +34,6 @@ def write_json_atomically(path: Path, value: object) -> None:
     write_text_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def file_identity(status: os.stat_result) -> tuple[int, int, int]:
-    """Return inode, size in bytes and modification time in ns, as the ledger can keep them.
-
-    Inodes may be unsigned, and a modification time may lie after the year 2262: both are folded
-    into 64 signed bits, which still tells files apart.
-    """
-    return _signed_64(status.st_ino), status.st_size, _signed_64(status.st_mtime_ns)
-
-
-def _signed_64(number: int) -> int:
-    return (number + 2**63) % 2**64 - 2**63
-
-
 def status_at(path: Path) -> os.stat_result | None:
     """Return what lies at a path, a link itself and not its target; None for nothing."""
     try:

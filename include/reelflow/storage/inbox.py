@@ -13,7 +13,8 @@ from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from reelflow.exceptions import MediaUnreadableError
-from reelflow.storage.files import file_identity, status_at
+from reelflow.source import file_identity
+from reelflow.storage.files import status_at
 
 SIDECAR_SUFFIX: Final = ".json"
 
@@ -29,7 +30,7 @@ class InboxFile:
 
     :param account: name of the account's folder it lies in
     :param inode: with size and mtime, which file it is, so that a path used again is another file;
-        as :func:`~reelflow.storage.files.file_identity` gives them
+        as :func:`~reelflow.source.file_identity` gives them
     :param sidecar_identity: inode, size in bytes and change time in ns of the sidecar
     :param folder: name of the photo folder it lies in, if it does
     """

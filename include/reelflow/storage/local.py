@@ -16,8 +16,9 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from reelflow.exceptions import ConfigurationError, MediaUnreadableError
+from reelflow.source import file_identity
 from reelflow.storage import inbox
-from reelflow.storage.files import file_identity, move, status_at, write_json_atomically
+from reelflow.storage.files import move, status_at, write_json_atomically
 from reelflow.storage.inbox import (
     SIDECAR_SUFFIX,
     InboxFile,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from reelflow.exceptions import InvalidObjectKeyError, StorageAccessError
+from reelflow.source import identity_of
 from reelflow.storage.base import ObjectInfo
-from reelflow.storage.files import file_identity
 from reelflow.storage.keys import UPLOADS_FOLDER, key_of, names_in
 from reelflow.storage.local_errors import local_errors
 
@@ -45,11 +45,6 @@ def path_names(key: str) -> tuple[str, ...]:
             key=key,
         )
     return names
-
-
-def identity_of(status: os.stat_result) -> str:
-    """Return inode, size and modification time in ns as one text."""
-    return "-".join(str(number) for number in file_identity(status))
 
 
 class LocalFolder:

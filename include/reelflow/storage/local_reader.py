@@ -7,52 +7,24 @@ import stat
 from typing import Final
 
 from reelflow.exceptions import MediaUnreadableError, SourceChangedError
+from reelflow.source import FileSource
 from reelflow.storage.local_errors import local_errors
-from reelflow.storage.local_folder import identity_of
 
 # O_NONBLOCK keeps the open of a pipe from waiting for a writer.
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class LocalReader:
-    """An :class:`~reelflow.storage.base.ObjectReader` of an open file.
-
-    A file that is replaced or deleted under its name stays readable as it was.
-
-    :param fd: descriptor of a plain file; it stays the caller's to close
-    """
+class LocalReader(FileSource):
+    """A :class:`~reelflow.source.Source` of an open file; its errors name the key."""
 
     def __init__(self, fd: int, key: str) -> None:
-        self._fd = fd
+        super().__init__(fd, key)
         self._key = key
-        status = os.fstat(fd)
-        self._size_bytes = status.st_size
-        self._identity = identity_of(status)
-
-    @property
-    def size_bytes(self) -> int:
-        """See :attr:`ObjectReader.size_bytes <reelflow.storage.base.ObjectReader.size_bytes>`."""
-        return self._size_bytes
-
-    @property
-    def identity(self) -> str:
-        """See :attr:`ObjectReader.identity <reelflow.storage.base.ObjectReader.identity>`."""
-        return self._identity
 
     def read_at(self, offset: int, count: int) -> bytes:
-        """See :meth:`ObjectReader.read_at <reelflow.storage.base.ObjectReader.read_at>`."""
-        wanted = max(0, min(count, self._size_bytes - offset))
-        parts = []
+        """See :meth:`Source.read_at <reelflow.source.Source.read_at>`."""
         with local_errors(self._key):
-            while wanted and (part := os.pread(self._fd, wanted, offset)):
-                parts.append(part)
-                offset += len(part)
-                wanted -= len(part)
-            # After the read: bytes that were written before it are noticed.
-            unchanged = identity_of(os.fstat(self._fd)) == self._identity
-        if wanted or not unchanged:
-            raise changed(self._key)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            return super().read_at(offset, count)
 
 
 def open_plain(folder: int, name: str, *, key: str) -> int:

@@ -8,10 +8,11 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from reelflow.source import identity_of
 from reelflow.storage.base import ByteStream, ObjectInfo
 from reelflow.storage.content import checked_blocks
 from reelflow.storage.local_errors import local_errors
-from reelflow.storage.local_folder import identity_of, info_of, path_names
+from reelflow.storage.local_folder import info_of, path_names
 from reelflow.storage.local_reader import LocalReader, changed, open_plain
 from reelflow.storage.local_uploads import BLOCK_BYTES, LocalUploads
 

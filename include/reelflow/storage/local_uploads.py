@@ -12,13 +12,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Final
 
+from reelflow.digest import sha256_of
 from reelflow.exceptions import UploadNotFoundError
 from reelflow.storage.base import BegunUpload, ByteStream, MultipartUpload, ObjectInfo
 from reelflow.storage.content import (
     check_part_sizes,
     hash_mismatch,
     parts_missing,
-    sha256_of,
     whole_part,
 )
 from reelflow.storage.keys import UPLOADS_FOLDER

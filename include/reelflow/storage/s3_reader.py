@@ -20,7 +20,7 @@ _ATTEMPTS: Final = 3
 
 
 class S3Reader:
-    """An :class:`~reelflow.storage.base.ObjectReader` of an object in a bucket.
+    """A :class:`~reelflow.source.Source` of an object in a bucket.
 
     Each read is one request for that range, on condition that the object is still the same
     (``If-Match``), and holds what it returns in memory.
@@ -38,16 +38,16 @@ class S3Reader:
 
     @property
     def size_bytes(self) -> int:
-        """See :attr:`ObjectReader.size_bytes <reelflow.storage.base.ObjectReader.size_bytes>`."""
+        """See :attr:`Source.size_bytes <reelflow.source.Source.size_bytes>`."""
         return self._size_bytes
 
     @property
     def identity(self) -> str:
-        """See :attr:`ObjectReader.identity <reelflow.storage.base.ObjectReader.identity>`."""
+        """See :attr:`Source.identity <reelflow.source.Source.identity>`."""
         return self._identity
 
     def read_at(self, offset: int, count: int) -> bytes:
-        """See :meth:`ObjectReader.read_at <reelflow.storage.base.ObjectReader.read_at>`."""
+        """See :meth:`Source.read_at <reelflow.source.Source.read_at>`."""
         end = min(offset + count, self._size_bytes)
         if offset >= end:
             return b""

@@ -11,13 +11,13 @@ from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
+from reelflow.digest import sha256_of
 from reelflow.exceptions import ObjectExistsError, UploadNotFoundError
 from reelflow.storage.base import BegunUpload, ByteStream, MultipartUpload, ObjectInfo
 from reelflow.storage.content import (
     check_part_sizes,
     hash_mismatch,
     parts_missing,
-    sha256_of,
     whole_part,
 )
 from reelflow.storage.s3_bucket import S3Bucket, answered_at, info_of

@@ -9,14 +9,14 @@ import av.audio.stream
 import av.error
 import av.subtitles.stream  # loaded by av when first used, which the seal forbids
 
-from reelflow.media.child import parent
 from reelflow.media.child.covers import choose_cover, spread_covers
 from reelflow.media.child.facts import describe
 from reelflow.media.child.picture import PictureMaker
-from reelflow.media.child.range_file import RangeFile
 from reelflow.media.child.video import NoPictureError, Video
+from reelflow.sandbox.inside import parent
+from reelflow.sandbox.inside.range_file import RangeFile
 
-LIBAV_VERSION: Final = f"{av.ffmpeg_version_info} (av {av.__version__})"
+VERSION: Final = f"{av.ffmpeg_version_info} (av {av.__version__})"
 
 FAILURES: Final = (
     av.error.FFmpegError, MemoryError, OSError, ValueError, ArithmeticError, LookupError,

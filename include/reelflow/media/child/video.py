@@ -13,7 +13,7 @@ import av.error
 from av.stream import Discard, Disposition
 from av.video.frame import VideoFrame
 
-from reelflow.media.child.range_file import RangeFile, RangeRefusedError
+from reelflow.sandbox.inside.range_file import RangeFile, RangeRefusedError
 
 _OPEN_MAX_PIXELS: Final = 16384 * 8640  # loose, so that "7680x4320" is measured and can be told
 _DECODE_MAX_PIXELS: Final = 4096 * 4096

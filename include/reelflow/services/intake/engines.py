@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
-from typing import Final
 
 from reelflow.analysis.base import Engine
 from reelflow.analysis.connection import DetectionConnection
 from reelflow.domain.analysis import AnalysisEngine
-from reelflow.media.runner import ToolLimits, run_tool
-
-#: For a child that reads a manifest: most of its work is the SHA-256 of the file, up to 4 GiB.
-_LIMITS: Final = ToolLimits(wall_clock_s=120, cpu_s=60)
 
 
 @contextmanager
@@ -28,9 +22,7 @@ def open_engines(
     from reelflow.analysis.http_engine import HttpEngine
     from reelflow.analysis.provenance import ProvenanceEngine
 
-    engines: dict[AnalysisEngine, Engine] = {
-        AnalysisEngine.PROVENANCE: ProvenanceEngine(partial(run_tool, limits=_LIMITS))
-    }
+    engines: dict[AnalysisEngine, Engine] = {AnalysisEngine.PROVENANCE: ProvenanceEngine()}
     if connection is None:
         yield engines
         return

@@ -10,11 +10,11 @@ from pathlib import Path
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from reelflow.digest import sha256_file
 from reelflow.domain.post import PostKind, PostState
 from reelflow.exceptions import ReelflowError
 from reelflow.ledger import photo_images, posts
 from reelflow.ledger.models import Media, Post
-from reelflow.media.digest import sha256_file
 from reelflow.services.intake.prepare import content_sha256
 from reelflow.services.intake.rejection import try_quarantine
 from reelflow.services.workspace import Workspace

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from reelflow.digest import sha256_file
 from reelflow.domain.media import MediaFacts, publishing_violations
 from reelflow.domain.photos import count_violation, photo_post_sha256, photo_violations
 from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostKind, PostState
@@ -23,9 +24,8 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import photo_images, posts
 from reelflow.ledger.models import Media, Post
-from reelflow.media.digest import sha256_file
+from reelflow.media.decoder import DECODER_MISSING
 from reelflow.media.inspection import inspect_media
-from reelflow.media.runner import DECODER_MISSING
 from reelflow.media.thumbnail import make_thumbnail
 from reelflow.services.intake.duplicates import give_key
 from reelflow.services.intake.rejection import reject

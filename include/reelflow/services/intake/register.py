@@ -36,13 +36,13 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import accounts, audit, batches, photo_images, posts
 from reelflow.ledger.models import Account, Media, Post
-from reelflow.media.source import open_source, read_at
 from reelflow.services.accounts.revocation import ACCOUNT_REVOKED, held_because, reconnect_fix
 from reelflow.services.intake.inbox import displayed, report_waiting, waiting_inbox
 from reelflow.services.intake.moves import finish_move
 from reelflow.services.intake.rejection import UNREAD_SIDECAR
 from reelflow.services.publishing.preflight import NO_PRIVACY
 from reelflow.services.workspace import Workspace
+from reelflow.source import open_source, read_at
 from reelflow.storage.local import InboxFile, InboxFolder
 
 log = logging.getLogger(__name__)

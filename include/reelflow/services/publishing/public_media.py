@@ -14,9 +14,9 @@ from typing import Final, NoReturn
 
 from reelflow.exceptions import ConfigurationError, MediaUnreadableError, SourceChangedError
 from reelflow.ledger.models import Media
-from reelflow.media.source import open_source
 from reelflow.services.stage import check_unchanged
 from reelflow.services.workspace import Workspace
+from reelflow.source import open_source
 
 #: Where the web application serves these URLs, below the public address.
 PUBLIC_MEDIA_PATH: Final = "/reelflow/api/v1/public/media"

@@ -27,7 +27,6 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import posts, publications
 from reelflow.ledger.models import Post, Publication
-from reelflow.media.source import open_source
 from reelflow.services.accounts.revocation import RECONNECT_SETTLES, reconnect_fix
 from reelflow.services.calls.account_client import AccountClient, AccountClients
 from reelflow.services.publishing.journal import UploadJournal
@@ -40,6 +39,7 @@ from reelflow.services.settling.reopening import proves_incomplete, reopen
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.stage import begin, check_unchanged, source_path
 from reelflow.services.workspace import Workspace
+from reelflow.source import open_source
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import PublishStatus
 from reelflow.tiktok.refusals import explain_code, explain_failure

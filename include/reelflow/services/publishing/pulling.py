@@ -24,7 +24,6 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import photo_images
 from reelflow.ledger.models import Media, Post, Publication
-from reelflow.media.source import open_source
 from reelflow.services.calls.account_client import AccountClient
 from reelflow.services.calls.admission import admitted
 from reelflow.services.publishing.post_info import photo_post, video_post
@@ -33,6 +32,7 @@ from reelflow.services.publishing.public_media import PublicMedia
 from reelflow.services.publishing.pull_journal import PullJournal
 from reelflow.services.stage import check_unchanged, media_path
 from reelflow.services.workspace import Workspace
+from reelflow.source import open_source
 from reelflow.tiktok import models as tiktok
 from reelflow.tiktok.answers import UNEXPECTED_ANSWER
 from reelflow.tiktok.models import InitAnswer, PullFromUrl

@@ -1,14 +1,15 @@
 """The child that reads manifests: what it may do, and what becomes of one that breaks down."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from reelflow.analysis.base import Source, Subject
-from reelflow.analysis.c2pa_manifest import FinishedRun, RunLimited, read_declared
+from reelflow.analysis.base import Subject
+from reelflow.analysis.c2pa_manifest import C2PA, read_declared
 from reelflow.exceptions import (
     AnalysisRefusedError,
     AnalysisUnavailableError,
@@ -16,97 +17,136 @@ from reelflow.exceptions import (
     MediaToolError,
     SourceChangedError,
 )
-from reelflow.media.runner import ToolLimits, run_tool
 from tests import content_credentials, media_files, photo_files
 from tests.analysis_subjects import MemoryFile, subject
 
+#: A library in place of c2pa, whose `Reader.json` a test writes.
+LIBRARY = """
+import json, os, signal, socket
+__version__ = "0"
+sdk_version = lambda: "0"
+class C2paError(Exception):
+    class ManifestNotFound(Exception): pass
+class Settings:
+    from_dict = staticmethod(lambda wanted: wanted)
+Stream = lambda file: None
+Context = lambda settings: settings
+class Reader:
+    def __init__(self, mime_type, file, *, context):
+        self.mime_type, self.file, self.context = mime_type, file, context
+    def __enter__(self): return self
+    def __exit__(self, *_): pass
+    def json(self):
+        {}
+"""
+Install = Callable[[str], None]
 
-@dataclass(frozen=True)
-class Ended:
-    """How a run ended."""
 
-    return_code: int
-    stdout: bytes = b""
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Put a library in place of c2pa whose reader runs this code."""
+
+    def put(code: str) -> None:
+        folder = tmp_path / "c2pa"
+        folder.mkdir(exist_ok=True)
+        body = code.replace("\n", "\n        ")
+        (folder / "__init__.py").write_text(LIBRARY.replace("{}", body))
+
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "c2pa")  # of the tests that sign
+    return put
 
 
-def ending(return_code: int, stdout: bytes = b"") -> RunLimited:
-    def run(argv: Sequence[str], *, pass_fds: Sequence[int]) -> FinishedRun:
-        return Ended(return_code, stdout)
-
-    return run
+def told_by_library(install: Install, code: str) -> dict[str, object]:
+    install(code)
+    declared = read_declared(subject(photo_files.image()))
+    assert declared.terms == ()
+    return declared.details
 
 
 def test_only_what_holds_the_manifest_and_its_hash_is_read() -> None:
     plain = media_files.h264_mp4().read_bytes()
     padded = plain + (20_000_008).to_bytes(4, "big") + b"free" + bytes(20_000_000)
     one = subject(padded)
-    assert not read_declared(one, run_tool).has_manifest
+    assert not read_declared(one).has_manifest
     assert isinstance(one.source, MemoryFile)
-    assert one.source.bytes_read < 1024 * 1024
+    assert one.source.bytes_read < 2 * 1024 * 1024
 
 
-def test_the_child_gets_nothing_of_our_environment_and_names_no_file_of_strangers() -> None:
-    seen: list[Sequence[str]] = []
-
-    def run(argv: Sequence[str], *, pass_fds: Sequence[int]) -> FinishedRun:
-        seen.append(argv)
-        return run_tool(argv, pass_fds=pass_fds)
-
-    read_declared(subject(photo_files.image()), run)
-    assert seen[0][1:3] == ["-I", "-S"]
-    assert seen[0][-1] == "image/jpeg"
-
-
-def test_the_child_can_open_neither_files_nor_connections_once_it_reads(tmp_path: Path) -> None:
-    """A library in place of c2pa tries both, where the real one would be led to by a file."""
-    library = tmp_path / "c2pa"
-    library.mkdir()
-    (library / "__init__.py").write_text(
-        "import json, socket\n"
-        "class C2paError(Exception):\n    class ManifestNotFound(Exception): pass\n"
-        "class Settings:\n    from_dict = staticmethod(lambda wanted: wanted)\n"
-        "Context = Stream = lambda wanted: wanted\n"
-        "class Reader:\n"
-        "    def __init__(self, *_, context):\n"
-        "        assert context['verify']['remote_manifest_fetch'] is False\n"
-        "        assert context['core']['allowed_network_hosts'] == []\n"
-        "    def __enter__(self): return self\n"
-        "    def __exit__(self, *_): pass\n"
-        "    def json(self):\n"
-        "        refused = []\n"
-        "        for attempt in (lambda: open('/etc/hostname'), socket.socket):\n"
-        "            try: attempt()\n"
-        "            except OSError as exc: refused.append(exc.errno)\n"
-        "        return json.dumps({'error': str(refused)})\n"
+def test_the_child_can_open_neither_files_nor_connections_once_it_reads(install: Install) -> None:
+    code = (
+        "refused = []\n"
+        "for attempt in (lambda: open('/etc/hostname'), socket.socket):\n"
+        "    try: attempt()\n"
+        "    except OSError as exc: refused.append(exc.errno)\n"
+        "return json.dumps({'error': str(refused)})"
     )
-
-    def run(argv: Sequence[str], *, pass_fds: Sequence[int]) -> FinishedRun:
-        return run_tool([*argv[:4], str(tmp_path), *argv[5:]], pass_fds=pass_fds)
-
-    declared = read_declared(subject(photo_files.image()), run)
-    assert declared.details == {"error": "[24, 24]"}  # EMFILE, too many open files
+    assert told_by_library(install, code) == {"error": "[24, 24]"}  # EMFILE, too many open files
 
 
-@pytest.mark.parametrize("return_code", [-6, -11, -24, 1])
-def test_a_library_that_breaks_down_leaves_the_file_to_a_person(return_code: int) -> None:
-    with pytest.raises(AnalysisRefusedError, match=f"exit code {return_code}"):
-        read_declared(subject(photo_files.image()), ending(return_code))
+def test_the_library_is_told_to_fetch_nothing(install: Install) -> None:
+    told = told_by_library(install, "return json.dumps({'error': json.dumps(self.context)})")
+    settings = json.loads(str(told["error"]))
+    assert settings["verify"] == {"remote_manifest_fetch": False, "ocsp_fetch": False}
+    assert settings["core"]["allowed_network_hosts"] == []
 
 
-def test_a_library_that_cannot_be_loaded_is_a_matter_of_the_installation(tmp_path: Path) -> None:
-    def run(argv: Sequence[str], *, pass_fds: Sequence[int]) -> FinishedRun:
-        return run_tool([*argv[:4], str(tmp_path), *argv[5:]], pass_fds=pass_fds)
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("os.kill(os.getpid(), signal.SIGABRT)", "the C2PA library broke on it"),
+        ("os.kill(os.getpid(), signal.SIGXCPU)", "more computing time than allowed"),
+        ("os._exit(1)", "the C2PA library broke on it"),
+        ("raise RuntimeError", "the C2PA library broke on it"),
+        ("return 'x' * 9_000_000", "makes no sense"),
+    ],
+)
+def test_a_library_that_breaks_down_leaves_the_file_to_a_person(
+    install: Install, code: str, words: str
+) -> None:
+    install(code)
+    with pytest.raises(AnalysisRefusedError, match=words):
+        read_declared(subject(photo_files.image()))
 
-    with pytest.raises(ConfigurationError, match="c2pa-python"):
-        read_declared(subject(photo_files.image()), run)
+
+def test_what_the_library_complains_of_is_told(install: Install) -> None:
+    told = told_by_library(install, "raise C2paError('a box is too long')")
+    assert told == {"error": "a box is too long"}
+
+
+def test_the_file_cannot_be_read_without_end(install: Install) -> None:
+    code = (
+        "self.file.seek(0)\n"
+        "while True:\n"
+        "    for _ in range(40):\n"
+        "        self.file.seek(262144 * (_ % 40))\n"
+        "        self.file.read(1)"
+    )
+    install(code)
+    one = subject(photo_files.image() + bytes(40 * 262144))
+    assert read_declared(one).details == {"error": "reading it takes more of the file than allowed"}
+
+
+def test_the_file_cannot_be_written_to(install: Install) -> None:
+    told = told_by_library(install, "self.file.flush()\nself.file.write(b'abc')")
+    assert told == {"error": "3 bytes cannot be written: the file is for reading"}
+
+
+@pytest.mark.parametrize("error", ["ImportError", "OSError", "RuntimeError"])
+def test_a_library_that_cannot_be_loaded_is_a_matter_of_the_installation(
+    install: Install, tmp_path: Path, error: str
+) -> None:
+    install("pass")
+    (tmp_path / "c2pa" / "__init__.py").write_text(f"raise {error}('libc2pa_c.so: not found')")
+    with pytest.raises(ConfigurationError, match=r"libc2pa_c\.so.*pip install") as caught:
+        read_declared(subject(photo_files.image()))
+    assert caught.value.code == "c2pa_missing"
 
 
 def test_a_child_that_takes_too_long_is_stopped_and_tried_again_later() -> None:
-    def run(argv: Sequence[str], *, pass_fds: Sequence[int]) -> FinishedRun:
-        return run_tool(argv, pass_fds=pass_fds, limits=ToolLimits(wall_clock_s=0.001))
-
+    hurried = replace(C2PA, limits=replace(C2PA.limits, wall_clock_s=0.001))
     with pytest.raises(AnalysisUnavailableError) as caught:
-        read_declared(subject(photo_files.image()), run)
+        read_declared(subject(photo_files.image()), program=hurried)
     assert isinstance(caught.value.__cause__, MediaToolError)
 
 
@@ -115,27 +155,30 @@ class Changing:
     """A source that is another one by now."""
 
     size_bytes: int = 1000
+    identity: str = "1"
 
     def read_at(self, offset: int, count: int) -> bytes:
         raise SourceChangedError("it was replaced")
 
 
 def test_a_source_that_changes_under_the_reader_is_told_as_what_it_is() -> None:
-    source: Source = Changing()
     with pytest.raises(SourceChangedError):
-        read_declared(Subject(source, "jpeg", "00"), run_tool)
+        read_declared(Subject(Changing(), "jpeg", "00"))
 
 
 @pytest.mark.parametrize(
-    "printed",
-    [b"", b"[]", b"null", b'{"manifests": 3}', b'{"manifests": {"a": [{"b": null}]}}', b"{" * 9999],
+    "told",
+    ["", "[]", "null", '{"manifests": 3}', '{"manifests": {"a": [{"b": null}]}}', "{" * 9999],
 )
-def test_whatever_the_child_prints_is_read_without_an_error(printed: bytes) -> None:
-    declared = read_declared(subject(photo_files.image()), ending(0, printed))
-    assert declared.terms == ()
+def test_whatever_the_library_says_is_read_without_an_error(install: Install, told: str) -> None:
+    told_by_library(install, f"return {told!r}")
 
 
-def test_source_types_are_found_in_any_assertion_of_any_manifest() -> None:
+def test_what_is_no_text_is_read_without_an_error(install: Install) -> None:
+    assert "error" in told_by_library(install, "return 7")
+
+
+def test_source_types_are_found_in_any_assertion_of_any_manifest(install: Install) -> None:
     generated = content_credentials.GENERATED
     store = {
         "active_manifest": "a",
@@ -144,8 +187,8 @@ def test_source_types_are_found_in_any_assertion_of_any_manifest() -> None:
             "b": {"assertions": [{"data": {"digitalSourceType": content_credentials.CAPTURED}}]},
         },
     }
-    printed = json.dumps(store).encode()
-    declared = read_declared(subject(photo_files.image()), ending(0, printed))
+    install(f"return {json.dumps(store)!r}")
+    declared = read_declared(subject(photo_files.image()))
     assert (declared.has_manifest, declared.terms) == (True, ("trainedAlgorithmicMedia",))
 
 
@@ -154,14 +197,14 @@ def open_descriptors() -> int:
 
 
 def test_no_descriptor_is_left_open() -> None:
-    read_declared(subject(photo_files.image()), run_tool)
+    read_declared(subject(photo_files.image()))
     before = open_descriptors()
-    read_declared(subject(photo_files.image()), run_tool)
+    read_declared(subject(photo_files.image()))
     assert open_descriptors() == before
 
 
-def test_a_container_that_can_hold_no_manifest_starts_no_child() -> None:
-    def run(argv: Sequence[str], *, pass_fds: Sequence[int]) -> FinishedRun:
-        raise AssertionError("a child was started")
-
-    assert read_declared(subject(media_files.vp9_webm().read_bytes()), run).details == {}
+def test_a_container_that_can_hold_no_manifest_starts_no_child(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nonexistent")
+    assert read_declared(subject(media_files.vp9_webm().read_bytes())).details == {}

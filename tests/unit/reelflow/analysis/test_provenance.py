@@ -15,7 +15,6 @@ from PIL.PngImagePlugin import PngInfo
 from reelflow.analysis.base import Verdict
 from reelflow.analysis.provenance import NO_EVIDENCE, ProvenanceEngine
 from reelflow.exceptions import AnalysisLostError, AnalysisRefusedError, ConfigurationError
-from reelflow.media.runner import run_tool
 from tests import content_credentials, media_files, photo_files
 from tests.analysis_subjects import subject
 from tests.media_files import run_ffmpeg
@@ -24,7 +23,7 @@ XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def examine(content: bytes) -> Verdict:
-    engine = ProvenanceEngine(run_tool)
+    engine = ProvenanceEngine()
     analysis = engine.start(subject(content), model_type="provenance")
     assert engine.poll(analysis.id).is_finished
     return engine.read(analysis.id)
@@ -216,9 +215,9 @@ def test_the_same_evidence_gives_the_same_verdict() -> None:
 
 def test_what_another_process_examined_is_lost() -> None:
     with pytest.raises(AnalysisLostError):
-        ProvenanceEngine(run_tool).poll("a1")
+        ProvenanceEngine().poll("a1")
 
 
 def test_it_has_no_models_to_choose_from() -> None:
     with pytest.raises(ConfigurationError, match="no model type 'resnet'"):
-        ProvenanceEngine(run_tool).start(subject(photo_files.image()), model_type="resnet")
+        ProvenanceEngine().start(subject(photo_files.image()), model_type="resnet")

@@ -14,9 +14,9 @@ from reelflow.exceptions import (
     MediaUnreadableError,
     SourceChangedError,
 )
+from reelflow.media.decoder import DECODER_MISSING
 from reelflow.media.inspection import examine, inspect_media
-from reelflow.media.runner import DECODER_MISSING
-from reelflow.media.source import BytesSource, FileSource, open_file
+from reelflow.source import BytesSource, FileSource, open_file
 from tests import media_files
 
 
@@ -80,7 +80,7 @@ def test_a_video_that_is_written_to_while_it_is_read_is_told(
     shutil.copyfile(media_files.h264_mp4(), path)
     with path.open("rb") as file:
         source = Disturbed(path, file.fileno(), new_size_bytes)
-        with pytest.raises(SourceChangedError, match="put it there again"):
+        with pytest.raises(SourceChangedError, match="provide it again"):
             examine_all(source)
 
 

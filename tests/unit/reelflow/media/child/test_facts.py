@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from reelflow.media.child.facts import describe
-from reelflow.media.child.range_file import RangeFile
 from reelflow.media.child.video import NoPictureError, Video
+from reelflow.sandbox.inside.range_file import RangeFile
 from tests import media_files
 
 

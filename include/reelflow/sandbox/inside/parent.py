@@ -6,8 +6,8 @@ import json
 import os
 from typing import Any, Final
 
-from reelflow.media.child import wire
-from reelflow.media.child.range_file import RangeRefusedError
+from reelflow.sandbox import wire
+from reelflow.sandbox.inside.range_file import RangeRefusedError
 
 _SOCKET_FD: Final = 0
 
@@ -26,11 +26,11 @@ def next_question() -> dict[str, Any] | None:
     return question if kind == wire.QUESTION else None
 
 
-def answer(content: dict[str, Any], pictures: list[bytes] | None = None) -> None:
-    """Answer a question: a JSON object, then its pictures."""
+def answer(content: dict[str, Any], attachments: list[bytes] | None = None) -> None:
+    """Answer a question: a JSON object, then its attachments."""
     _send(wire.frame(wire.ANSWER, json.dumps(content).encode()))
-    for picture in pictures or []:
-        _send(wire.frame(wire.PICTURE, picture))
+    for attachment in attachments or []:
+        _send(wire.frame(wire.ATTACHMENT, attachment))
 
 
 def ask_range(offset: int, count: int) -> bytes:

@@ -2,23 +2,26 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from reelflow.analysis.c2pa_manifest import C2PA
 from reelflow.exceptions import MediaToolError
-from reelflow.media.child import wire
-from reelflow.media.runner import DECODER_MISSING, Child, ChildLimits
+from reelflow.media.decoder import LIBAV
+from reelflow.sandbox import wire
+from reelflow.sandbox.child import Child, LibraryMissingError
 
 
 @pytest.fixture
 def child() -> Iterator[Child]:
     """A child that has said that it is ready."""
-    with Child(ChildLimits(cpu_s=7)) as started:
+    with Child(replace(LIBAV, limits=replace(LIBAV.limits, cpu_s=7))) as started:
         started.socket.settimeout(20)
         kind, length = wire.HEADER.unpack(started.socket.recv(wire.HEADER.size))
         assert kind == wire.ANSWER
-        assert b"libav" in started.socket.recv(length)
+        assert b"version" in started.socket.recv(length)
         yield started
 
 
@@ -53,7 +56,7 @@ def read_limits(child: Child) -> dict[str, list[str]]:
 def test_an_inherited_descriptor_stays_away(tmp_path: Path) -> None:
     with (tmp_path / "kept").open("w") as kept:
         os.set_inheritable(kept.fileno(), True)
-        with Child(ChildLimits()) as started:
+        with Child(LIBAV) as started:
             started.socket.settimeout(20)
             started.socket.recv(1)
             names = {str(link.readlink()) for link in Path(f"/proc/{started.pid}/fd").iterdir()}
@@ -61,7 +64,7 @@ def test_an_inherited_descriptor_stays_away(tmp_path: Path) -> None:
 
 
 def test_leaving_the_context_ends_it() -> None:
-    with Child(ChildLimits()) as started:
+    with Child(LIBAV) as started:
         pid = started.pid
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -77,13 +80,22 @@ def test_a_python_that_cannot_be_started_may_be_there_later(
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nonexistent")
     with pytest.raises(MediaToolError, match="no process could be started") as caught:
-        Child(ChildLimits())
+        Child(LIBAV)
     assert caught.value.code == "media_tool_start"
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "meta_path", [])
     monkeypatch.delitem(sys.modules, "av", raising=False)
-    with pytest.raises(MediaToolError, match="the package av is not installed") as caught:
-        Child(ChildLimits())
-    assert caught.value.code == DECODER_MISSING
+    with pytest.raises(LibraryMissingError, match="the package av is not installed"):
+        Child(LIBAV)
+
+
+def test_a_library_that_computes_in_threads_may_start_them() -> None:
+    with Child(C2PA) as started:
+        started.socket.settimeout(20)
+        started.socket.recv(1)
+        limits = read_limits(started)
+    assert limits["Max processes"] != ["0", "0"]
+    assert limits["Max open files"] == ["3", "3"]
+    assert limits["Max address space"] == [str(1024**3)] * 2

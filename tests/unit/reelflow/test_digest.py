@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from reelflow.digest import sha256_file, sha256_of
 from reelflow.exceptions import MediaUnreadableError
-from reelflow.media.digest import sha256_descriptor, sha256_file
+from reelflow.source import BytesSource
 
 
 @pytest.mark.parametrize("size", [0, 1, 1024 * 1024, 2 * 1024 * 1024 + 17])
@@ -16,13 +17,10 @@ def test_the_digest_is_that_of_the_whole_content(tmp_path: Path, size: int) -> N
     assert sha256_file(path) == hashlib.sha256(content).hexdigest()
 
 
-def test_a_descriptor_is_hashed_from_its_start_and_keeps_its_position(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-    path.write_bytes(b"0123456789")
-    with path.open("rb") as file:
-        file.seek(4)
-        assert sha256_descriptor(file.fileno()) == hashlib.sha256(b"0123456789").hexdigest()
-        assert file.read() == b"456789"
+@pytest.mark.parametrize("block_bytes", [1, 3, 10, 11])
+def test_the_size_of_blocks_changes_nothing(block_bytes: int) -> None:
+    digest = sha256_of(BytesSource(b"0123456789"), block_bytes=block_bytes)
+    assert digest == hashlib.sha256(b"0123456789").hexdigest()
 
 
 def test_a_link_is_not_hashed(tmp_path: Path) -> None:

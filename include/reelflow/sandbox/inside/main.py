@@ -2,7 +2,7 @@
 
 Everything that is loaded is loaded before the first byte of the file is seen. Then the process
 gives up what it needs no more: no further descriptor, file or process can come to be in it,
-whatever the file makes libav do.
+whatever the file makes its library do.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from importlib import import_module
 from typing import Any, Final
 
-from reelflow.media.child import parent
+from reelflow.sandbox.inside import parent
 
 _STANDARD_FDS: Final = 3
 _MAX_ERROR_CHARS: Final = 200
@@ -21,30 +22,31 @@ _MAX_ERROR_CHARS: Final = 200
 def main() -> None:
     """Serve the parent on standard input.
 
-    Arguments: bytes of address space, seconds of computing time.
+    Arguments: name of the module that answers, bytes of address space, seconds of computing time,
+    whether there may be threads.
     """
-    address_space_bytes, cpu_s = map(int, sys.argv[-2:])
+    module, address_space_bytes, cpu_s, has_threads = sys.argv[-4:]
     _limit(resource.RLIMIT_CORE, 0)
     # The soft limit's signal tells a greedy file from a kill by the system or a person.
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 2))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_s), int(cpu_s) + 2))
     try:
-        from reelflow.media.child import service
-    except (ImportError, OSError) as error:
+        service = import_module(module)
+    except (ImportError, OSError, RuntimeError) as error:
         parent.answer({"unusable": _short(error)})
         return
-    _limit(resource.RLIMIT_AS, address_space_bytes)
-    _seal()
-    parent.answer({"libav": service.LIBAV_VERSION})
+    _limit(resource.RLIMIT_AS, int(address_space_bytes))
+    _seal(has_threads=has_threads == "True")
+    parent.answer({"version": service.VERSION})
     serving = service.Service()
     while (question := parent.next_question()) is not None:
         try:
-            content, pictures = serving.answer(question)
+            content, attachments = serving.answer(question)
         except service.FAILURES as error:
-            content, pictures = {"error": _short(error)}, []
-        parent.answer(content, pictures)
+            content, attachments = {"error": _short(error)}, []
+        parent.answer(content, attachments)
 
 
-def _seal() -> None:
+def _seal(*, has_threads: bool) -> None:
     """Give up opening anything: files, sockets, pipes, processes; writing to files as well.
 
     With descriptors 0 to 2 taken, a limit of three leaves no number for a fourth.
@@ -52,7 +54,8 @@ def _seal() -> None:
     os.closerange(_STANDARD_FDS, 64)  # Python keeps none, a library might
     _limit(resource.RLIMIT_NOFILE, _STANDARD_FDS)
     _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_NPROC, 0)  # not for root, whom the kernel does not count
+    if not has_threads:  # which the kernel counts as processes
+        _limit(resource.RLIMIT_NPROC, 0)  # not for root, whom it does not count at all
 
 
 def _limit(which: int, value: int) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelflow.media.child.range_file import BLOCK_BYTES, RangeFile
+from reelflow.sandbox.inside.range_file import BLOCK_BYTES, RangeFile
 
 SIZE = 2 * BLOCK_BYTES + 1000
 CONTENT = os.urandom(SIZE)

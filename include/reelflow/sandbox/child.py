@@ -1,4 +1,4 @@
-"""The only place that starts a process: the decoding child, fenced in, on hostile input."""
+"""The only place that starts a process: a library that reads one hostile file, fenced in."""
 
 from __future__ import annotations
 
@@ -16,49 +16,71 @@ from typing import Final, Self
 import reelflow
 from reelflow.exceptions import MediaToolError
 
-DECODER_MISSING: Final = "decoder_missing"
-"""Code of the error that says that no child can decode on this machine."""
-
 #: -I: no environment variable, user folder or current folder; -S: no site hooks of other packages.
 _INTERPRETER_FLAGS: Final = ("-I", "-S")
 #: It lives too short for the collector of cycles to be worth its work.
 _CODE: Final = """
 import gc, sys
 gc.disable()
-sys.path += sys.argv[1:-2]
-from reelflow.media.child.main import main
+sys.path += sys.argv[1:-4]
+from reelflow.sandbox.inside.main import main
 main()
 """
-_PACKAGES: Final = ("av", "PIL")
+
+
+class LibraryMissingError(Exception):
+    """What the child runs is not installed here, or cannot be loaded."""
 
 
 @dataclass(frozen=True)
-class ChildLimits:
+class Limits:
     """What one child may use, for all of its work on one file.
 
     :param wall_clock_s: its own time; what reading the source takes is not counted
-    :param address_space_bytes: holds a keyframe of any 4096x4096 video three times over; where the
-        reference frames of an exact moment do not fit, the keyframe before it is the cover. A 2 MB
-        file with a compressed index would take 2 GiB
+    :param has_threads: whether its library computes in several threads
     """
 
-    wall_clock_s: float = 40
-    cpu_s: int = 30
-    address_space_bytes: int = 448 * 1024 * 1024
+    wall_clock_s: float
+    cpu_s: int
+    address_space_bytes: int
+    has_threads: bool = False
+
+
+@dataclass(frozen=True)
+class Program:
+    """What runs in a child.
+
+    :param library: what people call the library that reads the file
+    :param service: name of the module that answers questions with it; it has ``VERSION``,
+        ``FAILURES`` (what a file was seen to make it raise) and ``Service``, whose ``answer`` takes
+        a question and returns an answer and attachments
+    :param packages: the packages that this module needs, besides Reelflow and Python's own
+    :param max_answer_bytes: longest answer, as JSON
+    """
+
+    library: str
+    service: str
+    packages: tuple[str, ...]
+    limits: Limits
+    max_answer_bytes: int = 16 * 1024
 
 
 class Child:
     """A running child and the socket to it. Leaving the context kills it, whatever it does.
 
     It gets no environment, no descriptor but the socket, its own session, and sets its own limits
-    before it sees a byte of the file (`reelflow.media.child.main`).
+    before it sees a byte of the file (`reelflow.sandbox.inside.main`): where they were set between
+    fork and exec, starting it from a large process would take a hundred times as long.
 
-    :raises MediaToolError: no process could be started, or the packages it needs are not installed
+    :raises LibraryMissingError: the packages that it needs are not installed
+    :raises MediaToolError: no process could be started
     """
 
-    def __init__(self, limits: ChildLimits) -> None:
-        flags = [str(limits.address_space_bytes), str(limits.cpu_s)]
-        command = [sys.executable, *_INTERPRETER_FLAGS, "-c", _CODE, *_package_folders(), *flags]
+    def __init__(self, program: Program) -> None:
+        command = [sys.executable, *_INTERPRETER_FLAGS, "-c", _CODE]
+        command += [*_package_folders(program.packages), program.service]
+        limits = program.limits
+        command += [str(limits.address_space_bytes), str(limits.cpu_s), str(limits.has_threads)]
         self.socket, theirs = socket.socketpair()
         with theirs:
             try:
@@ -110,18 +132,12 @@ class Child:
         self.kill()
 
 
-def _package_folders() -> list[str]:
-    """Give the folders to import from: of Reelflow, of av and of Pillow."""
+def _package_folders(packages: tuple[str, ...]) -> list[str]:
+    """Give the folders to import from: of Reelflow, and of what the child needs besides."""
     folders = [str(Path(next(iter(reelflow.__path__))).parent)]
-    for name in _PACKAGES:
+    for name in packages:
         found = importlib.util.find_spec(name)  # finds it without running it
         if found is None or found.origin is None:
-            raise decoder_missing(f"the package {name} is not installed")
+            raise LibraryMissingError(f"the package {name} is not installed")
         folders.append(str(Path(found.origin).parent.parent))
     return list(dict.fromkeys(folders))
-
-
-def decoder_missing(why: str) -> MediaToolError:
-    """Build the error that says that no child can decode on this machine."""
-    fix = "install Reelflow's requirements again: pip install --force-reinstall av Pillow"
-    return MediaToolError(f"no video can be decoded here: {why}; {fix}", code=DECODER_MISSING)

@@ -1,4 +1,4 @@
-"""What is read: any range-readable bytes, and untrusted files opened as such.
+"""What is read: bytes in ranges, wherever they lie, and untrusted files opened as such.
 
 A file is a plain one, never a link, a device or a pipe.
 """
@@ -6,6 +6,7 @@ A file is a plain one, never a link, a device or a pipe.
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import os
 import stat
@@ -30,45 +31,71 @@ _REASONS = {
 
 
 class Source(Protocol):
-    """Bytes that can be read at any place, and that stay what they are while they are read."""
+    """Bytes that can be read at any place; threads may read at once."""
 
     @property
     def size_bytes(self) -> int:
         """How many there are."""
 
+    @property
+    def identity(self) -> str:
+        """Which content it is: every byte read is of this one; another content has another."""
+
     def read_at(self, offset: int, count: int) -> bytes:
-        """Read up to `count` bytes at an offset; shorter only at the end."""
+        """Read up to `count` bytes at an offset; fewer only at the end.
+
+        :raises SourceChangedError: it was replaced or written to since it was opened
+        :raises ObjectNotFoundError: it was deleted, and the store keeps it no longer
+        """
 
 
 class FileSource:
-    """The file open at a descriptor, as large as it is now; the descriptor's position stays.
+    """The file open at a descriptor, which stays the caller's to close; its position stays.
 
-    :raises SourceChangedError: from `check_unchanged`, and from a read that finds fewer bytes than
-        the file had
+    A file that is replaced or deleted under its name stays readable as it was.
+
+    :param name: what errors call it
+    :raises SourceChangedError: from `check_unchanged` and `read_at`, once somebody wrote to it
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, name: str = "the file") -> None:
         self._fd = fd
-        self._status = os.fstat(fd)
+        self._name = name
+        status = os.fstat(fd)
+        self._size_bytes = status.st_size
+        self._identity = identity_of(status)
 
     @property
     def size_bytes(self) -> int:
         """Size when it was opened."""
-        return self._status.st_size
+        return self._size_bytes
+
+    @property
+    def identity(self) -> str:
+        """Inode, size and modification time when it was opened."""
+        return self._identity
 
     def read_at(self, offset: int, count: int) -> bytes:
-        """Read up to `count` bytes at an offset, none of those that were added since."""
-        wanted = max(0, min(count, self.size_bytes - offset))
+        """Read up to `count` bytes at an offset; fewer only at the end."""
+        wanted = max(0, min(count, self._size_bytes - offset))
         data = read_at(self._fd, offset, wanted)
+        self.check_unchanged()  # after the read: what was written before it is noticed
         if len(data) < wanted:
-            raise _changed(self.size_bytes, offset + len(data))
+            raise self._changed(offset + len(data))
         return data
 
     def check_unchanged(self) -> None:
         """Raise unless the file is as it was when it was opened."""
         now = os.fstat(self._fd)
-        if (now.st_size, now.st_mtime_ns) != (self.size_bytes, self._status.st_mtime_ns):
-            raise _changed(self.size_bytes, now.st_size)
+        if identity_of(now) != self._identity:
+            raise self._changed(now.st_size)
+
+    def _changed(self, now_bytes: int) -> SourceChangedError:
+        return SourceChangedError(
+            f"{self._name} was replaced or written to since it was looked at ({self._size_bytes} "
+            f"bytes at first, then {now_bytes}): provide it again, whole, and leave it alone until "
+            "it is published"
+        )
 
 
 class BytesSource:
@@ -81,6 +108,11 @@ class BytesSource:
     def size_bytes(self) -> int:
         """How many there are."""
         return len(self._content)
+
+    @property
+    def identity(self) -> str:
+        """Their hash."""
+        return hashlib.sha256(self._content).hexdigest()
 
     def read_at(self, offset: int, count: int) -> bytes:
         """Read up to `count` bytes at an offset."""
@@ -168,8 +200,19 @@ def read_at(fd: int, offset: int, count: int) -> bytes:
     return b"".join(parts)
 
 
-def _changed(size_bytes: int, now_bytes: int) -> SourceChangedError:
-    return SourceChangedError(
-        f"the file changed while it was read ({size_bytes} bytes at first, then {now_bytes}); "
-        "put it there again, whole, and under a new name"
-    )
+def file_identity(status: os.stat_result) -> tuple[int, int, int]:
+    """Return inode, size in bytes and modification time in ns, as the ledger can keep them.
+
+    Inodes may be unsigned, and a modification time may lie after the year 2262: both are folded
+    into 64 signed bits, which still tells files apart.
+    """
+    return _signed_64(status.st_ino), status.st_size, _signed_64(status.st_mtime_ns)
+
+
+def identity_of(status: os.stat_result) -> str:
+    """Return the same three as one text."""
+    return "-".join(str(number) for number in file_identity(status))
+
+
+def _signed_64(number: int) -> int:
+    return (number + 2**63) % 2**64 - 2**63

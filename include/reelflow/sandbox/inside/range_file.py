@@ -1,4 +1,4 @@
-"""A seekable file object over ranges that somebody else reads: libav gets no other file."""
+"""A seekable file object over ranges that somebody else reads: the library gets no other file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from reelflow.media.child.wire import MAX_RANGE_BYTES
+from reelflow.sandbox.wire import MAX_RANGE_BYTES
 
 BLOCK_BYTES: Final = MAX_RANGE_BYTES
 """One question to the parent, which may be a request over a network."""
@@ -37,7 +37,7 @@ class RangeFile:
         self._allowed_bytes = count
 
     def read(self, count: int) -> bytes:
-        """Give up to `count` bytes, at most to the end of a block: libav asks again."""
+        """Give up to `count` bytes, at most to the end of a block: its reader asks again."""
         index, start = divmod(self._position, BLOCK_BYTES)
         if count <= 0 or self._position >= self._size_bytes:
             return b""

@@ -2,9 +2,19 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reelflow.exceptions import MediaUnreadableError, SourceChangedError
-from reelflow.media.source import FileSource, SourceStream, open_file, open_source, read_at
+from reelflow.source import (
+    BytesSource,
+    FileSource,
+    SourceStream,
+    file_identity,
+    open_file,
+    open_source,
+    read_at,
+)
 
 
 def assert_refused(path: Path, words: str) -> None:
@@ -58,14 +68,17 @@ def test_a_device_is_refused() -> None:
     assert_refused(Path("/dev/null"), "not a plain file")
 
 
-def test_a_source_is_as_large_as_it_was_and_reads_no_more(tmp_path: Path) -> None:
+def test_a_source_that_grows_gives_no_byte_of_what_it_is_now(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"bytes")
     with path.open("r+b") as file:
         source = FileSource(file.fileno())
+        was = source.size_bytes, source.identity
         source.check_unchanged()
         path.write_bytes(b"more bytes")
-        assert (source.size_bytes, source.read_at(3, 100)) == (5, b"e ")
+        assert (source.size_bytes, source.identity) == was
+        with pytest.raises(SourceChangedError, match="5 bytes at first, then 10"):
+            source.read_at(3, 100)
         with pytest.raises(SourceChangedError, match="5 bytes at first, then 10"):
             source.check_unchanged()
 
@@ -88,3 +101,26 @@ def test_a_source_can_be_a_stream(tmp_path: Path) -> None:
         assert stream.read(2) == b"by"
         assert (stream.seek(-1, os.SEEK_END), stream.read(), stream.read()) == (4, b"s", b"")
         assert (stream.seek(-3, os.SEEK_CUR), stream.read(1)) == (2, b"t")
+
+
+def test_bytes_are_told_apart_by_what_they_are() -> None:
+    assert BytesSource(b"a").identity == BytesSource(b"a").identity != BytesSource(b"b").identity
+
+
+def status(inode: int, mtime_ns: int) -> os.stat_result:
+    fields = {"st_mtime_ns": mtime_ns, "st_atime_ns": 0, "st_ctime_ns": 0}
+    return os.stat_result((0, inode, 0, 1, 0, 0, 7, 0, 0, 0), fields)
+
+
+@given(inode=st.integers(0, 2**64 - 1), mtime_ns=st.integers(-(2**80), 2**80))
+def test_any_inode_and_time_fit_a_signed_64_bit_column(inode: int, mtime_ns: int) -> None:
+    folded_inode, size_bytes, folded_ns = file_identity(status(inode, mtime_ns))
+    assert size_bytes == 7
+    for folded, told in ((folded_inode, inode), (folded_ns, mtime_ns)):
+        assert -(2**63) <= folded < 2**63
+        assert (folded - told) % 2**64 == 0
+
+
+@pytest.mark.parametrize("number", [0, 1, 2**63 - 1])
+def test_what_fits_stays_as_it_is(number: int) -> None:
+    assert file_identity(status(number, number)) == (number, 7, number)

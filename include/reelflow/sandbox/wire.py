@@ -1,4 +1,4 @@
-"""What the decoding child and its parent say to each other: frames of a kind, a length and bytes.
+"""What a child and its parent say to each other: frames of a kind, a length and bytes.
 
 Questions and answers are JSON objects. While it works on a question the child may ask for ranges of
 the file, which is all it ever sees of it.
@@ -16,14 +16,12 @@ RANGE: Final = struct.Struct(">QI")
 
 QUESTION: Final = b"Q"
 ANSWER: Final = b"A"
-PICTURE: Final = b"P"
+ATTACHMENT: Final = b"P"
 RANGE_WANTED: Final = b"R"
 RANGE_GIVEN: Final = b"G"
 RANGE_REFUSED: Final = b"X"
 
-MAX_QUESTION_BYTES: Final = 4096
-MAX_ANSWER_BYTES: Final = 16 * 1024
-MAX_PICTURE_BYTES: Final = 2 * 1024 * 1024
+MAX_ATTACHMENT_BYTES: Final = 2 * 1024 * 1024
 MAX_RANGE_BYTES: Final = 256 * 1024
 
 

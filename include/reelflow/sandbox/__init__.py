@@ -1,0 +1,1 @@
+"""Where libraries read hostile files: each in a fenced-in child that sees ranges alone."""
