@@ -40,13 +40,15 @@ class DetectionConnection:
     def from_fields(cls, fields: Mapping[str, Any]) -> DetectionConnection:
         """Make it from the fields of an Airflow connection of type ``http``.
 
-        ``schema``, ``host``, ``port``, ``password`` and ``extra``, in which ``send`` may be
-        ``url``. The scheme is https unless ``schema`` or the host itself says http: what is sent
-        are unpublished media and a key.
+        ``conn_type``, ``schema``, ``host``, ``port``, ``password`` and ``extra``, in which ``send``
+        may be ``url``. The scheme is https unless ``schema`` or the host itself says http: what is
+        sent are unpublished media and a key.
 
         :raises ConfigurationError: a field is missing or malformed; none is quoted, because an
             address may hold a password
         """
+        if fields.get("conn_type") != CONN_TYPE:
+            raise _wrong(f"its conn_type is not {CONN_TYPE}")
         base_url = _base_url(fields)
         key = str(fields.get("password") or "")
         if not _KEY.fullmatch(key):
@@ -68,8 +70,6 @@ def read_detection_connection(environment: Mapping[str, str]) -> DetectionConnec
         fields = None
     if not isinstance(fields, dict):
         raise _wrong("it cannot be read as JSON")
-    if fields.get("conn_type") != CONN_TYPE:
-        raise _wrong(f"its conn_type is not {CONN_TYPE}")
     return DetectionConnection.from_fields(fields)
 
 
