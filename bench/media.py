@@ -28,6 +28,7 @@ from typing import Any
 from PIL import Image
 
 from reelflow.media.inspection import examine
+from reelflow.media.repair_line import repair_line
 from reelflow.source import open_file
 
 COVER_MAX_RATIO = 0.35
@@ -180,7 +181,7 @@ def _examine_alone(path: Path) -> None:
 
     sha256_file(path)
     with open_file(path) as source, examine(source, with_covers=True) as examination:
-        publishing_violations(examination.facts, path.name)
+        publishing_violations(examination.facts, path.name, repair_line)
         examination.cover()
         examination.cover(at_s=1.0)
     status = Path("/proc/self/status").read_text()  # getrusage remembers who started the process

@@ -19,6 +19,7 @@ from reelflow.media.inspection import (
     examine,
     inspect_media,
 )
+from reelflow.media.repair_line import repair_line
 from reelflow.sandbox.conversation import FileRefusedError
 from reelflow.source import BytesSource, Source, open_file
 from tests import media_files
@@ -97,7 +98,7 @@ def test_a_lure_opens_no_other_file_and_no_connection(
         try:
             examination.cover()
         except MediaRejectedError:
-            assert publishing_violations(examination.facts, path.name)
+            assert publishing_violations(examination.facts, path.name, repair_line)
     assert_untouched(victim, server)
 
 
@@ -271,7 +272,7 @@ def test_a_truncated_video_is_rejected_with_the_byte_where_the_data_ends(
         path.write_bytes(whole[: rng.randrange(64, len(whole) - 8)])
         facts = inspect_media(path)
         assert {"truncated", "damaged"} & {
-            one.rule for one in publishing_violations(facts, path.name)
+            one.rule for one in publishing_violations(facts, path.name, repair_line)
         }
         assert facts.data_end_byte is not None
         assert facts.data_end_byte <= path.stat().st_size

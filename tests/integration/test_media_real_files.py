@@ -16,6 +16,7 @@ from reelflow.cli.inspect import inspect
 from reelflow.domain.media import INTAKE, MediaFacts, publishing_violations, violations
 from reelflow.exceptions import MediaRejectedError
 from reelflow.media.inspection import inspect_media
+from reelflow.media.repair_line import repair_line
 from reelflow.media.thumbnail import make_thumbnail
 from tests import media_files
 
@@ -23,7 +24,10 @@ MakeFile = Callable[[], Path]
 
 
 def broken_rules(path: Path) -> list[str]:
-    return [violation.rule for violation in publishing_violations(inspect_media(path), path.name)]
+    return [
+        violation.rule
+        for violation in publishing_violations(inspect_media(path), path.name, repair_line)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -117,8 +121,8 @@ def test_the_suggested_line_makes_a_file_that_publishing_accepts(
 ) -> None:
     path = tmp_path / f"-a b'{make().suffix}"
     shutil.copyfile(make(), path)
-    assert violations(inspect_media(path), path.name, INTAKE) == []
-    fix = publishing_violations(inspect_media(path), path.name)[0].fix
+    assert violations(inspect_media(path), path.name, INTAKE, repair_line) == []
+    fix = publishing_violations(inspect_media(path), path.name, repair_line)[0].fix
     subprocess.run(
         ["sh", "-c", f"{fix} -v error -nostdin"], cwd=tmp_path, check=True, capture_output=True
     )

@@ -59,6 +59,7 @@ def _examine(
     # Here, so that `reelflow --help` does not wait for them.
     from reelflow.domain.media import INTAKE, Violation, publishing_violations, violations
     from reelflow.media.inspection import examine
+    from reelflow.media.repair_line import repair_line
     from reelflow.media.thumbnail import write_whole
     from reelflow.source import open_file
 
@@ -74,8 +75,8 @@ def _examine(
     if cover is not None and thumbnail is not None:
         write_whole(thumbnail, cover.jpeg)
     if profile is Profile.INTAKE:
-        return facts, violations(facts, str(file), INTAKE) + broken
-    return facts, publishing_violations(facts, str(file)) + broken
+        return facts, violations(facts, str(file), INTAKE, repair_line) + broken
+    return facts, publishing_violations(facts, str(file), repair_line) + broken
 
 
 def _report(facts: MediaFacts, broken: Sequence[Violation]) -> dict[str, Any]:

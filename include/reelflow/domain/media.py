@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from reelflow.domain.media_facts import (
     IMAGE_CONTAINERS,
@@ -11,7 +12,7 @@ from reelflow.domain.media_facts import (
     file_extension,
 )
 from reelflow.domain.media_policy import INTAKE, MIB, TIKTOK, MediaPolicy
-from reelflow.domain.repair import repair_command
+from reelflow.domain.repair import RepairLine, plan_repair
 from reelflow.domain.violation import Violation
 
 __all__ = [
@@ -29,30 +30,55 @@ __all__ = [
 _EXPORT_AGAIN = "export the video again from the program that made it"
 
 
+class _Mending:
+    """What to do about a file that breaks rules; a line is written once, and only if needed."""
+
+    def __init__(
+        self, facts: MediaFacts, file_name: str, policy: MediaPolicy, repair_line: RepairLine
+    ) -> None:
+        self._repair = plan_repair(facts, file_name, policy)
+        self._repair_line = repair_line
+
+    def or_else(self, advice: str) -> str:
+        """Give the line that repairs the file, or what else to do where there is none."""
+        return self._line or advice
+
+    @cached_property
+    def _line(self) -> str | None:
+        return None if self._repair is None else self._repair_line(self._repair)
+
+
 def publishing_violations(
-    facts: MediaFacts, file_name: str, house: MediaPolicy = INTAKE
+    facts: MediaFacts, file_name: str, repair_line: RepairLine, house: MediaPolicy = INTAKE
 ) -> list[Violation]:
-    """List every house and platform rule that the file breaks: empty means it may be posted."""
-    return violations(facts, file_name, house.narrowed_by(TIKTOK))
+    """List every house and platform rule that the file breaks: empty means it may be posted.
+
+    Parameters as of :func:`violations`.
+    """
+    return violations(facts, file_name, house.narrowed_by(TIKTOK), repair_line)
 
 
-def violations(facts: MediaFacts, file_name: str, policy: MediaPolicy) -> list[Violation]:
-    """List every rule of the policy that the file breaks, all at once.
+def violations(
+    facts: MediaFacts, file_name: str, policy: MediaPolicy, repair_line: RepairLine
+) -> list[Violation]:
+    """List every rule of the policy that the file breaks as a video, all at once.
 
     :param file_name: the user's name of the file: data, quoted wherever a fix shows it
+    :param repair_line: writes the line that repairs a video, as `reelflow.media.repair_line` does
     """
     if facts.size_bytes == 0:
         return [Violation("empty", "0 bytes", "a video file", "copy or upload the file again")]
-    found = list(_broken_file_rules(facts, file_name, policy))
+    mending = _Mending(facts, file_name, policy, repair_line)
+    found = list(_broken_file_rules(facts, policy, mending))
     if facts.kind == "video":
-        found += _broken_container_rules(facts, file_name, policy)
+        found += _broken_container_rules(facts, file_name, policy, mending)
         if facts.probe_error is None and facts.is_measured:
-            found += _broken_video_rules(facts, file_name, policy)
+            found += _broken_video_rules(facts, policy, mending)
     return found
 
 
 def _broken_file_rules(
-    facts: MediaFacts, file_name: str, policy: MediaPolicy
+    facts: MediaFacts, policy: MediaPolicy, mending: _Mending
 ) -> Iterator[Violation]:
     names = " ".join(VIDEO_EXTENSIONS[container] for container in policy.containers)
     if facts.kind == "image":
@@ -72,12 +98,12 @@ def _broken_file_rules(
             "size",
             _size_text(facts.size_bytes),
             f"at most {_size_text(policy.max_size_bytes)}",
-            repair_command(facts, file_name, policy) or "compress or shorten the video",
+            mending.or_else("compress or shorten the video"),
         )
 
 
 def _broken_container_rules(
-    facts: MediaFacts, file_name: str, policy: MediaPolicy
+    facts: MediaFacts, file_name: str, policy: MediaPolicy, mending: _Mending
 ) -> Iterator[Violation]:
     expected = VIDEO_EXTENSIONS[facts.container]
     actual = file_extension(file_name)
@@ -93,7 +119,7 @@ def _broken_container_rules(
             "container",
             facts.container.upper(),
             ", ".join(container.upper() for container in policy.containers),
-            repair_command(facts, file_name, policy) or _EXPORT_AGAIN,
+            mending.or_else(_EXPORT_AGAIN),
         )
     if facts.data_end_byte is not None:
         yield _damage(facts.data_end_byte, facts.declared_size_bytes)
@@ -118,58 +144,59 @@ def _damage(data_end_byte: int, declared_size_bytes: int | None) -> Violation:
 
 
 def _broken_video_rules(
-    facts: MediaFacts, file_name: str, policy: MediaPolicy
+    facts: MediaFacts, policy: MediaPolicy, mending: _Mending
 ) -> Iterator[Violation]:
     if facts.video_codec is None and facts.width is None:
         yield Violation("no_video", "no video stream", "one video stream", _EXPORT_AGAIN)
         return
-    fix = repair_command(facts, file_name, policy) or _EXPORT_AGAIN
     if policy.video_codecs is not None and facts.video_codec not in policy.video_codecs:
         codecs = ", ".join(policy.video_codecs)
+        fix = mending.or_else(_EXPORT_AGAIN)
         yield Violation("video_codec", facts.video_codec or "unknown", codecs, fix)
-    yield from _broken_duration(facts.duration_s, policy, fix)
-    yield from _broken_resolution(facts.width, facts.height, policy, fix)
-    yield from _broken_frame_rate(facts.average_frame_rate, policy, fix)
+    yield from _broken_duration(facts.duration_s, policy, mending)
+    yield from _broken_resolution(facts.width, facts.height, policy, mending)
+    yield from _broken_frame_rate(facts.average_frame_rate, policy, mending)
 
 
 def _broken_duration(
-    duration_s: float | None, policy: MediaPolicy, fix: str
+    duration_s: float | None, policy: MediaPolicy, mending: _Mending
 ) -> Iterator[Violation]:
     limit = _range_text(policy.min_duration_s, policy.max_duration_s, "s")
     if limit is None:
         return
     if duration_s is None:
-        yield Violation("duration", "unknown", limit, fix)
+        yield Violation("duration", "unknown", limit, mending.or_else(_EXPORT_AGAIN))
     elif policy.min_duration_s is not None and duration_s < policy.min_duration_s:
         longer = f"use a clip of at least {policy.min_duration_s:g} s"
         yield Violation("duration", _seconds_text(duration_s), limit, longer)
     elif policy.max_duration_s is not None and duration_s > policy.max_duration_s:
+        fix = mending.or_else(_EXPORT_AGAIN)
         yield Violation("duration", _seconds_text(duration_s), limit, fix)
 
 
 def _broken_resolution(
-    width: int | None, height: int | None, policy: MediaPolicy, fix: str
+    width: int | None, height: int | None, policy: MediaPolicy, mending: _Mending
 ) -> Iterator[Violation]:
     limit = f"{_range_text(policy.min_side_px, policy.max_side_px, 'px')} each side"
     if not width or not height:
         yield Violation("resolution", "unknown", limit, _EXPORT_AGAIN)
     elif max(width, height) > policy.max_side_px or min(width, height) < (policy.min_side_px or 1):
+        fix = mending.or_else(_EXPORT_AGAIN)
         yield Violation("resolution", f"{width}x{height} px", limit, fix)
 
 
 def _broken_frame_rate(
-    frame_rate: float | None, policy: MediaPolicy, fix: str
+    frame_rate: float | None, policy: MediaPolicy, mending: _Mending
 ) -> Iterator[Violation]:
     limit = _range_text(policy.min_frame_rate, policy.max_frame_rate, "fps")
     if limit is None:
         return
-    if frame_rate is None:
-        yield Violation("frame_rate", "unknown", limit, fix)
-        return
     # Two decimals: millisecond timestamps alone make a true 60 fps measure 60.001.
-    shown = round(frame_rate, 2)
-    if not (policy.min_frame_rate or 0) <= shown <= (policy.max_frame_rate or float("inf")):
-        yield Violation("frame_rate", f"{shown:g} fps", limit, fix)
+    shown = None if frame_rate is None else round(frame_rate, 2)
+    low, high = policy.min_frame_rate or 0, policy.max_frame_rate or float("inf")
+    if shown is None or not low <= shown <= high:
+        value = "unknown" if shown is None else f"{shown:g} fps"
+        yield Violation("frame_rate", value, limit, mending.or_else(_EXPORT_AGAIN))
 
 
 def _range_text(low: float | None, high: float | None, unit: str) -> str | None:

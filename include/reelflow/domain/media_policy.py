@@ -15,7 +15,7 @@ class MediaPolicy:
     """Limits on a video file. None means that the profile has no such limit.
 
     :param containers: accepted values of `MediaFacts.container`
-    :param video_codecs: accepted ffprobe codec names
+    :param video_codecs: accepted codecs, by libav's names
     :param min_side_px: of width and of height, as coded
     """
 

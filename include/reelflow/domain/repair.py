@@ -1,8 +1,9 @@
-"""The one ffmpeg command line that makes a refused video acceptable, for a person to run."""
+"""What would make a refused video acceptable, where the ffmpeg program can do it."""
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.media_policy import MediaPolicy
@@ -17,27 +18,62 @@ _SLOW_VIDEO_FRAME_RATE = 30
 _TRIM_MARGIN_S = 0.5  # the last audio frame may stick out past the wished end
 
 
-def repair_command(facts: MediaFacts, file_name: str, policy: MediaPolicy) -> str | None:
-    """Build the line that repairs everything ffmpeg can repair at once, or None if it cannot.
+@dataclass(frozen=True)
+class Changes:
+    """What must become another in a video; None stays as it is.
 
-    :param file_name: the user's name of the file, quoted so that a shell and ffmpeg both read it
-        as one plain file
+    :param scaled: width and height of the picture, both even
+    :param padded: width and height with bars around it
+    :param makes_even: cut a row or column off odd sides, which H.264 cannot have
+    :param duration_s: where to cut it off
+    :param video_bit_rate_kbps: in thousands of bits a second
+    """
+
+    scaled: tuple[int, int] | None = None
+    padded: tuple[int, int] | None = None
+    makes_even: bool = False
+    frame_rate: float | None = None
+    duration_s: float | None = None
+    video_bit_rate_kbps: int | None = None
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One pass over a video that repairs everything at once.
+
+    :param source_name: the user's name of the file, as hostile as names are
+    :param target_name: the name of what is made; never the source's
+    :param extension: of the target: ``.mp4`` or ``.webm``
+    :param changes: None where the streams fit as they are, and are copied
+    :param is_hevc: whether what is copied needs the tag that players expect of HEVC
+    """
+
+    source_name: str
+    target_name: str
+    extension: str
+    changes: Changes | None
+    is_hevc: bool = False
+
+
+RepairLine = Callable[[Repair], str]
+"""Writes a repair as a command line for a person to run."""
+
+
+def plan_repair(facts: MediaFacts, file_name: str, policy: MediaPolicy) -> Repair | None:
+    """Say what repairs all that can be repaired, or None if the file is past that.
+
+    :param file_name: the user's name of the file
     """
     cut_or_refused = facts.data_end_byte is not None or facts.probe_error is not None
     if cut_or_refused or facts.kind != "video" or not facts.width or not facts.height:
         return None
-    changes = _picture_changes(facts, policy) + _length_changes(facts, policy)
-    extension = None if changes else _copy_extension(facts, policy)
-    if extension is not None:
-        codecs = ["-c", "copy"]
-    else:
-        extension = ".mp4"
-        codecs = [*changes, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"]
-    if extension == ".mp4":
-        tag = ["-tag:v", "hvc1"] if codecs[-1] == "copy" and facts.video_codec == "hevc" else []
-        codecs += [*tag, "-movflags", "+faststart"]
-    source, target = _plain_path(file_name), _plain_path(_target_name(file_name, extension))
-    return " ".join(_shell_word(word) for word in ["ffmpeg", "-i", source, *codecs, target])
+    changes = _changes(facts, policy)
+    extension = _copy_extension(facts, policy) if changes == Changes() else None
+    target_name = _target_name(file_name, extension or ".mp4")
+    if extension is None:
+        return Repair(file_name, target_name, ".mp4", changes)
+    is_hevc = extension == ".mp4" and facts.video_codec == "hevc"
+    return Repair(file_name, target_name, extension, None, is_hevc)
 
 
 def _copy_extension(facts: MediaFacts, policy: MediaPolicy) -> str | None:
@@ -55,46 +91,61 @@ def _copy_extension(facts: MediaFacts, policy: MediaPolicy) -> str | None:
     return None
 
 
-def _picture_changes(facts: MediaFacts, policy: MediaPolicy) -> list[str]:
-    changes = []
-    sides = (facts.width or 0, facts.height or 0)
-    if max(sides) > policy.max_side_px or min(sides) < (policy.min_side_px or 1):
-        changes += ["-vf", _scale_filter(facts, policy)]
-    elif any(side % 2 for side in sides):
-        changes += ["-vf", "crop=trunc(iw/2)*2:trunc(ih/2)*2"]  # libx264 needs even sides
+def _changes(facts: MediaFacts, policy: MediaPolicy) -> Changes:
+    duration_s = _shorter_duration_s(facts, policy)
+    kept_s = duration_s or facts.duration_s
+    bit_rate_kbps = None
+    if facts.size_bytes > policy.max_size_bytes and kept_s:
+        budget_bps = policy.max_size_bytes * 8 * 0.9 / kept_s - _AUDIO_BIT_RATE_BPS
+        bit_rate_kbps = max(100, int(budget_bps / 1000))
+    scaled, padded = _new_size(facts, policy)
+    odd = any(side % 2 for side in (facts.width or 0, facts.height or 0))
+    return Changes(
+        scaled=scaled,
+        padded=padded,
+        makes_even=odd and scaled is None,
+        frame_rate=_new_frame_rate(facts, policy),
+        duration_s=duration_s,
+        video_bit_rate_kbps=bit_rate_kbps,
+    )
+
+
+def _new_frame_rate(facts: MediaFacts, policy: MediaPolicy) -> float | None:
     rate = round(facts.average_frame_rate or 0, 2)
     if policy.max_frame_rate is not None and rate > policy.max_frame_rate:
-        changes += ["-r", f"{policy.max_frame_rate:g}"]
-    elif policy.min_frame_rate is not None and rate < policy.min_frame_rate:
-        changes += ["-r", f"{_SLOW_VIDEO_FRAME_RATE}"]
-    return changes
+        return policy.max_frame_rate
+    if policy.min_frame_rate is not None and rate < policy.min_frame_rate:
+        return _SLOW_VIDEO_FRAME_RATE
+    return None
 
 
-def _scale_filter(facts: MediaFacts, policy: MediaPolicy) -> str:
-    """Scale to the nearest allowed size; bars fill what a very long shape leaves open."""
+def _new_size(
+    facts: MediaFacts, policy: MediaPolicy
+) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+    """Give the nearest allowed size; bars fill what a very long shape leaves open."""
+    sides = (facts.width or 0, facts.height or 0)
+    if max(sides) <= policy.max_side_px and min(sides) >= (policy.min_side_px or 1):
+        return None, None
     width = facts.display_width or facts.width or 2
     height = facts.display_height or facts.height or 2
     smallest, largest = policy.min_side_px or 2, policy.max_side_px
     factor = min(max(1.0, smallest / min(width, height)), largest / max(width, height))
-    scaled = [max(2, int(side * factor + 1e-6) // 2 * 2) for side in (width, height)]
+    scaled = (_even(width * factor), _even(height * factor))
     # Rounding down to an even side may undercut the smallest one by a pixel.
-    padded = [max(side, smallest + smallest % 2) for side in scaled]
-    scale = f"scale={scaled[0]}:{scaled[1]},setsar=1"
-    if padded == scaled:
-        return scale
-    return f"{scale},pad={padded[0]}:{padded[1]}:(ow-iw)/2:(oh-ih)/2"
+    least = smallest + smallest % 2
+    padded = (max(scaled[0], least), max(scaled[1], least))
+    return scaled, padded if padded != scaled else None
 
 
-def _length_changes(facts: MediaFacts, policy: MediaPolicy) -> list[str]:
-    changes = []
-    duration_s = facts.duration_s
-    if duration_s and policy.max_duration_s is not None and duration_s > policy.max_duration_s:
-        duration_s = policy.max_duration_s - _TRIM_MARGIN_S
-        changes += ["-t", f"{duration_s:g}"]
-    if facts.size_bytes > policy.max_size_bytes and duration_s:
-        budget_bps = policy.max_size_bytes * 8 * 0.9 / duration_s - _AUDIO_BIT_RATE_BPS
-        changes += ["-b:v", f"{max(100, int(budget_bps / 1000))}k"]
-    return changes
+def _even(side: float) -> int:
+    return max(2, int(side + 1e-6) // 2 * 2)
+
+
+def _shorter_duration_s(facts: MediaFacts, policy: MediaPolicy) -> float | None:
+    if not facts.duration_s or policy.max_duration_s is None:
+        return None
+    is_too_long = facts.duration_s > policy.max_duration_s
+    return policy.max_duration_s - _TRIM_MARGIN_S if is_too_long else None
 
 
 def _target_name(file_name: str, extension: str) -> str:
@@ -104,19 +155,3 @@ def _target_name(file_name: str, extension: str) -> str:
     if target.lower() == base_name.lower():  # never over the source
         target = f"{stem}-fixed{extension}"
     return f"{folder}{slash}{target}"
-
-
-def _plain_path(name: str) -> str:
-    """Keep ffmpeg from reading a name as an option (``-x``) or a protocol (``concat:a``)."""
-    return f"./{name}" if name.startswith("-") or ":" in name.partition("/")[0] else name
-
-
-def _shell_word(word: str) -> str:
-    """Quote for a shell; control characters become escapes, so that they cannot act on a screen."""
-    if word.isprintable():
-        return shlex.quote(word)
-    escaped = "".join(
-        chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}"
-        for byte in word.encode("utf-8", "surrogateescape")
-    )
-    return f"$'{escaped}'"

@@ -1,4 +1,4 @@
-"""Walking a container's outer structure, because ffprobe takes cut files for whole ones.
+"""Walking a container's outer structure, because libav takes cut files for whole ones.
 
 Only box and chunk headers are read, each at the offset the one before it gives, so a walk costs
 microseconds at any file size, and a hostile size is a number to compare, never one to allocate.

@@ -62,7 +62,7 @@ def begin(workspace: Workspace, post_id: int, *, run_id: str) -> Post:
 def postpone(workspace: Workspace, post_id: int, exc: ReelflowError, *, actor: str) -> None:
     """Write down why a stage could not do its work, and keep the post from the very next runs.
 
-    It is no reschedule: the run fails, because what stands in the way (a missing ffmpeg, a wrong
+    It is no reschedule: the run fails, because what stands in the way (a missing library, a wrong
     connection) is for a person to mend. A post that has a time for its next try keeps it.
     """
     now = workspace.ledger.now()

@@ -26,6 +26,7 @@ from reelflow.ledger import photo_images, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.media.decoder import DECODER_MISSING
 from reelflow.media.inspection import inspect_media
+from reelflow.media.repair_line import repair_line
 from reelflow.media.thumbnail import make_thumbnail
 from reelflow.services.intake.duplicates import give_key
 from reelflow.services.intake.rejection import reject
@@ -88,9 +89,10 @@ def _examine(workspace: Workspace, post: Post, media: Media) -> _Examined:
         check_unchanged(source.lstat(), media)
     except (MediaUnreadableError, SourceChangedError) as exc:
         return _Examined(media.id, None, "", [_unreadable(exc)])
-    is_photo = post.kind is PostKind.PHOTO
-    judge = photo_violations if is_photo else publishing_violations
-    return _Examined(media.id, facts, sha256, judge(facts, media.file_name))
+    if post.kind is PostKind.PHOTO:
+        return _Examined(media.id, facts, sha256, photo_violations(facts, media.file_name))
+    found = publishing_violations(facts, media.file_name, repair_line)
+    return _Examined(media.id, facts, sha256, found)
 
 
 def _unreadable(exc: MediaUnreadableError | SourceChangedError) -> Violation:

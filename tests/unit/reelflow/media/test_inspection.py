@@ -16,6 +16,7 @@ from reelflow.exceptions import (
 )
 from reelflow.media.decoder import DECODER_MISSING
 from reelflow.media.inspection import examine, inspect_media
+from reelflow.media.repair_line import repair_line
 from reelflow.source import BytesSource, FileSource, open_file
 from tests import media_files
 
@@ -96,7 +97,7 @@ def test_without_libav_a_video_is_known_by_its_container(
     facts = inspect_media(media_files.h264_mp4())
     assert (facts.container, facts.faststart, facts.is_measured) == ("mp4", True, False)
     assert (facts.width, facts.probe_error) == (None, None)
-    assert publishing_violations(facts, "clip.mp4") == []
+    assert publishing_violations(facts, "clip.mp4", repair_line) == []
     [warning] = caplog.messages
     assert "checked by its container alone" in warning
     assert "pip install" in warning
@@ -104,7 +105,7 @@ def test_without_libav_a_video_is_known_by_its_container(
 
 def test_without_libav_a_cut_video_is_still_rejected(no_libav: None) -> None:
     facts = inspect_media(media_files.truncated_mp4())
-    assert [one.rule for one in publishing_violations(facts, "a.mp4")] == ["truncated"]
+    assert [one.rule for one in publishing_violations(facts, "a.mp4", repair_line)] == ["truncated"]
 
 
 def test_without_libav_there_is_no_cover(no_libav: None) -> None:
