@@ -21,7 +21,7 @@ from reelflow.services.workspace import Workspace
 from tests import factories
 
 
-def image(form: str = "JPEG", size: tuple[int, int] = (40, 30), *, shade: int = 0) -> bytes:
+def image(form: str = "JPEG", size: tuple[int, int] = (160, 120), *, shade: int = 0) -> bytes:
     """Return an image file; another ``shade``, from 0 to 255, gives other bytes."""
     written = io.BytesIO()
     Image.new("RGB", size, (shade, 255 - shade, shade // 2)).save(written, form)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,11 @@ from reelflow.exceptions import MediaRejectedError, ReelflowError
 
 if TYPE_CHECKING:
     from reelflow.domain.media import MediaFacts, Violation
+    from reelflow.media.inspection import Examination
 
 EXIT_REJECTED = 1
 EXIT_UNREADABLE = 2
+_UNKNOWN = "-"
 
 
 class Profile(enum.StrEnum):
@@ -41,63 +43,89 @@ def inspect(
     Exit code 0: accepted. 1: rejected. 2: the file cannot be read, or no thumbnail can be made.
     """
     try:
-        facts, broken = _examine(file, thumbnail, profile)
+        metadata, broken = _examine(file, thumbnail, profile)
     except (ReelflowError, OSError) as error:
         typer.echo(screen_safe(str(error)), err=True)
         raise typer.Exit(EXIT_UNREADABLE) from None
     if as_json:
-        typer.echo(json.dumps(_report(facts, broken), indent=2))
+        typer.echo(json.dumps(_report(metadata, broken), indent=2))
     else:
-        _print_report(Console(soft_wrap=True, highlight=False), file, facts, broken, profile)
+        _print_report(Console(soft_wrap=True, highlight=False), file, metadata, broken, profile)
     if broken:
         raise typer.Exit(EXIT_REJECTED)
 
 
 def _examine(
     file: Path, thumbnail: Path | None, profile: Profile
-) -> tuple[MediaFacts, list[Violation]]:
+) -> tuple[dict[str, Any], list[Violation]]:
+    """Give all that is known of the file, by name, and every rule it breaks."""
     # Here, so that `reelflow --help` does not wait for them.
-    from reelflow.domain.media import INTAKE, Violation, publishing_violations, violations
+    from reelflow.digest import sha256_of
     from reelflow.media.inspection import examine
-    from reelflow.media.repair_line import repair_line
-    from reelflow.media.thumbnail import write_whole
     from reelflow.source import open_file
 
-    wants_cover = thumbnail is not None
-    cover, broken = None, []
-    with open_file(file) as source, examine(source, with_covers=wants_cover) as examination:
+    with (
+        open_file(file) as source,
+        examine(source, with_covers=thumbnail is not None) as examination,
+    ):
         facts = examination.facts
-        if wants_cover and facts.kind != "other":
-            try:
-                cover = examination.cover()
-            except MediaRejectedError as error:
-                broken = [Violation(**violation) for violation in error.violations]
-    if cover is not None and thumbnail is not None:
-        write_whole(thumbnail, cover.jpeg)
-    if profile is Profile.INTAKE:
-        return facts, violations(facts, str(file), INTAKE, repair_line) + broken
-    return facts, publishing_violations(facts, str(file), repair_line) + broken
+        broken = _judge(facts, str(file), profile)
+        if thumbnail is not None and facts.kind != "other" and facts.probe_error is None:
+            broken += _write_cover(examination, thumbnail)
+        return {**facts.as_dict(), "sha256": sha256_of(source)}, broken
 
 
-def _report(facts: MediaFacts, broken: Sequence[Violation]) -> dict[str, Any]:
+def _judge(facts: MediaFacts, file_name: str, profile: Profile) -> list[Violation]:
+    from reelflow.domain.media import INTAKE, publishing_violations, violations
+    from reelflow.domain.photos import (
+        INTAKE_PHOTOS,
+        PUBLISHED_PHOTOS,
+        image_violations,
+        is_picture,
+    )
+    from reelflow.media.repair_line import repair_line
+
+    is_intake = profile is Profile.INTAKE
+    if is_picture(facts):
+        return image_violations(facts, file_name, INTAKE_PHOTOS if is_intake else PUBLISHED_PHOTOS)
+    if is_intake:
+        return violations(facts, file_name, INTAKE, repair_line)
+    return publishing_violations(facts, file_name, repair_line)
+
+
+def _write_cover(examination: Examination, thumbnail: Path) -> list[Violation]:
+    """Write the cover; where no frame can be decoded, say so."""
+    from reelflow.domain.media import Violation
+    from reelflow.media.thumbnail import write_whole
+
+    try:
+        cover = examination.cover()
+    except MediaRejectedError as error:
+        return [Violation(**violation) for violation in error.violations]
+    write_whole(thumbnail, cover.jpeg)
+    return []
+
+
+def _report(metadata: Mapping[str, Any], broken: Sequence[Violation]) -> dict[str, Any]:
     return {
         "accepted": not broken,
         "violations": [violation.as_dict() for violation in broken],
-        "metadata": facts.as_dict(),
+        "metadata": dict(metadata),
     }
 
 
 def _print_report(
     console: Console,
     file: Path,
-    facts: MediaFacts,
+    metadata: Mapping[str, Any],
     broken: Sequence[Violation],
     profile: Profile,
 ) -> None:
     console.print(screen_safe(str(file)), style="bold", markup=False)
-    for name, value in facts.as_dict().items():
-        if value is not None:
-            console.print(f"  {name:<20} {screen_safe(str(value))}", markup=False)
+    for name, value in metadata.items():
+        shown = _UNKNOWN if value is None else screen_safe(str(value))
+        if value is not None or metadata["kind"] == "video":
+            console.print(f"  {name:<20} {shown}", markup=False)
     if not broken:
         console.print(f"Accepted by the {profile} profile.", style="green")
         return

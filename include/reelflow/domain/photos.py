@@ -19,13 +19,14 @@ MAX_PHOTOS: Final = 35
 #: The names an image of each type may have.
 PHOTO_EXTENSIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "jpeg": (".jpg", ".jpeg"),
+    "png": (".png",),
     "webp": (".webp",),
 }
 
 
 @dataclass(frozen=True)
 class PhotoPolicy:
-    """Limits on one image of a photo post.
+    """Limits on one image of a photo post, pixels as coded.
 
     :param containers: accepted values of `MediaFacts.container`
     :param max_long_side_px: of the longer side, whichever way round the image is
@@ -35,7 +36,27 @@ class PhotoPolicy:
     max_size_bytes: int
     max_long_side_px: int
     max_short_side_px: int
+    min_side_px: int = 1
 
+    def narrowed_by(self, other: PhotoPolicy) -> PhotoPolicy:
+        """Give the policy that allows only what both allow."""
+        return PhotoPolicy(
+            containers=tuple(c for c in self.containers if c in other.containers),
+            max_size_bytes=min(self.max_size_bytes, other.max_size_bytes),
+            max_long_side_px=min(self.max_long_side_px, other.max_long_side_px),
+            max_short_side_px=min(self.max_short_side_px, other.max_short_side_px),
+            min_side_px=max(self.min_side_px, other.min_side_px),
+        )
+
+
+INTAKE_PHOTOS: Final = PhotoPolicy(
+    containers=("jpeg", "png", "webp"),
+    max_size_bytes=20_000_000,
+    max_long_side_px=4096,
+    max_short_side_px=4096,
+    min_side_px=100,
+)
+"""House rules: the images that Reelflow takes in at all."""
 
 TIKTOK_PHOTOS: Final = PhotoPolicy(
     containers=("jpeg", "webp"),
@@ -47,6 +68,9 @@ TIKTOK_PHOTOS: Final = PhotoPolicy(
 guide, read 2026-09-11). MB is taken in its smaller reading. What 1080p means for an image is not
 said; 1080x1920, 1080x1440, 1080x1080 and 1920x1080 are known to be taken (observed,
 https://github.com/DayMoonDevelopment/post-for-me/commit/3f4fc7b)."""
+
+PUBLISHED_PHOTOS: Final = INTAKE_PHOTOS.narrowed_by(TIKTOK_PHOTOS)
+"""What an image must keep to so that it is posted as it is."""
 
 
 def photo_post_sha256(image_sha256s: Sequence[str]) -> str:
@@ -102,47 +126,64 @@ def count_violation(count: int) -> Violation | None:
     )
 
 
+#: Pictures that are no photos for TikTok, as `reelflow.media.sniff` names them.
+_OTHER_PICTURES: Final = frozenset(
+    {"other:heif", "other:avif", "other:cr3", "other:jpeg2000", "other:gif"}
+)
+
+
+def is_picture(facts: MediaFacts) -> bool:
+    """Whether a file is to be judged as an image, be it of an accepted type or not."""
+    return facts.kind == "image" or facts.container in _OTHER_PICTURES
+
+
 def photo_violations(
-    facts: MediaFacts, file_name: str, policy: PhotoPolicy = TIKTOK_PHOTOS
+    facts: MediaFacts, file_name: str, policy: PhotoPolicy = PUBLISHED_PHOTOS
 ) -> list[Violation]:
-    """List every rule that one image of a photo post breaks, all at once.
+    """List every rule that one image of several breaks, each violation naming it."""
+    return [broken.of(file_name) for broken in image_violations(facts, file_name, policy)]
+
+
+def image_violations(
+    facts: MediaFacts, file_name: str, policy: PhotoPolicy = PUBLISHED_PHOTOS
+) -> list[Violation]:
+    """List every rule of the policy that a file breaks as an image, all at once.
 
     :param facts: from `reelflow.media.inspection.inspect_media`
-    :param file_name: the user's name of the image, which each violation names
+    :param file_name: the user's name of the image
     """
     if facts.size_bytes == 0:
-        found = [Violation("empty", "0 bytes", "an image", "copy or upload the file again")]
-    else:
-        found = [*_broken_type(facts, file_name, policy), *_broken_picture(facts, policy)]
-    return [broken.of(file_name) for broken in found]
+        return [Violation("empty", "0 bytes", "an image", "copy or upload the file again")]
+    return [*_broken_type(facts, file_name, policy), *_broken_picture(facts, policy)]
 
 
 def _broken_type(facts: MediaFacts, file_name: str, policy: PhotoPolicy) -> Iterator[Violation]:
-    allowed = " or ".join(
-        "WebP" if container == "webp" else container.upper() for container in policy.containers
-    )
     if facts.container not in policy.containers:
-        what = facts.container.removeprefix("other:")
         fix = (
             "export it as JPEG; renaming does not make one"
-            if facts.kind == "image" or what in _PICTURES
+            if is_picture(facts)
             else "take it out of the folder, which is for the images of one post alone"
         )
-        yield Violation("photo_type", f"{what} content", allowed, fix)
-        return
-    expected = PHOTO_EXTENSIONS[facts.container]
+        what = facts.container.removeprefix("other:")
+        yield Violation("photo_type", f"{what} content", _any_of(policy.containers), fix)
+    expected = PHOTO_EXTENSIONS.get(facts.container)
     actual = file_extension(file_name)
-    if actual not in expected:
+    if expected is not None and actual not in expected:
         yield Violation(
             "extension",
             actual or "no extension",
-            f"{' or '.join(expected)}, because the content is {facts.container.upper()}",
+            f"{' or '.join(expected)}, because the content is {_shown(facts.container)}",
             f"rename the file so that its name ends in {expected[0]}",
         )
 
 
-#: Pictures that are no photos for TikTok, as `reelflow.media.sniff` names them.
-_PICTURES: Final = frozenset({"heif", "avif", "cr3", "jpeg2000", "gif"})
+def _any_of(containers: Sequence[str]) -> str:
+    *rest, last = [_shown(container) for container in containers]
+    return f"{', '.join(rest)} or {last}" if rest else last
+
+
+def _shown(container: str) -> str:
+    return "WebP" if container == "webp" else container.upper()
 
 
 def _broken_picture(facts: MediaFacts, policy: PhotoPolicy) -> Iterator[Violation]:
@@ -159,14 +200,21 @@ def _broken_picture(facts: MediaFacts, policy: PhotoPolicy) -> Iterator[Violatio
         yield Violation(
             "unreadable", facts.probe_error, "a whole image", "copy or export the image again"
         )
-    sides = (facts.width or 0, facts.height or 0)
-    too_long = max(sides) > policy.max_long_side_px
-    if too_long or min(sides) > policy.max_short_side_px:
-        long, short = policy.max_long_side_px, policy.max_short_side_px
-        yield Violation(
-            "resolution",
-            f"{facts.width}x{facts.height} px",
-            f"at most {long}x{short} px, either way round",
-            f"export it smaller: at most {long} px on its longer and {short} px on its shorter "
-            "side",
+    if facts.width is not None and facts.height is not None:
+        yield from _broken_resolution(facts.width, facts.height, policy)
+
+
+def _broken_resolution(width: int, height: int, policy: PhotoPolicy) -> Iterator[Violation]:
+    low, long, short = policy.min_side_px, policy.max_long_side_px, policy.max_short_side_px
+    limit = f"at most {long}x{short} px, either way round"
+    if low > 1:
+        limit += f", and at least {low} px each side"
+    if min(width, height) < low:
+        fix = f"use a larger image: at least {low} px on its shorter side"
+    elif max(width, height) > long or min(width, height) > short:
+        fix = (
+            f"export it smaller: at most {long} px on its longer and {short} px on its shorter side"
         )
+    else:
+        return
+    yield Violation("resolution", f"{width}x{height} px", limit, fix)

@@ -17,6 +17,9 @@ JPEG_QUALITY = 85
 
 _GLANCE_PX = (64, 64)
 _MAX_PROFILE_BYTES = 1024 * 1024  # display profiles have some kilobytes
+#: The colours that a profile may be of, and the images it is for (ICC.1:2022, 7.2.6).
+_PROFILED_MODES = {b"RGB ": "RGB", b"CMYK": "CMYK", b"GRAY": "L"}
+_HIGH_BYTES = [value >> 8 for value in range(65536)]
 _ORIENTATION = 0x0112  # the EXIF tag
 _TURNED = frozenset({5, 6, 7, 8})  # its values that swap width and height
 
@@ -34,25 +37,42 @@ _DECODE_ERRORS = (
 
 
 def shrink_image(source: BinaryIO, *, max_side_px: int) -> tuple[bytes, tuple[int, int]]:
-    """Decode an untrusted image once, turn it upright and shrink it to a JPEG.
-
-    No metadata of the source is kept. Smaller images keep their size.
+    """Make a small JPEG of an untrusted image; see :func:`decode_upright`.
 
     :return: the JPEG file, and its width and height
     :raises MediaRejectedError: not a JPEG, PNG or WebP, too many pixels, or damaged
     """
+    picture = decode_upright(source, max_long_side_px=max_side_px, max_short_side_px=max_side_px)
+    written = io.BytesIO()
+    picture.save(written, "JPEG", quality=JPEG_QUALITY)
+    return written.getvalue(), picture.size
+
+
+def decode_upright(
+    source: BinaryIO,
+    *,
+    max_long_side_px: int,
+    max_short_side_px: int,
+    resampling: Image.Resampling = Image.Resampling.BICUBIC,
+) -> Image.Image:
+    """Decode an untrusted image once: upright, opaque, in standard colours, shrunk to fit.
+
+    Smaller images keep their size.
+
+    :return: an RGB image that has no metadata of the source
+    :raises MediaRejectedError: not a JPEG, PNG or WebP, too many pixels, or damaged
+    """
     try:
-        image = _open(source)
+        image = _with_smooth_colours(_open(source))
+        box = (max_long_side_px, max_short_side_px)
         # Shrink before turning: JPEG then decodes at a fraction of its size.
-        image.thumbnail((max_side_px, max_side_px))
+        image.thumbnail(box if image.width >= image.height else box[::-1], resampling)
         profile = image.info.get("icc_profile")
         upright = _in_standard_colours(_opaque(ImageOps.exif_transpose(image)), profile)
     except _DECODE_ERRORS as error:
         raise _unreadable(f"the image cannot be decoded: {error}") from error
-    upright.info.clear()  # Pillow would write comment and XMP from here
-    written = io.BytesIO()
-    upright.save(written, "JPEG", quality=JPEG_QUALITY)
-    return written.getvalue(), upright.size
+    upright.info.clear()  # Pillow would write comment, profile and XMP from here
+    return upright
 
 
 def measure_image(source: BinaryIO) -> dict[str, Any]:
@@ -94,34 +114,49 @@ def _open(source: BinaryIO) -> Image.Image:
     return image
 
 
+def _with_smooth_colours(image: Image.Image) -> Image.Image:
+    """Give what can be shrunk by mixing neighbours, which neither indexes nor 16 bits can."""
+    if image.mode in ("P", "PA"):
+        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode.startswith("I"):  # Pillow's own way to 8 bits makes all above 255 white
+        grey = image.convert("I").point(_HIGH_BYTES, "L")
+        grey.info = image.info
+        return grey
+    return image
+
+
 def _opaque(image: Image.Image) -> Image.Image:
-    """Give RGB, with what was transparent in white: JPEG has no transparency."""
+    """Lay what is transparent on white: JPEG has no transparency."""
     if not image.has_transparency_data:
-        return image.convert("RGB")
+        return image if image.mode in _PROFILED_MODES.values() else image.convert("RGB")
     layered = image.convert("RGBA")
     background = Image.new("RGBA", layered.size, "white")
     return Image.alpha_composite(background, layered).convert("RGB")
 
 
 def _in_standard_colours(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Convert to sRGB what was made for another screen; the profile itself is not kept.
+    """Convert to sRGB what was made for another screen or for print; the profile is not kept.
 
-    A profile that is broken, huge, or not of RGB changes nothing.
+    A profile that is broken, huge, or of other colours than the image's is not obeyed.
     """
-    if not profile or len(profile) > _MAX_PROFILE_BYTES or profile[16:20] != b"RGB ":
-        return image
+    space = profile[16:20] if profile and len(profile) <= _MAX_PROFILE_BYTES else b""
+    if _PROFILED_MODES.get(space) != image.mode:
+        return image.convert("RGB")
     from PIL import ImageCms  # most images carry none
 
     try:
-        wide = ImageCms.getOpenProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(image, wide, ImageCms.createProfile("sRGB"))
+        theirs = ImageCms.getOpenProfile(io.BytesIO(profile or b""))
+        standard = ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, theirs, standard, outputMode="RGB")
     except (ImageCms.PyCMSError, *_DECODE_ERRORS):
-        return image
-    return converted or image
+        return image.convert("RGB")
+    return converted or image.convert("RGB")
 
 
 def _unreadable(value: str) -> MediaRejectedError:
     fix = "export the image again as JPEG, PNG or WebP of at most 4096x4096"
     limit = "a whole JPEG, PNG or WebP image"
     violation = {"rule": "image", "value": value, "limit": limit, "fix": fix}
-    return MediaRejectedError(f"No thumbnail: {value}; {fix}.", violations=[violation])
+    return MediaRejectedError(f"No picture: {value}; {fix}.", violations=[violation])

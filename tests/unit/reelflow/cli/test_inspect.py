@@ -1,5 +1,7 @@
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -7,6 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from reelflow.cli.inspect import inspect
+from tests import media_files
 
 app = typer.Typer()
 app.command()(inspect)
@@ -53,21 +56,80 @@ def test_a_file_that_cannot_be_read_is_told_in_one_sentence(
     assert "does not exist" in result.stderr
 
 
+def report_on(path: Path, *words: object) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(run(path, "--json", *words).stdout)
+    return report
+
+
+def rules(report: dict[str, Any]) -> list[str]:
+    return [violation["rule"] for violation in report["violations"]]
+
+
+def test_the_hash_of_the_file_is_told(text_file: Path) -> None:
+    digest = hashlib.sha256(text_file.read_bytes()).hexdigest()
+    assert report_on(text_file)["metadata"]["sha256"] == digest
+    assert digest in run(text_file).stdout
+
+
+def test_all_that_is_known_of_a_video_is_shown_and_what_is_not_as_well() -> None:
+    shown = run(media_files.h264_mp4()).stdout
+    told = {line.split()[0]: line.split()[1] for line in shown.splitlines() if line[:2] == "  "}
+    assert told["faststart"] == "True"
+    assert told["display_width"] == "640"
+    assert told["hdr_transfer"] == "-"
+    assert {"duration_s", "average_frame_rate", "nominal_frame_rate", "variable_frame_rate"} < set(
+        told
+    )
+    assert {"video_codec", "audio_codec", "bit_rate_bps", "creation_time", "container_brand"} < set(
+        told
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "size", "intake", "tiktok"),
+    [
+        ("JPEG", (400, 300), [], []),
+        ("WEBP", (1920, 1080), [], []),
+        ("PNG", (1280, 960), [], ["photo_type"]),
+        ("PNG", (2000, 100), [], ["photo_type", "resolution"]),
+        ("JPEG", (99, 300), ["resolution"], ["resolution"]),
+        ("JPEG", (4097, 200), ["resolution"], ["resolution"]),
+    ],
+)
+def test_an_image_is_judged_as_an_image(
+    form: str, size: tuple[int, int], intake: list[str], tiktok: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / f"photo.{'jpg' if form == 'JPEG' else form.lower()}"
+    Image.new("RGB", size).save(path, form)
+    assert rules(report_on(path, "--profile", "intake")) == intake
+    assert rules(report_on(path)) == tiktok
+    assert run(path).exit_code == (1 if tiktok else 0)
+
+
+def test_an_image_that_is_called_a_video_is_told_all_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    Image.new("RGB", (2000, 2000)).save(path, "PNG")
+    assert rules(report_on(path)) == ["photo_type", "extension", "resolution"]
+    assert rules(report_on(path, "--profile", "intake")) == ["extension"]
+
+
 def test_an_image_can_get_a_thumbnail_although_it_is_rejected(tmp_path: Path) -> None:
     source, cover = tmp_path / "photo.png", tmp_path / "cover.jpg"
     Image.new("RGB", (1280, 960)).save(source)
     result = run(source, "--thumbnail", cover)
     assert result.exit_code == 1
-    assert "photos become a post when they lie in a folder" in result.stdout
+    assert "photo_type: png content (allowed: JPEG or WebP)" in result.stdout
+    assert "video_codec" not in result.stdout
     with Image.open(cover) as image:
         assert image.size == (640, 480)
 
 
-def test_a_damaged_image_is_one_violation_more(tmp_path: Path) -> None:
+def test_a_damaged_image_is_told_once_and_gets_no_thumbnail(tmp_path: Path) -> None:
     source = tmp_path / "photo.png"
     source.write_bytes(b"\x89PNG\r\n\x1a\n broken")
-    report = json.loads(run(source, "--json", "--thumbnail", tmp_path / "cover.jpg").stdout)
-    assert [violation["rule"] for violation in report["violations"]] == ["photo", "image"]
+    report = report_on(source, "--thumbnail", tmp_path / "cover.jpg")
+    assert rules(report) == ["photo_type", "unreadable"]
+    assert not (tmp_path / "cover.jpg").exists()
 
 
 def test_a_thumbnail_that_cannot_be_written_is_told(tmp_path: Path) -> None:

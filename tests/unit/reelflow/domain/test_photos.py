@@ -6,8 +6,11 @@ from hypothesis import strategies as st
 
 from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.photos import (
+    INTAKE_PHOTOS,
     MAX_PHOTOS,
     count_violation,
+    image_violations,
+    is_picture,
     natural_order,
     photo_post_sha256,
     photo_violations,
@@ -33,7 +36,9 @@ def test_jpeg_and_webp_are_taken_under_their_names(container: str, name: str) ->
     assert rules(facts(container), name) == []
 
 
-@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1080, 1080), (1, 1), (1080, 1920)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(1920, 1080), (1080, 1080), (100, 100), (1080, 1920)]
+)
 def test_1080p_is_meant_either_way_round(width: int, height: int) -> None:
     assert rules(facts(width=width, height=height)) == []
 
@@ -44,6 +49,34 @@ def test_a_larger_image_is_told_its_size_and_the_way_out(width: int, height: int
     assert broken.rule == "resolution"
     assert broken.value == f"trip/a.jpg: {width}x{height} px"
     assert "1920 px on its longer and 1080 px on its shorter" in broken.fix
+
+
+@pytest.mark.parametrize(("width", "height"), [(99, 1000), (1000, 99), (1, 1)])
+def test_a_tiny_image_is_told_how_large_it_must_be(width: int, height: int) -> None:
+    (broken,) = photo_violations(facts(width=width, height=height), "trip/a.jpg")
+    assert (broken.rule, broken.fix) == (
+        "resolution",
+        "use a larger image: at least 100 px on its shorter side",
+    )
+
+
+def test_the_house_takes_more_than_the_platform() -> None:
+    large = facts("png", width=4096, height=4096)
+    assert image_violations(large, "a.png", INTAKE_PHOTOS) == []
+    assert rules(large, "a.png") == ["photo_type", "resolution"]
+    larger = facts("png", width=4097, height=100)
+    (broken,) = image_violations(larger, "a.png", INTAKE_PHOTOS)
+    assert broken.value == "4097x100 px"
+    (other,) = image_violations(facts("other:gif"), "a.gif", INTAKE_PHOTOS)
+    assert other.limit == "JPEG, PNG or WebP"
+
+
+@pytest.mark.parametrize(
+    ("container", "judged"),
+    [("jpeg", True), ("other:heif", True), ("mp4", False), ("other:text", False)],
+)
+def test_pictures_of_any_type_are_judged_as_images(container: str, judged: bool) -> None:
+    assert is_picture(facts(container)) is judged
 
 
 @pytest.mark.parametrize("container", ["png", "other:heif", "other:gif"])

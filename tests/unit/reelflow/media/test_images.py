@@ -167,3 +167,9 @@ def test_a_colour_profile_is_obeyed_and_not_kept(form: str) -> None:
 def test_a_broken_colour_profile_changes_nothing(profile: bytes) -> None:
     source = encoded(Image.new("RGB", (32, 32), (250, 10, 10)), "WEBP", icc_profile=profile)
     assert shrink(source)[0].getpixel((16, 16))[0] > 240  # type: ignore[index]
+
+
+def test_a_profile_of_other_colours_than_the_images_changes_nothing() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    source = encoded(Image.new("L", (32, 32), 100), "PNG", icc_profile=profile)
+    assert shrink(source)[0].getpixel((16, 16)) == (100, 100, 100)

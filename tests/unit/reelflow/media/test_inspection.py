@@ -49,8 +49,10 @@ def test_what_is_no_media_is_never_given_to_libav(
 def test_an_image_is_known_as_one_whatever_its_name(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     Image.new("RGB", (8, 8)).save(path, "PNG")
-    sizes = {"width": 8, "height": 8, "display_width": 8, "display_height": 8}
-    assert inspect_media(path) == MediaFacts("png", "image", path.stat().st_size, **sizes)
+    size_bytes = path.stat().st_size
+    assert inspect_media(path) == MediaFacts(
+        "png", "image", size_bytes, width=8, height=8, display_width=8, display_height=8
+    )
 
 
 def test_a_link_is_refused(tmp_path: Path) -> None:

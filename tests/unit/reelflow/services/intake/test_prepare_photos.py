@@ -77,17 +77,17 @@ def test_good_images_are_measured_hashed_and_keyed_together(
 def test_metadata_of_every_image_is_stored_and_the_cover_is_the_one_that_was_wished(
     workspace: Workspace, account: Account
 ) -> None:
-    red = image(size=(100, 50), shade=255)
+    red = image(size=(300, 150), shade=255)
     post = registered(workspace, account, {"1.jpg": ONE, "2.jpg": red}, sidecar={"cover_index": 1})
     check(workspace, post)
     measured = extract_metadata(workspace, post.id, run_id=RUN)
-    first = {"container": "jpeg", "display_width": 40, "display_height": 30}
-    second = {"container": "jpeg", "display_width": 100, "display_height": 50}
+    first = {"container": "jpeg", "display_width": 160, "display_height": 120}
+    second = {"container": "jpeg", "display_width": 300, "display_height": 150}
     assert measured == {"images": [first, second]}
-    assert [media.display_width for media in media_of(workspace, post)] == [40, 100]
+    assert [media.display_width for media in media_of(workspace, post)] == [160, 300]
     relative = generate_thumbnail(workspace, post.id, run_id=RUN, actor=ACTOR)
     with Image.open(workspace.folders.path(relative)) as cover:
-        assert cover.size == (100, 50)
+        assert cover.size == (300, 150)
     files = media_of(workspace, post)
     assert [media.thumbnail_path for media in files] == [None, relative]
     assert generate_thumbnail(workspace, post.id, run_id=RUN, actor=ACTOR) == relative
