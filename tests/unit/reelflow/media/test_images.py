@@ -173,3 +173,26 @@ def test_a_profile_of_other_colours_than_the_images_changes_nothing() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     source = encoded(Image.new("L", (32, 32), 100), "PNG", icc_profile=profile)
     assert shrink(source)[0].getpixel((16, 16)) == (100, 100, 100)
+
+
+def grey_profile() -> bytes:
+    """A profile of grey whose values are light itself, gamma 1 (ICC.1:2001-04, 6.3.2)."""
+    xyz_d50 = struct.pack(">4s4xiii", b"XYZ ", 0xF6D6, 0x10000, 0xD32D)
+    curve = struct.pack(">4s4xIH2x", b"curv", 1, 0x0100)
+    tags = {b"wtpt": xyz_d50, b"kTRC": curve}
+    table, data = struct.pack(">I", len(tags)), b""
+    for name, value in tags.items():
+        table += struct.pack(">4sII", name, 132 + 12 * len(tags) + len(data), len(value))
+        data += value
+    header = struct.pack(
+        ">I4sI4s4s4s12x4s28xiii48x", 128 + len(table) + len(data), b"lcms", 0x02100000,
+        b"mntr", b"GRAY", b"XYZ ", b"acsp", 0xF6D6, 0x10000, 0xD32D,
+    )  # fmt: skip
+    return header + table + data
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+def test_a_profile_of_grey_is_obeyed(form: str) -> None:
+    source = encoded(Image.new("L", (32, 32), 64), form, icc_profile=grey_profile())
+    # A quarter of the light is 137 in sRGB (IEC 61966-2-1).
+    assert shrink(source)[0].getpixel((16, 16)) == (137, 137, 137)
