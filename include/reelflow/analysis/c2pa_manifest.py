@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from reelflow.analysis.base import Subject
 from reelflow.analysis.digital_source import GENERATED, term_of
+from reelflow.domain.printable import printable
 from reelflow.exceptions import (
     AnalysisRefusedError,
     AnalysisUnavailableError,
@@ -47,6 +48,7 @@ _MIME_TYPES: Final = {
 _READINGS_MAX: Final = 4
 _SPARE_BYTES: Final = 4 * 1024 * 1024
 _SOURCE_TYPE_KEYS: Final = frozenset({"digitalsourcetype"})
+_SHOWN_MAX_CHARS: Final = 300
 _MAX_NODES: Final = 50_000
 
 
@@ -159,5 +161,4 @@ def _signature(store: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(value: object) -> str:
     """Return a stranger's text without what could act on a screen or a database."""
-    text = value if isinstance(value, str) else ""
-    return "".join(char for char in text[:300] if char.isprintable())
+    return printable(value, _SHOWN_MAX_CHARS) if isinstance(value, str) else ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from reelflow.analysis.base import Analysis, Progress, Verdict
+from reelflow.domain.printable import printable
 from reelflow.exceptions import (
     AnalysisLostError,
     AnalysisPendingError,
@@ -20,6 +21,7 @@ from reelflow.exceptions import (
 )
 
 ANSWER_MAX_BYTES: Final = 1024 * 1024
+_SAID_MAX_CHARS: Final = 300
 _DETAILS_MAX_CHARS: Final = 64 * 1024
 _LONGEST_S: Final = 86_400.0
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
@@ -142,8 +144,7 @@ def _said(document: Mapping[str, Any]) -> str:
     """Return the engine's own words, in one short line."""
     error = document.get("error")
     message = error.get("message") if isinstance(error, dict) else error
-    text = message if isinstance(message, str) else ""
-    return "".join(char for char in text[:300] if char.isprintable())
+    return printable(message, _SAID_MAX_CHARS) if isinstance(message, str) else ""
 
 
 def _id(document: Mapping[str, Any], name: str) -> str:

@@ -14,11 +14,13 @@ from reelflow.analysis.digital_source import GENERATED, term_of
 from reelflow.analysis.embedded import Embedded, read_embedded
 from reelflow.analysis.generators import find_generators
 from reelflow.analysis.xmp import XmpError, read_properties
+from reelflow.domain.printable import printable
 from reelflow.exceptions import AnalysisLostError, ConfigurationError
 
 NAME: Final = "provenance"
 #: What a file says that declares nothing. It may be generated all the same.
 NO_EVIDENCE: Final = "no evidence"
+_SHOWN_MAX_CHARS: Final = 300
 
 #: IPTC's property in XMP (IPTC Photo Metadata Standard 2025.1, "Digital Source Type").
 _SOURCE_TYPE: Final = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/ DigitalSourceType"
@@ -96,7 +98,7 @@ def _examine(subject: Subject) -> tuple[list[str], dict[str, Any]]:
         details["xmp_unread"] = unread
     elsewhere = [value for name, value in properties if name == _MANIFEST_ELSEWHERE]
     if elsewhere and not declared.has_manifest:
-        details["manifest_elsewhere"] = f"not fetched: {_plain(elsewhere[0])}"
+        details["manifest_elsewhere"] = f"not fetched: {printable(elsewhere[0], _SHOWN_MAX_CHARS)}"
     return evidence, details
 
 
@@ -108,14 +110,10 @@ def _properties(found: Embedded) -> tuple[list[tuple[str, str]], list[str]]:
         try:
             properties += read_properties(packet)
         except XmpError as exc:
-            unread.append(_plain(str(exc)))
+            unread.append(printable(str(exc), _SHOWN_MAX_CHARS))
     return properties, unread[:5]
 
 
 def _identity(subject: Subject, details: dict[str, Any]) -> str:
     told = json.dumps([NAME, subject.sha256, details["evidence"]])
     return sha256(told.encode()).hexdigest()[:32]
-
-
-def _plain(text: str) -> str:
-    return "".join(char for char in text[:300] if char.isprintable())

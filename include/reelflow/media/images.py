@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image, ImageOps
 
+from reelflow.domain.printable import printable
 from reelflow.exceptions import MediaRejectedError
 
 # By name, so that Pillow's rarer decoders, where its security bugs live, never see the file.
@@ -16,6 +17,7 @@ MAX_PIXELS = 4096 * 4096
 JPEG_QUALITY = 85
 
 _GLANCE_PX = (64, 64)
+_MAX_ERROR_CHARS = 200
 _MAX_PROFILE_BYTES = 1024 * 1024  # display profiles have some kilobytes
 #: The colours that a profile may be of, and the images it is for (ICC.1:2022, 7.2.6).
 _PROFILED_MODES = {b"RGB ": "RGB", b"CMYK": "CMYK", b"GRAY": "L"}
@@ -101,9 +103,9 @@ def _shown_size(image: Image.Image) -> dict[str, int]:
 
 def _plain(error: Exception) -> str:
     """Return what Pillow says, which may quote the file, without what could act on a screen."""
-    said = "".join(char for char in str(error) if char.isprintable())
+    said = printable(str(error), _MAX_ERROR_CHARS)
     # Of what it cannot identify, Pillow tells the object it was given.
-    return "the image cannot be decoded" if not said or "<_io." in said else said[:200]
+    return "the image cannot be decoded" if not said or "<_io." in said else said
 
 
 def _open(source: BinaryIO) -> Image.Image:

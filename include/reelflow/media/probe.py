@@ -8,6 +8,8 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any, Final
 
+from reelflow.domain.printable import printable
+
 _HDR_TRANSFERS: Final = frozenset({"smpte2084", "arib-std-b67"})
 _VARIABLE_RATE_TOLERANCE: Final = 0.01
 _LARGEST_SAMPLE_ASPECT: Final = 16
@@ -134,4 +136,4 @@ def _text(value: Any) -> str | None:
     """Keep short printable text only: tags are written by strangers."""
     if not isinstance(value, str):
         return None
-    return "".join(char for char in value if char.isprintable()).strip()[:_MAX_TEXT_CHARS] or None
+    return printable(value, _MAX_TEXT_CHARS) or None

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+from reelflow.domain.printable import printable
 from reelflow.exceptions import MediaToolError, SourceChangedError
 from reelflow.sandbox import wire
 from reelflow.sandbox.child import Child, LibraryMissingError, Program
@@ -173,5 +174,4 @@ def open_conversation(
 
 
 def _text(value: Any) -> str:
-    """Keep short printable text only: it may quote the file."""
-    return "".join(char for char in str(value) if char.isprintable())[:200].strip()
+    return printable(str(value), wire.MAX_ERROR_CHARS)  # it may quote the file

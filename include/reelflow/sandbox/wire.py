@@ -23,6 +23,7 @@ RANGE_REFUSED: Final = b"X"
 
 MAX_ATTACHMENT_BYTES: Final = 2 * 1024 * 1024
 MAX_RANGE_BYTES: Final = 256 * 1024
+MAX_ERROR_CHARS: Final = 200
 
 
 def frame(kind: bytes, payload: bytes = b"") -> bytes:

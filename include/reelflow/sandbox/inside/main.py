@@ -11,12 +11,13 @@ import os
 import resource
 import sys
 from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
+from reelflow.domain.printable import printable
+from reelflow.sandbox import wire
 from reelflow.sandbox.inside import parent
 
 _STANDARD_FDS: Final = 3
-_MAX_ERROR_CHARS: Final = 200
 
 
 def main() -> None:
@@ -62,6 +63,6 @@ def _limit(which: int, value: int) -> None:
     resource.setrlimit(which, (value, value))
 
 
-def _short(error: BaseException) -> Any:
+def _short(error: BaseException) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return "".join(char for char in str(text) if char.isprintable())[:_MAX_ERROR_CHARS]
+    return printable(str(text), wire.MAX_ERROR_CHARS)

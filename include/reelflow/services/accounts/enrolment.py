@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reelflow.domain.post import PrivacyLevel
+from reelflow.domain.printable import printable
 from reelflow.domain.publication import MediaSource
 from reelflow.exceptions import ReelflowError
 from reelflow.ledger import accounts
@@ -138,5 +139,4 @@ def _store_names(
 
 
 def _storable(name: str | None, max_chars: int) -> str | None:
-    """Return a stranger's name as a database and a terminal can take it: no control characters."""
-    return "".join(char for char in name or "" if char.isprintable())[:max_chars] or None
+    return printable(name or "", max_chars) or None
