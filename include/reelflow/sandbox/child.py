@@ -115,7 +115,7 @@ class Child:
 
     def kill(self) -> None:
         """End it and all that it may have started."""
-        if self._process.poll() is None:
+        if self._process.returncode is None:  # not reaped: its number is still its group's
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
