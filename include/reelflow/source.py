@@ -13,13 +13,15 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from reelflow.exceptions import MediaUnreadableError, SourceChangedError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+#: One read of a stream, which may be a request over a network.
+_STREAM_BLOCK_BYTES: Final = 256 * 1024
 _REASONS = {
     errno.ENOENT: "does not exist; check the name",
     errno.ELOOP: "is a symbolic link; give the file itself",
@@ -147,6 +149,11 @@ class SourceStream(io.RawIOBase):
         view[: len(data)] = data
         self._position += len(data)
         return len(data)
+
+
+def as_stream(source: Source) -> BinaryIO:
+    """Give a source as a buffered binary stream, which reads 256 KiB of it at a time."""
+    return io.BufferedReader(SourceStream(source), _STREAM_BLOCK_BYTES)
 
 
 @contextmanager

@@ -6,12 +6,11 @@ budget of bytes to read, because each may be a task of its own.
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from reelflow.domain.media import IMAGE_CONTAINERS, VIDEO_EXTENSIONS, MediaFacts
 from reelflow.domain.violation import Violation
@@ -21,7 +20,7 @@ from reelflow.media.decoder import DECODER_MISSING, MAX_SIDE_PX, Cover, Decoder,
 from reelflow.media.probe import facts_from_answer
 from reelflow.media.sniff import HEAD_BYTES, sniff
 from reelflow.sandbox.conversation import FileRefusedError
-from reelflow.source import Source, SourceStream, open_file
+from reelflow.source import Source, as_stream, open_file
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +29,6 @@ FACTS_BUDGET_BYTES: Final = 16 * MIB
 """What finding the facts may read of a file with its index first; without that, twice as much."""
 COVERS_BUDGET_BYTES: Final = 16 * MIB
 """The same for making its covers."""
-_IMAGE_BUFFER_BYTES: Final = 256 * 1024
 DEFAULT_CANDIDATES: Final = 4
 
 
@@ -155,19 +153,15 @@ def _budget_bytes(walk: ContainerWalk, with_covers: bool) -> int:
 def _image_facts(source: Source, container: str) -> MediaFacts:
     from reelflow.media.images import measure_image  # few files are images: Pillow loads slowly
 
-    facts = measure_image(_stream(source))
+    facts = measure_image(as_stream(source))
     return MediaFacts(container, "image", source.size_bytes, **facts)
 
 
 def _image_cover(source: Source) -> Cover:
     from reelflow.media.images import shrink_image
 
-    jpeg, size = shrink_image(_stream(source), max_side_px=MAX_SIDE_PX)
+    jpeg, size = shrink_image(as_stream(source), max_side_px=MAX_SIDE_PX)
     return Cover(0.0, jpeg, *size)
-
-
-def _stream(source: Source) -> BinaryIO:
-    return io.BufferedReader(SourceStream(source), _IMAGE_BUFFER_BYTES)
 
 
 def _undecodable(why: str) -> MediaRejectedError:

@@ -7,12 +7,11 @@ from typing import BinaryIO, Final
 
 from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.photos import TIKTOK_PHOTOS, PhotoPolicy
-from reelflow.source import Source, SourceStream
+from reelflow.source import Source, as_stream
 
 #: TikTok compresses once more, so this is close to the original; of 1920x1080 pixels, even noise
 #: stays under 4 MB of the 20 MB that TikTok takes.
 JPEG_QUALITY: Final = 92
-_READ_BYTES: Final = 256 * 1024
 
 
 def prepare_photo(
@@ -33,7 +32,7 @@ def prepare_photo(
     from reelflow.media.images import decode_upright
 
     picture = decode_upright(
-        io.BufferedReader(SourceStream(source), _READ_BYTES),
+        as_stream(source),
         max_long_side_px=policy.max_long_side_px,
         max_short_side_px=policy.max_short_side_px,
         resampling=Image.Resampling.LANCZOS,

@@ -10,6 +10,7 @@ from reelflow.source import (
     BytesSource,
     FileSource,
     SourceStream,
+    as_stream,
     file_identity,
     open_file,
     open_source,
@@ -124,3 +125,17 @@ def test_any_inode_and_time_fit_a_signed_64_bit_column(inode: int, mtime_ns: int
 @pytest.mark.parametrize("number", [0, 1, 2**63 - 1])
 def test_what_fits_stays_as_it_is(number: int) -> None:
     assert file_identity(status(number, number)) == (number, 7, number)
+
+
+def test_a_stream_reads_in_large_blocks() -> None:
+    class Counted(BytesSource):
+        reads = 0
+
+        def read_at(self, offset: int, count: int) -> bytes:
+            self.reads += 1
+            return super().read_at(offset, count)
+
+    source = Counted(bytes(600_000))
+    stream = as_stream(source)
+    assert sum(len(stream.read(1000)) for _ in range(600)) == 600_000
+    assert source.reads <= 4
