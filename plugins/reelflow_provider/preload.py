@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 _STAGES: Final = (
     "reelflow_provider.assets",
+    "reelflow_provider.hooks.detection",
     "reelflow_provider.operators.media",
     "reelflow_provider.operators.posts",
     "reelflow_provider.operators.tiktok",
@@ -27,6 +28,8 @@ _STAGES: Final = (
     "reelflow_provider.triggers.tiktok",
     "reelflow.services.cleanup",
     "reelflow.services.discover",
+    "reelflow.services.intake.analyse",
+    "reelflow.services.intake.engines",
     "reelflow.services.intake.prepare",
     "reelflow.services.publishing.publish",
     "reelflow.services.summarize",
