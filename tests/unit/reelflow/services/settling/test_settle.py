@@ -122,6 +122,8 @@ def test_a_link_is_kept_with_all_its_digits_whatever_is_said_later(
         ((DELIVERED, COMPLETE), ("PUBLISH_COMPLETE", None)),
         ((SILENT, UNHEARD_OF), ("WAITING_FOR_MODERATION", None)),
         ((SILENT, FAILED, COMPLETE), ("PUBLISH_COMPLETE", None)),
+        ((COMPLETE, FAILED), ("PUBLISH_COMPLETE", None)),
+        ((FAILED, LINKED, FAILED), ("PUBLISH_COMPLETE", None)),
     ],
 )
 def test_what_tiktok_said_late_does_not_hide_that_it_is_done(
