@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,13 +32,6 @@ P = PublicationState
 MakePost = Callable[..., Post]
 LIMITS = TikTokLimits()
 CREATOR = ok({"privacy_level_options": ["SELF_ONLY"], "max_video_post_duration_sec": 60})
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    server = ScriptedServer()
-    yield server
-    server.stop()
 
 
 def opened_at(server: ScriptedServer, publish_id: str = "v_pub_file~v2-1.9") -> bytes:
