@@ -36,11 +36,6 @@ FAILED = PublishStatus("FAILED", fail_reason="frame_rate_check_failed")
 REFUSED = TikTokRejectedError("no such publish_id", code="invalid_publish_id")
 
 
-@pytest.fixture
-def tiktok() -> AskedTikTok:
-    return AskedTikTok()
-
-
 def sweep(workspace: Workspace, tiktok: AskedTikTok, *, run_id: str | None = None) -> SweepReport:
     return expire_sessions(
         workspace, tiktok, actor=ACTOR, longest_put_s=LONGEST_PUT_S, run_id=run_id

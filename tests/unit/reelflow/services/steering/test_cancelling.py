@@ -41,11 +41,6 @@ TOO_LATE = TikTokRejectedError("it is final already", code="publish_not_cancella
 UNAVAILABLE = TikTokUnavailableError("HTTP 503")
 
 
-@pytest.fixture
-def tiktok() -> AskedTikTok:
-    return AskedTikTok()
-
-
 def cancel(workspace: Workspace, tiktok: AskedTikTok, post: Post) -> Post:
     return ask_to_cancel(workspace, tiktok, post.id, actor=PERSON)
 
