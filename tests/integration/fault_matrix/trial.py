@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,15 +27,19 @@ from reelflow.services.steering.resolving import resolve_not_published, resolve_
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.oauth import OAuthClient
 from tests import factories
+from tests.integration.fault_matrix.calls import MadeCall, noting_calls
 from tests.integration.fault_matrix.catalogue import (
     CANCEL,
+    DIRECT,
     PATIENCE_S,
     PULLED,
     STATUS_WHILE_SENDING,
     TOKEN,
+    USER_INFO,
     VIDEO_LIST,
     Case,
     Mode,
+    has_case,
 )
 from tests.integration.public_server import PublicServer, serving
 from tests.integration.publisher import RUN, SMALL_CHUNKS, Publisher, three_chunks
@@ -44,6 +49,7 @@ from tests.photo_files import image, make_photo_post, media_of
 
 HOST: Final = "reelflow.example"
 CAPTION: Final = "A caption like no other, משפט 🌱"
+OLD_USERNAME: Final = "a.name.of.yesterday"
 MOST_PUBLICATIONS: Final = 5
 
 IMPATIENT: Final = replace(
@@ -73,10 +79,17 @@ class Outcome:
 class Bench:
     """What all cases share: TikTok, a server it pulls from, a ledger that each finds empty."""
 
-    def __init__(self, simulator: Simulator, server: PublicServer, clock: factories.Clock) -> None:
+    def __init__(
+        self,
+        simulator: Simulator,
+        server: PublicServer,
+        clock: factories.Clock,
+        made: list[MadeCall],
+    ) -> None:
         self._simulator = simulator
         self._server = server
         self._clock = clock
+        self._made = made
 
     def play(self, case: Case) -> Outcome:
         """Let a post go its way."""
@@ -84,6 +97,7 @@ class Bench:
         self._simulator.serve_domain(HOST, self._server.address)
         self._clock.set(datetime.now(UTC))
         _empty(self._server.workspace)
+        self._made.clear()
         limits = IMPATIENT if case.trouble.is_slow else SMALL_CHUNKS
         app = (self._simulator.api, self._simulator.client_key, self._simulator.client_secret)
         with OAuthClient(*app, limits=limits) as oauth:
@@ -91,7 +105,7 @@ class Bench:
             publisher = Publisher(
                 self._server.workspace, self._clock, self._simulator, account, limits, oauth=oauth
             )
-            trial = _Trial(case, publisher)
+            trial = _Trial(case, publisher, self._made)
             try:
                 trial.play()
             except Exception as exc:  # noqa: BLE001 - a bug that shows here fails its case alone
@@ -107,8 +121,8 @@ def bench(root: Path) -> Iterator[Bench]:
     event.listen(workspace.ledger.engine, "connect", _trust_the_machine)
     simulator = Simulator()
     try:
-        with serving(workspace) as server:
-            yield Bench(simulator, server, clock)
+        with serving(workspace) as server, noting_calls() as made:
+            yield Bench(simulator, server, clock, made)
     finally:
         simulator.stop()
 
@@ -129,8 +143,10 @@ def _content(size_chunks: int) -> bytes:
 
 
 class _Trial:
-    def __init__(self, case: Case, publisher: Publisher) -> None:
+    def __init__(self, case: Case, publisher: Publisher, made: Sequence[MadeCall]) -> None:
         self._case = case
+        self._made = made
+        self._made_before = 0
         self._publisher = publisher
         self._simulator = publisher.simulator
         self._post = self._make_post()
@@ -143,6 +159,7 @@ class _Trial:
         if self._case.place == CANCEL:
             self._begin()
         self._arm()
+        self._made_before = len(self._made)
         if self._case.place == CANCEL:
             self._cancel()
         self._drive()
@@ -154,19 +171,21 @@ class _Trial:
             if self._state() not in DONE:
                 self._wrong(f"what the fix says leads to {self._state()}: {self._read().reason}")
             self._count()
+        self._check_calls()
+        if self._case.place == USER_INFO and self._state() in DONE:
+            self._check_username()
 
     def _make_post(self) -> Post:
         workspace, mode = self._publisher.workspace, self._case.mode
         fields: dict[str, Any] = {"caption": CAPTION, "privacy_level": "PUBLIC_TO_EVERYONE"}
-        if mode is Mode.PHOTOS:
+        if mode not in DIRECT:
+            fields |= {"mode": PostMode.DRAFT, "privacy_level": None}
+        self._change_account(username=self._simulator.accounts[0]["username"])
+        if mode in (Mode.PHOTOS, Mode.PHOTO_DRAFT):
             images = [image(shade=shade) for shade in (1, 2)]
             return make_photo_post(workspace, self._publisher.account, images=images, **fields)
-        if mode is Mode.PULL:
-            with workspace.ledger.write() as session:
-                account = session.get_one(Account, self._publisher.account.id)
-                account.video_source = MediaSource.PULL_FROM_URL
-        if mode is Mode.DRAFT:
-            fields |= {"mode": PostMode.DRAFT, "privacy_level": None}
+        if mode in PULLED:
+            self._change_account(video_source=MediaSource.PULL_FROM_URL)
         in_chunks = self._case.place.chunk is not None or self._case.place == STATUS_WHILE_SENDING
         return self._publisher.make_post(_content(3 if in_chunks else 1), **fields)
 
@@ -186,13 +205,12 @@ class _Trial:
         if case.place == VIDEO_LIST:
             self._simulator.switch(link_polls=1000)  # only the list tells the link
         if case.place == TOKEN:
-            self._let_token_expire()
+            self._change_account(access_token_expires_at=self._publisher.clock())
+        if case.place == USER_INFO:
+            self._change_account(username=OLD_USERNAME)
 
-    def _let_token_expire(self) -> None:
-        ledger = self._publisher.workspace.ledger
-        with ledger.write() as session:
-            account = session.get_one(Account, self._publisher.account.id)
-            account.access_token_expires_at = ledger.now()
+    def _change_account(self, **values: Any) -> None:
+        factories.change_account(self._publisher.workspace, self._publisher.account.id, **values)
 
     def _begin(self) -> None:
         self._publisher.upload(self._post)
@@ -248,6 +266,8 @@ class _Trial:
         self._note(post.state)
         self.outcome.was_unknown = post.state is PostState.UNKNOWN
         self._count()
+        if not self._was_played():
+            self._wrong("the trouble never came: the call was not made, or TikTok failed nothing")
         if post.state in DONE:
             if case.place == VIDEO_LIST and post.state is not PostState.PUBLISHED:
                 self._wrong("its link was never found")
@@ -261,6 +281,29 @@ class _Trial:
             self._wrong(f"it needs a person ({post.reason_code}), who is not needed: {post.reason}")
         if not post.reason or self._command(post) not in str(post.fix):
             self._wrong(f"its fix does not name `{self._command(post)}`: {post.fix}")
+
+    def _was_played(self) -> bool:
+        """Whether the post's way came by the trouble at all."""
+        place, reason = self._case.place, self._case.trouble.fail_reason
+        if reason is not None:
+            return any(one["fail_reason"] == reason for one in self._simulator.uploads())
+        made = self._made[self._made_before :]
+        if place == STATUS_WHILE_SENDING:
+            made = list(takewhile(lambda one: not one.is_last_chunk, made))
+        return any(place.is_of(one) for one in made)
+
+    def _check_calls(self) -> None:
+        """Look whether the matrix knows every call that was made."""
+        mode = self._case.mode
+        for name in sorted({one.name for one in self._made if not has_case(mode, one)}):
+            self._wrong(f"{mode}: no fault is played at {name}, which it called")
+
+    def _check_username(self) -> None:
+        """Look whether a creator's new name is known, so that nobody asks once more."""
+        with self._publisher.workspace.ledger.read() as session:
+            username = session.get_one(Account, self._publisher.account.id).username
+        if username != self._simulator.accounts[0]["username"]:
+            self._wrong(f"its creator is still known as @{username}")
 
     def _is_cancelled(self, post: Post) -> bool:
         return self._case.place == CANCEL and post.reason_code == "publish_cancelled"
