@@ -10,6 +10,7 @@ import pytest
 
 from reelflow.services.calls.account_client import AccountClient
 from tests.integration.fault_matrix import catalogue
+from tests.integration.fault_matrix.bench import Bench, bench
 from tests.integration.fault_matrix.calls import MadeCall
 from tests.integration.fault_matrix.catalogue import (
     BESIDE_THE_WAY,
@@ -22,7 +23,6 @@ from tests.integration.fault_matrix.catalogue import (
     has_case,
     some_cases,
 )
-from tests.integration.fault_matrix.trial import Bench, bench
 from tiktok_simulator.codes import ERROR_CODES, FAIL_REASONS
 from tiktok_simulator.faults import Call, FaultKind
 

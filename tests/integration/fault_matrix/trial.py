@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from itertools import takewhile
-from pathlib import Path
 from typing import Any, Final
-
-from sqlalchemy import delete, event
 
 from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostMode, PostState
 from reelflow.domain.publication import MediaSource
@@ -24,14 +18,11 @@ from reelflow.services.accounts.revocation import RECONNECT_SETTLES
 from reelflow.services.steering.cancelling import ask_to_cancel
 from reelflow.services.steering.commands import release, retry
 from reelflow.services.steering.resolving import resolve_not_published, resolve_published
-from reelflow.services.workspace import Workspace
-from reelflow.tiktok.oauth import OAuthClient
 from tests import factories
-from tests.integration.fault_matrix.calls import MadeCall, noting_calls
+from tests.integration.fault_matrix.calls import MadeCall
 from tests.integration.fault_matrix.catalogue import (
     CANCEL,
     DIRECT,
-    PATIENCE_S,
     PULLED,
     STATUS_WHILE_SENDING,
     TOKEN,
@@ -41,23 +32,14 @@ from tests.integration.fault_matrix.catalogue import (
     Mode,
     has_case,
 )
-from tests.integration.public_server import PublicServer, serving
-from tests.integration.publisher import RUN, SMALL_CHUNKS, Publisher, three_chunks
-from tests.integration.runs import STOPPED, add_connected_account, let_runs_pass, reconnect
-from tests.integration.simulator_process import Simulator, wait_until
+from tests.integration.publisher import RUN, Publisher, three_chunks
+from tests.integration.runs import STOPPED, let_runs_pass, reconnect
+from tests.integration.simulator_process import wait_until
 from tests.photo_files import image, make_photo_post, media_of
 
-HOST: Final = "reelflow.example"
 CAPTION: Final = "A caption like no other, משפט 🌱"
 OLD_USERNAME: Final = "a.name.of.yesterday"
 MOST_PUBLICATIONS: Final = 5
-
-IMPATIENT: Final = replace(
-    SMALL_CHUNKS,
-    read_timeout_s=PATIENCE_S,
-    put_stall_timeout_s=PATIENCE_S,
-    put_answer_timeout_s=PATIENCE_S,
-)
 
 
 @dataclass
@@ -76,73 +58,17 @@ class Outcome:
     was_unknown: bool = False
 
 
-class Bench:
-    """What all cases share: TikTok, a server it pulls from, a ledger that each finds empty."""
-
-    def __init__(
-        self,
-        simulator: Simulator,
-        server: PublicServer,
-        clock: factories.Clock,
-        made: list[MadeCall],
-    ) -> None:
-        self._simulator = simulator
-        self._server = server
-        self._clock = clock
-        self._made = made
-
-    def play(self, case: Case) -> Outcome:
-        """Let a post go its way."""
-        self._simulator.reset()
-        self._simulator.serve_domain(HOST, self._server.address)
-        self._clock.set(datetime.now(UTC))
-        _empty(self._server.workspace)
-        self._made.clear()
-        limits = IMPATIENT if case.trouble.is_slow else SMALL_CHUNKS
-        app = (self._simulator.api, self._simulator.client_key, self._simulator.client_secret)
-        with OAuthClient(*app, limits=limits) as oauth:
-            account = add_connected_account(self._server.workspace, self._simulator)
-            publisher = Publisher(
-                self._server.workspace, self._clock, self._simulator, account, limits, oauth=oauth
-            )
-            trial = _Trial(case, publisher, self._made)
-            try:
-                trial.play()
-            except Exception as exc:  # noqa: BLE001 - a bug that shows here fails its case alone
-                trial.outcome.problems.append("".join(traceback.format_exception(exc)[-2:]))
-        return trial.outcome
-
-
-@contextmanager
-def bench(root: Path) -> Iterator[Bench]:
-    """Start what the cases share, and stop it when the block ends."""
-    clock = factories.Clock()
-    workspace = factories.open_workspace(root, clock, public_url=f"https://{HOST}")
-    event.listen(workspace.ledger.engine, "connect", _trust_the_machine)
-    simulator = Simulator()
-    try:
-        with serving(workspace) as server, noting_calls() as made:
-            yield Bench(simulator, server, clock, made)
-    finally:
-        simulator.stop()
-
-
-def _trust_the_machine(connection: sqlite3.Connection, _: object) -> None:
-    connection.execute("PRAGMA synchronous = OFF")  # nobody cuts the power here
-
-
-def _empty(workspace: Workspace) -> None:
-    with workspace.ledger.write() as session:
-        for table in reversed(Account.metadata.sorted_tables):
-            session.execute(delete(table))
-
-
 @cache
 def _content(size_chunks: int) -> bytes:
     return three_chunks() if size_chunks == 3 else os.urandom(1000)
 
 
-class _Trial:
+class Trial:
+    """One post on its way.
+
+    :param made: gets every call to TikTok, as it is made
+    """
+
     def __init__(self, case: Case, publisher: Publisher, made: Sequence[MadeCall]) -> None:
         self._case = case
         self._made = made
