@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 from tests.crash.cases import Case, FollowUp
@@ -81,8 +81,9 @@ class Matrix:
                 assert passed.is_published, f"undisturbed, and yet {passed}"
                 found = case.kind.points(case.arrivals)
                 assert not case.kind.lacks(found), f"{case.kind.lacks(found)} not seen: {passed}"
-                self._may_be_unknown |= case.kind.unknown_at(found)
-                self._may_be_held |= case.kind.held_at(found)
+                whole_way = replace(case.kind, near=()).points(case.arrivals)
+                self._may_be_unknown |= case.kind.unknown_at(whole_way)
+                self._may_be_held |= case.kind.held_at(whole_way)
                 points += found
             self.stage.forget()
         return points

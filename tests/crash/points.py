@@ -66,7 +66,7 @@ class Kind:
     def unknown_at(self, points: Sequence[Point]) -> set[Point]:
         """Return the points at which the answer to a pull's init is lost with its process.
 
-        :param points: of this kind, in their order
+        :param points: of the whole way of such a post, in their order
         """
         inits = [index for index, point in enumerate(points) if "/init/" in point.what]
         if self.media is Media.SENT or not inits:
@@ -78,7 +78,7 @@ class Kind:
     def held_at(self, points: Sequence[Point]) -> set[Point]:
         """Return the points at which rotated tokens are lost with the process that got them.
 
-        :param points: of this kind, in their order
+        :param points: of the whole way of such a post, in their order
         """
         answered = "after POST /v2/oauth/token/"
         answers = [index for index, point in enumerate(points) if point.what == answered]
