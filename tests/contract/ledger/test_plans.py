@@ -98,7 +98,7 @@ QUESTIONS: dict[str, Callable[[Session, Clock], object]] = {
         s, begun_after=clock() - DAY, asked_before=clock(), limit=100
     ),
     "known links": lambda s, _: publications.linked_post_ids(s, ["7000000000000000001"]),
-    "posts of a file": lambda s, _: photo_images.posts_with(s, "f" * 32),
+    "posts of a file": lambda s, _: photo_images.states_with(s, "f" * 32),
     "posts in the inbox": lambda s, _: photo_images.posts_in_inbox(s),
     "next slot": lambda s, _: posts.next_slot(s, account_id=1, sha256=SHA256),
 }
