@@ -226,9 +226,10 @@ def _add_posts(
         f"SELECT i + 1 FROM numbers WHERE i + 1 < {end})"
     )
     statements = [
-        f"INSERT INTO media (id, file_name, inbox_path, inbox_inode, source_path, moved_at, "
-        f"size_bytes, mtime_ns, sha256, created_at, deleted_at) {numbers} SELECT {words['hex32']}, "
-        f"'clip.mp4', 'account/clip.mp4', i, 'media/' || {words['hex32']}, {at}, 1000000, 1, "
+        f"INSERT INTO media (id, file_name, inbox_path, inbox_identity, source_path, moved_at, "
+        f"size_bytes, sha256, created_at, deleted_at) {numbers} SELECT {words['hex32']}, "
+        f"'clip.mp4', 'account/clip.mp4', CAST(i AS TEXT), 'media/' || {words['hex32']}, {at}, "
+        f"1000000, "
         f"{words['hex64']}, {at}, {done_at} FROM numbers",
         f"INSERT INTO posts (id, account_id, media_id, state, reason, state_since, sha256, slot, "
         f"caption, mode, disable_comment, disable_duet, disable_stitch, brand_content_toggle, "

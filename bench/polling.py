@@ -36,7 +36,8 @@ from reelflow.services.calls.poll_ledger import PollLedger
 from reelflow.services.calls.polling import StatusPoller
 from reelflow.services.calls.waiting import Wait
 from reelflow.services.workspace import PublishingRules, Workspace
-from reelflow.storage.local import LocalFolders
+from reelflow.storage.folders import Folders
+from reelflow.storage.local_store import LocalStore
 from reelflow.tiktok.aclient import AsyncStatusClient
 from reelflow.tiktok.models import PublishStatus
 
@@ -109,7 +110,9 @@ def open_workspace(folder: Path) -> Workspace:
     engine = open_engine(f"sqlite:///{folder / 'reelflow.db'}")
     upgrade(engine)
     return Workspace(
-        Ledger(engine, Cipher(generate_key())), LocalFolders(folder), PublishingRules()
+        Ledger(engine, Cipher(generate_key())),
+        Folders(lambda: LocalStore(folder)),
+        PublishingRules(),
     )
 
 
@@ -143,11 +146,10 @@ def make_post(now: datetime, account_id: int) -> Post:
         id=uuid.uuid4().hex,
         file_name="clip.mp4",
         inbox_path=f"account/{uuid.uuid4().hex}.mp4",
-        inbox_inode=1,
+        inbox_identity="1",
         source_path="media/clip.mp4",
         moved_at=now,
         size_bytes=52_428_800,
-        mtime_ns=0,
         created_at=now,
     )
     return Post(

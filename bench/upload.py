@@ -177,13 +177,15 @@ def run_measured(command: list[str]) -> tuple[float, str]:
 
 def upload(path: Path, url: str, chunk_bytes: int) -> None:
     """Upload as the product does, and print this process's peak of memory."""
+    from reelflow.source import FileSource
     from reelflow.tiktok.client import TikTokClient  # only here: the parent measures nothing of it
 
     fd = os.open(path, os.O_RDONLY)
-    plan = plan_chunks(os.fstat(fd).st_size, chunk_bytes=chunk_bytes)
+    source = FileSource(fd)
+    plan = plan_chunks(source.size_bytes, chunk_bytes=chunk_bytes)
     with TikTokClient(host="127.0.0.1", extra_upload_hosts=frozenset({"127.0.0.1"})) as client:
         for byte_range in plan.ranges():
-            client.put_chunk(url, fd, byte_range, CONTENT_TYPE)
+            client.put_chunk(url, source, byte_range, CONTENT_TYPE)
     # Not getrusage: its maximum is inherited from the process that started this one.
     peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert peak is not None

@@ -35,9 +35,12 @@ from reelflow.ledger.models import (
 from reelflow.services.accounts.tokens import AccessTokens
 from reelflow.services.calls.account_client import AccountClients
 from reelflow.services.workspace import PublishingRules, Workspace
-from reelflow.storage.local import LocalFolders
+from reelflow.source import identity_of
+from reelflow.storage.folders import Folders
+from reelflow.storage.local_store import open_data_folder
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.oauth import OAuthClient
+from tests.data_folder import data_folder
 
 #: A Fernet key that encrypts nothing but tests.
 FERNET_KEY = "cmVlbGZsb3ctdGVzdHMtb25seS1ub3QtYS1zZWNyZXQ="
@@ -94,7 +97,7 @@ def open_workspace(
     root: Path, clock: Clock, *, database_url: str | None = None, **rules: Any
 ) -> Workspace:
     """Open a workspace below a folder, on its own migrated SQLite ledger unless told otherwise."""
-    folders = LocalFolders(root)
+    folders = Folders(lambda: open_data_folder(root))
     folders.create()
     url = database_url or migrated_sqlite(root)
     return Workspace(open_ledger(url, clock), folders, PublishingRules(**rules))
@@ -146,7 +149,7 @@ def make_post(
     now = workspace.ledger.now()
     media_id = uuid.uuid4().hex
     suffix = Path(file_name).suffix.lower()
-    source = workspace.folders.media / f"{media_id}{suffix}"
+    source = data_folder(workspace).media / f"{media_id}{suffix}"
     if isinstance(content, Path):
         shutil.copyfile(content, source)
     else:
@@ -170,11 +173,11 @@ def make_post(
         id=media_id,
         file_name=file_name,
         inbox_path=f"{account.name}/{file_name}",
-        inbox_inode=status.st_ino,
+        inbox_identity=identity_of(status),
+        source_identity=identity_of(status),
         source_path=f"media/{source.name}",
         moved_at=now,
         size_bytes=status.st_size,
-        mtime_ns=status.st_mtime_ns,
         sha256=digest if validated else None,
         facts=measured if validated else None,
         validated_at=now if validated else None,
@@ -263,7 +266,7 @@ def drop(
 
     :param sidecar: its fields, or its very bytes
     """
-    folder = workspace.folders.inbox / (account if isinstance(account, str) else account.name)
+    folder = data_folder(workspace).inbox / (account if isinstance(account, str) else account.name)
     folder.mkdir(exist_ok=True)
     path = folder / (name if isinstance(name, str) else name.decode("utf-8", "surrogateescape"))
     if sidecar is not None:

@@ -18,7 +18,9 @@ from reelflow.domain.post import PostKind
 from reelflow.ledger import photo_images
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.workspace import Workspace
+from reelflow.source import identity_of
 from tests import factories
+from tests.data_folder import data_folder
 
 
 def image(form: str = "JPEG", size: tuple[int, int] = (160, 120), *, shade: int = 0) -> bytes:
@@ -36,7 +38,7 @@ def drop_folder(
     sidecar: Mapping[str, Any] | bytes | None = None,
 ) -> Path:
     """Put a folder into the inbox of an account, its sidecar beside it."""
-    folder = workspace.folders.inbox / account.name / name
+    folder = data_folder(workspace).inbox / account.name / name
     folder.mkdir()
     for image_name, data in images.items():
         (folder / image_name).write_bytes(data)
@@ -86,18 +88,18 @@ def _media(
     workspace: Workspace, account: Account, number: int, content: bytes, *, like: Media
 ) -> Media:
     media_id = uuid.uuid4().hex
-    source = workspace.folders.media / f"{media_id}.jpg"
+    source = data_folder(workspace).media / f"{media_id}.jpg"
     source.write_bytes(content)
     status = source.stat()
     return Media(
         id=media_id,
         file_name=f"trip/{number}.jpg",
         inbox_path=f"{account.name}/trip/{number}.jpg",
-        inbox_inode=status.st_ino,
+        inbox_identity=identity_of(status),
+        source_identity=identity_of(status),
         source_path=f"media/{source.name}",
         moved_at=like.moved_at,
         size_bytes=status.st_size,
-        mtime_ns=status.st_mtime_ns,
         sha256=sha256(content).hexdigest() if like.sha256 else None,
         facts=_facts(content) if like.facts else None,
         validated_at=like.validated_at,

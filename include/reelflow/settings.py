@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable
 from datetime import timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +21,10 @@ from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.engine import check_revision, open_engine
 from reelflow.ledger.ledger import Ledger
 from reelflow.services.workspace import PublishingRules, Workspace
-from reelflow.storage.local import LocalFolders
+from reelflow.storage.aws_variable import open_s3
+from reelflow.storage.base import MediaStore
+from reelflow.storage.folders import Folders
+from reelflow.storage.local_store import open_data_folder
 from reelflow.storage.location import S3Location, parse_storage_url
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.pkce import ChallengeEncoding
@@ -76,6 +81,9 @@ class Settings(BaseSettings):
     :param public_url: https address under which ``reelflow serve`` is reached from outside, on a
         domain verified for the app: from there TikTok fetches photos, and videos by option
     :param public_url_lifetime_s: how long a URL works that TikTok is given
+    :param verified_storage_url: https address that the bucket's objects are below, as
+        ``https://bucket.s3.eu-central-1.amazonaws.com/reelflow/``, verified for the app as a URL
+        prefix: TikTok then fetches photos and videos from S3, by signed URLs
     :param simulator_upload_hosts: hosts (``host:port``, comma-separated) beside TikTok's that may
         get bytes, without https: the simulator's
     """
@@ -115,6 +123,7 @@ class Settings(BaseSettings):
     pkce_encoding: ChallengeEncoding = "hex"
     public_url: str = ""
     public_url_lifetime_s: Annotated[float, Field(ge=3600, le=7 * _DAY_S)] = 7200
+    verified_storage_url: str = ""
     simulator_upload_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
 
     @field_validator("storage_url")
@@ -132,6 +141,14 @@ class Settings(BaseSettings):
         if value and not _PUBLIC_URL.fullmatch(value):
             raise ValueError("give an https address such as https://reelflow.example.com")
         return value.rstrip("/")
+
+    @field_validator("verified_storage_url")
+    @classmethod
+    def _check_verified_url(cls, value: str) -> str:
+        """Take an address that one prefix can be verified for, up to a slash."""
+        if value and not (_PUBLIC_URL.fullmatch(value) and value.endswith("/")):
+            raise ValueError("give an https address with a slash at its end, as it was verified")
+        return value
 
     @field_validator("simulator_upload_hosts", mode="before")
     @classmethod
@@ -181,6 +198,7 @@ class Settings(BaseSettings):
             unknown_after=timedelta(hours=self.unknown_after_h),
             public_url=self.public_url,
             public_url_lifetime=timedelta(seconds=self.public_url_lifetime_s),
+            verified_storage_url=self.verified_storage_url,
             budgets=BudgetLimits(
                 init_per_minute=self.init_per_minute,
                 creator_info_per_minute=self.creator_info_per_minute,
@@ -209,17 +227,24 @@ class Settings(BaseSettings):
             first_chunk_retry_s=self.chunk_retry_s,
         )
 
-    def open_workspace(self) -> Workspace:
-        """Open ledger and folders for one process.
+    def open_workspace(self, open_store: Callable[[], MediaStore] | None = None) -> Workspace:
+        """Open the ledger for one process, and the folders when they are first needed.
 
+        :param open_store: opens S3, where the settings name it; without one it is opened with the
+            connection in this process's environment
         :raises ConfigurationError: key or database URL are missing or malformed
         :raises LedgerNotMigratedError: the ledger needs ``reelflow db upgrade``
         """
         cipher = Cipher(self.fernet_key.get_secret_value())
         ledger = Ledger(_engine(self.ledger_url), cipher)
         check_revision(ledger.engine)
-        folders = LocalFolders(self.data_folder)
-        folders.create()
+        location = self.storage_location
+        if location is not None:
+            folders = Folders(open_store or partial(open_s3, location, os.environ))
+        else:
+            data_folder = open_data_folder(self.data_folder)
+            folders = Folders(lambda: data_folder)
+            folders.create()
         return Workspace(ledger=ledger, folders=folders, rules=self.rules)
 
 

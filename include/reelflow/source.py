@@ -86,6 +86,12 @@ class FileSource:
             raise self._changed(offset + len(data))
         return data
 
+    def read_into(self, buffer: Buffer, offset: int) -> int:
+        """Read at an offset into memory that is there already; return how many bytes."""
+        count = os.preadv(self._fd, [buffer], offset)
+        self.check_unchanged()
+        return count
+
     def check_unchanged(self) -> None:
         """Raise unless the file is as it was when it was opened."""
         now = os.fstat(self._fd)

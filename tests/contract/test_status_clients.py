@@ -19,6 +19,7 @@ from reelflow.exceptions import (
     TikTokUnavailableError,
     TikTokUnreachableError,
 )
+from reelflow.source import FileSource
 from reelflow.tiktok.aclient import AsyncStatusClient
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.limits import TikTokLimits
@@ -61,7 +62,9 @@ def publish_id(simulator: Simulator, token: str, tmp_path: Path) -> str:
     plan = plan_chunks(SIZE)
     with simulator.client(TikTokLimits()) as client, video.open("rb") as source:
         opened = client.init_video(token, VideoPost("", "PUBLIC_TO_EVERYONE"), plan)
-        client.put_chunk(opened.upload_url, source.fileno(), plan.range_at(0), "video/mp4")
+        client.put_chunk(
+            opened.upload_url, FileSource(source.fileno()), plan.range_at(0), "video/mp4"
+        )
     return opened.publish_id
 
 

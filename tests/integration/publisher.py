@@ -22,6 +22,7 @@ from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.oauth import OAuthClient
 from tests import factories
+from tests.data_folder import data_folder
 from tests.integration.simulator_process import Simulator
 
 CHUNK = 5_242_880
@@ -115,7 +116,7 @@ class Publisher:
             return [f"{row.actor}: {row.why}" for row in audit.story(session, post.id)]
 
     def content(self, post: Post) -> bytes:
-        return self.workspace.folders.path(post.media.source_path).read_bytes()
+        return data_folder(self.workspace).path(post.media.source_path).read_bytes()
 
     def settle(self, post: Post) -> PostState:
         """Ask TikTok as often as it takes until the status is final and has its link."""

@@ -21,6 +21,7 @@ from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.consent import TIMEOUT_S, decide
+from tests.data_folder import data_folder
 from tests.factories import Clock
 from tests.integration.simulator_process import Simulator, wait_until
 
@@ -43,7 +44,7 @@ class Reelflow:
         connection |= {"login": simulator.client_key, "password": simulator.client_secret}
         self._environment = {
             "PATH": os.environ.get("PATH", os.defpath),
-            "REELFLOW_HOME": str(workspace.folders.root),
+            "REELFLOW_HOME": str(data_folder(workspace).root),
             "REELFLOW_FERNET_KEY": factories.FERNET_KEY,
             "AIRFLOW_CONN_TIKTOK_APP": json.dumps(connection),
             "PYTHONUNBUFFERED": "1",

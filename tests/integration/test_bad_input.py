@@ -28,6 +28,7 @@ from reelflow.services.intake.prepare import extract_metadata, generate_thumbnai
 from reelflow.services.steering.commands import retry
 from reelflow.services.workspace import Workspace
 from tests import factories, media_files
+from tests.data_folder import data_folder
 from tests.integration.publisher import OWNER, RUN, Publisher, three_chunks
 from tests.integration.runs import (
     add_connected_account,
@@ -164,7 +165,7 @@ def test_a_file_lost_on_the_way_fails_the_post_and_goes_out_once_when_it_is_back
     publisher: Publisher, damage: str
 ) -> None:
     post = interrupt(publisher)
-    path = publisher.workspace.folders.path(post.media.source_path)
+    path = data_folder(publisher.workspace).path(post.media.source_path)
     content = path.read_bytes()
     if damage == "deleted":
         path.unlink()

@@ -18,6 +18,7 @@ from reelflow.domain.post import PostState
 from reelflow.ledger.models import Post
 from reelflow.services.publishing.public_media import PublicMedia
 from reelflow.services.settling.settle import apply_status
+from tests.data_folder import data_folder
 from tests.factories import Clock, open_workspace
 from tests.integration.publisher import OWNER, Publisher
 from tests.integration.simulator_process import Simulator, wait_until
@@ -239,7 +240,7 @@ def media_held_open(web: WebProcess) -> int:
 def test_a_server_that_cannot_start_says_why_in_one_sentence(
     puller: Publisher, lasting_web: WebProcess, tmp_path: Path
 ) -> None:
-    taken = run_serve(puller.workspace.folders.root, "--port", str(lasting_web.port))
+    taken = run_serve(data_folder(puller.workspace).root, "--port", str(lasting_web.port))
     assert taken.returncode == 2
     assert f"port {lasting_web.port}" in taken.stderr
     bare = run_serve(tmp_path / "nowhere", "--port", "0")

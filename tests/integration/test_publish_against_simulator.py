@@ -33,6 +33,7 @@ from reelflow.services.steering.commands import cancel, retry
 from reelflow.services.summarize import summarize
 from reelflow.tiktok.limits import TikTokLimits
 from tests import media_files
+from tests.data_folder import data_folder
 from tests.integration.ledger_witness import witness
 from tests.integration.publisher import CHUNK, OWNER, RUN, Publisher, three_chunks
 
@@ -460,9 +461,9 @@ def test_a_source_that_changes_before_the_upload_fails_the_post_and_opens_nothin
     publisher: Publisher,
 ) -> None:
     post = publisher.make_post(three_chunks())
-    path = publisher.workspace.folders.path(post.media.source_path)
+    path = data_folder(publisher.workspace).path(post.media.source_path)
     path.write_bytes(three_chunks())
-    os.utime(path, ns=(0, post.media.mtime_ns + 1))
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
     with pytest.raises(PostFailedError, match="changed after it was taken from the inbox"):
         publisher.upload(post)
     assert publisher.read(post).state is PostState.FAILED
@@ -474,7 +475,7 @@ def test_a_source_that_changes_between_two_chunks_is_not_published(
     publisher: Publisher, damage: str
 ) -> None:
     post = publisher.make_post(three_chunks())
-    path = publisher.workspace.folders.path(post.media.source_path)
+    path = data_folder(publisher.workspace).path(post.media.source_path)
     publisher.simulator.hold(0, "after")
     with publisher.uploading(post) as upload:
         publisher.simulator.wait_until_held()
@@ -495,7 +496,7 @@ def test_a_source_that_changes_between_two_chunks_is_not_published(
 
 def test_a_source_that_changes_during_the_last_chunk_is_not_published(publisher: Publisher) -> None:
     post = publisher.make_post(three_chunks() + os.urandom(4 * 1024 * 1024))
-    path = publisher.workspace.folders.path(post.media.source_path)
+    path = data_folder(publisher.workspace).path(post.media.source_path)
     publisher.simulator.hold(-1, "before")  # the simulator reads nothing, so most is still unsent
     with publisher.uploading(post) as upload:
         publisher.simulator.wait_until_held()
@@ -516,13 +517,13 @@ def test_a_source_that_is_unlinked_during_the_upload_is_still_sent_whole(
     publisher.simulator.hold(0, "after")
     with publisher.uploading(post) as upload:
         publisher.simulator.wait_until_held()
-        publisher.workspace.folders.path(post.media.source_path).unlink()
+        data_folder(publisher.workspace).path(post.media.source_path).unlink()
     assert publisher.simulator.content(upload.result().publish_id) == content
 
 
 def test_a_source_that_is_gone_fails_the_post_with_what_to_do(publisher: Publisher) -> None:
     post = publisher.make_post()
-    publisher.workspace.folders.path(post.media.source_path).unlink()
+    data_folder(publisher.workspace).path(post.media.source_path).unlink()
     with pytest.raises(PostFailedError, match="gone from the data folder"):
         publisher.upload(post)
     assert publisher.read(post).fix == "put the file into the inbox again"
@@ -534,7 +535,7 @@ def test_a_source_that_is_gone_leaves_a_committing_post_to_tiktok(publisher: Pub
     post = publisher.make_post(three_chunks())
     with pytest.raises(TikTokUnavailableError):
         publisher.upload(post)
-    publisher.workspace.folders.path(post.media.source_path).unlink()
+    data_folder(publisher.workspace).path(post.media.source_path).unlink()
     with pytest.raises(MediaUnreadableError):
         publisher.upload(post)
     assert publisher.read(post).state is PostState.COMMITTING

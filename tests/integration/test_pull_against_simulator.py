@@ -23,6 +23,7 @@ from reelflow.services.intake.prepare import extract_metadata, generate_thumbnai
 from reelflow.services.publishing.public_media import PUBLIC_MEDIA_PATH, PublicMedia
 from reelflow.services.settling.settle import apply_status
 from tests import media_files
+from tests.data_folder import data_folder
 from tests.integration.public_server import PublicServer, serving
 from tests.integration.publisher import OWNER, RUN, Publisher
 from tests.integration.simulator_process import wait_until
@@ -88,7 +89,9 @@ def test_a_folder_of_photos_goes_from_the_inbox_to_its_link_and_is_cleaned_up(
     assert public_server.fetched == [media.id for media in files]
     assert puller.simulator.content(upload["publish_id"]) == b"".join(IMAGES.values())
     assert clean_up_files(puller.workspace, post.id)
-    assert not any(puller.workspace.folders.path(media.source_path).exists() for media in files)
+    assert not any(
+        data_folder(puller.workspace).path(media.source_path).exists() for media in files
+    )
 
 
 def test_photos_of_a_draft_end_in_the_creators_inbox(
@@ -161,7 +164,7 @@ def test_an_image_that_changes_before_tiktok_fetches_it_is_not_served(
     first = media_of(puller.workspace, post)[0]
     url = PublicMedia(puller.workspace).url(first)
     media_id, expires, signature, _ = url.partition(f"{PUBLIC_MEDIA_PATH}/")[2].split("/")
-    puller.workspace.folders.path(first.source_path).write_bytes(b"changed")
+    data_folder(puller.workspace).path(first.source_path).write_bytes(b"changed")
     with (
         pytest.raises(MediaUnreadableError),
         PublicMedia(puller.workspace).open(media_id, expires, signature),

@@ -13,6 +13,7 @@ import pytest
 from reelflow.exceptions import ReelflowError
 from reelflow.ledger import publications
 from reelflow.ledger.models import Post
+from tests.data_folder import data_folder
 from tests.integration.publisher import Publisher, three_chunks
 
 
@@ -65,7 +66,7 @@ def test_no_token_and_no_upload_url_is_in_any_log_error_audit_row_or_file_of_a_r
     assert len(errors) > 20
     story = [line for one in (post, cut_off, refused) for line in publisher.story(one)]
     logged = [f"{record.getMessage()} {record.args!r}" for record in caplog.records]
-    root = publisher.workspace.folders.root
+    root = data_folder(publisher.workspace).root
     files = [path for path in root.rglob("*") if path.is_file()]
     assert root / "reelflow.db" in files
     for secret in secrets:

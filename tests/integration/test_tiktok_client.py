@@ -23,6 +23,7 @@ from reelflow.exceptions import (
     TikTokUnavailableError,
     TikTokUnreachableError,
 )
+from reelflow.source import FileSource
 from reelflow.tiktok.aclient import AsyncStatusClient
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.models import ChunkOutcome, InitAnswer, PublishStatus, VideoPost
@@ -83,11 +84,11 @@ def client(simulator: Simulator) -> Iterator[TikTokClient]:
 
 
 @pytest.fixture
-def small_fd(tmp_path: Path) -> Iterator[int]:
+def small_source(tmp_path: Path) -> Iterator[FileSource]:
     path = tmp_path / "small.mp4"
     path.write_bytes(SMALL)
     fd = os.open(path, os.O_RDONLY)
-    yield fd
+    yield FileSource(fd)
     os.close(fd)
 
 
@@ -99,9 +100,9 @@ def large_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def large_fd(large_path: Path) -> Iterator[int]:
+def large_source(large_path: Path) -> Iterator[FileSource]:
     fd = os.open(large_path, os.O_RDONLY)
-    yield fd
+    yield FileSource(fd)
     os.close(fd)
 
 
@@ -113,13 +114,13 @@ def open_post(
 
 
 def test_a_video_of_several_chunks_arrives_whole_and_is_published(
-    client: TikTokClient, simulator: Simulator, large_path: Path, large_fd: int
+    client: TikTokClient, simulator: Simulator, large_path: Path, large_source: FileSource
 ) -> None:
     info = client.creator_info(simulator.token)
     assert PUBLIC.privacy_level in info.privacy_level_options
     opened, plan = open_post(client, simulator, LARGE_BYTES)
     for byte_range, outcome in zip(plan.ranges(), (STORED, COMPLETE), strict=True):
-        answer = client.put_chunk(opened.upload_url, large_fd, byte_range, "video/quicktime")
+        answer = client.put_chunk(opened.upload_url, large_source, byte_range, "video/quicktime")
         assert answer.outcome is outcome
         assert byte_range.last + 1 in answer.held_bytes
     upload = simulator.get("/uploads")["uploads"][0]
@@ -139,34 +140,34 @@ def test_a_video_of_several_chunks_arrives_whole_and_is_published(
 
 
 def test_an_upload_goes_on_in_another_client_after_the_first_chunk(
-    client: TikTokClient, simulator: Simulator, large_path: Path, large_fd: int
+    client: TikTokClient, simulator: Simulator, large_path: Path, large_source: FileSource
 ) -> None:
     opened, plan = open_post(client, simulator, LARGE_BYTES)
-    client.put_chunk(opened.upload_url, large_fd, plan.range_at(0), "video/mp4")
+    client.put_chunk(opened.upload_url, large_source, plan.range_at(0), "video/mp4")
     with simulator.new_client() as successor:
         held = successor.fetch_status(simulator.token, opened.publish_id).uploaded_bytes
         assert held == 32_000_000
         rest = plan.range_at(held)
         assert plan.is_last(rest)
-        answer = successor.put_chunk(opened.upload_url, large_fd, rest, "video/mp4")
+        answer = successor.put_chunk(opened.upload_url, large_source, rest, "video/mp4")
     assert answer.outcome is COMPLETE
     sha256 = hashlib.sha256(large_path.read_bytes()).hexdigest()
     assert [post["sha256"] for post in simulator.get("/posts")["posts"]] == [sha256]
 
 
 def test_a_chunk_that_is_there_already_is_a_mismatch_that_says_what_is_held(
-    client: TikTokClient, simulator: Simulator, large_fd: int
+    client: TikTokClient, simulator: Simulator, large_source: FileSource
 ) -> None:
     opened, plan = open_post(client, simulator, LARGE_BYTES)
     first = plan.range_at(0)
-    client.put_chunk(opened.upload_url, large_fd, first, "video/mp4")
-    answer = client.put_chunk(opened.upload_url, large_fd, first, "video/mp4")
+    client.put_chunk(opened.upload_url, large_source, first, "video/mp4")
+    answer = client.put_chunk(opened.upload_url, large_source, first, "video/mp4")
     assert answer.outcome is ChunkOutcome.MISMATCH
     assert first.last + 1 in answer.held_bytes
 
 
 def test_a_lease_that_is_lost_in_the_last_chunk_publishes_nothing(
-    client: TikTokClient, simulator: Simulator, small_fd: int
+    client: TikTokClient, simulator: Simulator, small_source: FileSource
 ) -> None:
     def lose_the_lease() -> None:
         raise LeaseLostError("The lease went to another process.")
@@ -174,45 +175,54 @@ def test_a_lease_that_is_lost_in_the_last_chunk_publishes_nothing(
     opened, plan = open_post(client, simulator, len(SMALL))
     with pytest.raises(LeaseLostError):
         client.put_chunk(
-            opened.upload_url, small_fd, plan.range_at(0), "video/mp4", checkpoint=lose_the_lease
+            opened.upload_url,
+            small_source,
+            plan.range_at(0),
+            "video/mp4",
+            checkpoint=lose_the_lease,
         )
     assert simulator.get("/posts")["posts"] == []
-    answer = client.put_chunk(opened.upload_url, small_fd, plan.range_at(0), "video/mp4")
+    answer = client.put_chunk(opened.upload_url, small_source, plan.range_at(0), "video/mp4")
     assert answer.outcome is COMPLETE
 
 
 @pytest.mark.parametrize("kind", ["drop", "error"])
 @pytest.mark.parametrize(("when", "held"), [("before", 0), ("after", len(SMALL))])
 def test_a_chunk_whose_answer_is_lost_is_cleared_up_by_the_status(
-    client: TikTokClient, simulator: Simulator, small_fd: int, kind: str, when: str, held: int
+    client: TikTokClient,
+    simulator: Simulator,
+    small_source: FileSource,
+    kind: str,
+    when: str,
+    held: int,
 ) -> None:
     opened, plan = open_post(client, simulator, len(SMALL))
     simulator.post("/fault", call="put", kind=kind, when=when)
     with pytest.raises(TikTokUnavailableError):
-        client.put_chunk(opened.upload_url, small_fd, plan.range_at(0), "video/mp4")
+        client.put_chunk(opened.upload_url, small_source, plan.range_at(0), "video/mp4")
     status = client.fetch_status(simulator.token, opened.publish_id)
     assert status == PublishStatus("PROCESSING_UPLOAD", uploaded_bytes=held)
 
 
 def test_an_upload_url_lives_an_hour_and_ends_with_its_last_byte(
-    client: TikTokClient, simulator: Simulator, small_fd: int
+    client: TikTokClient, simulator: Simulator, small_source: FileSource
 ) -> None:
     opened, plan = open_post(client, simulator, len(SMALL))
     late, _ = open_post(client, simulator, len(SMALL))
-    client.put_chunk(opened.upload_url, small_fd, plan.range_at(0), "video/mp4")
-    again = client.put_chunk(opened.upload_url, small_fd, plan.range_at(0), "video/mp4")
+    client.put_chunk(opened.upload_url, small_source, plan.range_at(0), "video/mp4")
+    again = client.put_chunk(opened.upload_url, small_source, plan.range_at(0), "video/mp4")
     assert again.outcome is ChunkOutcome.GONE
     simulator.post("/clock", advance_s=3601)
-    expired = client.put_chunk(late.upload_url, small_fd, plan.range_at(0), "video/mp4")
+    expired = client.put_chunk(late.upload_url, small_source, plan.range_at(0), "video/mp4")
     assert expired.outcome is ChunkOutcome.EXPIRED
 
 
 def test_a_draft_ends_in_the_inbox(
-    client: TikTokClient, simulator: Simulator, small_fd: int
+    client: TikTokClient, simulator: Simulator, small_source: FileSource
 ) -> None:
     plan = plan_chunks(len(SMALL))
     opened = client.init_draft(simulator.token, plan)
-    client.put_chunk(opened.upload_url, small_fd, plan.range_at(0), "video/webm")
+    client.put_chunk(opened.upload_url, small_source, plan.range_at(0), "video/webm")
     client.fetch_status(simulator.token, opened.publish_id)
     status = client.fetch_status(simulator.token, opened.publish_id)
     assert status == PublishStatus("SEND_TO_USER_INBOX")
@@ -279,10 +289,10 @@ def test_the_upload_host_gets_bytes_only_if_the_settings_allow_it(simulator: Sim
 
 
 def test_the_async_client_sees_the_same_status(
-    client: TikTokClient, simulator: Simulator, small_fd: int
+    client: TikTokClient, simulator: Simulator, small_source: FileSource
 ) -> None:
     opened, plan = open_post(client, simulator, len(SMALL))
-    client.put_chunk(opened.upload_url, small_fd, plan.range_at(0), "video/mp4")
+    client.put_chunk(opened.upload_url, small_source, plan.range_at(0), "video/mp4")
 
     async def fetch_until_the_link() -> PublishStatus:
         async with AsyncStatusClient(simulator.ready["api"]) as status_client:

@@ -13,6 +13,7 @@ import pytest
 
 from reelflow.domain.chunks import plan_chunks
 from reelflow.exceptions import WebhookRefusedError
+from reelflow.source import FileSource
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import VideoPost
 from reelflow.tiktok.webhooks import WebhookEvent, parse_webhook, verify_webhook
@@ -58,7 +59,9 @@ def test_the_events_of_a_post_are_believed_and_carry_its_link(
     with simulator.client(TikTokLimits()) as client, video.open("rb") as source:
         opened = client.init_video(creator["access_token"], post, plan)
         assert opened.upload_url is not None
-        client.put_chunk(opened.upload_url, source.fileno(), plan.range_at(0), "video/mp4")
+        client.put_chunk(
+            opened.upload_url, FileSource(source.fileno()), plan.range_at(0), "video/mp4"
+        )
         for _ in range(3):
             client.fetch_status(creator["access_token"], opened.publish_id)
     events: dict[str, WebhookEvent] = {}

@@ -17,6 +17,7 @@ from reelflow.domain.post import PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import PostNotTakeableError
 from reelflow.ledger.models import Post
+from tests.data_folder import data_folder
 from tests.integration.ledger_witness import witness
 from tests.integration.publisher import CHUNK, OWNER, RUN, Publisher, three_chunks
 from tests.integration.simulator_process import DEADLINE_S, REPOSITORY, wait_until
@@ -30,7 +31,7 @@ class Worker:
 
     def __init__(self, publisher: Publisher, post: Post, *, lease_s: float, api: str) -> None:
         task = {
-            "root": str(publisher.workspace.folders.root),
+            "root": str(data_folder(publisher.workspace).root),
             "api": api,
             "upload_host": publisher.simulator.upload_host,
             "post_id": post.id,

@@ -18,7 +18,8 @@ from reelflow.ledger.engine import open_engine
 from reelflow.ledger.ledger import Ledger
 from reelflow.services.publishing.publish import upload_to_tiktok
 from reelflow.services.workspace import PublishingRules, Workspace
-from reelflow.storage.local import LocalFolders
+from reelflow.storage.folders import Folders
+from reelflow.storage.local_store import LocalStore
 from reelflow.tiktok.client import TikTokClient
 from tests.factories import FERNET_KEY, account_clients
 from tests.integration.publisher import SMALL_CHUNKS
@@ -29,7 +30,7 @@ def main() -> None:
     root = Path(task["root"])
     ledger = Ledger(open_engine(f"sqlite:///{root / 'reelflow.db'}"), Cipher(FERNET_KEY))
     rules = replace(PublishingRules(), lease=timedelta(seconds=task["lease_s"]))
-    workspace = Workspace(ledger, LocalFolders(root), rules)
+    workspace = Workspace(ledger, Folders(lambda: LocalStore(root)), rules)
     hosts = frozenset({task["upload_host"]})
     with TikTokClient(host=task["api"], limits=SMALL_CHUNKS, extra_upload_hosts=hosts) as client:
         try:

@@ -18,6 +18,7 @@ from typing import Final
 from reelflow.api.app import API_PATH
 from reelflow.services.workspace import Workspace
 from tests import factories
+from tests.data_folder import data_folder
 from tests.integration.simulator_process import Simulator
 
 SCRIPT: Final = Path(sys.executable).with_name("reelflow")
@@ -97,7 +98,7 @@ def serving(
     workspace: Workspace, simulator: Simulator | None = None, *, port: int = 0
 ) -> Iterator[WebProcess]:
     """Serve a workspace until the block ends."""
-    web = WebProcess(workspace.folders.root, simulator, port=port)
+    web = WebProcess(data_folder(workspace).root, simulator, port=port)
     try:
         yield web
     finally:

@@ -1,8 +1,7 @@
-"""An answer that sends a file which was opened before, without ever having much of it."""
+"""An answer that sends a source which was opened before, without ever having much of it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack
 from typing import Final
@@ -13,29 +12,32 @@ from starlette.types import Receive, Scope, Send
 
 from reelflow.domain.chunks import ByteRange
 from reelflow.exceptions import SourceChangedError
+from reelflow.source import FileSource, Source
 
 _BLOCK_BYTES: Final = 256 * 1024
+#: ... of a source that is no file: each is a request of its own.
+_REMOTE_BLOCK_BYTES: Final = 4 * 1024 * 1024
 
 
 class HeldFileResponse(StreamingResponse):
-    """Sends bytes of an open file, and lets go of it however the sending ends.
+    """Sends bytes of an open source, and lets go of it however the sending ends.
 
-    :param fd: open for reading
+    :param source: open for reading
     :param part: which bytes; None for none of them, as after HEAD
-    :param held: closed at the end; it keeps ``fd`` open
+    :param held: closed at the end; it keeps the source open
     :param headers: ``Content-Length`` among them
     """
 
     def __init__(
         self,
-        fd: int,
+        source: Source,
         part: ByteRange | None,
         *,
         held: ExitStack,
         status_code: int,
         headers: Mapping[str, str],
     ) -> None:
-        super().__init__(_blocks(fd, part), status_code, headers)
+        super().__init__(_blocks(source, part), status_code, headers)
         self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,10 +46,12 @@ class HeldFileResponse(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _blocks(fd: int, part: ByteRange | None) -> AsyncIterator[bytes]:
+async def _blocks(source: Source, part: ByteRange | None) -> AsyncIterator[bytes]:
     offset, end = (part.first, part.last + 1) if part else (0, 0)
+    block_bytes = _BLOCK_BYTES if isinstance(source, FileSource) else _REMOTE_BLOCK_BYTES
     while offset < end:
-        block = await run_in_threadpool(os.pread, fd, min(_BLOCK_BYTES, end - offset), offset)
+        count = min(block_bytes, end - offset)
+        block = await run_in_threadpool(source.read_at, offset, count)
         if not block:  # the connection is cut: the reader must not take it for the whole file
             raise SourceChangedError(f"a file shrank to {offset} bytes while it was sent")
         yield block

@@ -103,7 +103,7 @@ def connect(
             done=_page,
             timeout_s=timeout_s,
         )
-    _tell(connected, inbox=str(workspace.folders.inbox / connected.account.name))
+    _tell(connected, inbox=workspace.folders.account_inbox(connected.account.name))
 
 
 def _web_callback(public_url: str) -> str:

@@ -86,7 +86,7 @@ def add(
             actor=person(),
         )
     typer.echo(f"Account {name}{_by_name(stored)} is stored.")
-    tell_stored(stored, inbox=str(workspace.folders.inbox / name))
+    tell_stored(stored, inbox=workspace.folders.account_inbox(name))
 
 
 def set_account(

@@ -42,7 +42,7 @@ def account_row(workspace: Workspace, account: Account) -> dict[str, Any]:
         "analysis_policy": str(account.analysis_policy),
         "analysis_engine": str(account.analysis_engine),
         "analysis_model_type": account.analysis_model_type,
-        "inbox": str(workspace.folders.inbox / account.name),
+        "inbox": workspace.folders.account_inbox(account.name),
     }
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from reelflow.cli.findings import Finding, Status
-from reelflow.exceptions import ConfigurationError, MediaToolError
+from reelflow.exceptions import ConfigurationError, MediaToolError, ReelflowError
 
 if TYPE_CHECKING:
     from reelflow.ledger.models import Account
     from reelflow.services.calls.breaker import BreakerState
     from reelflow.settings import Settings
+    from reelflow.storage.folders import Folders
 
 #: One file may have 4 GB (content-posting-api-media-transfer-guide, read 2026-09-11).
 LOW_SPACE_BYTES: Final = 5 * 1024**3
@@ -48,19 +50,26 @@ def check_data_folder(
 ) -> Iterator[Finding]:
     """Say whether the data folder can be written to, and how much room its disk has.
 
+    Where media lie in S3 there is nothing to say but whether the bucket answers.
+
     :param low_space_bytes: less room is a warning
     """
-    from reelflow.storage.local import LocalFolders
+    from reelflow.storage.folders import FOLDERS
 
-    folders = LocalFolders(settings.data_folder)
-    root = folders.root
+    folders = _folders(settings)
+    if settings.storage_location is not None:
+        folders.check()
+        yield Finding("storage", Status.OK, f"{folders.store.shown('')} can be listed")
+        return
+    root = settings.data_folder
     if not root.is_dir():
         message = f"{root} does not exist yet"
         fix = "run `reelflow db upgrade`, or set REELFLOW_HOME to the right folder"
         yield Finding("data folder", Status.PROBLEM, message, fix)
         return
-    inboxes = [folders.inbox / name for name in folders.account_folders()]
-    parts = [folders.inbox, folders.media, folders.thumbnails, folders.quarantine, folders.work]
+    listing = folders.read_inbox()
+    inboxes = [root / "inbox" / name for name in listing.account_folders]
+    parts = [root / name for name in FOLDERS]
     closed = [
         folder
         for folder in (root, *parts, *inboxes)
@@ -72,6 +81,18 @@ def check_data_folder(
     if not closed:
         yield Finding("data folder", Status.OK, f"{root} can be written to")
     yield _free_space(root, low_space_bytes)
+
+
+def _folders(settings: Settings) -> Folders:
+    """Return the folders of the settings; nothing is made."""
+    from reelflow.storage.aws_variable import open_s3
+    from reelflow.storage.folders import Folders
+    from reelflow.storage.local_store import LocalStore
+
+    location = settings.storage_location
+    if location is None:
+        return Folders(partial(LocalStore, settings.data_folder))
+    return Folders(partial(open_s3, location, os.environ))
 
 
 def _free_space(root: Path, low_space_bytes: int) -> Finding:
@@ -163,10 +184,13 @@ def _stored_tokens(settings: Settings, known: Sequence[Account]) -> Iterator[Fin
 
 
 def _inbox_folders(settings: Settings, known: Sequence[Account]) -> Iterator[Finding]:
-    from reelflow.storage.local import LocalFolders
-
     names = {account.name for account in known}
-    for folder in LocalFolders(settings.data_folder).account_folders():
+    try:
+        found = _folders(settings).read_inbox().account_folders
+    except ReelflowError as error:
+        yield Finding("inbox", Status.PROBLEM, str(error), "then look again")
+        return
+    for folder in found:
         if folder not in names:
             message = f"inbox/{folder} belongs to no account, so its files wait"
             fix = "rename it to an account's name, or connect one with `reelflow accounts connect`"

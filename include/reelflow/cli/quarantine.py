@@ -33,7 +33,7 @@ def list_files(
         with workspace.ledger.read() as session:
             accounts.by_name(session, account)
     rows = report.list_posts(workspace, states=[PostState.REJECTED], account=account, limit=limit)
-    rows = [{**row, "path": str(workspace.folders.path(row["source_path"]))} for row in rows]
+    rows = [{**row, "path": workspace.folders.store.shown(row["source_path"])} for row in rows]
     if as_json:
         print_json(rows)
     else:

@@ -25,6 +25,8 @@ from reelflow.ledger.stored_types import StoredByValue, StoredJson, UtcDateTime
 
 #: Longest reason code that is kept.
 CODE_MAX_CHARS: Final = 64
+#: Longest identity of an object: versions of S3 may have 1024 bytes.
+IDENTITY_MAX_CHARS: Final = 1024
 
 
 class Base(DeclarativeBase):
@@ -91,24 +93,27 @@ class Account(Base):
 class Media(Base):
     """One file: where it came from, where it lies, and what was found in it.
 
-    Paths are relative to the data folder. ``inbox_*`` say which inbox file the row stands for, so
-    that a crash between registering and moving is finished and never registered twice.
+    Paths are keys of the store. ``inbox_*`` say which inbox file the row stands for, so that a
+    crash between registering and moving is finished and never registered twice;
+    ``source_identity`` says which content lies at ``source_path``, None while that is not known.
     """
 
     __tablename__ = "media"
     __table_args__ = (
-        Index("uq_media_unmoved", "inbox_path", "inbox_inode", unique=True,
+        Index("uq_media_unmoved", "inbox_path", "inbox_identity", unique=True,
               sqlite_where=text("moved_at IS NULL"), postgresql_where=text("moved_at IS NULL")),
     )  # fmt: skip
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     file_name: Mapped[str] = mapped_column(String(255))
     inbox_path: Mapped[str] = mapped_column(Text)
-    inbox_inode: Mapped[int] = mapped_column(BigInteger)
+    inbox_identity: Mapped[str] = mapped_column(
+        String(IDENTITY_MAX_CHARS), server_default="unknown"
+    )
     source_path: Mapped[str] = mapped_column(Text)
+    source_identity: Mapped[str | None] = mapped_column(String(IDENTITY_MAX_CHARS))
     moved_at: Mapped[datetime | None]
     size_bytes: Mapped[int] = mapped_column(BigInteger)
-    mtime_ns: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
     facts: Mapped[dict[str, Any] | None]
     violations: Mapped[list[dict[str, str]] | None]

@@ -181,5 +181,5 @@ def waiting_work(workspace: Workspace) -> frozenset[str]:
     now = workspace.ledger.now()
     with workspace.ledger.read() as session:
         due = posts.has_due(session, now=now, max_lateness=workspace.rules.max_lateness)
-    found = (f"inbox:{item.inbox_path}:{item.inode}" for item in waiting_inbox(workspace))
+    found = (f"inbox:{item.inbox_path}:{item.identity}" for item in waiting_inbox(workspace))
     return frozenset(found) | frozenset(f"post:{post_id}" for post_id in due)

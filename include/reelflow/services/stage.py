@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Final
 
 from reelflow.domain.post import PostState
@@ -11,6 +11,7 @@ from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import (
     MediaRejectedError,
     MediaUnreadableError,
+    ObjectNotFoundError,
     PostNotTakeableError,
     ReelflowError,
     SourceChangedError,
@@ -18,7 +19,7 @@ from reelflow.exceptions import (
 from reelflow.ledger import audit, photo_images, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.services.workspace import Workspace
-from reelflow.source import file_identity
+from reelflow.source import Source
 
 _NOT_FOR_A_RUN: Final = frozenset(
     {
@@ -78,41 +79,49 @@ def postpone(workspace: Workspace, post_id: int, exc: ReelflowError, *, actor: s
         )
 
 
-def source_path(workspace: Workspace, post: Post) -> Path:
-    """Return where the post's video lies, as :func:`media_path` finds it."""
-    return media_path(workspace, post.media, post_id=post.id)
+def open_video(workspace: Workspace, post: Post) -> AbstractContextManager[Source]:
+    """Hold the post's video open, as :func:`open_media` does."""
+    return open_media(workspace, post.media, post_id=post.id)
 
 
-def media_path(workspace: Workspace, media: Media, *, post_id: int) -> Path:
-    """Return where one of the post's files lies.
+@contextmanager
+def open_media(workspace: Workspace, media: Media, *, post_id: int) -> Iterator[Source]:
+    """Hold one of the post's files open; every byte read is of what was taken from the inbox.
 
-    The ledger is read again when the source is not where it was: another stage may have moved it.
+    The ledger is read again when the file is not where it was: another stage may have moved it.
 
-    :raises MediaUnreadableError: it is gone
+    :raises MediaUnreadableError: it is gone, or no plain file
+    :raises SourceChangedError: somebody replaced it or wrote to it since
     """
-    path = workspace.folders.path(media.source_path)
-    if path.exists():
-        return path
-    with workspace.ledger.read() as session:
-        again = session.get_one(Media, media.id)
-    path = workspace.folders.path(again.source_path)
-    if path.exists():
-        return path
-    raise MediaUnreadableError(
-        f"the source of post {post_id} ({media.file_name}) is gone from the data folder: "
-        "put the file into the inbox again"
+    with ExitStack() as held:
+        try:
+            source = _hold(workspace, media, held)
+        except ObjectNotFoundError:
+            with workspace.ledger.read() as session:
+                again = session.get_one(Media, media.id)
+            try:
+                source = _hold(workspace, again, held)
+            except ObjectNotFoundError as exc:
+                raise _gone(media, post_id) from exc
+        try:
+            yield source
+        except ObjectNotFoundError as exc:  # while it was read
+            raise _gone(media, post_id) from exc
+
+
+def _gone(media: Media, post_id: int) -> MediaUnreadableError:
+    return MediaUnreadableError(
+        f"the source of post {post_id} ({media.file_name}) is gone from the data folder: put the "
+        "file into the inbox again"
     )
 
 
-def check_unchanged(status: os.stat_result, media: Media) -> None:
-    """Raise unless a source still is the file that the ledger knows.
-
-    :raises SourceChangedError: its size or modification time is another
-    """
-    if file_identity(status)[1:] == (media.size_bytes, media.mtime_ns):
-        return
-    if status.st_size != media.size_bytes:
-        what = f"it had {media.size_bytes} bytes and has {status.st_size}"
+def _hold(workspace: Workspace, media: Media, held: ExitStack) -> Source:
+    source = held.enter_context(workspace.folders.open(media.source_path))
+    if media.source_identity in (None, source.identity):
+        return source
+    if source.size_bytes != media.size_bytes:
+        what = f"it had {media.size_bytes} bytes and has {source.size_bytes}"
     else:
-        what = "its time of modification is another, its size is as it was"
+        what = f"it was {media.source_identity} and is {source.identity}, of the same size"
     raise SourceChangedError(f"{media.file_name} changed after it was taken from the inbox: {what}")

@@ -8,7 +8,7 @@ from datetime import timedelta
 from reelflow.domain.budget import BudgetLimits
 from reelflow.domain.outage import BreakerRules
 from reelflow.ledger.ledger import Ledger
-from reelflow.storage.local import LocalFolders
+from reelflow.storage.folders import Folders
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,9 @@ class PublishingRules:
         without a slash at its end; empty where there is none, and then TikTok can fetch nothing
     :param public_url_lifetime: how long a URL works from which TikTok fetches a file; TikTok takes
         an hour at most (content-posting-api-media-transfer-guide, read 2026-09-11)
-    :param work_lifetime: scratch space older than this belonged to a dead run
+    :param verified_storage_url: what the URLs of objects in the bucket begin with, verified for the
+        app; TikTok fetches from there instead of the web application, if it is set
+    :param work_lifetime: a write that was begun longer ago and is not done belonged to a dead run
     :param budgets: what one account may ask of TikTok
     :param breaker: when inits stop for all accounts, and when one may try again
     """
@@ -48,6 +50,7 @@ class PublishingRules:
     refresh_claim: timedelta = timedelta(minutes=3)
     public_url: str = ""
     public_url_lifetime: timedelta = timedelta(hours=2)
+    verified_storage_url: str = ""
     work_lifetime: timedelta = timedelta(hours=6)
     budgets: BudgetLimits = field(default_factory=BudgetLimits)
     breaker: BreakerRules = field(default_factory=BreakerRules)
@@ -58,5 +61,5 @@ class Workspace:
     """Ledger, folders and rules, made once by the process's entry point."""
 
     ledger: Ledger
-    folders: LocalFolders
+    folders: Folders
     rules: PublishingRules

@@ -11,7 +11,7 @@ Every method may raise :exc:`~reelflow.exceptions.InvalidObjectKeyError` (the ke
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,7 +32,8 @@ class ByteStream(Protocol):
 class ObjectInfo:
     """An object as it is now.
 
-    :param modified_at: UTC, to the second at least
+    :param modified_at: UTC, to the second at least: when the store last took something of it, a
+        time that nobody can set
     :param identity: another one whenever the content may have changed
     :param is_plain: whether it can be opened: False for a link, device or pipe in a local folder
     """
@@ -42,6 +43,20 @@ class ObjectInfo:
     modified_at: datetime
     identity: str
     is_plain: bool = True
+
+
+@dataclass(frozen=True)
+class FolderInfo:
+    """A folder as it is now; a bucket has one for as long as something lies below it.
+
+    :param changed_at: UTC: when something last came, went or changed its name in it; None in a
+        bucket, which keeps no such time
+    :param is_closed: this user may not look into it, or take out what lies in it
+    """
+
+    key: str
+    changed_at: datetime | None = None
+    is_closed: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,6 +178,44 @@ class ObjectStore(Protocol):
         ...
 
 
+class FolderStore(Protocol):
+    """Folders, for those who look into them; objects themselves need none."""
+
+    def look_into(self, folder: str, *, depth: int) -> Iterator[ObjectInfo | FolderInfo]:
+        """Give what lies below a folder, folders too, a folder before what lies in it.
+
+        Nothing is below a folder that is none; a closed one is named and not looked into.
+
+        :param depth: 1 for what lies in the very folder; a folder that deep is not looked into
+        """
+        ...
+
+    def make_folder(self, folder: str) -> None:
+        """Make a folder for others to put something into; one that is there is fine.
+
+        :raises StorageFullError: no room is left
+        """
+        ...
+
+    def remove_folder(self, folder: str) -> bool:
+        """Remove a folder if nothing lies in it.
+
+        :return: whether nothing has this name now
+        """
+        ...
+
+    def shown(self, key: str) -> str:
+        """Return where an object or folder is, as people look for it."""
+        ...
+
+    def check(self, folders: Iterable[str]) -> None:
+        """Raise unless objects can be kept in these folders, as far as that shows without a write.
+
+        :raises StorageAccessError: they cannot
+        """
+        ...
+
+
 class MultipartStore(Protocol):
     """Uploads in parts, by any processes in any order, each part as often as they like."""
 
@@ -218,6 +271,10 @@ class MultipartStore(Protocol):
         Those that go on just now are among them, large puts too: only age tells the dead ones.
         """
         ...
+
+
+class MediaStore(ObjectStore, FolderStore, MultipartStore, Protocol):
+    """What Reelflow keeps media in: a local folder or a bucket."""
 
 
 @runtime_checkable

@@ -2,56 +2,54 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from reelflow.exceptions import MediaUnreadableError
-from reelflow.source import file_identity
-from reelflow.storage.files import status_at
+from reelflow.exceptions import InvalidObjectKeyError
+from reelflow.storage.base import FolderInfo, FolderStore, MediaStore, ObjectInfo, ObjectStore
+from reelflow.storage.keys import key_of, names_in
 
+INBOX: Final = "inbox"
 SIDECAR_SUFFIX: Final = ".json"
 
+#: What lies deeper than a file in a photo folder of an account is looked at by nobody.
+_DEPTH: Final = 3
 #: What Windows leaves in a folder of pictures; it is no part of a post. All hidden names are none.
 _FOLDER_LITTER: Final = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
 #: What a Mac leaves there: nobody misses it when the emptied folder goes.
 _HIDDEN_LITTER: Final = (".DS_Store", "._")
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class InboxFile:
-    """A file in the inbox, with its sidecar if it has one.
+    """A file in the inbox, and whether it has a sidecar.
 
     :param account: name of the account's folder it lies in
-    :param inode: with size and mtime, which file it is, so that a path used again is another file;
-        as :func:`~reelflow.source.file_identity` gives them
-    :param sidecar_identity: inode, size in bytes and change time in ns of the sidecar
+    :param identity: the store's; a path used again for other bytes is another file
+    :param sidecar_identity: None without a sidecar
     :param folder: name of the photo folder it lies in, if it does
     """
 
     account: str
-    path: Path
-    sidecar: Path | None
-    inode: int
+    key: str
+    identity: str
     size_bytes: int
-    mtime_ns: int
-    sidecar_identity: tuple[int, int, int] | None = None
+    sidecar_identity: str | None = None
     folder: str | None = None
 
     @property
-    def inbox_path(self) -> str:
-        """Where it lies, relative to the inbox, as the ledger keeps it.
+    def name(self) -> str:
+        """Its name, as the system gives it: hostile."""
+        return names_in(self.key)[-1]
 
-        The names are percent-encoded: names are bytes, and not all bytes can be stored as text.
-        """
-        names = [self.path.name] if self.folder is None else [self.folder, self.path.name]
-        return "/".join([self.account, *(_quoted(name) for name in names)])
+    @property
+    def inbox_path(self) -> str:
+        """Where it lies, relative to the inbox, as the ledger keeps it: percent-encoded."""
+        return self.key.removeprefix(f"{INBOX}/")
 
     @property
     def files(self) -> tuple[InboxFile, ...]:
@@ -61,9 +59,8 @@ class InboxFile:
 
 @dataclass(frozen=True)
 class InboxFolder:
-    """A folder in the inbox whose files become one photo post, with its sidecar if it has one.
+    """A folder in the inbox whose files become one photo post, and whether it has a sidecar.
 
-    :param inode: of the folder itself
     :param files: every file in it but hidden ones and what systems leave there, by name; whether
         they are images is judged later
     :param inner_folders: names of the folders in it, which cannot be posted
@@ -71,184 +68,198 @@ class InboxFolder:
     """
 
     account: str
-    path: Path
-    sidecar: Path | None
-    inode: int
+    key: str
     files: tuple[InboxFile, ...]
     inner_folders: tuple[str, ...] = ()
     is_closed: bool = False
-    sidecar_identity: tuple[int, int, int] | None = None
+    sidecar_identity: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name, as the system gives it: hostile."""
+        return names_in(self.key)[-1]
 
     @property
     def inbox_path(self) -> str:
         """Where it lies, relative to the inbox, as :attr:`InboxFile.inbox_path` writes it."""
-        return f"{self.account}/{_quoted(self.path.name)}"
+        return self.key.removeprefix(f"{INBOX}/")
+
+    @property
+    def identity(self) -> str:
+        """Another one whenever one of its files is."""
+        lines = (f"{file.key} {file.identity}\n" for file in self.files)
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def source_in(inbox: Path, inbox_path: str) -> Path:
-    """Return the file that an inbox path of the ledger names.
+@dataclass(frozen=True)
+class _Inner:
+    """What lies directly in a folder, by the last part of its key."""
 
-    :raises MediaUnreadableError: it would lie outside of the inbox
+    objects: dict[str, ObjectInfo]
+    folders: dict[str, FolderInfo]
+
+    def sidecar(self, name: str) -> ObjectInfo | None:
+        return self.objects.get(name + SIDECAR_SUFFIX)
+
+
+class InboxListing:
+    """The whole inbox at one moment.
+
+    :param entries: all that lies in it, three levels deep
     """
-    names = [os.fsdecode(unquote_to_bytes(quoted)) for quoted in inbox_path.split("/")]
-    if any(name in ("", ".", "..") or "/" in name for name in names):
-        raise MediaUnreadableError(
-            f"{inbox_path!r} is not a path in the inbox: the ledger was tampered with"
+
+    def __init__(self, entries: Iterable[ObjectInfo | FolderInfo]) -> None:
+        self._inner = _by_folder(entries)
+
+    @property
+    def account_folders(self) -> list[str]:
+        """The names of the folders in the inbox, sorted; hostile."""
+        return sorted(names_in(folder.key)[-1] for folder in self._at(INBOX).folders.values())
+
+    def is_closed(self, account: str) -> bool:
+        """Whether an account's folder exists, but this user may not move files out of it."""
+        folder = self._at(INBOX).folders.get(key_of(account))
+        return folder is not None and folder.is_closed
+
+    def quiet_files(self, account: str, quiet_since: datetime) -> Iterator[InboxFile]:
+        """Give the files that nobody has written to for a while, together with their sidecars.
+
+        Hidden files are left alone, so a program may copy to ``.name`` and rename. A sidecar
+        alone waits for its file, and files in a folder out of which nothing may be moved wait too.
+        """
+        inner = self._of(account)
+        for name, found in inner.objects.items():
+            if name.startswith(".") or name.endswith(SIDECAR_SUFFIX):
+                continue
+            sidecar = inner.sidecar(name)
+            if max(found.modified_at, _time_of(sidecar)) <= quiet_since:
+                yield InboxFile(
+                    account, found.key, found.identity, found.size_bytes, _identity_of(sidecar)
+                )
+
+    def quiet_folders(self, account: str, quiet_since: datetime) -> Iterator[InboxFolder]:
+        """Give the photo folders in which nobody has done anything for a while.
+
+        A hidden folder is left alone, so a program may fill ``.name`` and rename it.
+        """
+        outer = self._of(account)
+        for name, folder in outer.folders.items():
+            if name.startswith("."):
+                continue
+            sidecar, inner = outer.sidecar(name), self._at(folder.key)
+            # Hidden files count here: a program that copies to one and renames is not done yet.
+            times = [
+                folder.changed_at or _NEVER,
+                _time_of(sidecar),
+                *(found.modified_at for found in inner.objects.values()),
+                *(found.changed_at or _NEVER for found in inner.folders.values()),
+            ]
+            if max(times) <= quiet_since:
+                yield _photo_folder(account, folder, inner, _identity_of(sidecar))
+
+    def lonely_sidecars(self, account: str, quiet_since: datetime) -> list[str]:
+        """Return the names of quiet sidecars beside which nothing lies, sorted."""
+        inner = self._of(account)
+        return sorted(
+            names_in(found.key)[-1]
+            for name, found in inner.objects.items()
+            if name.endswith(SIDECAR_SUFFIX) and not name.startswith(".")
+            if name.removesuffix(SIDECAR_SUFFIX) not in inner.objects | inner.folders
+            if found.modified_at <= quiet_since
         )
-    return inbox.joinpath(*names)
+
+    def _of(self, account: str) -> _Inner:
+        return self._at(key_of(INBOX, account))
+
+    def _at(self, folder: str) -> _Inner:
+        return self._inner.get(folder, _Inner({}, {}))
 
 
-def quiet_files(folder: Path, quiet_since_s: float) -> Iterator[InboxFile]:
-    """Give the files of an account's folder that were left alone, together with their sidecars."""
-    entries = listing(folder)
-    for name, status in sorted(entries.items()):
-        if name.startswith(".") or stat.S_ISDIR(status.st_mode) or name.endswith(SIDECAR_SUFFIX):
-            continue
-        sidecar = _sidecar_in(entries, name)
-        # ctime, because a copy that keeps its source's mtime looks old while it grows.
-        newest_s = max(status.st_ctime, sidecar.st_ctime if sidecar else 0.0)
-        if newest_s <= quiet_since_s:
-            inode, size_bytes, mtime_ns = file_identity(status)
-            yield InboxFile(
-                account=folder.name,
-                path=folder / name,
-                sidecar=sidecar_of(folder / name) if sidecar else None,
-                inode=inode,
-                size_bytes=size_bytes,
-                mtime_ns=mtime_ns,
-                sidecar_identity=sidecar_identity(sidecar),
-            )
+def read_inbox(store: FolderStore) -> InboxListing:
+    """Return what lies in the inbox now."""
+    return InboxListing(store.look_into(INBOX, depth=_DEPTH))
 
 
-def quiet_folders(folder: Path, quiet_since_s: float) -> Iterator[InboxFolder]:
-    """Give the photo folders of an account's folder that were left alone as a whole."""
-    entries = listing(folder)
-    for name, status in sorted(entries.items()):
-        if name.startswith(".") or not stat.S_ISDIR(status.st_mode):
-            continue
-        sidecar = _sidecar_in(entries, name)
-        newest_s = max(status.st_ctime, sidecar.st_ctime if sidecar else 0.0)
-        if newest_s > quiet_since_s:
-            continue
-        is_closed = not os.access(folder / name, os.R_OK | os.W_OK | os.X_OK)
-        inner = {} if is_closed else listing(folder / name)
-        # Hidden files count here: a program that copies to one and renames is not done yet.
-        if all(at.st_ctime <= quiet_since_s for at in inner.values()):
-            yield _folder(folder / name, status, inner, sidecar, is_closed=is_closed)
+def folder_now(store: MediaStore, found: InboxFolder) -> InboxFolder:
+    """Return a photo folder as it is now; without files when it is gone."""
+    inner = _by_folder(store.look_into(found.key, depth=1)).get(found.key, _Inner({}, {}))
+    folder = FolderInfo(found.key, is_closed=found.is_closed)
+    sidecar = sidecar_at(store, found.key)
+    return _photo_folder(found.account, folder, inner, _identity_of(sidecar))
 
 
-def folder_at(path: Path) -> InboxFolder | None:
-    """Return a photo folder as it is now; None when none is there."""
-    status, sidecar = status_at(path), status_of_sidecar(path)
-    if status is None or not stat.S_ISDIR(status.st_mode):
-        return None
-    plain = None if sidecar is None or stat.S_ISDIR(sidecar.st_mode) else sidecar
-    return _folder(path, status, listing(path), plain, is_closed=False)
-
-
-def _folder(
-    path: Path,
-    status: os.stat_result,
-    entries: Mapping[str, os.stat_result],
-    sidecar: os.stat_result | None,
-    *,
-    is_closed: bool,
-) -> InboxFolder:
-    shown = {name: at for name, at in sorted(entries.items()) if not _is_litter(name)}
-    account = path.parent.name
-    return InboxFolder(
-        account=account,
-        path=path,
-        sidecar=sidecar_of(path) if sidecar else None,
-        inode=file_identity(status)[0],
-        files=tuple(
-            InboxFile(account, path / name, None, *file_identity(at), folder=path.name)
-            for name, at in shown.items()
-            if not stat.S_ISDIR(at.st_mode)
-        ),
-        inner_folders=tuple(name for name, at in shown.items() if stat.S_ISDIR(at.st_mode)),
-        is_closed=is_closed,
-        sidecar_identity=sidecar_identity(sidecar),
-    )
-
-
-def lonely_sidecars(folder: Path, quiet_since_s: float) -> list[str]:
-    """Return the names of quiet sidecars beside which nothing lies, sorted."""
-    entries = listing(folder)
-    return sorted(
-        name
-        for name, status in entries.items()
-        if name.endswith(SIDECAR_SUFFIX) and not name.startswith(".")
-        if not stat.S_ISDIR(status.st_mode)
-        if name.removesuffix(SIDECAR_SUFFIX) not in entries
-        if status.st_ctime <= quiet_since_s
-    )
-
-
-def remove_emptied(folder: Path) -> bool:
+def remove_emptied(store: MediaStore, folder: str) -> bool:
     """Remove a photo folder out of which every image was taken, with what systems left there.
 
     :return: whether it is gone; one in which something else lies stays
     """
-    entries = listing(folder)
-    if not all(_is_litter(name) and not stat.S_ISDIR(at.st_mode) for name, at in entries.items()):
+    entries = list(store.look_into(folder, depth=1))
+    if not all(isinstance(entry, ObjectInfo) and _may_go(entry) for entry in entries):
         return False
-    hidden = [name for name in entries if name.startswith(".")]
-    if not all(name.startswith(_HIDDEN_LITTER) for name in hidden):
-        return False  # a copy that is not done, or something that somebody hid
-    for name in entries:
-        (folder / name).unlink(missing_ok=True)
-    try:
-        folder.rmdir()
-    except OSError as exc:
-        if exc.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-            raise
-    return status_at(folder) is None
+    for entry in entries:
+        store.delete(entry.key)
+    return store.remove_folder(folder)
 
 
-def listing(folder: Path) -> dict[str, os.stat_result]:
-    """Return what lies in a folder; nothing when it is none, without what vanishes meanwhile."""
-    entries: dict[str, os.stat_result] = {}
-    try:
-        with os.scandir(folder) as found:
-            for entry in found:
-                with suppress(FileNotFoundError):
-                    entries[entry.name] = entry.stat(follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    return entries
-
-
-def sidecar_of(path: Path) -> Path:
+def sidecar_of(key: str) -> str:
     """Return where the sidecar of a file or folder lies."""
-    return path.with_name(path.name + SIDECAR_SUFFIX)
+    return key + SIDECAR_SUFFIX
 
 
-def status_of_sidecar(path: Path) -> os.stat_result | None:
-    """Return what lies where a file's or folder's sidecar would."""
+def sidecar_at(store: ObjectStore, key: str) -> ObjectInfo | None:
+    """Return the sidecar of a file or folder as it is now."""
     try:
-        return status_at(sidecar_of(path))
-    except OSError as exc:
-        if exc.errno == errno.ENAMETOOLONG:  # so long a name has no room for a sidecar's
-            return None
-        raise
-
-
-def sidecar_identity(status: os.stat_result | None) -> tuple[int, int, int] | None:
-    """Return which file a sidecar is; None for a folder, which is none."""
-    if status is None or stat.S_ISDIR(status.st_mode):
+        return store.stat(sidecar_of(key))
+    except InvalidObjectKeyError:  # so long a name has no room for a sidecar's
         return None
-    return status.st_ino, status.st_size, status.st_ctime_ns
 
 
-def _sidecar_in(entries: Mapping[str, os.stat_result], name: str) -> os.stat_result | None:
-    sidecar = entries.get(name + SIDECAR_SUFFIX)
-    return None if sidecar is None or stat.S_ISDIR(sidecar.st_mode) else sidecar
+def _by_folder(entries: Iterable[ObjectInfo | FolderInfo]) -> dict[str, _Inner]:
+    found: dict[str, _Inner] = {}
+    for entry in entries:
+        above, _, name = entry.key.rpartition("/")
+        inner = found.setdefault(above, _Inner({}, {}))
+        if isinstance(entry, FolderInfo):
+            inner.folders[name] = entry
+        else:
+            inner.objects[name] = entry
+    return found
 
 
-def _is_litter(name: str) -> bool:
+def _photo_folder(
+    account: str, folder: FolderInfo, inner: _Inner, sidecar_identity: str | None
+) -> InboxFolder:
+    name = names_in(folder.key)[-1]
+    return InboxFolder(
+        account=account,
+        key=folder.key,
+        files=tuple(
+            InboxFile(account, file.key, file.identity, file.size_bytes, folder=name)
+            for file in inner.objects.values()
+            if not _is_litter(file.key)
+        ),
+        inner_folders=tuple(
+            names_in(found.key)[-1] for found in inner.folders.values() if not _is_litter(found.key)
+        ),
+        is_closed=folder.is_closed,
+        sidecar_identity=sidecar_identity,
+    )
+
+
+def _time_of(sidecar: ObjectInfo | None) -> datetime:
+    return _NEVER if sidecar is None else sidecar.modified_at
+
+
+def _identity_of(sidecar: ObjectInfo | None) -> str | None:
+    return None if sidecar is None else sidecar.identity
+
+
+def _is_litter(key: str) -> bool:
+    name = names_in(key)[-1]
     return name.startswith(".") or name.lower() in _FOLDER_LITTER
 
 
-def _quoted(name: str) -> str:
-    return quote_from_bytes(os.fsencode(name), safe="")
+def _may_go(entry: ObjectInfo) -> bool:
+    """Whether nobody misses it: no copy that is not done, and nothing that somebody hid."""
+    name = names_in(entry.key)[-1]
+    return _is_litter(entry.key) and (not name.startswith(".") or name.startswith(_HIDDEN_LITTER))

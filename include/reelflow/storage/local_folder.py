@@ -12,7 +12,7 @@ from typing import Final
 
 from reelflow.exceptions import InvalidObjectKeyError, StorageAccessError
 from reelflow.source import identity_of
-from reelflow.storage.base import ObjectInfo
+from reelflow.storage.base import FolderInfo, ObjectInfo
 from reelflow.storage.keys import UPLOADS_FOLDER, key_of, names_in
 from reelflow.storage.local_errors import local_errors
 
@@ -26,7 +26,8 @@ def info_of(key: str, status: os.stat_result) -> ObjectInfo:
     return ObjectInfo(
         key=key,
         size_bytes=status.st_size,
-        modified_at=datetime.fromtimestamp(status.st_mtime, UTC),
+        # The time of the change: a copy that keeps its source's mtime looks old while it grows.
+        modified_at=_utc(status.st_ctime),
         identity=identity_of(status),
         is_plain=stat.S_ISREG(status.st_mode),
     )
@@ -101,6 +102,34 @@ class LocalFolder:
             finally:
                 os.close(inner)
 
+    def look_into(self, names: Sequence[str], depth: int) -> Iterator[ObjectInfo | FolderInfo]:
+        """Give what lies below a folder, as :meth:`FolderStore.look_into` says."""
+        with suppress(FileNotFoundError, NotADirectoryError), self.parent((*names, "")) as fd:
+            yield from self._look_into(fd, tuple(names), depth)
+
+    def _look_into(
+        self, fd: int, names: tuple[str, ...], depth: int
+    ) -> Iterator[ObjectInfo | FolderInfo]:
+        for name, status in _sorted_entries(fd):
+            path = (*names, name)
+            if path == (UPLOADS_FOLDER,):
+                continue
+            if not stat.S_ISDIR(status.st_mode):
+                yield info_of(key_of(*path), status)
+                continue
+            is_closed = not os.access(name, os.R_OK | os.W_OK | os.X_OK, dir_fd=fd)
+            yield FolderInfo(key_of(*path), _utc(status.st_ctime), is_closed)
+            if depth == 1 or is_closed:
+                continue
+            try:
+                inner = os.open(name, FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=fd)
+            except (FileNotFoundError, NotADirectoryError, PermissionError):
+                continue  # gone or closed meanwhile
+            try:
+                yield from self._look_into(inner, path, depth - 1)
+            finally:
+                os.close(inner)
+
     def _open_root(self) -> int:
         try:
             return os.open(self.root, FOLDER_FLAGS)
@@ -110,6 +139,10 @@ class LocalFolder:
                 " lies on",
                 code="storage_missing",
             ) from exc
+
+
+def _utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _open_folder(parent: int, name: str, *, may_be_link: bool, create: bool) -> int:

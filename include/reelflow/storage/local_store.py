@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
+from reelflow.exceptions import ConfigurationError, StorageAccessError
 from reelflow.source import identity_of
-from reelflow.storage.base import ByteStream, ObjectInfo
+from reelflow.storage.base import ByteStream, FolderInfo, ObjectInfo
 from reelflow.storage.content import checked_blocks
 from reelflow.storage.local_errors import local_errors
 from reelflow.storage.local_folder import info_of, path_names
@@ -17,8 +19,24 @@ from reelflow.storage.local_reader import LocalReader, changed, open_plain
 from reelflow.storage.local_uploads import BLOCK_BYTES, LocalUploads
 
 
+def open_data_folder(root: Path) -> LocalStore:
+    """Return the store in a folder, which is made if it does not exist.
+
+    :raises ConfigurationError: it cannot be made
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as exc:
+        raise ConfigurationError(
+            f"the data folder {root} cannot be used ({exc.strerror}): point REELFLOW_HOME "
+            "at a folder that this user may write to",
+            code="data_folder",
+        ) from exc
+    return LocalStore(root)
+
+
 class LocalStore(LocalUploads):
-    """An :class:`~reelflow.storage.base.ObjectStore` and ``MultipartStore`` in a folder.
+    """A :class:`~reelflow.storage.base.MediaStore` in a folder.
 
     A put, a copy or a hash has a block of 1 MiB in memory at a time, a part of an upload the whole
     part. What is being written grows in ``.uploads`` below the root and is on the disk before it is
@@ -96,6 +114,56 @@ class LocalStore(LocalUploads):
             os.unlink(names[-1], dir_fd=folder)
             os.fsync(folder)
 
+    def look_into(self, folder: str, *, depth: int) -> Iterator[ObjectInfo | FolderInfo]:
+        """See :meth:`FolderStore.look_into <reelflow.storage.base.FolderStore.look_into>`."""
+        names = path_names(folder) if folder else ()
+        with local_errors(folder or "."):
+            yield from self._folder.look_into(names, depth)
+
+    def make_folder(self, folder: str) -> None:
+        """See :meth:`FolderStore.make_folder <reelflow.storage.base.FolderStore.make_folder>`.
+
+        Whoever the system's umask lets may look into it, if they may look into the one around it;
+        a folder directly in the store is for its owner alone.
+        """
+        names = path_names(folder)
+        mode = 0o700 if len(names) == 1 else 0o777
+        with local_errors(folder), self._folder.parent(names, create=True) as parent:
+            try:
+                os.mkdir(names[-1], mode, dir_fd=parent)
+            except FileExistsError:
+                if not stat.S_ISDIR(os.stat(names[-1], dir_fd=parent).st_mode):
+                    raise NotADirectoryError(errno.ENOTDIR, "a file is in its place") from None
+
+    def remove_folder(self, folder: str) -> bool:
+        """Remove an empty folder, as ``FolderStore.remove_folder`` says."""
+        names = path_names(folder)
+        with (
+            local_errors(folder),
+            suppress(FileNotFoundError),
+            self._folder.parent(names) as parent,
+        ):
+            try:
+                os.rmdir(names[-1], dir_fd=parent)
+            except OSError as exc:
+                if exc.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    return False
+                raise
+        return True
+
+    def shown(self, key: str) -> str:
+        """Return the path, with what a name holds beside plain letters still percent-encoded."""
+        return str(self.root / key)
+
+    def check(self, folders: Iterable[str]) -> None:
+        """See :meth:`FolderStore.check <reelflow.storage.base.FolderStore.check>`."""
+        for path in (self.root, *(self.root / folder for folder in folders)):
+            if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+                raise StorageAccessError(
+                    f"{path} cannot be written to: make it, or give this user permission",
+                    code="data_folder",
+                )
+
     def _status(self, key: str) -> os.stat_result | None:
         """Return the status of a file, a link itself and not its target; None for a folder."""
         names = path_names(key)
@@ -119,7 +187,7 @@ class LocalStore(LocalUploads):
             except OSError as exc:
                 if exc.errno != errno.EXDEV:
                     raise
-                self._copy(source, target)
+                self._copy(source, target, out_of, old[-1])
                 os.unlink(old[-1], dir_fd=out_of)
             # The new name first: after a loss of power there are two rather than none.
             os.fsync(into)
@@ -127,8 +195,22 @@ class LocalStore(LocalUploads):
             return True
         return False
 
-    def _copy(self, source: str, target: str) -> None:
+    def _copy(self, source: str, target: str, folder: int, name: str) -> None:
+        """Copy a file, or a link as a link, from another disk.
+
+        :param folder: descriptor of the folder the source lies in
+        """
+        if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            self._link_again(os.readlink(name, dir_fd=folder), target)
+            return
         with self.open(source) as reader:
             offsets = range(0, reader.size_bytes, BLOCK_BYTES)
             blocks = (reader.read_at(offset, BLOCK_BYTES) for offset in offsets)
             self._write(target, blocks, size_bytes=reader.size_bytes, only_if_absent=False)
+
+    def _link_again(self, leads_to: str, target: str) -> None:
+        names = path_names(target)
+        with self._folder.parent(names, create=True) as folder:
+            with suppress(FileNotFoundError):
+                os.unlink(names[-1], dir_fd=folder)
+            os.symlink(leads_to, names[-1], dir_fd=folder)

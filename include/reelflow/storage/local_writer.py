@@ -28,6 +28,11 @@ class LocalWriter:
     def __init__(self, root: Path) -> None:
         self._folder = LocalFolder(root)
 
+    @property
+    def root(self) -> Path:
+        """The folder, absolute."""
+        return self._folder.root
+
     def _uploads(self) -> AbstractContextManager[int]:
         """Hold a descriptor of the folder in which things grow."""
         return self._folder.parent((UPLOADS_FOLDER, ""), create=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -16,7 +17,7 @@ from reelflow.exceptions import (
     ReelflowError,
     UploadNotFoundError,
 )
-from reelflow.storage.base import ByteStream, MultipartUpload, ObjectInfo
+from reelflow.storage.base import ByteStream, FolderInfo, MultipartUpload, ObjectInfo
 from reelflow.storage.content import checked_blocks
 from reelflow.storage.s3_bucket import answered_at, info_of
 from reelflow.storage.s3_errors import code_of, s3_errors
@@ -25,6 +26,7 @@ from reelflow.storage.s3_reader import S3Reader, changed
 from reelflow.storage.s3_uploads import BLOCK_BYTES, S3Uploads, checksum_of, exists, new_object
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 #: Metadata by which a writer knows its own object again when it is told that one is there: the
@@ -43,8 +45,23 @@ def client_config() -> Config:
     )
 
 
+def regional_client(make: Callable[[Config], S3Client]) -> S3Client:
+    """Return a client that signs URLs of the bucket's own region, where S3 is Amazon's.
+
+    By itself boto3 signs those of one host for all regions, which answers for some with a redirect
+    (AmazonS3 user guide, Redirects), and TikTok takes that for a failure.
+
+    :param make: makes a client with a configuration; called twice where S3 is Amazon's
+    """
+    client = make(client_config())
+    host = urlsplit(client.meta.endpoint_url).hostname or ""
+    if not host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+        return client
+    return make(client_config().merge(Config(s3={"addressing_style": "virtual"})))
+
+
 class S3Store(S3Uploads, S3Presigning):
-    """An :class:`~reelflow.storage.base.ObjectStore`, ``MultipartStore`` and ``PresigningStore``.
+    """A :class:`~reelflow.storage.base.MediaStore` and ``PresigningStore``.
 
     A put or a hash has a block of 8 MiB in memory at a time; a part of an upload is there as a
     whole, and so is a range that is read. With boto3's own copies that is less than three times as
@@ -137,6 +154,40 @@ class S3Store(S3Uploads, S3Presigning):
         """See :meth:`ObjectStore.delete <reelflow.storage.base.ObjectStore.delete>`."""
         with s3_errors(self._bucket, key):
             self._client.delete_object(Bucket=self._bucket, Key=self._raw_key(key))
+
+    def look_into(self, folder: str, *, depth: int) -> Iterator[ObjectInfo | FolderInfo]:
+        """See :meth:`FolderStore.look_into <reelflow.storage.base.FolderStore.look_into>`.
+
+        It is one listing of all that lies below, a request for each thousand of it.
+        """
+        above = len(folder.split("/")) if folder else 0
+        last: list[str] = []
+        for info in self.list(folder):
+            parts = info.key.split("/")
+            for level in range(above + 1, min(len(parts), above + depth + 1)):
+                if parts[:level] != last[:level]:
+                    yield FolderInfo("/".join(parts[:level]))
+            last = parts[:-1]
+            if len(parts) <= above + depth:
+                yield info
+
+    def make_folder(self, folder: str) -> None:
+        """Do nothing: a bucket has a folder as soon as something is put into it."""
+
+    def remove_folder(self, folder: str) -> bool:
+        """Say whether nothing lies below a folder, which is then none."""
+        return next(self.list(folder), None) is None
+
+    def shown(self, key: str) -> str:
+        """Return the URI, as the tools of AWS take it."""
+        raw_key = self._prefix + unquote(key, errors="replace")
+        return f"s3://{self._bucket}/{raw_key}"
+
+    def check(self, folders: Iterable[str]) -> None:
+        """See :meth:`FolderStore.check <reelflow.storage.base.FolderStore.check>`."""
+        for folder in folders:
+            next(self.list(folder), None)
+            return  # one answers for all: permissions are those of the prefix
 
     def _put_at_once(
         self,

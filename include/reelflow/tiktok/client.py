@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from reelflow.domain.chunks import ByteRange, ChunkPlan
 from reelflow.exceptions import TikTokUnavailableError
+from reelflow.source import Source
 from reelflow.tiktok import chunk_put, display, photo_protocol, protocol
 from reelflow.tiktok.display_models import UserInfo, Video, VideoPage
 from reelflow.tiktok.host_client import HostClient
@@ -23,7 +24,7 @@ from reelflow.tiktok.models import (
     VideoPost,
 )
 from reelflow.tiktok.request import Request
-from reelflow.tiktok.source import FileSlice
+from reelflow.tiktok.source import SourceSlice
 
 
 class TikTokClient(HostClient):
@@ -125,24 +126,24 @@ class TikTokClient(HostClient):
     def put_chunk(
         self,
         upload_url: str,
-        source_fd: int,
+        source: Source,
         byte_range: ByteRange,
         content_type: str,
         *,
         checkpoint: Callable[[], None] | None = None,
     ) -> ChunkAnswer:
-        """Send ``byte_range`` of an open file, streamed.
+        """Send ``byte_range`` of a source, streamed.
 
         :param upload_url: as the init call gave it
-        :param source_fd: descriptor of the file; stays open
+        :param source: stays open
         :param content_type: ``video/mp4``, ``video/quicktime`` or ``video/webm``
         :param checkpoint: called before each block is read; what it raises ends the PUT there
-        :raises SourceChangedError: if the file is shorter than the range
+        :raises SourceChangedError: if the source changed, or is shorter than the range
         :raises TikTokRejectedError: if TikTok refuses, or the URL is not one of TikTok's
         """
         url = check_upload_url(upload_url, self._extra_upload_hosts)
         headers = chunk_put.prepare_chunk(byte_range, content_type)
-        body = FileSlice(source_fd, byte_range, checkpoint=self._deadline(byte_range, checkpoint))
+        body = SourceSlice(source, byte_range, checkpoint=self._deadline(byte_range, checkpoint))
         # urllib3 keeps the first of the two timeouts on the socket while the body is sent.
         timeout = (self._limits.put_stall_timeout_s, self._limits.put_answer_timeout_s)
         answer = self._transport.send("PUT", url, headers, body, timeout)

@@ -29,7 +29,7 @@ from reelflow.exceptions import (
     TikTokUnreachableError,
 )
 from reelflow.tiktok.answers import ANSWER_MAX_BYTES, Answer
-from reelflow.tiktok.source import BLOCK_BYTES, FileSlice
+from reelflow.tiktok.source import BLOCK_BYTES, SourceSlice
 
 #: How urllib3 says that a proxy refused to connect to the host (urllib3/connection.py).
 _NO_TUNNEL: Final = "Tunnel connection failed"
@@ -50,7 +50,7 @@ class Transport:
         method: str,
         url: str,
         headers: dict[str, str],
-        body: bytes | FileSlice,
+        body: bytes | SourceSlice,
         timeout: tuple[float, float],
     ) -> Answer:
         """Make one request.

@@ -19,6 +19,7 @@ from reelflow.exceptions import (
     TransientError,
 )
 from reelflow.settings import Settings
+from reelflow_provider.storage import open_workspace
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -40,7 +41,7 @@ class LedgerMixin:
     @cached_property
     def workspace(self) -> Workspace:
         """The ledger and the folders."""
-        return self.settings.open_workspace()
+        return open_workspace(self.settings)
 
 
 class PostMixin(LedgerMixin):

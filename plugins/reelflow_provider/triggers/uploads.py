@@ -6,12 +6,17 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from reelflow.exceptions import ReelflowError
 from reelflow.settings import Settings
+from reelflow_provider.storage import aopen_store
+
+if TYPE_CHECKING:
+    from reelflow.storage.base import MediaStore
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +70,19 @@ class UploadsTrigger(BaseEventTrigger):
         watch = WorkWatch()
         complaint = ""
         interval_s = UNSET_INTERVAL_S
+        stores: dict[tuple[str, Path], MediaStore] = {}  # the one in use
         while True:
             work: frozenset[str] = frozenset()
             try:
                 settings = await asyncio.to_thread(Settings.load)
                 interval_s = settings.watch_interval_s
-                work = await asyncio.to_thread(_waiting_work, settings)
+                place = (settings.storage_url, settings.data_folder)
+                if place not in stores:
+                    stores = {place: await aopen_store(settings)}
+                work = await asyncio.to_thread(_waiting_work, settings, stores[place])
                 complaint = ""
             except (ReelflowError, OSError) as exc:
+                stores = {}  # its connection may be another by now
                 if str(exc) != complaint:
                     complaint = str(exc)
                     log.warning("the inbox and ledger cannot be watched: %s", complaint)
@@ -82,7 +92,7 @@ class UploadsTrigger(BaseEventTrigger):
             await asyncio.sleep(interval_s)
 
 
-def _waiting_work(settings: Settings) -> frozenset[str]:
+def _waiting_work(settings: Settings, store: MediaStore) -> frozenset[str]:
     from reelflow.services.discover import waiting_work
 
-    return waiting_work(settings.open_workspace())
+    return waiting_work(settings.open_workspace(lambda: store))

@@ -20,6 +20,7 @@ from reelflow.services.settling.stalled import return_stalled_uploads
 from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.contract.ledger.racing import race
+from tests.data_folder import data_folder
 from tests.factories import ACTOR, Clock
 from tests.postgresql import ON_BOTH_DATABASES
 
@@ -83,7 +84,7 @@ def test_a_run_that_loses_its_posts_to_another_takes_the_next_ones(
     def start(number: int) -> list[int]:
         # Of different sizes, so that one run's wish may be another's in part.
         own = factories.open_workspace(
-            workspace.folders.root, clock, database_url=url, batch_size=1 + number
+            data_folder(workspace).root, clock, database_url=url, batch_size=1 + number
         )
         run = NormalRun(f"run {number}", clock(), DAY)
         return [post.post_id for post in find_new_uploads(own, run, actor=ACTOR)]

@@ -144,6 +144,23 @@ def test_what_an_older_version_finished_is_not_finished_again(
     assert (settled_at is not None) is is_settled
 
 
+@pytest.mark.parametrize("is_moved", [True, False])
+def test_files_of_an_older_version_are_known_by_what_they_were_known_by(
+    empty: Engine, insert_old: Callable[..., None], is_moved: bool
+) -> None:
+    upgrade_to(empty, "0001")
+    insert_old(empty, state=PostState.READY, source_path="media/a.mp4", deleted=False)
+    with transaction(empty, writes=True) as session:
+        moved_at = "moved_at" if is_moved else "NULL"
+        session.execute(
+            text(f"UPDATE media SET inbox_inode = 7, mtime_ns = -5, moved_at = {moved_at}")
+        )
+    upgrade(empty)
+    with transaction(empty, writes=False) as session:
+        row = session.execute(text("SELECT inbox_identity, source_identity FROM media")).one()
+    assert row == ("7-1--5", "7-1--5" if is_moved else None)
+
+
 @pytest.fixture
 def insert_old() -> Callable[..., None]:
     """Inserts one post into a ledger of revision 0001."""

@@ -1,5 +1,6 @@
 """Settings: read from the environment, wrong ones named, secrets never shown."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from reelflow.ledger.engine import open_engine, upgrade
 from reelflow.settings import Settings
 from reelflow.storage.location import S3Location
 from reelflow.tiktok.limits import TikTokLimits
+from tests.data_folder import data_folder
 from tests.factories import FERNET_KEY, migrated_sqlite
 
 
@@ -166,8 +168,38 @@ def test_a_workspace_opens_on_a_migrated_ledger_only(
         settings.open_workspace()
     upgrade(open_engine(settings.ledger_url))
     workspace = settings.open_workspace()
-    assert workspace.folders.inbox == tmp_path / "inbox"
-    assert workspace.folders.inbox.is_dir()
+    assert data_folder(workspace).inbox == tmp_path / "inbox"
+    assert data_folder(workspace).inbox.is_dir()
+
+
+def test_where_media_lie_in_s3_the_bucket_is_opened_when_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REELFLOW_FERNET_KEY", FERNET_KEY)
+    monkeypatch.setenv("REELFLOW_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("REELFLOW_DATABASE_URL", migrated_sqlite(tmp_path))
+    monkeypatch.setenv("REELFLOW_STORAGE_URL", "s3://bucket/reelflow?connection=media")
+    workspace = Settings.load().open_workspace()
+    with pytest.raises(ConfigurationError, match="set AIRFLOW_CONN_MEDIA"):
+        workspace.folders.account_inbox("acme")
+    extra = {"region_name": "eu-central-1"}
+    connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_MEDIA", json.dumps(connection))
+    assert workspace.folders.account_inbox("acme") == "s3://bucket/reelflow/inbox/acme"
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong", ["http://b.s3.amazonaws.com/", "https://b.s3.amazonaws.com", "https://b.com/?x=1/"]
+)
+def test_a_verified_address_that_cannot_be_one_is_named(
+    monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.setenv("REELFLOW_VERIFIED_STORAGE_URL", wrong)
+    with pytest.raises(
+        ConfigurationError, match=r"REELFLOW_VERIFIED_STORAGE_URL.*slash at its end"
+    ):
+        Settings.load()
 
 
 def test_a_workspace_needs_the_key(monkeypatch: pytest.MonkeyPatch) -> None:

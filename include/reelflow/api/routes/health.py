@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from importlib.metadata import version
 from typing import Final
 
@@ -48,9 +47,9 @@ def _database(workspace: Workspace) -> str:
 
 
 def _data_folder(workspace: Workspace) -> str:
-    folders = workspace.folders
-    for folder in (folders.root, folders.inbox, folders.media, folders.work):
-        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            log.error("health: %s cannot be written to", folder)
-            return "not_writable"
+    try:
+        workspace.folders.check()
+    except ReelflowError as error:
+        log.error("health: %s", error)
+        return "not_writable"
     return _OK

@@ -61,7 +61,7 @@ def _answer(request: Request, media_id: str, file: PublicFile, held: ExitStack) 
         headers["Content-Range"] = wanted.content_range
     log.info("media %s: %s of bytes %d-%d", media_id, request.method, part.first, part.last)
     return HeldFileResponse(
-        file.fd,
+        file.source,
         None if request.method == "HEAD" else part,
         held=held.pop_all(),
         status_code=200 if wanted is None else 206,

@@ -10,6 +10,7 @@ from reelflow.domain.chunks import ByteRange, ChunkPlan
 from reelflow.exceptions import TikTokAuthError, TikTokRateLimitedError
 from reelflow.services.calls import budgets
 from reelflow.services.workspace import Workspace
+from reelflow.source import Source
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.display_models import UserInfo, VideoPage
 from reelflow.tiktok.models import (
@@ -138,15 +139,15 @@ class AccountClient:
     def put_chunk(
         self,
         upload_url: str,
-        source_fd: int,
+        source: Source,
         byte_range: ByteRange,
         content_type: str,
         *,
         checkpoint: Callable[[], None],
     ) -> ChunkAnswer:
-        """Send a range of an open file; the URL is the credential, no token goes along."""
+        """Send a range of a source; the URL is the credential, no token goes along."""
         return self._client.put_chunk(
-            upload_url, source_fd, byte_range, content_type, checkpoint=checkpoint
+            upload_url, source, byte_range, content_type, checkpoint=checkpoint
         )
 
     def _counted(self, call: Call, send: Callable[[str], _T]) -> _T:

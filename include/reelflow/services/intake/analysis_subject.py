@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,9 +9,8 @@ from reelflow.analysis.base import Subject
 from reelflow.digest import sha256_of
 from reelflow.ledger.models import Media, Post
 from reelflow.media.sniff import HEAD_BYTES, sniff
-from reelflow.services.stage import check_unchanged, media_path
+from reelflow.services.stage import open_media
 from reelflow.services.workspace import Workspace
-from reelflow.source import FileSource, open_source
 
 
 @contextmanager
@@ -22,9 +20,6 @@ def open_subject(workspace: Workspace, post: Post, media: Media) -> Iterator[Sub
     :raises MediaUnreadableError: it is gone
     :raises SourceChangedError: it is not the file that was registered
     """
-    path = media_path(workspace, media, post_id=post.id)
-    with open_source(path) as descriptor:
-        check_unchanged(os.fstat(descriptor), media)
-        source = FileSource(descriptor)
+    with open_media(workspace, media, post_id=post.id) as source:
         sha256 = media.sha256 or sha256_of(source)
         yield Subject(source, sniff(source.read_at(0, HEAD_BYTES)), sha256)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import zip_longest
 from typing import Final
 
@@ -14,7 +15,7 @@ from reelflow.domain.photos import MAX_PHOTOS
 from reelflow.ledger import accounts
 from reelflow.ledger.models import Media
 from reelflow.services.workspace import Workspace
-from reelflow.storage.local import InboxFile, InboxFolder
+from reelflow.storage.inbox import InboxFile, InboxFolder, InboxListing
 
 log = logging.getLogger(__name__)
 
@@ -22,27 +23,37 @@ log = logging.getLogger(__name__)
 _FOLDER_MAX_FILES: Final = 10 * MAX_PHOTOS
 
 
-def waiting_inbox(workspace: Workspace) -> list[InboxFile | InboxFolder]:
-    """Return the quiet files and photo folders of known accounts that no row stands for yet."""
+def waiting_inbox(
+    workspace: Workspace, listing: InboxListing | None = None
+) -> list[InboxFile | InboxFolder]:
+    """Return the quiet files and photo folders of known accounts that no row stands for yet.
+
+    :param listing: of the inbox; it is read anew without one
+    """
+    # First: what another run takes from now on is among the rows, or not held any more.
+    listing = listing or workspace.folders.read_inbox()
     with workspace.ledger.read() as session:
         names = accounts.names(session)
-        unmoved = select(Media.inbox_path, Media.inbox_inode).where(Media.moved_at.is_(None))
-        known = {(path, inode) for path, inode in session.execute(unmoved)}
-    found: list[InboxFile | InboxFolder] = [
-        *workspace.folders.quiet_files(names, **_window(workspace)),
-        *(
-            folder
-            for folder in workspace.folders.quiet_folders(names, **_window(workspace))
-            if folder_trouble(folder) is None
-        ),
-    ]
+        unmoved = select(Media.inbox_path, Media.inbox_identity).where(Media.moved_at.is_(None))
+        known = {(path, identity) for path, identity in session.execute(unmoved)}
     return _in_turn(
         [
             item
-            for item in found
-            if not any((file.inbox_path, file.inode) in known for file in item.files)
+            for name in names
+            if not listing.is_closed(name)
+            for item in _quiet(listing, name, quiet_since(workspace))
+            if not any((file.inbox_path, file.identity) in known for file in item.files)
         ]
     )
+
+
+def _quiet(
+    listing: InboxListing, account: str, since: datetime
+) -> Iterator[InboxFile | InboxFolder]:
+    yield from listing.quiet_files(account, since)
+    for folder in listing.quiet_folders(account, since):
+        if folder_trouble(folder) is None:
+            yield folder
 
 
 def folder_trouble(folder: InboxFolder) -> str | None:
@@ -62,17 +73,18 @@ def folder_trouble(folder: InboxFolder) -> str | None:
     return None
 
 
-def report_waiting(workspace: Workspace) -> None:
+def report_waiting(workspace: Workspace, listing: InboxListing) -> None:
     """Log what lies in the inbox and waits for a person."""
-    unknown = unknown_folders(workspace)
-    for name in workspace.folders.account_folders():
+    with workspace.ledger.read() as session:
+        unknown = set(listing.account_folders).difference(accounts.names(session))
+    for name in listing.account_folders:
         if name in unknown:
             log.warning(
                 "inbox/%s belongs to no account, so its files wait: `reelflow accounts connect` "
                 "adds one",
                 displayed(name),
             )
-        elif workspace.folders.is_closed(name):
+        elif listing.is_closed(name):
             log.warning(
                 "inbox/%s may not be read and written by user %d, so its files wait: change its "
                 "owner or mode",
@@ -80,15 +92,8 @@ def report_waiting(workspace: Workspace) -> None:
                 os.getuid(),
             )
         else:
-            _report_lonely_sidecars(workspace, name)
-            _report_folders(workspace, name)
-
-
-def unknown_folders(workspace: Workspace) -> list[str]:
-    """Return the inbox folders that belong to no account; their files wait."""
-    with workspace.ledger.read() as session:
-        names = frozenset(accounts.names(session))
-    return [name for name in workspace.folders.account_folders() if name not in names]
+            _report_lonely_sidecars(listing, name, quiet_since(workspace))
+            _report_folders(listing, name, quiet_since(workspace))
 
 
 def displayed(name: str) -> str:
@@ -99,9 +104,9 @@ def displayed(name: str) -> str:
     ]
 
 
-def _report_lonely_sidecars(workspace: Workspace, account: str) -> None:
+def _report_lonely_sidecars(listing: InboxListing, account: str, since: datetime) -> None:
     """Say which sidecars wait, so that an old one is no surprise to a later file of its name."""
-    for name in workspace.folders.lonely_sidecars(account, **_window(workspace)):
+    for name in listing.lonely_sidecars(account, since):
         log.warning(
             "inbox/%s/%s has no file or folder beside it and waits for one: delete it unless that "
             "is still to come",
@@ -110,19 +115,17 @@ def _report_lonely_sidecars(workspace: Workspace, account: str) -> None:
         )
 
 
-def _report_folders(workspace: Workspace, account: str) -> None:
-    for folder in workspace.folders.quiet_folders([account], **_window(workspace)):
+def _report_folders(listing: InboxListing, account: str, since: datetime) -> None:
+    for folder in listing.quiet_folders(account, since):
         trouble = folder_trouble(folder)
         if trouble is not None:
-            name = displayed(folder.path.name)
+            name = displayed(folder.name)
             log.warning("inbox/%s/%s waits, because it %s", account, name, trouble)
 
 
-def _window(workspace: Workspace) -> dict[str, float]:
-    return {
-        "now_s": workspace.ledger.now().timestamp(),
-        "quiet_s": workspace.rules.inbox_quiet.total_seconds(),
-    }
+def quiet_since(workspace: Workspace) -> datetime:
+    """Return since when file and sidecar must both have been left alone."""
+    return workspace.ledger.now() - workspace.rules.inbox_quiet
 
 
 def _in_turn(items: Sequence[InboxFile | InboxFolder]) -> list[InboxFile | InboxFolder]:

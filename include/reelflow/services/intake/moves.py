@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from reelflow.digest import sha256_file
+from reelflow.digest import sha256_of
 from reelflow.domain.post import PostKind, PostState
-from reelflow.exceptions import ReelflowError
+from reelflow.exceptions import MediaUnreadableError, ReelflowError
 from reelflow.ledger import damage, photo_images, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.services.intake.prepare import content_sha256
 from reelflow.services.intake.rejection import try_quarantine
+from reelflow.services.stage import open_media
 from reelflow.services.workspace import Workspace
-from reelflow.storage.local import Taking
+from reelflow.storage.folders import Taking
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +42,19 @@ def finish_move(workspace: Workspace, post_id: int, *, actor: str) -> None:
         post = posts.get(session, post_id)
         files = photo_images.media_of(session, post)
     try:
-        taken = _take(workspace, post, files)
-    except (OSError, ReelflowError) as exc:
+        identities = _take(workspace, post, files)
+    except ReelflowError as exc:
         _postpone(workspace, post, exc)
         return
+    taken = None not in identities
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        for media in files:
-            session.get_one(Media, media.id).moved_at = now
+        for media, identity in zip(files, identities, strict=True):
+            row = session.get_one(Media, media.id)
+            row.moved_at, row.source_identity = now, identity
+            row.deleted_at = row.deleted_at if identity else now
         if not taken:
-            _cancel_vanished(workspace, session, post, files, now=now, actor=actor)
+            _cancel_vanished(session, post, now=now, actor=actor)
         # Of a move that failed before.
         posts.get(session, post_id, lock=True).rescheduled_because = None
     if taken and post.state is PostState.REJECTED:
@@ -60,36 +63,15 @@ def finish_move(workspace: Workspace, post_id: int, *, actor: str) -> None:
         _try_remember_content(workspace, post_id)
 
 
-def _take(workspace: Workspace, post: Post, files: Sequence[Media]) -> bool:
+def _take(workspace: Workspace, post: Post, files: Sequence[Media]) -> list[str | None]:
+    """Return the identity of each file where it lies now; None of one that is gone."""
+    takings = [Taking(m.inbox_path, m.source_path, m.inbox_identity) for m in files]
     if post.kind is PostKind.PHOTO:
-        return workspace.folders.take_photos(
-            [
-                Taking(m.inbox_path, m.source_path, m.inbox_inode, m.size_bytes, m.mtime_ns)
-                for m in files
-            ]
-        )
-    (media,) = files
-    return workspace.folders.take(
-        media.inbox_path,
-        media.source_path,
-        inode=media.inbox_inode,
-        size_bytes=media.size_bytes,
-        mtime_ns=media.mtime_ns,
-    )
+        return workspace.folders.take_photos(takings)
+    return [workspace.folders.take(file) for file in takings]
 
 
-def _cancel_vanished(
-    workspace: Workspace,
-    session: Session,
-    post: Post,
-    files: Sequence[Media],
-    *,
-    now: datetime,
-    actor: str,
-) -> None:
-    for media in files:
-        if not _lies_there(workspace.folders.path(media.source_path)):
-            session.get_one(Media, media.id).deleted_at = now
+def _cancel_vanished(session: Session, post: Post, *, now: datetime, actor: str) -> None:
     if posts.get(session, post.id, lock=True).state not in (PostState.HELD, PostState.READY):
         return
     is_photo = post.kind is PostKind.PHOTO
@@ -106,17 +88,13 @@ def _cancel_vanished(
     )
 
 
-def _lies_there(path: Path) -> bool:
-    return path.is_symlink() or path.exists()
-
-
 def _try_remember_content(workspace: Workspace, post_id: int) -> None:
     try:
         _remember_content(workspace, post_id)
     except IntegrityError:
         # They became another post between our look and our write, as `validate` finds, too.
         log.info("the bytes of post %d are another post's by now", post_id)
-    except (OSError, ReelflowError) as exc:
+    except ReelflowError as exc:
         log.error("the file of post %d cannot be read yet: %s", post_id, exc)
 
 
@@ -124,10 +102,10 @@ def _remember_content(workspace: Workspace, post_id: int) -> None:
     """Hash a held post's files now, so that the same bytes with a privacy level complete it."""
     with workspace.ledger.read() as session:
         files = photo_images.media_of(session, posts.get(session, post_id))
-    sources = [workspace.folders.path(media.source_path) for media in files]
-    if any(not source.is_file() or source.is_symlink() for source in sources):
-        return
-    hashes = [sha256_file(source) for source in sources]
+    try:
+        hashes = [_sha256(workspace, media, post_id) for media in files]
+    except MediaUnreadableError:
+        return  # `validate` says so, when the post goes on
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
         for media, sha256 in zip(files, hashes, strict=True):
@@ -139,10 +117,14 @@ def _remember_content(workspace: Workspace, post_id: int) -> None:
             post.sha256 = content
 
 
-def _postpone(workspace: Workspace, post: Post, exc: OSError | ReelflowError) -> None:
+def _sha256(workspace: Workspace, media: Media, post_id: int) -> str:
+    with open_media(workspace, media, post_id=post_id) as source:
+        return sha256_of(source)
+
+
+def _postpone(workspace: Workspace, post: Post, exc: ReelflowError) -> None:
     """Let a post whose files cannot be moved wait, without stopping the others."""
-    why = exc.strerror if isinstance(exc, OSError) and exc.strerror else exc
-    trouble = f"{post.media.file_name} cannot be moved out of the inbox: {why}"
+    trouble = f"{post.media.file_name} cannot be moved out of the inbox: {exc}"
     log.error("%s; it is tried again", trouble)
     next_try = workspace.ledger.now() + workspace.rules.unreachable_retry
     with workspace.ledger.write() as session:

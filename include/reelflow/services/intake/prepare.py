@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from reelflow.digest import sha256_file
+from reelflow.digest import sha256_of
 from reelflow.domain.media import MediaFacts, publishing_violations
 from reelflow.domain.photos import count_violation, photo_post_sha256, photo_violations
 from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostKind, PostState
@@ -25,12 +25,11 @@ from reelflow.exceptions import (
 from reelflow.ledger import photo_images, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.media.decoder import DECODER_MISSING
-from reelflow.media.inspection import inspect_media
+from reelflow.media.inspection import examine, inspect_source
 from reelflow.media.repair_line import repair_line
-from reelflow.media.thumbnail import make_thumbnail
 from reelflow.services.intake.duplicates import give_key
 from reelflow.services.intake.rejection import reject
-from reelflow.services.stage import begin, check_unchanged, media_path
+from reelflow.services.stage import begin, open_media
 from reelflow.services.workspace import Workspace
 
 _log = logging.getLogger(__name__)
@@ -81,12 +80,10 @@ def _files(workspace: Workspace, post: Post) -> list[Media]:
 
 def _examine(workspace: Workspace, post: Post, media: Media) -> _Examined:
     try:
-        source = media_path(workspace, media, post_id=post.id)
-        check_unchanged(source.lstat(), media)
-        facts = inspect_media(source)
-        # One full pass in a file's life: what did not change since keeps its hash.
-        sha256 = media.sha256 or sha256_file(source)
-        check_unchanged(source.lstat(), media)
+        with open_media(workspace, media, post_id=post.id) as source:
+            facts = inspect_source(source)
+            # One full pass in a file's life: what did not change since keeps its hash.
+            sha256 = media.sha256 or sha256_of(source)
     except (MediaUnreadableError, SourceChangedError) as exc:
         return _Examined(media.id, None, "", [_unreadable(exc)])
     if post.kind is PostKind.PHOTO:
@@ -175,7 +172,8 @@ def _extract(workspace: Workspace, post: Post, media: Media) -> dict[str, Any]:
 def _facts(workspace: Workspace, post: Post, media: Media) -> MediaFacts:
     if media.facts is not None:
         return MediaFacts.from_dict(media.facts)
-    return inspect_media(media_path(workspace, media, post_id=post.id))
+    with open_media(workspace, media, post_id=post.id) as source:
+        return inspect_source(source)
 
 
 def generate_thumbnail(workspace: Workspace, post_id: int, *, run_id: str, actor: str) -> str:
@@ -183,25 +181,24 @@ def generate_thumbnail(workspace: Workspace, post_id: int, *, run_id: str, actor
 
     Where no libav works, a video goes without one: a warning is logged.
 
-    :return: where it lies, relative to the data folder; empty without one
+    :return: its key; empty without one
     :raises MediaRejectedError: no picture of it can be decoded; the post is REJECTED
     """
     post = begin(workspace, post_id, run_id=run_id)
     with workspace.ledger.read() as session:
         media = photo_images.cover_of(session, post)
-    relative = f"thumbnails/{media.id}.jpg"
-    target = workspace.folders.path(relative)
-    if target.exists() and media.thumbnail_path == relative:
-        return relative
+    kept = media.thumbnail_path
+    if kept is not None and workspace.folders.store.stat(kept) is not None:
+        return kept
     if post.state in DONE | PAST_LAST_BYTE and media.deleted_at is not None:
         return ""
     at_s = None if post.cover_timestamp_ms is None else post.cover_timestamp_ms / 1000
-    source = media_path(workspace, media, post_id=post_id)
-    scratch = workspace.folders.scratch_path(".jpg")
     try:
-        make_thumbnail(source, scratch, at_s=at_s)
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        scratch.replace(target)
+        with (
+            open_media(workspace, media, post_id=post_id) as source,
+            examine(source, with_covers=True) as examination,
+        ):
+            cover = examination.cover(at_s)
     except MediaRejectedError as exc:
         if post.state is PostState.READY:
             reject(workspace, post_id, exc.violations, actor=actor)
@@ -211,9 +208,10 @@ def generate_thumbnail(workspace: Workspace, post_id: int, *, run_id: str, actor
             raise
         _log.warning("post %d goes without a thumbnail: %s", post_id, exc)
         return ""
+    key = workspace.folders.put_thumbnail(media.id, cover.jpeg)
     with workspace.ledger.write() as session:
-        session.get_one(Media, media.id).thumbnail_path = relative
-    return relative
+        session.get_one(Media, media.id).thumbnail_path = key
+    return key
 
 
 def _sentence(file_name: str, violations: list[dict[str, str]]) -> str:

@@ -31,8 +31,10 @@ from reelflow.domain.sidecar import (
 from reelflow.exceptions import (
     LedgerLockedError,
     MediaUnreadableError,
+    ObjectNotFoundError,
     ReelflowError,
     SidecarError,
+    SourceChangedError,
 )
 from reelflow.ledger import accounts, audit, batches, photo_images, posts
 from reelflow.ledger.models import Account, Media, Post
@@ -42,8 +44,8 @@ from reelflow.services.intake.moves import finish_move
 from reelflow.services.intake.rejection import UNREAD_SIDECAR
 from reelflow.services.publishing.preflight import NO_PRIVACY
 from reelflow.services.workspace import Workspace
-from reelflow.source import open_source, read_at
-from reelflow.storage.local import InboxFile, InboxFolder
+from reelflow.storage.folders import Folders
+from reelflow.storage.inbox import InboxFile, InboxFolder
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +76,11 @@ def register_inbox(workspace: Workspace, *, run: NormalRun, actor: str) -> list[
 
     :return: the ids of the new posts
     """
-    report_waiting(workspace)
+    listing = workspace.folders.read_inbox()
+    report_waiting(workspace, listing)
     registered = (
-        _try_register(workspace, found, run=run, actor=actor) for found in waiting_inbox(workspace)
+        _try_register(workspace, found, run=run, actor=actor)
+        for found in waiting_inbox(workspace, listing)
     )
     return [post_id for post_id in registered if post_id is not None]
 
@@ -94,7 +98,7 @@ def _try_register(
         log.exception(
             "%s cannot be registered and stays in the inbox (%s): put it in again under a plain "
             "name, with `touch`ed times",
-            displayed(str(found.path.relative_to(workspace.folders.root))),
+            displayed(f"inbox/{found.account}/{found.name}"),
             type(exc).__name__,
         )
         return None
@@ -104,7 +108,15 @@ def _register(
     workspace: Workspace, found: InboxFile | InboxFolder, *, run: NormalRun, actor: str
 ) -> int | None:
     """Register one post; None when another run was faster, or somebody writes to it again."""
-    wish = _photo_wish(found) if isinstance(found, InboxFolder) else _video_wish(found)
+    folders = workspace.folders
+    try:
+        wish = (
+            _photo_wish(folders, found)
+            if isinstance(found, InboxFolder)
+            else _video_wish(folders, found)
+        )
+    except (ObjectNotFoundError, SourceChangedError):
+        return None  # its sidecar is another by now
     try:
         post_id = _write_rows(workspace, found, wish, run=run, actor=actor)
     except IntegrityError:
@@ -118,19 +130,19 @@ def _register(
     return post_id
 
 
-def _video_wish(file: InboxFile) -> _Wish:
+def _video_wish(folders: Folders, file: InboxFile) -> _Wish:
     try:
-        return _Wish(file.files, _read_sidecar(file, VideoFields))
+        return _Wish(file.files, _read_sidecar(folders, file, VideoFields))
     except SidecarError as exc:
         return _Wish(file.files, VideoFields(), exc)
 
 
-def _photo_wish(folder: InboxFolder) -> _Wish:
-    files = sorted(folder.files, key=lambda file: natural_order(file.path.name))
+def _photo_wish(folders: Folders, folder: InboxFolder) -> _Wish:
+    files = sorted(folder.files, key=lambda file: natural_order(file.name))
     try:
-        fields = _read_sidecar(folder, PhotoFields)
+        fields = _read_sidecar(folders, folder, PhotoFields)
         if fields.images is not None:
-            names = [file.path.name for file in files]
+            names = [file.name for file in files]
             files = [files[place] for place in wished_order(names, fields.images)]
         if fields.cover_index >= len(files):
             raise ValueError(
@@ -149,16 +161,14 @@ def _images(count: int) -> str:
     return f"{count} image{'' if count == 1 else 's'}"
 
 
-def _read_sidecar(found: InboxFile | InboxFolder, kind: type[_Fields]) -> _Fields:
-    if found.sidecar is None:
+def _read_sidecar(folders: Folders, found: InboxFile | InboxFolder, kind: type[_Fields]) -> _Fields:
+    if found.sidecar_identity is None:
         return kind()
     try:
-        with open_source(found.sidecar) as descriptor:
-            data = read_at(descriptor, 0, SIDECAR_MAX_BYTES + 1)
+        with folders.open_sidecar(found) as source:
+            data = source.read_at(0, SIDECAR_MAX_BYTES + 1)
     except MediaUnreadableError as exc:
         raise SidecarError(f"the sidecar cannot be read: {displayed(str(exc))}") from exc
-    except OSError as exc:
-        raise SidecarError(f"the sidecar cannot be read: {exc.strerror}") from exc
     return parse_sidecar(data, kind)
 
 
@@ -183,7 +193,7 @@ def _write_rows(
         if post.kind is PostKind.PHOTO:
             photo_images.add(session, post.id, [media.id for media in files])
         if wish.refusal is not None:
-            _refuse(post, wish.refusal, displayed(found.path.name))
+            _refuse(post, wish.refusal, displayed(found.name))
         _explain_start(session, post, found, now=now, actor=actor)
         joins = post.state is not PostState.HELD and post.publish_at is None
         if joins and len(batches.post_ids(session, run.run_id)) < workspace.rules.batch_size:
@@ -207,33 +217,32 @@ def _refuse(post: Post, refusal: SidecarError, name: str) -> None:
 
 
 def _known(session: Session, found: InboxFile | InboxFolder) -> bool:
-    inodes = {file.inbox_path: file.inode for file in found.files}
-    unmoved = select(Media.inbox_path, Media.inbox_inode).where(
-        Media.moved_at.is_(None), Media.inbox_path.in_(inodes)
+    identities = {file.inbox_path: file.identity for file in found.files}
+    unmoved = select(Media.inbox_path, Media.inbox_identity).where(
+        Media.moved_at.is_(None), Media.inbox_path.in_(identities)
     )
-    return any(inodes[path] == inode for path, inode in session.execute(unmoved))
+    return any(identities[path] == identity for path, identity in session.execute(unmoved))
 
 
 def _new_media(file: InboxFile, *, now: datetime) -> Media:
     media_id = uuid.uuid4().hex
-    extension = PurePath(file.path.name).suffix.lower()
+    extension = PurePath(file.name).suffix.lower()
     if not extension[1:].isalnum() or not extension.isascii() or len(extension) > 8:
         extension = ""
     return Media(
         id=media_id,
         file_name=_file_name(file),
         inbox_path=file.inbox_path,
-        inbox_inode=file.inode,
+        inbox_identity=file.identity,
         source_path=f"media/{media_id}{extension}",
         size_bytes=file.size_bytes,
-        mtime_ns=file.mtime_ns,
         created_at=now,
     )
 
 
 def _file_name(file: InboxFile) -> str:
     """Return what people call a file, an image with its folder; what is too long loses of that."""
-    name = displayed(file.path.name)
+    name = displayed(file.name)
     folder = displayed(file.folder or "")[: max(0, 254 - len(name))]
     return f"{folder}/{name}" if folder else name
 
@@ -280,5 +289,5 @@ def _explain_start(
         at=now,
         actor=actor,
         to_state=post.state,
-        why=f"registered from inbox/{account}/{displayed(found.path.name)}{images}: {post.reason}",
+        why=f"registered from inbox/{account}/{displayed(found.name)}{images}: {post.reason}",
     )

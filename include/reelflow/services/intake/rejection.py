@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
+from sqlalchemy.orm import Session
+
 from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.post import PostKind, PostState
 from reelflow.exceptions import MediaUnreadableError, PostNotTakeableError, ReelflowError
 from reelflow.ledger import photo_images, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.services.workspace import Workspace
+from reelflow.storage.folders import Kept
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +67,7 @@ def try_quarantine(workspace: Workspace, post_id: int) -> None:
     """Move a rejected post's files to the quarantine; what cannot be moved waits for a sweep."""
     try:
         quarantine(workspace, post_id)
-    except (OSError, ReelflowError) as exc:
+    except ReelflowError as exc:
         log.error(
             "the file of post %d cannot be moved to the quarantine: %s; it is tried again",
             post_id,
@@ -83,14 +86,19 @@ def quarantine(workspace: Workspace, post_id: int) -> None:
     if post.state is not PostState.REJECTED or post.source_settled_at is not None:
         return
     moved = post.media.source_path.startswith("quarantine/")
-    targets = [] if moved else _set_aside(workspace, post, files)
+    kept = [] if moved else _set_aside(workspace, post, files)
     with workspace.ledger.write() as session:
-        for media, target in zip([] if moved else files, targets, strict=True):
-            session.get_one(Media, media.id).source_path = target
+        _store_places(session, [] if moved else files, kept)
         session.get_one(Post, post_id).source_settled_at = workspace.ledger.now()
 
 
-def _set_aside(workspace: Workspace, post: Post, files: Sequence[Media]) -> list[str]:
+def _store_places(session: Session, files: Sequence[Media], kept: Sequence[Kept]) -> None:
+    for media, place in zip(files, kept, strict=True):
+        row = session.get_one(Media, media.id)
+        row.source_path, row.source_identity = place.key, place.identity
+
+
+def _set_aside(workspace: Workspace, post: Post, files: Sequence[Media]) -> list[Kept]:
     reason: dict[str, object] = {
         "post_id": post.id,
         "account": post.account.name,
@@ -100,7 +108,7 @@ def _set_aside(workspace: Workspace, post: Post, files: Sequence[Media]) -> list
     }
     if post.reason_code != UNREAD_SIDECAR:
         reason["release"] = f"reelflow posts retry {post.id}"
-    sources = [media.source_path for media in files]
+    sources = [Kept(media.source_path, media.source_identity) for media in files]
     folders, account = workspace.folders, post.account.name
     if post.kind is PostKind.PHOTO:
         reason["files"] = [media.file_name for media in files]
@@ -123,22 +131,21 @@ def bring_back(workspace: Workspace, post: Post) -> None:
     folders = workspace.folders
     with workspace.ledger.read() as session:
         files = photo_images.media_of(session, post)
-    old = [media.source_path for media in files]
+    kept = [Kept(media.source_path, media.source_identity) for media in files]
     new = [_source_path(media) for media in files]
-    if old[0].startswith("quarantine/"):
+    if kept[0].key.startswith("quarantine/"):
         if post.kind is PostKind.PHOTO:
-            folders.bring_photos_back(old, new)
+            kept = folders.bring_photos_back(kept, new)
         else:
-            folders.bring_back(old[0], new[0])
-    for media, source in zip(files, new, strict=True):
-        if not folders.path(source).exists():
+            kept = [folders.bring_back(kept[0], new[0])]
+    for media, place in zip(files, kept, strict=True):
+        if folders.store.stat(place.key) is None:
             raise MediaUnreadableError(
                 f"the file of post {post.id} ({media.file_name}) is gone: put it into the inbox "
                 "again"
             )
     with workspace.ledger.write() as session:
-        for media, source in zip(files, new, strict=True):
-            session.get_one(Media, media.id).source_path = source
+        _store_places(session, files, kept)
 
 
 def _source_path(media: Media) -> str:

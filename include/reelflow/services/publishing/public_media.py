@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,11 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NoReturn
 
-from reelflow.exceptions import ConfigurationError, MediaUnreadableError, SourceChangedError
+from reelflow.exceptions import (
+    ConfigurationError,
+    MediaUnreadableError,
+    ObjectNotFoundError,
+    SourceChangedError,
+)
 from reelflow.ledger.models import Media
-from reelflow.services.stage import check_unchanged
 from reelflow.services.workspace import Workspace
-from reelflow.source import open_source
+from reelflow.source import Source
+from reelflow.storage.base import PresigningStore
 
 #: Where the web application serves these URLs, below the public address.
 PUBLIC_MEDIA_PATH: Final = "/reelflow/api/v1/public/media"
@@ -42,11 +46,11 @@ _TYPES: Final = {
 class PublicFile:
     """A file that may be served.
 
-    :param fd: open for reading at its first byte, until the block ends
+    :param source: open until the block ends
     :param content_type: by the file's content, never by a name
     """
 
-    fd: int
+    source: Source
     size_bytes: int
     content_type: str
 
@@ -66,8 +70,11 @@ class PublicMedia:
 
         It ends in the extension of the content, and names nothing a person chose.
 
-        :raises ConfigurationError: no public address is configured
+        :raises ConfigurationError: no public address is configured, or the one of the bucket is not
+            what its objects are below
         """
+        if self._workspace.rules.verified_storage_url:
+            return self._presigned(media)
         base = self._workspace.rules.public_url
         if not base:
             raise ConfigurationError(
@@ -81,6 +88,27 @@ class PublicMedia:
         expires = self._expires()
         signature = self._sign(media.id, expires)
         return f"{base}{PUBLIC_MEDIA_PATH}/{media.id}/{expires}/{signature}/media{extension}"
+
+    def _presigned(self, media: Media) -> str:
+        verified = self._workspace.rules.verified_storage_url
+        store = self._workspace.folders.store
+        if not isinstance(store, PresigningStore):
+            raise ConfigurationError(
+                "REELFLOW_VERIFIED_STORAGE_URL is set, but media lie in a folder: unset it, or set "
+                "REELFLOW_STORAGE_URL",
+                code="public_url_missing",
+            )
+        _type_of(media)  # or it raises
+        lifetime_s = int(self._workspace.rules.public_url_lifetime.total_seconds())
+        url = store.presigned_get(media.source_path, lifetime_s=lifetime_s)
+        if not url.startswith(verified):
+            raise ConfigurationError(
+                f"objects are below {url.partition('?')[0].rpartition('/media/')[0]}/, not below "
+                f"REELFLOW_VERIFIED_STORAGE_URL, {verified}: verify the former for the app in "
+                "TikTok's developer portal, and set it",
+                code="public_url_wrong",
+            )
+        return url
 
     def verify(self, media_id: str, expires: str, signature: str) -> None:
         """Check the parts of a URL's path.
@@ -109,12 +137,13 @@ class PublicMedia:
             _gone()
         with ExitStack() as held:
             try:
-                path = self._workspace.folders.path(media.source_path)
-                fd = held.enter_context(open_source(path))
-                check_unchanged(os.fstat(fd), media)
-            except (MediaUnreadableError, SourceChangedError) as exc:
+                folders = self._workspace.folders
+                source = held.enter_context(
+                    folders.open(media.source_path, identity=media.source_identity)
+                )
+            except (ObjectNotFoundError, MediaUnreadableError, SourceChangedError) as exc:
                 _gone(exc)
-            yield PublicFile(fd, media.size_bytes, _type_of(media)[0])
+            yield PublicFile(source, media.size_bytes, _type_of(media)[0])
 
     def _expires(self) -> int:
         ends_at: datetime = self._workspace.ledger.now() + self._workspace.rules.public_url_lifetime

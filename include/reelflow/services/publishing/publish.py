@@ -6,7 +6,6 @@ it does not have. From then on only TikTok's own word moves the post.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, NoReturn
@@ -37,9 +36,9 @@ from reelflow.services.publishing.pulling import Puller, is_pulled
 from reelflow.services.publishing.sending import ChunkSender, UploadEndedError, UploadUrlDeadError
 from reelflow.services.settling.reopening import proves_incomplete, reopen
 from reelflow.services.settling.settle import apply_status
-from reelflow.services.stage import begin, check_unchanged, source_path
+from reelflow.services.stage import begin, open_video
 from reelflow.services.workspace import Workspace
-from reelflow.source import open_source
+from reelflow.source import Source
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import PublishStatus
 from reelflow.tiktok.refusals import explain_code, explain_failure
@@ -180,11 +179,10 @@ class _Upload:
         opener = PublicationOpener(
             self._workspace, self._client, self._journal, post, limits=self._limits
         )
-        with open_source(source_path(self._workspace, post)) as source_fd:
-            check_unchanged(os.fstat(source_fd), post.media)
+        with open_video(self._workspace, post) as source:
             while True:
                 publication, is_new = opener.open()
-                self._send(post, publication, source_fd, is_new=is_new)
+                self._send(post, publication, source, is_new=is_new)
                 if not self._journal.is_uploading():
                     return
 
@@ -198,7 +196,7 @@ class _Upload:
         )
         Puller(self._workspace, self._client, journal, post).run()
 
-    def _send(self, post: Post, publication: Publication, source_fd: int, *, is_new: bool) -> None:
+    def _send(self, post: Post, publication: Publication, source: Source, *, is_new: bool) -> None:
         """Send what TikTok lacks; the post stays UPLOADING only if another init is safe."""
         sender = ChunkSender(
             self._client,
@@ -208,8 +206,7 @@ class _Upload:
             upload_url=publications.upload_url(publication, self._workspace.ledger.cipher),
             content_type=_CONTENT_TYPES[str((post.media.facts or {}).get("container"))],
             limits=self._limits,
-            source_fd=source_fd,
-            check_source=lambda: check_unchanged(os.fstat(source_fd), post.media),
+            source=source,
         )
         try:
             held = 0 if is_new else sender.held_bytes()

@@ -6,7 +6,6 @@ it, and an answer that does not come leaves the post UNKNOWN (services/publishin
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Final
 
@@ -30,9 +29,8 @@ from reelflow.services.publishing.creator_check import check_creator
 from reelflow.services.publishing.post_info import photo_post, video_post
 from reelflow.services.publishing.public_media import PublicMedia
 from reelflow.services.publishing.pull_journal import PullJournal
-from reelflow.services.stage import check_unchanged, media_path
+from reelflow.services.stage import open_media
 from reelflow.services.workspace import Workspace
-from reelflow.source import open_source
 from reelflow.tiktok import models as tiktok
 from reelflow.tiktok.answers import UNEXPECTED_ANSWER
 from reelflow.tiktok.models import InitAnswer, PullFromUrl
@@ -128,9 +126,8 @@ class Puller:
             return photo_images.media_of(session, self._post)
 
     def _check_source(self, media: Media) -> None:
-        path = media_path(self._workspace, media, post_id=self._post.id)
-        with open_source(path) as source_fd:
-            check_unchanged(os.fstat(source_fd), media)
+        with open_media(self._workspace, media, post_id=self._post.id):
+            pass  # to open it is to check it
 
     def _init_once(self, urls: Sequence[str]) -> InitAnswer:
         """Ask TikTok to fetch the post, and write down at once if that was refused or got lost."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Final
 
 from reelflow.domain.chunks import ByteRange, ChunkPlan
@@ -19,6 +18,7 @@ from reelflow.ledger.models import Publication
 from reelflow.services.calls.account_client import AccountClient
 from reelflow.services.publishing.journal import UploadJournal
 from reelflow.services.publishing.lease import UploadLease
+from reelflow.source import Source
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import ChunkAnswer, ChunkOutcome, PublishStatus
 
@@ -46,7 +46,7 @@ class ChunkSender:
     """Sends the bytes of one publication, in order, each chunk acknowledged in the journal.
 
     :param upload_url: a credential; never logged
-    :param check_source: raises when the source is no longer the file that was validated
+    :param source: of the very content that was validated, or it raises when it is read
     """
 
     def __init__(
@@ -59,8 +59,7 @@ class ChunkSender:
         upload_url: str,
         content_type: str,
         limits: TikTokLimits,
-        source_fd: int,
-        check_source: Callable[[], None],
+        source: Source,
     ) -> None:
         self._client = client
         self._journal = journal
@@ -69,8 +68,7 @@ class ChunkSender:
         self._upload_url = upload_url
         self._content_type = content_type
         self._limits = limits
-        self._source_fd = source_fd
-        self._check_source = check_source
+        self._source = source
 
     def send_from(self, offset: int) -> None:
         """Send everything from a byte on; COMMITTING is written before the last chunk.
@@ -105,7 +103,7 @@ class ChunkSender:
         if self._journal.has_expired(self._publication):
             # Asked before COMMITTING is written: until then another init is safe.
             raise UploadUrlDeadError(f"its upload URL's hour passed at byte {byte_range.first}")
-        self._check_source()
+        self._source.read_at(byte_range.first, 1)  # it raises when the source is another by now
         if is_last:
             self._journal.commit()
 
@@ -143,10 +141,10 @@ class ChunkSender:
             try:
                 answer = self._client.put_chunk(
                     self._upload_url,
-                    self._source_fd,
+                    self._source,
                     byte_range,
                     self._content_type,
-                    checkpoint=self._check,
+                    checkpoint=self._lease.check,
                 )
             except (TikTokUnavailableError, TikTokUnreachableError) as exc:
                 log.warning("chunk %s failed: %s", byte_range.content_range, exc)
@@ -161,11 +159,6 @@ class ChunkSender:
             )
         assert failure is not None
         raise failure
-
-    def _check(self) -> None:
-        """Raise, between two blocks of a chunk, when nothing more may be sent."""
-        self._lease.check()
-        self._check_source()
 
     def _read(self, answer: ChunkAnswer, byte_range: ByteRange) -> int | None:
         """Return how many bytes TikTok holds by its answer; None when that is not clear."""

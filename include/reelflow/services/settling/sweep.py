@@ -6,11 +6,13 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import DONE, PostState
+from reelflow.exceptions import ReelflowError
 from reelflow.ledger import posts
 from reelflow.ledger.models import Post
 from reelflow.services.cleanup import Announcement, announcement, clean_up_files
@@ -80,14 +82,16 @@ def _finish(workspace: Workspace, report: SweepReport, *, run_id: str | None) ->
             news = announcement(workspace, post_id)
             if news is not None:
                 report.to_announce.append(news)
-    oldest_s = (now - workspace.rules.work_lifetime).timestamp()
-    for path in workspace.folders.old_work(before_s=oldest_s):
-        try:
-            workspace.folders.delete_work(path)
-        except OSError as exc:
-            log.warning("%s was not deleted from the work folder: %s", path.name, exc)
-        else:
-            report.deleted_work.append(path.name)
+    _drop_old_uploads(workspace, report, before=now - workspace.rules.work_lifetime)
+
+
+def _drop_old_uploads(workspace: Workspace, report: SweepReport, *, before: datetime) -> None:
+    try:
+        for upload in workspace.folders.old_uploads(before=before):
+            workspace.folders.drop_upload(upload)
+            report.deleted_work.append(upload.upload_id)
+    except ReelflowError as exc:
+        log.warning("what dead processes left of writes was not deleted: %s", exc)
 
 
 @contextmanager
@@ -95,8 +99,6 @@ def _going_on(workspace: Workspace, post_id: int, undone: str) -> Iterator[None]
     """Log what stands in one post's way and go on: the next run tries again."""
     try:
         yield
-    except OSError as exc:
-        log.warning("post %d: %s: %s", post_id, undone, exc)
     except TROUBLE as exc:
         log.warning("post %d: %s: %s", post_id, undone, trouble_with(workspace, post_id, exc))
 

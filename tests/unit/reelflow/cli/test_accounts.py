@@ -8,6 +8,7 @@ from reelflow.ledger.models import Account
 from reelflow.services.accounts.enrolment import store_access
 from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.workspace import Workspace
+from tests.data_folder import data_folder
 from tests.unit.reelflow.cli.conftest import Run
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -56,7 +57,7 @@ def test_list_as_json_says_all_of_an_account_but_its_tokens(run: Run, workspace:
             "analysis_policy": "ignore",
             "analysis_engine": "provenance",
             "analysis_model_type": "provenance",
-            "inbox": str(workspace.folders.inbox / "brand"),
+            "inbox": str(data_folder(workspace).inbox / "brand"),
         }
     ]
     assert account.access_token_encrypted.decode() not in result.stdout

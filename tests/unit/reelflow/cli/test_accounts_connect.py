@@ -18,6 +18,7 @@ from reelflow.services.accounts.connect import OAUTH_CALLBACK_PATH
 from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.workspace import Workspace
 from tests.consent import TIMEOUT_S, decide
+from tests.data_folder import data_folder
 from tests.integration.simulator_process import Simulator
 from tests.unit.reelflow.cli.conftest import Run
 
@@ -90,7 +91,7 @@ def test_an_account_is_connected_by_its_creators_consent(
     assert result.exit_code == 0, result.stderr
     assert browser.opened[0] in result.stdout
     assert f"Account acme (@{AURORA}) is connected." in result.stdout
-    assert f"Put its files into {workspace.folders.inbox / 'acme'}" in result.stdout
+    assert f"Put its files into {data_folder(workspace).inbox / 'acme'}" in result.stdout
     page = browser.page()
     assert page.status_code == 200
     assert f"@{AURORA}" not in result.stderr
@@ -169,7 +170,7 @@ def test_a_known_creator_under_anothers_name_keeps_theirs_and_is_told_so(
     assert f"Let the creator of acme (@{AURORA}) open this address" in result.stdout
     assert "Account north (@north.trail) is connected." in result.stdout
     assert "It keeps its name: acme is another TikTok account" in result.stdout
-    assert f"Put its files into {workspace.folders.inbox / 'north'}" in result.stdout
+    assert f"Put its files into {data_folder(workspace).inbox / 'north'}" in result.stdout
     assert "is connected to Reelflow as north" in browser.page().text
 
 

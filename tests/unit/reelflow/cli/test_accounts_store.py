@@ -10,6 +10,7 @@ from reelflow.ledger import accounts
 from reelflow.ledger.models import Account, Post
 from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.workspace import Workspace
+from tests.data_folder import data_folder
 from tests.factories import change_account
 from tests.unit.reelflow.cli.conftest import Run
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
@@ -61,12 +62,12 @@ def test_add_stores_the_token_of_a_file_and_makes_the_inbox(
     )
     assert result.exit_code == 0, result.stderr
     assert result.stdout == (
-        f"Account acme is stored.\nPut its files into {workspace.folders.inbox / 'acme'}\n"
+        f"Account acme is stored.\nPut its files into {data_folder(workspace).inbox / 'acme'}\n"
     )
     assert stored_token(workspace, "acme") == TOKEN
     assert stored(workspace, "acme").open_id == "open-1"
     assert stored(workspace, "acme").inbox_privacy_level == "SELF_ONLY"
-    assert (workspace.folders.inbox / "acme").is_dir()
+    assert (data_folder(workspace).inbox / "acme").is_dir()
     assert TOKEN not in result.output
 
 
@@ -100,7 +101,7 @@ def test_a_name_that_cannot_be_a_folder_is_refused_before_a_token_is_asked_for(
     result = run("accounts", "add", "--open-id", "open-1", "--", name)
     assert result.exit_code == 2
     assert "cannot be a folder" in result.stderr
-    assert list(workspace.folders.inbox.iterdir()) == []
+    assert list(data_folder(workspace).inbox.iterdir()) == []
 
 
 def test_a_name_of_another_account_is_refused(

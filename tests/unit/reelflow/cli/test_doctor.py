@@ -5,6 +5,7 @@ import pytest
 
 from reelflow.ledger.models import Account
 from reelflow.services.workspace import Workspace
+from tests.data_folder import data_folder
 from tests.unit.reelflow.cli.conftest import Run
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http
 
@@ -97,7 +98,7 @@ def test_hostile_folder_names_are_shown_and_not_obeyed(
     columns: str,
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    (workspace.folders.inbox / "[red]\x1b[2J\n").mkdir()
+    (data_folder(workspace).inbox / "[red]\x1b[2J\n").mkdir()
     result = run("doctor", "--airflow-url", closed_url)
     assert result.exit_code == 1
     assert "[red]�[2J" in "".join(line.strip() for line in result.stdout.splitlines())

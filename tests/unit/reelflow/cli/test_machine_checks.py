@@ -17,6 +17,7 @@ from reelflow.services.calls import breaker
 from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
 from tests import factories
+from tests.data_folder import data_folder
 
 Check = Callable[[Settings], Iterator[Finding]]
 OK, WARNING, PROBLEM = Status.OK, Status.WARNING, Status.PROBLEM
@@ -84,12 +85,25 @@ def test_a_data_folder_that_does_not_exist_is_a_problem_and_stays_away(tmp_path:
     assert not (tmp_path / "none").exists()
 
 
+def test_a_bucket_without_its_connection_is_told_instead(
+    settings: Settings, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_MEDIA", raising=False)
+    in_s3 = settings.model_copy(update={"storage_url": "s3://bucket?connection=media"})
+    with pytest.raises(ConfigurationError, match="set AIRFLOW_CONN_MEDIA"):
+        list(machine_checks.check_data_folder(in_s3))
+    found = [one for one in machine_checks.check_ledger(in_s3) if one.check == "inbox"]
+    assert [(one.status, "set AIRFLOW_CONN_MEDIA" in one.message) for one in found] == [
+        (PROBLEM, True)
+    ]
+
+
 def test_folders_that_cannot_be_written_to_are_each_named(
     settings: Settings, workspace: Workspace, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    closed = {workspace.folders.quarantine, workspace.folders.inbox / "acme"}
+    closed = {data_folder(workspace).quarantine, data_folder(workspace).inbox / "acme"}
     # Tests may run as root, who may write everywhere.
-    monkeypatch.setattr("os.access", lambda path, mode: path not in closed)
+    monkeypatch.setattr("os.access", lambda path, mode, **at: path not in closed)
     found = [one for one in machine_checks.check_data_folder(settings) if one.status is PROBLEM]
     assert {one.message for one in found} == {f"{path} cannot be written to" for path in closed}
     assert all(one.fix and "chown" in one.fix for one in found)
@@ -229,7 +243,7 @@ def test_a_revoked_account_is_a_warning_with_the_way_back(
 def test_an_inbox_folder_of_nobody_is_a_warning(
     settings: Settings, workspace: Workspace, account: Account
 ) -> None:
-    (workspace.folders.inbox / "amce").mkdir()
+    (data_folder(workspace).inbox / "amce").mkdir()
     [warning] = [one for one in machine_checks.check_ledger(settings) if one.status is WARNING]
     assert warning.check == "inbox"
     assert warning.message == "inbox/amce belongs to no account, so its files wait"

@@ -10,6 +10,7 @@ from reelflow.ledger import audit
 from reelflow.ledger.models import Account, Post
 from reelflow.services.intake.rejection import quarantine, reject
 from reelflow.services.workspace import Workspace
+from tests.data_folder import data_folder
 from tests.unit.reelflow.cli.conftest import Run
 
 FIX = "ffmpeg -i tiny.mp4 -vf " + "scale=720:-2," * 20 + " out.mp4"
@@ -27,7 +28,7 @@ def rejected(workspace: Workspace, account: Account, make_post: Callable[..., Po
 def test_a_rejected_file_is_listed_with_its_rule_its_fix_and_where_it_lies(
     run: Run, workspace: Workspace, rejected: Post
 ) -> None:
-    path = workspace.folders.path(f"quarantine/acme/{rejected.id}.mp4")
+    path = data_folder(workspace).path(f"quarantine/acme/{rejected.id}.mp4")
     assert path.exists()
     assert run("quarantine", "list").stdout.splitlines() == [
         f"{rejected.id}  acme/tiny.mp4",
@@ -74,7 +75,7 @@ def test_a_released_file_is_brought_back_and_validated_again(
     assert result.stdout.startswith(f"Post {rejected.id} is READY, due ")
     after = read_post(rejected.id)
     assert (after.media.validated_at, after.media.violations) == (None, None)
-    assert workspace.folders.path(after.media.source_path).exists()
+    assert data_folder(workspace).path(after.media.source_path).exists()
     with workspace.ledger.read() as session:
         assert audit.story(session, rejected.id)[-1].actor == "person:mia"
 

@@ -5,12 +5,13 @@ import pytest
 from reelflow.cli.workspace import open_workspace
 from reelflow.exceptions import LedgerNotMigratedError
 from reelflow.services.workspace import Workspace
+from tests.data_folder import data_folder
 from tests.unit.reelflow.cli.conftest import Run
 
 
 def test_the_workspace_is_the_one_of_the_environment(run: Run, workspace: Workspace) -> None:
     opened = open_workspace()
-    assert opened.folders.root == workspace.folders.root
+    assert data_folder(opened).root == data_folder(workspace).root
     assert opened.ledger.engine.url == workspace.ledger.engine.url
 
 

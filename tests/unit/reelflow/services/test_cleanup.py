@@ -11,6 +11,7 @@ from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.cleanup import announcement, clean_up_files, mark_announced
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
+from tests.data_folder import data_folder
 from tests.factories import change_post, read_post
 
 MakePost = Callable[..., Post]
@@ -21,7 +22,7 @@ def test_a_source_is_deleted_only_when_its_post_is_done(
     workspace: Workspace, account: Account, make_post: MakePost, state: PostState
 ) -> None:
     post = make_post(account, state=state)
-    source = workspace.folders.path(post.media.source_path)
+    source = data_folder(workspace).path(post.media.source_path)
     assert clean_up_files(workspace, post.id) is (state in DONE)
     assert source.exists() is (state not in DONE)
     assert (read_post(workspace, post.id).media.deleted_at is not None) is (state in DONE)
@@ -36,7 +37,7 @@ def test_a_source_that_another_post_needs_is_kept(
     needing = make_post(account, state=other)
     with workspace.ledger.write() as session:
         session.get_one(Post, needing.id).media = session.get_one(Media, done.media_id)
-    source = workspace.folders.path(done.media.source_path)
+    source = data_folder(workspace).path(done.media.source_path)
     assert not clean_up_files(workspace, done.id)
     assert source.exists()
     change_post(workspace, needing.id, state=PostState.IN_INBOX)

@@ -13,6 +13,7 @@ from reelflow.ledger.models import Account, Post
 from reelflow.services.discover import find_new_uploads, waiting_work
 from reelflow.services.summarize import summarize
 from reelflow.services.workspace import Workspace
+from reelflow.source import identity_of
 from tests import factories
 from tests.database_faults import before_statement
 from tests.factories import ACTOR, Clock, change_post, read_post
@@ -252,8 +253,8 @@ def test_future_claimed_and_too_late_posts_wake_nothing_and_due_ones_and_files_d
     make_post(account, due_at=clock() - DAY)
     claimed = make_post(account, claimed_by="run", claimed_until=clock() + MINUTE)
     assert waiting_work(workspace) == frozenset()
-    inode = drop(account, "new.mp4").stat().st_ino
+    identity = identity_of(drop(account, "new.mp4").stat())
     due = make_post(account)
-    assert waiting_work(workspace) == {f"post:{due.id}", f"inbox:acme/new.mp4:{inode}"}
+    assert waiting_work(workspace) == {f"post:{due.id}", f"inbox:acme/new.mp4:{identity}"}
     clock.advance(MINUTE)
     assert f"post:{claimed.id}" in waiting_work(workspace)

@@ -16,8 +16,10 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import audit
 from reelflow.ledger.models import Account, Media, Post
-from reelflow.services.stage import begin, check_unchanged, postpone, source_path
+from reelflow.services.stage import begin, open_video, postpone
 from reelflow.services.workspace import Workspace
+from reelflow.storage.folders import Kept
+from tests.data_folder import data_folder
 from tests.factories import Clock, read_post
 
 MakePost = Callable[..., Post]
@@ -72,34 +74,52 @@ def test_a_post_whose_file_still_lies_in_the_inbox_is_left_to_a_later_run(
         begin(workspace, post.id, run_id="run")
 
 
+def read_video(workspace: Workspace, post: Post) -> bytes:
+    with open_video(workspace, post) as source:
+        return source.read_at(0, source.size_bytes)
+
+
 def test_a_source_that_another_stage_moved_is_found_by_asking_again(
     workspace: Workspace, account: Account, make_post: MakePost
 ) -> None:
-    before = make_post(account)
-    target = workspace.folders.set_aside(
-        before.media.source_path, account="acme", post_id=before.id, reason={}
+    before = make_post(account, content=b"video")
+    media = before.media
+    kept = workspace.folders.set_aside(
+        Kept(media.source_path, media.source_identity),
+        account="acme",
+        post_id=before.id,
+        reason={},
     )
     with pytest.raises(MediaUnreadableError, match=r"\(clip\.mp4\) is gone"):
-        source_path(workspace, before)
+        read_video(workspace, before)
     with workspace.ledger.write() as session:
-        session.get_one(Media, before.media_id).source_path = target
-    assert source_path(workspace, before) == workspace.folders.path(target)
+        session.get_one(Media, before.media_id).source_path = kept.key
+    assert read_video(workspace, before) == b"video"
 
 
 def test_a_source_that_grew_or_was_touched_is_another_file(
     workspace: Workspace, account: Account, make_post: MakePost
 ) -> None:
     post = make_post(account)
-    path = source_path(workspace, post)
-    check_unchanged(path.lstat(), post.media)
-    os.utime(path, ns=(0, post.media.mtime_ns + 1))
+    path = data_folder(workspace).path(post.media.source_path)
+    read_video(workspace, post)
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    with pytest.raises(SourceChangedError, match=r"clip\.mp4 changed .*, of the same size$"):
+        read_video(workspace, post)
     size_bytes = post.media.size_bytes
-    with pytest.raises(SourceChangedError, match=r"changed .*: its time of modification is"):
-        check_unchanged(path.lstat(), post.media)
     path.write_bytes(b"x")
-    os.utime(path, ns=(0, post.media.mtime_ns))
     with pytest.raises(SourceChangedError, match=f": it had {size_bytes} bytes and has 1$"):
-        check_unchanged(path.lstat(), post.media)
+        read_video(workspace, post)
+
+
+def test_a_source_that_is_written_to_while_it_is_read_gives_no_more_bytes(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, content=b"video")
+    with open_video(workspace, post) as source:
+        data_folder(workspace).path(post.media.source_path).write_bytes(b"other bytes")
+        with pytest.raises(SourceChangedError, match="was replaced or written to"):
+            source.read_at(0, 1)
 
 
 def test_a_stage_that_cannot_work_keeps_the_post_for_later_and_says_why(

@@ -19,6 +19,7 @@ from reelflow.exceptions import (
     TikTokUnavailableError,
     TikTokUnreachableError,
 )
+from reelflow.source import FileSource
 from reelflow.tiktok.answers import ANSWER_MAX_BYTES
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.display_models import UserInfo
@@ -59,9 +60,9 @@ def source_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def source_fd(source_path: Path) -> Iterator[int]:
+def source(source_path: Path) -> Iterator[FileSource]:
     fd = os.open(source_path, os.O_RDONLY)
-    yield fd
+    yield FileSource(fd)
     os.close(fd)
 
 
@@ -211,27 +212,27 @@ def test_every_call_raises_the_same_errors_and_is_not_repeated(
 
 
 def test_an_upload_url_that_is_not_tiktoks_is_refused_before_anything_is_sent_there(
-    server: ScriptedServer, client: TikTokClient, source_fd: int
+    server: ScriptedServer, client: TikTokClient, source: FileSource
 ) -> None:
     url = "https://evil.example" + UPLOAD_PATH
     server.answers = [ok({"publish_id": "v_pub_file~v2-1.7", "upload_url": url})]
     with pytest.raises(TikTokRejectedError, match="no byte was sent"):
         client.init_video(TOKEN, POST, plan_chunks(1))
     with pytest.raises(TikTokRejectedError, match="no byte was sent"):
-        client.put_chunk(url, source_fd, CHUNK, "video/mp4")
+        client.put_chunk(url, source, CHUNK, "video/mp4")
 
 
 def test_a_chunk_arrives_byte_for_byte_without_authorization_or_cookies(
-    server: ScriptedServer, client: TikTokClient, source_fd: int
+    server: ScriptedServer, client: TikTokClient, source: FileSource
 ) -> None:
     progress = f"bytes 0-{CHUNK.last + 1}/{CHUNK.total}"
     server.answers = [http(206, Content_Range=progress, Set_Cookie="a=b"), http(201)]
     url = f"http://{server.address}{UPLOAD_PATH}"
     rest = ByteRange(CHUNK.last + 1, CHUNK.total - 1, CHUNK.total)
-    assert client.put_chunk(url, source_fd, CHUNK, "video/mp4") == ChunkAnswer(
+    assert client.put_chunk(url, source, CHUNK, "video/mp4") == ChunkAnswer(
         ChunkOutcome.STORED, (CHUNK.last + 1, CHUNK.last + 2)
     )
-    assert client.put_chunk(url, source_fd, rest, "video/mp4").outcome is ChunkOutcome.COMPLETE
+    assert client.put_chunk(url, source, rest, "video/mp4").outcome is ChunkOutcome.COMPLETE
     first, second = server.received
     assert first.line == f"PUT {UPLOAD_PATH} HTTP/1.1"
     assert first.body + second.body == CONTENT[100:]
@@ -245,20 +246,20 @@ def test_a_chunk_arrives_byte_for_byte_without_authorization_or_cookies(
 
 @pytest.mark.parametrize("outcome", list(ChunkOutcome))
 def test_every_documented_answer_to_a_chunk_is_an_outcome(
-    server: ScriptedServer, client: TikTokClient, source_fd: int, outcome: ChunkOutcome
+    server: ScriptedServer, client: TikTokClient, source: FileSource, outcome: ChunkOutcome
 ) -> None:
     server.answers = [http(outcome.value, b"<html>")]
     url = f"http://{server.address}{UPLOAD_PATH}"
-    assert client.put_chunk(url, source_fd, CHUNK, "video/mp4") == ChunkAnswer(outcome)
+    assert client.put_chunk(url, source, CHUNK, "video/mp4") == ChunkAnswer(outcome)
 
 
 def test_a_redirect_is_not_followed(
-    server: ScriptedServer, client: TikTokClient, source_fd: int
+    server: ScriptedServer, client: TikTokClient, source: FileSource
 ) -> None:
     location = f"http://{server.address}/elsewhere"
     server.answers = [http(307, Location=location), http(307, Location=location)]
     with pytest.raises(TikTokRejectedError):
-        client.put_chunk(f"http://{server.address}{UPLOAD_PATH}", source_fd, CHUNK, "video/mp4")
+        client.put_chunk(f"http://{server.address}{UPLOAD_PATH}", source, CHUNK, "video/mp4")
     with pytest.raises(ConfigurationError):
         client.creator_info(TOKEN)
     assert len(server.received) == 2
@@ -295,12 +296,12 @@ def test_a_broken_answer_to_a_call_leaves_open_what_happened_and_is_not_repeated
 
 @pytest.mark.parametrize("answer", BROKEN_ANSWERS)
 def test_a_broken_answer_to_a_chunk_leaves_open_what_happened_and_is_not_repeated(
-    server: ScriptedServer, client: TikTokClient, source_fd: int, answer: bytes
+    server: ScriptedServer, client: TikTokClient, source: FileSource, answer: bytes
 ) -> None:
     server.answers = [answer]
     server.is_cutting = True
     with pytest.raises(TikTokUnavailableError) as caught:
-        client.put_chunk(f"http://{server.address}{UPLOAD_PATH}", source_fd, CHUNK, "video/mp4")
+        client.put_chunk(f"http://{server.address}{UPLOAD_PATH}", source, CHUNK, "video/mp4")
     assert type(caught.value) is TikTokUnavailableError
     assert len(server.received) == 1
 
@@ -325,7 +326,7 @@ def test_an_answer_without_an_end_is_not_read_forever(
 
 
 def test_an_unreachable_host_is_told_apart_because_nothing_was_sent(
-    closed_address: str, source_fd: int
+    closed_address: str, source: FileSource
 ) -> None:
     with TikTokClient(
         host=f"http://{closed_address}", extra_upload_hosts=frozenset({closed_address})
@@ -333,19 +334,19 @@ def test_an_unreachable_host_is_told_apart_because_nothing_was_sent(
         with pytest.raises(TikTokUnreachableError, match="nothing was sent"):
             client.creator_info(TOKEN)
         with pytest.raises(TikTokUnreachableError, match=closed_address):
-            client.put_chunk(f"http://{closed_address}{UPLOAD_PATH}", source_fd, CHUNK, "video/mp4")
+            client.put_chunk(f"http://{closed_address}{UPLOAD_PATH}", source, CHUNK, "video/mp4")
 
 
 def test_a_source_that_shrank_stops_the_chunk_instead_of_sending_less(
-    server: ScriptedServer, client: TikTokClient, source_path: Path, source_fd: int
+    server: ScriptedServer, client: TikTokClient, source_path: Path, source: FileSource
 ) -> None:
     os.truncate(source_path, BLOCK_BYTES)
-    with pytest.raises(SourceChangedError, match=f"ends at byte {BLOCK_BYTES}"):
-        client.put_chunk(f"http://{server.address}{UPLOAD_PATH}", source_fd, CHUNK, "video/mp4")
+    with pytest.raises(SourceChangedError, match=f"then {BLOCK_BYTES}\\)"):
+        client.put_chunk(f"http://{server.address}{UPLOAD_PATH}", source, CHUNK, "video/mp4")
 
 
 def test_a_lost_lease_stops_the_chunk_between_two_blocks(
-    server: ScriptedServer, client: TikTokClient, source_fd: int
+    server: ScriptedServer, client: TikTokClient, source: FileSource
 ) -> None:
     calls = 0
 
@@ -357,11 +358,13 @@ def test_a_lost_lease_stops_the_chunk_between_two_blocks(
 
     url = f"http://{server.address}{UPLOAD_PATH}"
     with pytest.raises(LeaseLostError):
-        client.put_chunk(url, source_fd, CHUNK, "video/mp4", checkpoint=lose_the_lease)
+        client.put_chunk(url, source, CHUNK, "video/mp4", checkpoint=lose_the_lease)
     assert calls == 2
 
 
-def test_a_chunk_that_takes_too_long_is_given_up(server: ScriptedServer, source_fd: int) -> None:
+def test_a_chunk_that_takes_too_long_is_given_up(
+    server: ScriptedServer, source: FileSource
+) -> None:
     now_s = iter([0.0, 899.0, 901.0])
     client = TikTokClient(
         host=f"http://{server.address}",
@@ -369,7 +372,7 @@ def test_a_chunk_that_takes_too_long_is_given_up(server: ScriptedServer, source_
         clock=lambda: next(now_s),
     )
     with client, pytest.raises(TikTokUnavailableError, match="took over 900 s"):
-        client.put_chunk(f"http://{server.address}{UPLOAD_PATH}", source_fd, CHUNK, "video/mp4")
+        client.put_chunk(f"http://{server.address}{UPLOAD_PATH}", source, CHUNK, "video/mp4")
 
 
 def test_a_host_that_cannot_be_used_is_refused_at_once() -> None:
@@ -394,7 +397,7 @@ def stop(server: ScriptedServer) -> None:
 def test_no_failure_shows_the_token_or_the_upload_url(
     server: ScriptedServer,
     client: TikTokClient,
-    source_fd: int,
+    source: FileSource,
     caplog: pytest.LogCaptureFixture,
     fail: Callable[[ScriptedServer], None],
 ) -> None:
@@ -406,17 +409,20 @@ def test_no_failure_shows_the_token_or_the_upload_url(
     shown += everything_shown_by(caught.value)
     fail(server)
     with pytest.raises(ReelflowError) as caught:
-        client.put_chunk(f"http://{server.address}{UPLOAD_PATH}", source_fd, CHUNK, "video/mp4")
+        client.put_chunk(f"http://{server.address}{UPLOAD_PATH}", source, CHUNK, "video/mp4")
     shown += everything_shown_by(caught.value) + caplog.text
     assert "s3cret" not in shown
 
 
 def test_a_chunk_that_is_sent_leaves_no_upload_url_in_a_debug_log(
-    server: ScriptedServer, client: TikTokClient, source_fd: int, caplog: pytest.LogCaptureFixture
+    server: ScriptedServer,
+    client: TikTokClient,
+    source: FileSource,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     server.answers = [http(206)]
-    client.put_chunk(f"http://{server.address}{UPLOAD_PATH}", source_fd, CHUNK, "video/mp4")
+    client.put_chunk(f"http://{server.address}{UPLOAD_PATH}", source, CHUNK, "video/mp4")
     assert "/upload?… " in caplog.text
     assert "s3cret" not in caplog.text
 

@@ -6,7 +6,8 @@ import pytest
 
 from reelflow.domain.chunks import ByteRange
 from reelflow.exceptions import LeaseLostError, MediaUnreadableError, SourceChangedError
-from reelflow.tiktok.source import BLOCK_BYTES, FileSlice
+from reelflow.source import BytesSource, FileSource, Source
+from reelflow.tiktok.source import BLOCK_BYTES, WINDOW_BYTES, SourceSlice
 
 CONTENT = bytes(range(256)) * 4
 
@@ -25,8 +26,25 @@ def fd(path: Path) -> Iterator[int]:
     os.close(fd)
 
 
-def test_a_window_shows_its_bytes_alone(fd: int) -> None:
-    window = FileSlice(fd, ByteRange(10, 19, len(CONTENT)))
+class Counted(BytesSource):
+    """Bytes that come from far away, each read a request."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.reads: list[tuple[int, int]] = []
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        self.reads.append((offset, count))
+        return super().read_at(offset, count)
+
+
+@pytest.fixture(params=["file", "no file"])
+def source(request: pytest.FixtureRequest, fd: int) -> Source:
+    return FileSource(fd) if request.param == "file" else BytesSource(CONTENT)
+
+
+def test_a_window_shows_its_bytes_alone(source: Source) -> None:
+    window = SourceSlice(source, ByteRange(10, 19, len(CONTENT)))
     assert len(window) == 10
     assert window.read(4) == CONTENT[10:14]
     assert window.tell() == 4
@@ -35,8 +53,8 @@ def test_a_window_shows_its_bytes_alone(fd: int) -> None:
     assert window.read() == window.read(5) == b""
 
 
-def test_a_window_can_be_read_again_from_any_place(fd: int) -> None:
-    window = FileSlice(fd, ByteRange(10, 19, len(CONTENT)))
+def test_a_window_can_be_read_again_from_any_place(source: Source) -> None:
+    window = SourceSlice(source, ByteRange(10, 19, len(CONTENT)))
     assert window.seek(0, os.SEEK_END) == 10
     assert window.seek(-3, os.SEEK_CUR) == 7
     assert window.read() == CONTENT[17:20]
@@ -47,7 +65,7 @@ def test_a_window_can_be_read_again_from_any_place(fd: int) -> None:
 
 
 def test_two_windows_on_one_descriptor_do_not_disturb_each_other(fd: int) -> None:
-    one, two = (FileSlice(fd, ByteRange(at, at + 3, len(CONTENT))) for at in (0, 100))
+    one, two = (SourceSlice(FileSource(fd), ByteRange(at, at + 3, len(CONTENT))) for at in (0, 100))
     assert (one.read(2), two.read(2)) == (CONTENT[:2], CONTENT[100:102])
     assert (one.read(2), two.read(2)) == (CONTENT[2:4], CONTENT[102:104])
     assert os.lseek(fd, 0, os.SEEK_CUR) == 0
@@ -58,7 +76,9 @@ def test_iterating_a_window_gives_blocks_of_bounded_size(tmp_path: Path) -> None
     with path.open("wb") as file:
         file.truncate(3 * BLOCK_BYTES + 1)
     with path.open("rb") as file:
-        window = FileSlice(file.fileno(), ByteRange(0, 3 * BLOCK_BYTES, 3 * BLOCK_BYTES + 1))
+        window = SourceSlice(
+            FileSource(file.fileno()), ByteRange(0, 3 * BLOCK_BYTES, 3 * BLOCK_BYTES + 1)
+        )
         assert [len(block) for block in window] == [BLOCK_BYTES] * 3 + [1]
 
 
@@ -66,7 +86,9 @@ def test_a_read_gives_at_most_a_block_into_the_one_buffer(tmp_path: Path) -> Non
     path = tmp_path / "large"
     path.write_bytes(b"a" * BLOCK_BYTES + b"b" * BLOCK_BYTES)
     with path.open("rb") as file:
-        window = FileSlice(file.fileno(), ByteRange(0, 2 * BLOCK_BYTES - 1, 2 * BLOCK_BYTES))
+        window = SourceSlice(
+            FileSource(file.fileno()), ByteRange(0, 2 * BLOCK_BYTES - 1, 2 * BLOCK_BYTES)
+        )
         first = window.read(3 * BLOCK_BYTES)
         assert first == b"a" * BLOCK_BYTES
         assert window.read() == first == b"b" * BLOCK_BYTES
@@ -75,7 +97,7 @@ def test_a_read_gives_at_most_a_block_into_the_one_buffer(tmp_path: Path) -> Non
 
 def test_a_file_that_was_cut_is_reported_with_the_byte_where_it_ends(fd: int, path: Path) -> None:
     os.truncate(path, 15)
-    window = FileSlice(fd, ByteRange(10, 19, len(CONTENT)))
+    window = SourceSlice(FileSource(fd), ByteRange(10, 19, len(CONTENT)))
     assert window.read() == CONTENT[10:15]
     with pytest.raises(SourceChangedError, match="ends at byte 15, but 1024 bytes"):
         window.read()
@@ -85,7 +107,7 @@ def test_a_file_that_cannot_be_read_is_no_fault_of_the_connection(fd: int) -> No
     write_only = os.open(os.devnull, os.O_WRONLY)
     try:
         with pytest.raises(MediaUnreadableError, match="cannot be read at byte 0"):
-            FileSlice(write_only, ByteRange(0, 9, 10)).read()
+            SourceSlice(FileSource(write_only), ByteRange(0, 9, 10)).read()
     finally:
         os.close(write_only)
 
@@ -99,10 +121,26 @@ def test_the_checkpoint_stops_the_upload_before_the_bytes_it_guards(fd: int) -> 
         if calls == 2:
             raise LeaseLostError("The lease went to another process.")
 
-    window = FileSlice(
-        fd, ByteRange(0, 9, len(CONTENT)), checkpoint=lose_the_lease_at_the_second_block
+    window = SourceSlice(
+        FileSource(fd), ByteRange(0, 9, len(CONTENT)), checkpoint=lose_the_lease_at_the_second_block
     )
     assert window.read(5) == CONTENT[:5]
     with pytest.raises(LeaseLostError):
         window.read(5)
     assert window.tell() == 5
+
+
+def test_a_file_that_is_written_to_gives_no_more_of_itself(fd: int, path: Path) -> None:
+    window = SourceSlice(FileSource(fd, "clip.mp4"), ByteRange(0, 9, len(CONTENT)))
+    assert window.read(5) == CONTENT[:5]
+    path.write_bytes(CONTENT[::-1] + b"more")
+    with pytest.raises(SourceChangedError, match=r"clip\.mp4 was replaced or written to"):
+        window.read(5)
+
+
+def test_of_what_is_no_file_a_window_is_asked_for_at_a_time() -> None:
+    last = 2 * WINDOW_BYTES + 6
+    source = Counted(bytes(last + 100))
+    window = SourceSlice(source, ByteRange(7, last, source.size_bytes))
+    assert sum(len(block) for block in window) == last - 6
+    assert source.reads == [(7, WINDOW_BYTES), (7 + WINDOW_BYTES, WINDOW_BYTES)]

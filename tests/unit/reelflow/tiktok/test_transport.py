@@ -24,7 +24,8 @@ from urllib3.exceptions import (
 
 from reelflow.domain.chunks import ByteRange
 from reelflow.exceptions import ConfigurationError, TikTokUnavailableError, TikTokUnreachableError
-from reelflow.tiktok.source import BLOCK_BYTES, FileSlice
+from reelflow.source import FileSource
+from reelflow.tiktok.source import BLOCK_BYTES, SourceSlice
 from reelflow.tiktok.transport import Transport
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http
 
@@ -70,19 +71,21 @@ def test_a_failure_before_the_request_is_told_apart_from_one_after_it(
 
 
 @pytest.fixture
-def eight_blocks(tmp_path: Path) -> Iterator[tuple[FileSlice, list[int]]]:
+def eight_blocks(tmp_path: Path) -> Iterator[tuple[SourceSlice, list[int]]]:
     """A body of eight blocks, and the positions at which it was read from."""
     path = tmp_path / "clip.mp4"
     path.write_bytes(bytes(8 * BLOCK_BYTES - len(END)) + END)
     everything = ByteRange(0, 8 * BLOCK_BYTES - 1, 8 * BLOCK_BYTES)
     reads: list[int] = []
     with path.open("rb") as file:
-        body = FileSlice(file.fileno(), everything, checkpoint=lambda: reads.append(body.tell()))
+        body = SourceSlice(
+            FileSource(file.fileno()), everything, checkpoint=lambda: reads.append(body.tell())
+        )
         yield body, reads
 
 
 def test_bodies_are_sent_in_large_blocks(
-    server: ScriptedServer, eight_blocks: tuple[FileSlice, list[int]]
+    server: ScriptedServer, eight_blocks: tuple[SourceSlice, list[int]]
 ) -> None:
     body, reads = eight_blocks
     server.answers = [http(200)]
@@ -91,7 +94,7 @@ def test_bodies_are_sent_in_large_blocks(
 
 
 def test_bodies_are_sent_in_large_blocks_also_through_a_proxy(
-    cut_behind_proxy: list[bytes], eight_blocks: tuple[FileSlice, list[int]]
+    cut_behind_proxy: list[bytes], eight_blocks: tuple[SourceSlice, list[int]]
 ) -> None:
     body, reads = eight_blocks
     with pytest.raises(TikTokUnavailableError):

@@ -26,6 +26,7 @@ from reelflow.services.workspace import Workspace
 from reelflow_provider.operators.base import PostOperator, post_kept_or_skipped
 from reelflow_provider.operators.media import ExtractMetadataOperator, ValidateMediaOperator
 from tests import factories
+from tests.data_folder import data_folder
 from tests.unit.reelflow_provider.airflow_task import RUN_ID, run_task
 
 #: A task on one post, and the context it runs in.
@@ -80,7 +81,7 @@ def test_what_keeps_a_stage_from_working_is_recorded_for_a_later_run_and_raised(
 def test_an_error_stays_itself_when_it_cannot_be_recorded(
     task: Task, worker: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (worker.folders.root / "reelflow.db").unlink()
+    (data_folder(worker).root / "reelflow.db").unlink()
     with (
         caplog.at_level(logging.WARNING, "reelflow_provider"),
         pytest.raises(MediaToolError, match="ffmpeg was killed"),

@@ -18,6 +18,7 @@ from reelflow_provider.operators.media import (
     ValidateMediaOperator,
 )
 from tests import factories, media_files
+from tests.data_folder import data_folder
 from tests.unit.reelflow_provider.airflow_task import run_task
 
 OPERATORS = (ValidateMediaOperator, ExtractMetadataOperator, GenerateThumbnailOperator)
@@ -42,14 +43,14 @@ def test_a_video_is_validated_described_and_pictured(
     assert described.result["video_codec"] == "h264"
     assert described.result["duration_s"] == media.duration_s
     assert pictured.result == media.thumbnail_path
-    assert worker.folders.path(pictured.result).read_bytes().startswith(b"\xff\xd8")
+    assert data_folder(worker).path(pictured.result).read_bytes().startswith(b"\xff\xd8")
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_done_work_is_not_done_again(operator: Any, video: Post, worker: Workspace) -> None:
     first = {done: run_task(done, post_id=video.id).result for done in OPERATORS}
     # Without its file, nothing but the ledger can answer.
-    worker.folders.path(video.media.source_path).unlink()
+    data_folder(worker).path(video.media.source_path).unlink()
     again = run_task(operator, post_id=video.id)
     assert (again.state, again.result) == ("success", first[operator])
 

@@ -23,6 +23,7 @@ from reelflow_provider.operators.posts import (
     SummarizeOperator,
 )
 from tests import factories
+from tests.data_folder import data_folder
 from tests.integration.simulator_process import Simulator
 from tests.unit.reelflow_provider.airflow_task import Ended, publish_id_of, run_task
 
@@ -140,7 +141,7 @@ def test_a_published_post_loses_its_source_and_is_announced_once(
 ) -> None:
     ended = clean_up(published)
     assert ended.result == {"source_deleted": True, "announced": True}
-    assert not worker.folders.path(published.media.source_path).exists()
+    assert not data_folder(worker).path(published.media.source_path).exists()
     assert ended.events == [
         {
             "asset": "reelflow_published",
@@ -195,13 +196,13 @@ def test_a_post_that_is_still_processing_keeps_its_source_and_is_not_announced(
     ended = clean_up(post)
     assert ended.result == {"source_deleted": False, "announced": False}
     assert ended.events == []
-    assert worker.folders.path(post.media.source_path).exists()
+    assert data_folder(worker).path(post.media.source_path).exists()
 
 
 def test_a_held_post_is_not_cleaned_up(worker: Workspace, account: Account) -> None:
     post = factories.make_post(worker, account, state=PostState.HELD, reason="ask mia")
     assert "ask mia" in clean_up(post).skipped_because
-    assert worker.folders.path(post.media.source_path).exists()
+    assert data_folder(worker).path(post.media.source_path).exists()
 
 
 # expire_sessions

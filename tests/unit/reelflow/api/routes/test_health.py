@@ -9,7 +9,9 @@ from sqlalchemy import text
 
 from reelflow.api.app import assemble_app
 from reelflow.services.workspace import PublishingRules, Workspace
-from reelflow.storage.local import LocalFolders
+from reelflow.storage.folders import FOLDERS, Folders
+from reelflow.storage.local_store import open_data_folder
+from tests.data_folder import data_folder
 from tests.factories import Clock, migrated_sqlite, open_ledger
 from tests.unit.reelflow.api.conftest import Web
 from tests.unprivileged import as_nobody_much, closed_to_writing, reachable_folder
@@ -66,9 +68,10 @@ def test_a_ledger_that_this_process_may_only_read_is_unhealthy(
     with reachable_folder() as folder:
         (folder / "ledger").mkdir()
         ledger = open_ledger(migrated_sqlite(folder / "ledger"), clock)
-        folders = LocalFolders(folder / "data")
+        root = folder / "data"
+        folders = Folders(lambda: open_data_folder(root))
         folders.create()
-        for one in (folders.root, folders.inbox, folders.media, folders.work):
+        for one in (root, *(root / name for name in FOLDERS)):
             one.chmod(0o777)
         web = Web(assemble_app(Workspace(ledger, folders, PublishingRules()), None))
         assert web.get("/health").status_code == 200
@@ -85,8 +88,8 @@ def _health_of(web: Web) -> str:
 
 
 def test_a_data_folder_that_is_gone_is_unhealthy(web: Web, workspace: Workspace) -> None:
-    workspace.folders.media.rmdir()
+    data_folder(workspace).media.rmdir()
     answer = web.get("/health")
     assert answer.status_code == 503
     assert answer.json()["checks"] == {"database": "ok", "data_folder": "not_writable"}
-    assert str(workspace.folders.root) not in answer.text
+    assert str(data_folder(workspace).root) not in answer.text

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from reelflow.ledger.models import Media
 from reelflow.services.workspace import Workspace
+from tests.data_folder import data_folder
 from tests.factories import Clock
 from tests.unit.reelflow.api.conftest import CONTENT, Web
 
@@ -117,7 +118,7 @@ def test_a_file_that_is_not_what_was_signed_is_gone_without_its_name(
     path = make_signed()
     with workspace.ledger.write() as session:
         (media,) = session.query(Media)
-        source = workspace.folders.path(media.source_path)
+        source = data_folder(workspace).path(media.source_path)
         if trouble == "deleted":
             media.deleted_at = workspace.ledger.now()
         elif trouble == "unknown":

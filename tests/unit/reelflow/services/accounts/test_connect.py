@@ -27,6 +27,7 @@ from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.oauth import OAuthClient
 from tests import factories
 from tests.consent import decide, query_of
+from tests.data_folder import data_folder
 from tests.factories import Clock
 from tests.integration.simulator_process import Simulator
 
@@ -96,7 +97,7 @@ def test_a_consent_stores_tokens_scopes_and_names_and_makes_the_inbox(
         # TikTok tells whole seconds, cut off.
         assert timedelta(0) <= clock() + timedelta(days=days) - end <= timedelta(seconds=5)
     assert account.inbox_privacy_level == "SELF_ONLY"
-    assert (workspace.folders.inbox / "acme").is_dir()
+    assert (data_folder(workspace).inbox / "acme").is_dir()
     client.creator_info(accounts.access_token(account, workspace.ledger.cipher))
     assert (connected.old_name, connected.released) == (None, [])
 
@@ -241,7 +242,7 @@ def test_neither_state_nor_verifier_can_be_read_from_the_ledger(
 ) -> None:
     request = begin()
     [row] = remembered(workspace)
-    database = (workspace.folders.root / "reelflow.db").read_bytes()
+    database = (data_folder(workspace).root / "reelflow.db").read_bytes()
     assert request.state.encode() not in database
     assert row.state_sha256 != request.state
     assert request.state not in repr(request)
@@ -284,7 +285,7 @@ def test_the_tokens_of_the_account_are_in_the_ledger_encrypted_alone(
     token = accounts.access_token(account, workspace.ledger.cipher)
     refresh = accounts.refresh_token(account, workspace.ledger.cipher)
     assert refresh is not None
-    files = [path.read_bytes() for path in workspace.folders.root.rglob("*") if path.is_file()]
+    files = [path.read_bytes() for path in data_folder(workspace).root.rglob("*") if path.is_file()]
     for secret in (token, refresh):
         assert not any(secret.encode() in content for content in files)
     assert factories.FERNET_KEY.encode() not in b"".join(files)

@@ -23,6 +23,7 @@ from reelflow.services.accounts.enrolment import store_access
 from reelflow.services.accounts.refreshing import TokenRefresher
 from reelflow.services.accounts.tokens import AccessTokens
 from reelflow.services.workspace import Workspace
+from tests.data_folder import data_folder
 from tests.database_faults import impatient
 from tests.factories import Clock
 from tests.postgresql import ON_BOTH_DATABASES
@@ -63,7 +64,7 @@ class Workers:
     def __init__(self, workspace: Workspace, server: TokenServer, account: Account) -> None:
         self._task = {
             "database_url": workspace.ledger.engine.url.render_as_string(hide_password=False),
-            "root": str(workspace.folders.root),
+            "root": str(data_folder(workspace).root),
             "host": server.url,
             "account_id": account.id,
             "claim_s": 120,

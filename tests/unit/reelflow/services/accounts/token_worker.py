@@ -19,7 +19,8 @@ from reelflow.ledger.engine import open_engine
 from reelflow.ledger.ledger import Ledger
 from reelflow.services.accounts.tokens import AccessTokens
 from reelflow.services.workspace import PublishingRules, Workspace
-from reelflow.storage.local import LocalFolders
+from reelflow.storage.folders import Folders
+from reelflow.storage.local_store import LocalStore
 from reelflow.tiktok.oauth import OAuthClient
 from tests.factories import FERNET_KEY
 from tests.token_server import CLIENT_KEY, CLIENT_SECRET
@@ -37,7 +38,7 @@ def main() -> None:
 
     ledger = Ledger(open_engine(task["database_url"]), Cipher(FERNET_KEY), now=now)
     rules = replace(PublishingRules(), refresh_claim=timedelta(seconds=task["claim_s"]))
-    workspace = Workspace(ledger, LocalFolders(Path(task["root"])), rules)
+    workspace = Workspace(ledger, Folders(lambda: LocalStore(Path(task["root"]))), rules)
     with OAuthClient(task["host"], CLIENT_KEY, CLIENT_SECRET) as oauth:
         tokens = AccessTokens(workspace, oauth, actor="worker")
         _say("asking")

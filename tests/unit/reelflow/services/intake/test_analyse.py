@@ -27,6 +27,7 @@ from reelflow.services.intake.engines import open_engines
 from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
 from tests import content_credentials, media_files, photo_files
+from tests.data_folder import data_folder
 from tests.factories import ACTOR, change_account, read_post
 from tests.postgresql import ON_BOTH_DATABASES
 from tests.unit.reelflow.services.intake.scripted_engine import ScriptedEngine, engines
@@ -266,7 +267,7 @@ def test_a_file_that_changed_is_not_sent(
     workspace: Workspace, account: Account, post: Post, engine: ScriptedEngine
 ) -> None:
     want(workspace, account, AnalysisPolicy.HOLD)
-    workspace.folders.path(post.media.source_path).write_bytes(b"something else altogether")
+    data_folder(workspace).path(post.media.source_path).write_bytes(b"something else altogether")
     with pytest.raises(SourceChangedError):
         ask(workspace, post, engine)
     assert engine.started == []

@@ -9,6 +9,7 @@ from reelflow.domain.post import PostState
 from reelflow.domain.schedule import NormalRun
 from reelflow.services.intake.register import register_inbox
 from tests import factories
+from tests.data_folder import data_folder
 from tests.database_faults import before_statement
 from tests.factories import ACTOR, Clock, read_post
 
@@ -29,4 +30,4 @@ def test_a_held_post_whose_bytes_become_another_post_meanwhile_is_registered_wit
         (held_id,) = register_inbox(workspace, run=run, actor=ACTOR)
     held = read_post(workspace, held_id)
     assert (held.state, held.sha256) == (PostState.HELD, None)
-    assert workspace.folders.path(held.media.source_path).read_bytes() == b"same"
+    assert data_folder(workspace).path(held.media.source_path).read_bytes() == b"same"

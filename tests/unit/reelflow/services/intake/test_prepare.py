@@ -24,7 +24,9 @@ from reelflow.services.intake.rejection import reject
 from reelflow.services.settling.sweep import expire_sessions
 from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
+from reelflow.storage.folders import Kept
 from tests import factories, media_files
+from tests.data_folder import data_folder
 from tests.database_faults import before_statement
 from tests.factories import ACTOR, Clock, read_post
 from tests.unit.reelflow.services.publication_factory import make_publication
@@ -71,7 +73,7 @@ def test_metadata_and_thumbnail_are_made_once_and_found_again(
     assert (measured["display_width"], measured["display_height"]) == (640, 360)
     assert measured["duration_s"] == pytest.approx(1.5, abs=0.1)
     relative = generate_thumbnail(workspace, fresh.id, run_id=RUN, actor=ACTOR)
-    picture = workspace.folders.path(relative)
+    picture = data_folder(workspace).path(relative)
     assert picture.read_bytes()[:3] == b"\xff\xd8\xff"
     post = read_post(workspace, fresh.id)
     assert post.media.thumbnail_path == relative
@@ -95,7 +97,7 @@ def test_a_bad_file_is_rejected_with_every_reason_and_set_aside(
     assert rejected.reason_code == refused.value.violations[0]["rule"]
     assert rejected.fix
     reason = json.loads(
-        (workspace.folders.quarantine / "acme" / f"{post.id}.reason.json").read_text()
+        (data_folder(workspace).quarantine / "acme" / f"{post.id}.reason.json").read_text()
     )
     assert reason["violations"] == refused.value.violations
     assert reason["release"] == f"reelflow posts retry {post.id}"
@@ -107,7 +109,7 @@ def test_a_bad_file_is_rejected_with_every_reason_and_set_aside(
 def test_what_is_no_plain_file_is_rejected_and_not_followed(
     workspace: Workspace, account: Account, kind: str
 ) -> None:
-    path = workspace.folders.inbox / "acme" / "clip.mp4"
+    path = data_folder(workspace).inbox / "acme" / "clip.mp4"
     if kind == "pipe":
         os.mkfifo(path)
     elif kind == "empty":
@@ -119,8 +121,8 @@ def test_what_is_no_plain_file_is_rejected_and_not_followed(
         check(workspace, post_id)
     post = read_post(workspace, post_id)
     assert post.state is PostState.REJECTED
-    aside = workspace.folders.path(post.media.source_path)
-    assert aside.parent == workspace.folders.quarantine / "acme"
+    aside = data_folder(workspace).path(post.media.source_path)
+    assert aside.parent == data_folder(workspace).quarantine / "acme"
     assert aside.is_symlink() == ("link" in kind)
     assert media_files.h264_mp4().is_file()
 
@@ -128,7 +130,7 @@ def test_what_is_no_plain_file_is_rejected_and_not_followed(
 def test_a_file_that_changed_after_it_was_taken_is_rejected(
     workspace: Workspace, fresh: Post
 ) -> None:
-    with workspace.folders.path(fresh.media.source_path).open("ab") as stream:
+    with data_folder(workspace).path(fresh.media.source_path).open("ab") as stream:
         stream.write(b"more")
     with pytest.raises(MediaRejectedError, match="changed after it was taken from the inbox"):
         check(workspace, fresh.id)
@@ -192,18 +194,19 @@ def test_a_crash_between_rejecting_and_setting_aside_is_finished_by_the_sweep(
         [{"rule": "duration", "value": "0.5 s", "limit": "3 s", "fix": "longer"}],
         actor=ACTOR,
     )
-    aside = read_post(workspace, fresh.id).media.source_path
-    workspace.folders.bring_back(aside, fresh.media.source_path)
+    media = read_post(workspace, fresh.id).media
+    aside = media.source_path
+    back = workspace.folders.bring_back(Kept(aside, media.source_identity), fresh.media.source_path)
     with workspace.ledger.write() as session:
         post = session.get_one(Post, fresh.id)
-        post.media.source_path, post.source_settled_at = fresh.media.source_path, None
+        post.media.source_path, post.source_settled_at = back.key, None
 
     def ask(*_: str) -> Any:
         pytest.fail("nothing is settled here")
 
     expire_sessions(workspace, ask, actor=ACTOR, longest_put_s=60)
     assert read_post(workspace, fresh.id).media.source_path == aside
-    assert workspace.folders.path(aside).is_file()
+    assert data_folder(workspace).path(aside).is_file()
 
 
 # The same bytes again

@@ -21,6 +21,7 @@ from reelflow.services.intake.register import register_inbox
 from reelflow.services.intake.rejection import quarantine
 from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
+from tests.data_folder import data_folder
 from tests.factories import ACTOR, change_post, make_account, read_post
 from tests.photo_files import drop_folder, image, make_photo_post, media_of
 
@@ -86,7 +87,7 @@ def test_metadata_of_every_image_is_stored_and_the_cover_is_the_one_that_was_wis
     assert measured == {"images": [first, second]}
     assert [media.display_width for media in media_of(workspace, post)] == [160, 300]
     relative = generate_thumbnail(workspace, post.id, run_id=RUN, actor=ACTOR)
-    with Image.open(workspace.folders.path(relative)) as cover:
+    with Image.open(data_folder(workspace).path(relative)) as cover:
         assert cover.size == (300, 150)
     files = media_of(workspace, post)
     assert [media.thumbnail_path for media in files] == [None, relative]
@@ -128,13 +129,13 @@ def test_all_violations_of_all_images_are_told_at_once_and_name_their_image(
     ]
     after = read_post(workspace, post.id)
     assert after.reason_code == "photo_type"
-    aside = workspace.folders.quarantine / "acme"
+    aside = data_folder(workspace).quarantine / "acme"
     reason = json.loads((aside / f"{post.id}.reason.json").read_text())
     assert reason["files"] == [f"trip/{name}" for name in images]
     assert reason["release"] == f"reelflow posts retry {post.id}"
     assert len(reason["violations"]) == 6
     assert (aside / f"{post.id}.json").is_file()
-    kept = [workspace.folders.path(m.source_path) for m in media_of(workspace, post)]
+    kept = [data_folder(workspace).path(m.source_path) for m in media_of(workspace, post)]
     assert [path.read_bytes() for path in kept] == list(images.values())
     assert {path.parent for path in kept} == {aside / str(post.id)}
 
@@ -162,7 +163,7 @@ def test_an_image_that_changed_after_it_was_taken_is_rejected(
 ) -> None:
     post = registered(workspace, account)
     second = media_of(workspace, post)[1]
-    with workspace.folders.path(second.source_path).open("ab") as stream:
+    with data_folder(workspace).path(second.source_path).open("ab") as stream:
         stream.write(b"more")
     (broken,) = rejected(workspace, post)
     assert broken["rule"] == "source_changed"
@@ -180,7 +181,7 @@ def test_a_retry_brings_all_images_and_the_sidecar_back_and_judges_them_again(
         f"media/{m.id}{e}" for m, e in zip(files, (".jpg", ".png"), strict=True)
     ]
     assert [v["rule"] for v in rejected(workspace, post)] == ["photo_type"]
-    aside = workspace.folders.quarantine / "acme"
+    aside = data_folder(workspace).quarantine / "acme"
     assert (aside / f"{post.id}.json").is_file()
 
 
@@ -192,7 +193,7 @@ def test_a_crash_between_moving_and_its_rows_is_finished(
     wanted = [media.source_path for media in media_of(workspace, post)]
     with workspace.ledger.write() as session:
         for media in media_of(workspace, post):
-            suffix = workspace.folders.path(media.source_path).suffix
+            suffix = data_folder(workspace).path(media.source_path).suffix
             session.get_one(Media, media.id).source_path = f"media/{media.id}{suffix}"
     change_post(workspace, post.id, source_settled_at=None)
     quarantine(workspace, post.id)
@@ -257,7 +258,9 @@ def test_images_are_deleted_when_every_post_on_them_is_done(
     shared = media_of(workspace, done)[1]
     with workspace.ledger.write() as session:
         session.get_one(Post, other.id).media_id = shared.id
-    sources = [workspace.folders.path(media.source_path) for media in media_of(workspace, done)]
+    sources = [
+        data_folder(workspace).path(media.source_path) for media in media_of(workspace, done)
+    ]
     assert not clean_up_files(workspace, done.id)
     assert [source.exists() for source in sources] == [False, True]
     assert read_post(workspace, done.id).source_settled_at is None

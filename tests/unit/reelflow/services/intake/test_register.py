@@ -22,10 +22,13 @@ from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.discover import find_new_uploads, waiting_work
 from reelflow.services.intake.moves import finish_moves
 from reelflow.services.intake.register import register_inbox
-from reelflow.services.stage import check_unchanged
+from reelflow.services.stage import open_video
 from reelflow.services.workspace import Workspace
-from reelflow.storage.local import InboxFile, LocalFolders
+from reelflow.source import identity_of
+from reelflow.storage.folders import Folders
+from reelflow.storage.inbox import InboxFile, InboxFolder
 from tests import factories
+from tests.data_folder import data_folder
 from tests.database_faults import before_statement
 from tests.factories import ACTOR, Clock, read_post
 
@@ -52,11 +55,11 @@ def batch(workspace: Workspace, run_id: str = "run") -> list[int]:
 
 
 def source(workspace: Workspace, post: Post) -> Path:
-    return workspace.folders.path(post.media.source_path)
+    return data_folder(workspace).path(post.media.source_path)
 
 
 def inbox(workspace: Workspace) -> list[str]:
-    return sorted(path.name for path in (workspace.folders.inbox / "acme").iterdir())
+    return sorted(path.name for path in (data_folder(workspace).inbox / "acme").iterdir())
 
 
 def test_a_file_becomes_a_post_of_the_run_and_leaves_the_inbox(
@@ -164,7 +167,7 @@ def test_an_unreadable_sidecar_rejects_its_post_with_the_reason(
     assert (bad.state, bad.reason_code, good.state) == ("REJECTED", "sidecar", "READY")
     assert bad.reason.startswith("the sidecar cannot be used: ")
     assert bad.fix == "correct bad.mp4.json and put file and sidecar into the inbox again"
-    assert source(workspace, bad) == workspace.folders.quarantine / "acme" / f"{bad.id}.mp4"
+    assert source(workspace, bad) == data_folder(workspace).quarantine / "acme" / f"{bad.id}.mp4"
     assert source(workspace, bad).read_bytes() == b"video"
     reason = json.loads(source(workspace, bad).with_name(f"{bad.id}.reason.json").read_text())
     assert reason["violations"][0]["value"] == bad.reason
@@ -319,7 +322,7 @@ def test_runs_that_register_at_once_make_one_post_of_each_file(
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [
-        (PermissionError(errno.EPERM, "Operation not permitted"), "Operation not permitted"),
+        (PermissionError(errno.EPERM, "Operation not permitted"), "media/"),
         (OSError(errno.ENOSPC, "No space left on device"), "no room to write "),
     ],
 )
@@ -337,10 +340,10 @@ def test_a_file_that_cannot_be_moved_waits_and_stops_no_other(
     drop(account, "b.mp4", b"free")
     rename = os.rename
 
-    def refuse_first(old: Path, new: Path) -> None:
-        if old.name == "a.mp4":
+    def refuse_first(old: str, new: str, **folders: int) -> None:
+        if old == "a.mp4":
             raise trouble
-        rename(old, new)
+        rename(old, new, **folders)
 
     with monkeypatch.context() as immutable:
         immutable.setattr(os, "rename", refuse_first)  # the disk, not our own code
@@ -359,7 +362,7 @@ def test_a_file_that_cannot_be_moved_waits_and_stops_no_other(
 def test_a_file_that_cannot_be_set_aside_waits_and_stops_no_other(
     workspace: Workspace, account: Account, drop: Drop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (workspace.folders.quarantine / "acme").write_text("in the way")
+    (data_folder(workspace).quarantine / "acme").write_text("in the way")
     drop(account, "bad.mp4", sidecar=b"{")
     drop(account, "good.mp4", b"other")
     bad, good = register(workspace)
@@ -383,7 +386,7 @@ def test_a_held_post_whose_file_cannot_be_read_stops_no_other(
     drop(account, "b.mp4", b"other")
     monkeypatch.setattr(os, "pread", fail)  # the disk, not our own code
     assert [post.state for post in register(workspace)] == ["HELD", "HELD"]
-    assert "cannot be read yet: [Errno 5] Input/output error" in caplog.text
+    assert "(Input/output error): check the disk it lies on" in caplog.text
 
 
 def test_a_file_that_nobody_foresaw_is_logged_and_stops_no_other(
@@ -392,15 +395,16 @@ def test_a_file_that_nobody_foresaw_is_logged_and_stops_no_other(
     drop: Drop,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    class Surprising(LocalFolders):
+    class Surprising(Folders):
         """Folders in which one file is like no other."""
 
-        def holds(self, file: InboxFile) -> bool:
-            if file.path.name == "a.mp4":
+        def holds(self, file: InboxFile | InboxFolder) -> bool:
+            if file.name == "a.mp4":
                 raise OverflowError("int too large")
             return super().holds(file)
 
-    workspace = replace(workspace, folders=Surprising(workspace.folders.root))
+    store = workspace.folders.store
+    workspace = replace(workspace, folders=Surprising(lambda: store))
     drop(account, "a.mp4")
     drop(account, "b.mp4", b"other")
     assert [post.media.file_name for post in register(workspace)] == ["b.mp4"]
@@ -421,7 +425,8 @@ def test_a_file_from_a_far_future_is_registered_and_blocks_nothing(
     drop(account, "good.mp4", b"other")
     far, good = register(workspace)
     assert (far.state, good.state, inbox(workspace)) == ("READY", "READY", [])
-    check_unchanged(source(workspace, far).lstat(), far.media)
+    with open_video(workspace, far) as held:
+        assert held.identity == far.media.source_identity
 
 
 def test_what_is_no_plain_file_is_taken_out_of_the_inbox_and_never_opened(
@@ -429,7 +434,7 @@ def test_what_is_no_plain_file_is_taken_out_of_the_inbox_and_never_opened(
 ) -> None:
     secret = tmp_path / "secret.mp4"
     secret.write_bytes(b"secret")
-    folder = workspace.folders.inbox / "acme"
+    folder = data_folder(workspace).inbox / "acme"
     (folder / "link.mp4").symlink_to(secret)
     (folder / "dangling.mp4").symlink_to("nowhere")
     os.mkfifo(folder / "pipe.mp4")
@@ -551,9 +556,10 @@ def test_a_folder_that_may_not_be_changed_is_reported_and_its_files_wait(
     drop(account, "clip.mp4")
     drop(make_account("other"), "clip.mp4")
     may = os.access
-    closed = workspace.folders.inbox / "acme"
     # Tests may run as root, who may do everything: the answer is the system's for other users.
-    monkeypatch.setattr(os, "access", lambda path, mode: path != closed and may(path, mode))
+    monkeypatch.setattr(
+        os, "access", lambda path, mode, **at: path != "acme" and may(path, mode, **at)
+    )
     assert [post.account.name for post in register(workspace)] == ["other"]
     assert "inbox/acme may not be read and written by user" in caplog.text
     assert waiting_work(workspace) == frozenset()
@@ -582,7 +588,8 @@ def test_a_row_is_unique_while_its_file_lies_in_the_inbox(
     with workspace.ledger.read() as session:
         (media,) = session.scalars(select(Media)).all()
     assert media.inbox_path == "acme/clip.mp4"
-    assert media.inbox_inode == workspace.folders.path(media.source_path).stat().st_ino
+    kept = identity_of(data_folder(workspace).path(media.source_path).stat())
+    assert media.inbox_identity == media.source_identity == kept
 
 
 def test_a_post_of_a_revoked_account_is_held_until_the_account_is_connected_again(

@@ -11,6 +11,7 @@ from reelflow.exceptions import PostNotTakeableError
 from reelflow.ledger.models import Account, Post
 from reelflow.services.intake.rejection import quarantine, reject
 from reelflow.services.workspace import Workspace
+from tests.data_folder import data_folder
 from tests.factories import ACTOR, read_post
 
 MakePost = Callable[..., Post]
@@ -27,7 +28,7 @@ def test_a_post_that_left_ready_while_it_was_judged_is_left_alone(
         reject(workspace, post.id, [VIOLATION], actor=ACTOR)
     after = read_post(workspace, post.id)
     assert (after.state, after.media.violations) == (state, None)
-    assert workspace.folders.path(post.media.source_path).is_file()
+    assert data_folder(workspace).path(post.media.source_path).is_file()
 
 
 def test_a_post_that_was_let_try_again_before_its_file_was_set_aside_keeps_it(
@@ -37,4 +38,4 @@ def test_a_post_that_was_let_try_again_before_its_file_was_set_aside_keeps_it(
     quarantine(workspace, post.id)
     after = read_post(workspace, post.id)
     assert (after.media.source_path, after.source_settled_at) == (post.media.source_path, None)
-    assert workspace.folders.path(post.media.source_path).is_file()
+    assert data_folder(workspace).path(post.media.source_path).is_file()

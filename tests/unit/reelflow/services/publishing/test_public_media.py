@@ -1,5 +1,6 @@
 """The URLs from which TikTok pulls: nobody else's, for a while, and for one unchanged file each."""
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,12 +8,16 @@ from datetime import timedelta
 
 import pytest
 
-from reelflow.exceptions import ConfigurationError, MediaUnreadableError
+from reelflow.exceptions import ConfigurationError, MediaUnreadableError, StorageUnavailableError
 from reelflow.ledger.cipher import Cipher, generate_key
 from reelflow.ledger.ledger import Ledger
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.publishing.public_media import PUBLIC_MEDIA_PATH, PublicMedia
 from reelflow.services.workspace import Workspace
+from reelflow.storage.aws_variable import open_s3
+from reelflow.storage.folders import Folders
+from reelflow.storage.location import S3Location
+from tests.data_folder import data_folder
 from tests.factories import Clock
 from tests.photo_files import image, make_photo_post, media_of
 
@@ -40,13 +45,13 @@ def parts(url: str) -> tuple[str, str, str]:
 def refusal(workspace: Workspace, *given: str) -> str:
     with pytest.raises(MediaUnreadableError) as refused, PublicMedia(workspace).open(*given):
         pass
-    assert str(workspace.folders.root) not in str(refused.value)
+    assert str(data_folder(workspace).root) not in str(refused.value)
     return refused.value.code
 
 
 def read(workspace: Workspace, url: str) -> tuple[bytes, int, str]:
     with PublicMedia(workspace).open(*parts(url)) as file:
-        return os.read(file.fd, 1 << 20), file.size_bytes, file.content_type
+        return file.source.read_at(0, 1 << 20), file.size_bytes, file.content_type
 
 
 def test_a_url_serves_its_file_with_the_type_of_its_content(
@@ -123,13 +128,13 @@ def test_only_the_very_file_that_was_validated_is_served(
     public: Workspace, photo: Media, change: str
 ) -> None:
     given = parts(PublicMedia(public).url(photo))
-    source = public.folders.path(photo.source_path)
+    source = data_folder(public).path(photo.source_path)
     match change:
         case "grown":
             source.write_bytes(image() + b"more")
         case "replaced":
             source.write_bytes(image(shade=3)[: len(image())].ljust(len(image())))
-            os.utime(source, ns=(0, photo.mtime_ns + 1))
+            os.utime(source, ns=(0, source.stat().st_mtime_ns + 1))
         case "link":
             source.unlink()
             source.symlink_to("/etc/hostname")
@@ -152,9 +157,9 @@ def test_a_file_that_was_never_known_is_gone(public: Workspace) -> None:
 
 def test_a_descriptor_is_closed_with_its_block(public: Workspace, photo: Media) -> None:
     with PublicMedia(public).open(*parts(PublicMedia(public).url(photo))) as file:
-        os.fstat(file.fd)
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(file.fd)
+        assert len(file.source.read_at(0, 1)) == 1
+    with pytest.raises(StorageUnavailableError, match="Bad file descriptor"):
+        file.source.read_at(0, 1)
 
 
 def test_without_a_public_address_the_setting_is_named(workspace: Workspace) -> None:
@@ -166,3 +171,47 @@ def test_what_tiktok_does_not_take_gets_no_url(public: Workspace, photo: Media) 
     photo.facts = {"container": "png"}
     with pytest.raises(MediaUnreadableError, match="is png, which TikTok does not take"):
         PublicMedia(public).url(photo)
+
+
+ABOVE = "https://bucket.s3.eu-central-1.amazonaws.com/reelflow/"
+
+
+def in_s3(workspace: Workspace, verified: str) -> Workspace:
+    """Let media lie in a bucket, which is not asked for anything."""
+    extra = {"region_name": "eu-central-1"}
+    connection = {"conn_type": "aws", "login": "key", "password": "secret", "extra": extra}
+    environment = {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection)}
+    folders = Folders(lambda: open_s3(S3Location("bucket", "reelflow"), environment))
+    rules = replace(workspace.rules, verified_storage_url=verified)
+    return replace(workspace, folders=folders, rules=rules)
+
+
+def test_from_a_verified_bucket_tiktok_fetches_by_its_signed_urls(
+    public: Workspace, photo: Media
+) -> None:
+    url = PublicMedia(in_s3(public, ABOVE)).url(photo)
+    assert url.startswith(f"{ABOVE}{photo.source_path}?")
+    lifetime_s = int(public.rules.public_url_lifetime.total_seconds())
+    assert f"X-Amz-Expires={lifetime_s}" in url
+
+
+def test_a_bucket_that_is_not_verified_is_used_through_the_web_application(
+    public: Workspace, photo: Media
+) -> None:
+    assert PublicMedia(in_s3(public, "")).url(photo).startswith(public.rules.public_url)
+
+
+def test_a_bucket_that_is_elsewhere_than_what_was_verified_is_named_without_a_signature(
+    public: Workspace, photo: Media
+) -> None:
+    other = in_s3(public, "https://media.example.com/")
+    with pytest.raises(ConfigurationError, match=rf"^objects are below {ABOVE}, not") as refused:
+        PublicMedia(other).url(photo)
+    assert refused.value.code == "public_url_wrong"
+    assert "X-Amz" not in str(refused.value)
+
+
+def test_a_folder_has_no_signed_urls(public: Workspace, photo: Media) -> None:
+    rules = replace(public.rules, verified_storage_url=ABOVE)
+    with pytest.raises(ConfigurationError, match="media lie in a folder"):
+        PublicMedia(replace(public, rules=rules)).url(photo)

@@ -24,6 +24,7 @@ from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import PublishStatus
+from tests.data_folder import data_folder
 from tests.factories import Clock, account_clients, read_post
 from tests.unit.reelflow.services.publication_factory import make_publication
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
@@ -50,7 +51,7 @@ def test_a_post_that_tiktok_has_is_not_sent_again(
 ) -> None:
     post = make_post(account, state=state)
     publication = make_publication(workspace, post)
-    workspace.folders.path(post.media.source_path).unlink()  # as clean-up leaves it
+    data_folder(workspace).path(post.media.source_path).unlink()  # as clean-up leaves it
     assert upload(workspace, post.id) == Uploaded(post.id, publication.publish_id or "", state)
     assert read_post(workspace, post.id).fencing_token == post.fencing_token
 

@@ -38,6 +38,7 @@ from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.models import InitAnswer
 from reelflow.tiktok.oauth import OAuthClient
+from tests.data_folder import data_folder
 from tests.database_faults import before_statement, impatient, locked_at
 from tests.factories import Clock, account_clients, change_post, read_post
 from tests.photo_files import make_photo_post, media_of
@@ -245,7 +246,7 @@ def test_an_image_that_changed_is_told_before_anything_is_begun(
 ) -> None:
     post = make_photo_post(public, account, state=PostState.UPLOADING)
     second = media_of(public, post)[1]
-    os.utime(public.folders.path(second.source_path), ns=(0, 1))
+    os.utime(data_folder(public).path(second.source_path), ns=(0, 1))
     with pytest.raises(SourceChangedError, match=r"trip/2\.jpg changed"):
         pull(public, server.address, post)
     assert (server.received, history(public, post)) == ([], [])

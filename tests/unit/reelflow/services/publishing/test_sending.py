@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,9 +22,11 @@ from reelflow.ledger.models import Account, Post
 from reelflow.services.publishing.journal import UploadJournal
 from reelflow.services.publishing.lease import UploadLease
 from reelflow.services.publishing.sending import ChunkSender, UploadEndedError, UploadUrlDeadError
+from reelflow.services.stage import open_video
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.limits import TikTokLimits
+from tests.data_folder import data_folder
 from tests.factories import Clock, account_clients, read_post
 from tests.unit.reelflow.services.publication_factory import make_publication
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
@@ -56,7 +58,7 @@ class Upload:
         self.publication = make_publication(
             workspace, post, size_bytes=len(CONTENT), chunk_size_bytes=4, total_chunks=3
         )
-        self.check_source: Callable[[], None] = lambda: None
+        self.on_open: Callable[[Path], object] = lambda path: None
 
     def send_from(self, offset: int) -> None:
         self._with_sender(lambda sender: sender.send_from(offset))
@@ -67,32 +69,29 @@ class Upload:
 
     def _with_sender(self, call: Callable[[ChunkSender], Any]) -> Any:
         address = self.server.address
-        source = self.workspace.folders.path(self.post.media.source_path)
-        source_fd = os.open(source, os.O_RDONLY)
-        try:
-            with (
-                TikTokClient(
-                    host=f"http://{address}", extra_upload_hosts=frozenset({address})
-                ) as client,
-                UploadLease(self.workspace, self.post.id, owner=OWNER) as lease,
-            ):
-                journal = UploadJournal(
-                    self.workspace, self.post.id, actor=OWNER, fencing_token=lease.fencing_token
-                )
-                sender = ChunkSender(
-                    account_clients(self.workspace, client).of(self.post.account_id),
-                    journal,
-                    lease,
-                    self.publication,
-                    upload_url=f"http://{address}/upload?upload_id=1&upload_token=secret",
-                    content_type="video/mp4",
-                    limits=LIMITS,
-                    source_fd=source_fd,
-                    check_source=lambda: self.check_source(),
-                )
-                return call(sender)
-        finally:
-            os.close(source_fd)
+        path = data_folder(self.workspace).path(self.post.media.source_path)
+        with (
+            open_video(self.workspace, self.post) as source,
+            TikTokClient(
+                host=f"http://{address}", extra_upload_hosts=frozenset({address})
+            ) as client,
+            UploadLease(self.workspace, self.post.id, owner=OWNER) as lease,
+        ):
+            self.on_open(path)
+            journal = UploadJournal(
+                self.workspace, self.post.id, actor=OWNER, fencing_token=lease.fencing_token
+            )
+            sender = ChunkSender(
+                account_clients(self.workspace, client).of(self.post.account_id),
+                journal,
+                lease,
+                self.publication,
+                upload_url=f"http://{address}/upload?upload_id=1&upload_token=secret",
+                content_type="video/mp4",
+                limits=LIMITS,
+                source=source,
+            )
+            return call(sender)
 
     @property
     def state(self) -> PostState:
@@ -222,10 +221,7 @@ def test_nothing_is_sent_to_an_upload_url_whose_hour_is_over(
 
 
 def test_a_source_that_changed_stops_the_upload_before_committing(upload: Upload) -> None:
-    def refuse() -> None:
-        raise SourceChangedError("another file")
-
-    upload.check_source = refuse
+    upload.on_open = lambda path: path.write_bytes(CONTENT[::-1] + b"more")
     with pytest.raises(SourceChangedError):
         upload.send_from(8)
     assert (upload.sent, upload.state) == ([], PostState.UPLOADING)

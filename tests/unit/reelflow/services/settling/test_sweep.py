@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,6 +24,7 @@ from reelflow.services.settling.reopening import reopen
 from reelflow.services.settling.sweep import SweepReport, expire_sessions
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
+from tests.data_folder import data_folder
 from tests.factories import ACTOR, Clock, change_post, read_post
 from tests.unit.reelflow.services.publication_factory import make_publication
 from tests.unit.reelflow.services.settling.asked_tiktok import WORKING, AskedTikTok
@@ -43,7 +45,7 @@ def sweep(workspace: Workspace, tiktok: AskedTikTok, *, run_id: str | None = Non
 
 
 def source_exists(workspace: Workspace, post: Post) -> bool:
-    return workspace.folders.path(read_post(workspace, post.id).media.source_path).exists()
+    return data_folder(workspace).path(read_post(workspace, post.id).media.source_path).exists()
 
 
 @pytest.mark.parametrize(
@@ -374,14 +376,21 @@ def test_a_source_that_cannot_be_deleted_does_not_stop_the_others(
     make_post: MakePost,
     tiktok: AskedTikTok,
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stuck, fine = make_post(account, state=S.PUBLISHED), make_post(account, state=S.PUBLISHED)
     for post in (stuck, fine):
         make_publication(workspace, post)
-    path = workspace.folders.path(stuck.media.source_path)
-    path.unlink()
-    path.mkdir()  # cannot be unlinked, not even by root
-    report = sweep(workspace, tiktok)
+    path, unlink = data_folder(workspace).path(stuck.media.source_path), os.unlink
+
+    def refuse(name: str, **at: int) -> None:
+        if name == path.name:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        unlink(name, **at)
+
+    with monkeypatch.context() as immutable:
+        immutable.setattr(os, "unlink", refuse)  # the disk, not our own code
+        report = sweep(workspace, tiktok)
     assert report.cleaned == [fine.id]
     assert f"post {stuck.id}: its source was not deleted" in caplog.text
     assert {news.post_id for news in report.to_announce} == {stuck.id, fine.id}
@@ -395,21 +404,21 @@ def test_a_rejected_file_that_never_reached_the_quarantine_is_moved_there(
     after = read_post(workspace, post.id)
     assert after.media.source_path == f"quarantine/{account.name}/{post.id}.mp4"
     assert source_exists(workspace, post)
-    assert (workspace.folders.quarantine / account.name / f"{post.id}.reason.json").exists()
+    assert (data_folder(workspace).quarantine / account.name / f"{post.id}.reason.json").exists()
 
 
 def test_work_of_dead_runs_is_deleted_and_fresh_work_is_kept(
     workspace: Workspace, clock: Clock, tiktok: AskedTikTok
 ) -> None:
-    old, fresh = workspace.folders.scratch_path(".jpg"), workspace.folders.scratch_path()
-    old.write_bytes(b"left behind")
-    fresh.write_bytes(b"growing")
-    oldest = clock() - workspace.rules.work_lifetime
-    os.utime(old, (0, oldest.timestamp() - 1))
-    os.utime(fresh, (0, oldest.timestamp() + 1))
-    assert sweep(workspace, tiktok).deleted_work == [old.name]
-    assert not old.exists()
-    assert fresh.exists()
+    store, mib = workspace.folders.store, 1024 * 1024
+    upload = store.begin("media/1.mp4", size_bytes=6 * mib, part_size_bytes=5 * mib)
+    (begun,) = store.begun()
+    clock.set(begun.begun_at + workspace.rules.work_lifetime)
+    assert sweep(workspace, tiktok).deleted_work == []
+    assert list(store.begun()) == [begun]
+    clock.advance(timedelta(microseconds=1))
+    assert sweep(workspace, tiktok).deleted_work == [upload.upload_id]
+    assert list(store.begun()) == []
 
 
 def test_a_second_sweep_finds_nothing_to_do(

@@ -28,7 +28,9 @@ from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.intake.rejection import quarantine, reject
 from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
+from reelflow.storage.folders import Kept
 from reelflow.tiktok.limits import TikTokLimits
+from tests.data_folder import data_folder
 from tests.factories import Clock, read_post
 from tests.unit.reelflow.services.publication_factory import make_publication
 
@@ -197,9 +199,9 @@ def test_a_retried_rejected_post_gets_its_file_back_and_is_judged_again(
     commands.retry(workspace, post.id, actor=PERSON)
     now = read_post(workspace, post.id)
     assert now.media.source_path == post.media.source_path
-    assert workspace.folders.path(now.media.source_path).read_bytes() == b"video"
+    assert data_folder(workspace).path(now.media.source_path).read_bytes() == b"video"
     assert (now.media.validated_at, now.media.violations) == (None, None)
-    assert list((workspace.folders.quarantine / "acme").iterdir()) == []
+    assert list((data_folder(workspace).quarantine / "acme").iterdir()) == []
 
 
 def test_a_post_whose_sidecar_was_never_understood_cannot_be_retried(
@@ -212,7 +214,7 @@ def test_a_post_whose_sidecar_was_never_understood_cannot_be_retried(
         commands.retry(workspace, post.id, actor=PERSON)
     now = read_post(workspace, post.id)
     assert (now.state, now.reason_code) == (PostState.REJECTED, "sidecar")
-    assert workspace.folders.path(f"quarantine/acme/{post.id}.mp4").exists()
+    assert data_folder(workspace).path(f"quarantine/acme/{post.id}.mp4").exists()
 
 
 @pytest.mark.parametrize("trouble", ["its account is revoked", "its bytes are another post"])
@@ -229,8 +231,8 @@ def test_a_rejected_post_that_may_not_be_retried_stays_in_the_quarantine_with_it
         commands.retry(workspace, post.id, actor=PERSON)
     aside = f"quarantine/acme/{post.id}"
     assert read_post(workspace, post.id).media.source_path == f"{aside}.mp4"
-    assert workspace.folders.path(f"{aside}.mp4").exists()
-    assert workspace.folders.path(f"{aside}.reason.json").exists()
+    assert data_folder(workspace).path(f"{aside}.mp4").exists()
+    assert data_folder(workspace).path(f"{aside}.reason.json").exists()
 
 
 @pytest.mark.parametrize("wish_in", [30 * 24 * HOUR, -HOUR])
@@ -247,8 +249,9 @@ def test_a_retry_that_died_after_it_brought_the_file_back_can_be_given_again(
 ) -> None:
     post = make_post(account, keyed=False)
     reject(workspace, post.id, [VIOLATION], actor="run")
-    aside = read_post(workspace, post.id).media.source_path
-    assert workspace.folders.bring_back(aside, post.media.source_path)
+    media = read_post(workspace, post.id).media
+    aside = Kept(media.source_path, media.source_identity)
+    workspace.folders.bring_back(aside, post.media.source_path)
     commands.retry(workspace, post.id, actor=PERSON)
     assert read_post(workspace, post.id).media.source_path == post.media.source_path
 

@@ -1,0 +1,294 @@
+"""The folders of Reelflow in a store: inbox, sources, thumbnails and quarantine.
+
+Names from users never become keys here: a file gets a name of ours when it leaves the inbox. Each
+step finishes, when it is done again, what a crash left half done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Final
+
+from reelflow.exceptions import ConfigurationError, SourceChangedError, StorageAccessError
+from reelflow.source import Source
+from reelflow.storage.base import BegunUpload, MediaStore, ObjectInfo
+from reelflow.storage.inbox import (
+    INBOX,
+    SIDECAR_SUFFIX,
+    InboxFile,
+    InboxFolder,
+    InboxListing,
+    folder_now,
+    read_inbox,
+    remove_emptied,
+    sidecar_at,
+    sidecar_of,
+)
+from reelflow.storage.keys import key_of
+
+MEDIA: Final = "media"
+THUMBNAILS: Final = "thumbnails"
+QUARANTINE: Final = "quarantine"
+FOLDERS: Final = (INBOX, MEDIA, THUMBNAILS, QUARANTINE)
+
+
+@dataclass(frozen=True)
+class Taking:
+    """A file to take out of the inbox: where it lies, where it goes, and which file it must be.
+
+    :param inbox_path: as :attr:`InboxFile.inbox_path` gives it
+    :param target: a unique key of ours
+    :param identity: as the inbox was listed
+    """
+
+    inbox_path: str
+    target: str
+    identity: str
+
+    @property
+    def source(self) -> str:
+        """Its key in the inbox."""
+        return f"{INBOX}/{self.inbox_path}"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file that Reelflow keeps.
+
+    :param identity: what is under its key, as far as nobody has written to it; None where nobody
+        knows
+    """
+
+    key: str
+    identity: str | None
+
+
+class Folders:
+    """What lies where in a store; keys are what the ledger names.
+
+    :param open_store: called when the store is first needed: many processes only use the ledger
+    """
+
+    def __init__(self, open_store: Callable[[], MediaStore]) -> None:
+        self._open_store = open_store
+
+    @cached_property
+    def store(self) -> MediaStore:
+        """The store, opened now."""
+        return self._open_store()
+
+    def create(self) -> None:
+        """Make the folders that do not exist yet; only their owner may look in.
+
+        :raises ConfigurationError: one cannot be made
+        """
+        try:
+            for name in FOLDERS:
+                self.store.make_folder(name)
+        except StorageAccessError as exc:
+            raise ConfigurationError(
+                f"the data folder cannot be used: {exc}", code="data_folder"
+            ) from exc
+
+    def check(self) -> None:
+        """Raise unless the folders can be used.
+
+        :raises StorageAccessError: they cannot
+        """
+        self.store.check(FOLDERS)
+
+    def create_account_inbox(self, account: str) -> None:
+        """Make the folder into which files for an account are put."""
+        self.store.make_folder(key_of(INBOX, account))
+
+    def account_inbox(self, account: str) -> str:
+        """Return where files for an account are put, as people look for it."""
+        return self.store.shown(key_of(INBOX, account))
+
+    def read_inbox(self) -> InboxListing:
+        """Return what lies in the inbox now."""
+        return read_inbox(self.store)
+
+    def open(self, key: str, *, identity: str | None = None) -> AbstractContextManager[Source]:
+        """Hold a file open, as :meth:`ObjectStore.open` does."""
+        return self.store.open(key, identity=identity)
+
+    def open_sidecar(self, found: InboxFile | InboxFolder) -> AbstractContextManager[Source]:
+        """Hold the sidecar open that was listed.
+
+        :raises SourceChangedError: it is another one by now
+        """
+        return self.store.open(sidecar_of(found.key), identity=found.sidecar_identity)
+
+    def holds(self, found: InboxFile | InboxFolder) -> bool:
+        """Whether all is as it was found: the very files and sidecar, and nobody wrote to them.
+
+        A sidecar that came, went or changed since the listing is none that was read.
+        """
+        if isinstance(found, InboxFolder):
+            return folder_now(self.store, found) == found
+        info = self.store.stat(found.key)
+        if info is None or info.identity != found.identity:
+            return False
+        sidecar = sidecar_at(self.store, found.key)
+        return found.sidecar_identity == (sidecar and sidecar.identity)
+
+    def take(self, file: Taking) -> str | None:
+        """Move a file, and its sidecar, out of the inbox under a name of ours.
+
+        Doing it again, or in two processes at once, finishes what a crash left half done: the
+        target's name is unique, so whatever lies there was taken before.
+
+        :return: its identity where it lies now; None when it is neither in the inbox nor taken
+            already
+        """
+        identity = self._take_one(file)
+        # A new file of the same name keeps its own sidecar.
+        if identity is not None and self.store.stat(file.source) is None:
+            self._move_sidecar(file.source, file.target)
+        return identity
+
+    def take_photos(self, images: Sequence[Taking]) -> list[str | None]:
+        """Move the images of one folder, and its sidecar, out of the inbox; the folder goes.
+
+        When one of them is not there any more, none is taken; but once a crash has left them half
+        taken, the rest follows, so that it does not become another post.
+
+        :return: for each its identity where it lies now, or None when it is neither in the inbox
+            nor taken already
+        """
+        taken = [self.store.stat(image.target) for image in images]
+        there = [
+            before or self._in_inbox(image) for before, image in zip(taken, images, strict=True)
+        ]
+        if not all(there) and not any(taken):
+            return [None] * len(images)
+        identities = [self._take_one(image) for image in images]
+        folder = images[0].source.rpartition("/")[0]
+        # What came meanwhile is another post, which keeps folder and sidecar.
+        if remove_emptied(self.store, folder):
+            self._move_sidecar(folder, images[0].target)
+        return identities
+
+    def _in_inbox(self, file: Taking) -> ObjectInfo | None:
+        info = self.store.stat(file.source)
+        return info if info is not None and info.identity == file.identity else None
+
+    def _take_one(self, file: Taking) -> str | None:
+        try:
+            if not self.store.move(file.source, file.target, identity=file.identity):
+                return None
+        except SourceChangedError:
+            return None
+        taken = self.store.stat(file.target)
+        return None if taken is None else taken.identity
+
+    def _move_sidecar(self, source: str, target: str) -> None:
+        if sidecar_at(self.store, source) is not None:
+            self.store.move(sidecar_of(source), sidecar_of(target))
+
+    def set_aside(
+        self, source: Kept, *, account: str, post_id: int, reason: dict[str, object]
+    ) -> Kept:
+        """Move a rejected file and its sidecar to the quarantine, beside a file that says why.
+
+        :return: where it lies now; the same when it was there already
+        """
+        extension = PurePosixPath(source.key).suffix
+        if extension == ".reason":  # its sidecar would take the name of the reason's file
+            extension = ""
+        target = key_of(QUARANTINE, account, f"{post_id}{extension}")
+        self._put_reason(target, reason)
+        kept = self._moved(source, target)
+        self._move_sidecar(source.key, target)
+        return kept
+
+    def bring_back(self, quarantined: Kept, source: str) -> Kept:
+        """Move a file, and its sidecar, out of the quarantine, if it is there."""
+        kept = self._moved(quarantined, source)
+        self._move_sidecar(quarantined.key, source)
+        self.store.delete(_reason_key(quarantined.key))
+        return kept
+
+    def set_photos_aside(
+        self, sources: Sequence[Kept], *, account: str, post_id: int, reason: dict[str, object]
+    ) -> list[Kept]:
+        """Move the images of a rejected photo post to a folder of their own in the quarantine.
+
+        Its sidecar and the file that says why lie beside that folder.
+
+        :return: where they lie now, in the same order
+        """
+        folder = key_of(QUARANTINE, account, str(post_id))
+        self._put_reason(folder, reason)
+        kept = [
+            self._moved(source, f"{folder}/{number:03d}{PurePosixPath(source.key).suffix}")
+            for number, source in enumerate(sources, 1)
+        ]
+        self._move_sidecar(sources[0].key, folder)
+        return kept
+
+    def bring_photos_back(self, quarantined: Sequence[Kept], sources: Sequence[str]) -> list[Kept]:
+        """Move the images of a photo post, and its sidecar, out of the quarantine again."""
+        folder = quarantined[0].key.rpartition("/")[0]
+        kept = [self._moved(old, new) for old, new in zip(quarantined, sources, strict=True)]
+        self._move_sidecar(folder, sources[0])
+        self.store.delete(_reason_key(folder))
+        self.store.remove_folder(folder)  # unless something else lies there
+        return kept
+
+    def _moved(self, file: Kept, target: str) -> Kept:
+        """Move a file of ours, and say what it is there: copies get identities of their own."""
+        before = self.store.stat(file.key)
+        self.store.move(file.key, target)
+        after = self.store.stat(target)
+        if after is None or (before is not None and before.identity != file.identity):
+            return Kept(target, file.identity)  # so that whoever reads it sees that it is another
+        return Kept(target, after.identity)
+
+    def _put_reason(self, quarantined: str, reason: dict[str, object]) -> None:
+        # What is no Unicode, from file names, is written as JSON's own escape.
+        text = json.dumps(reason, indent=2, ensure_ascii=False) + "\n"
+        content = text.encode("utf-8", "backslashreplace")
+        key = _reason_key(quarantined)
+        self.store.put(key, content, size_bytes=len(content), content_type="application/json")
+
+    def put_thumbnail(self, media_id: str, jpeg: bytes) -> str:
+        """Keep the cover picture of a file.
+
+        :return: its key
+        """
+        key = thumbnail_key(media_id)
+        self.store.put(key, jpeg, size_bytes=len(jpeg), content_type="image/jpeg")
+        return key
+
+    def delete_source(self, source: str) -> None:
+        """Delete a source and its sidecar; gone already is fine."""
+        self.store.delete(source)
+        self.store.delete(sidecar_of(source))
+
+    def old_uploads(self, *, before: datetime) -> Iterator[BegunUpload]:
+        """Give what dead processes left of writes, but for uploads of others into the inbox."""
+        for upload in self.store.begun():
+            if upload.begun_at < before and not upload.key.startswith(f"{INBOX}/"):
+                yield upload
+
+    def drop_upload(self, upload: BegunUpload) -> None:
+        """Delete what is left of a write; gone already is fine."""
+        self.store.abort(upload)
+
+
+def thumbnail_key(media_id: str) -> str:
+    """Return where a file's cover picture is kept."""
+    return f"{THUMBNAILS}/{media_id}.jpg"
+
+
+def _reason_key(quarantined: str) -> str:
+    path = PurePosixPath(quarantined)
+    return str(path.with_name(f"{path.stem}.reason{SIDECAR_SUFFIX}"))

@@ -1,0 +1,300 @@
+"""A post's whole way with its files in S3, by two workers that share no folder.
+
+Each has the ledger, and the bucket by its own settings; what one stage does, the other's next stage
+goes on with.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from reelflow.domain.post import PostState
+from reelflow.domain.schedule import NormalRun
+from reelflow.exceptions import (
+    MediaRejectedError,
+    PostFailedError,
+    StorageUnavailableError,
+)
+from reelflow.ledger.models import Account, Post
+from reelflow.services.cleanup import clean_up_files
+from reelflow.services.discover import find_new_uploads, waiting_work
+from reelflow.services.intake.prepare import extract_metadata, generate_thumbnail, validate
+from reelflow.services.publishing.publish import Uploaded, upload_to_tiktok
+from reelflow.services.settling.settle import apply_status
+from reelflow.services.steering.commands import retry
+from reelflow.services.workspace import Workspace
+from reelflow.settings import Settings
+from reelflow.tiktok.source import WINDOW_BYTES
+from tests import factories, media_files
+from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
+from tests.contract.storage.stores import S3Server, s3_client
+from tests.integration.publisher import CHUNK, SMALL_CHUNKS
+from tests.integration.simulator_process import Simulator
+
+RUN, ACTOR = "run-1", "tests"
+PREFIX = "reelflow"
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[S3Server]:
+    server = S3Server()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The bucket as customers and administrators see it."""
+
+    client: Any
+    name: str
+
+    def put(self, key: str, content: bytes) -> None:
+        self.client.put_object(Bucket=self.name, Key=f"{PREFIX}/{key}", Body=content)
+
+    def get(self, key: str) -> bytes:
+        answer = self.client.get_object(Bucket=self.name, Key=f"{PREFIX}/{key}")
+        content: bytes = answer["Body"].read()
+        return content
+
+    def keys(self) -> list[str]:
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
+        found = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return sorted(key.removeprefix(f"{PREFIX}/") for key in found)
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server) -> Bucket:
+    s3_server.reset()
+    return Bucket(s3_client(s3_server.url), s3_server.new_bucket())
+
+
+@pytest.fixture
+def workers(
+    bucket: Bucket, s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> list[Workspace]:
+    """Two workers, each with a home of its own."""
+    connection = {
+        "conn_type": "aws",
+        "login": ACCESS_KEY,
+        "password": SECRET_KEY,
+        "extra": {
+            "region_name": REGION,
+            "endpoint_url": s3_server.url,
+            "config_kwargs": {"s3": {"addressing_style": "path"}},
+        },
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+    (tmp_path / "shared").mkdir()
+    database_url = factories.migrated_sqlite(tmp_path / "shared")
+    return [
+        Settings(
+            home=tmp_path / name,
+            storage_url=f"s3://{bucket.name}/{PREFIX}",
+            database_url=database_url,
+            fernet_key=factories.FERNET_KEY,
+            inbox_quiet_s=0,
+        ).open_workspace()
+        for name in ("one", "two")
+    ]
+
+
+@pytest.fixture
+def account(workers: list[Workspace], simulator: Simulator) -> Account:
+    creator = simulator.accounts[0]
+    return factories.make_account(
+        workers[0], "aurora", open_id=creator["open_id"], access_token=creator["access_token"]
+    )
+
+
+def long_video() -> bytes:
+    """A small video of three chunks: what it lacks is a box that nobody reads."""
+    video = media_files.h264_mp4().read_bytes()
+    padding = 3 * CHUNK
+    return video + struct.pack(">I4s", 8 + padding, b"free") + bytes(padding)
+
+
+def find(worker: Workspace) -> list[Post]:
+    run = NormalRun(RUN, worker.ledger.now(), worker.rules.max_lateness)
+    batch = find_new_uploads(worker, run, actor=ACTOR)
+    return [factories.read_post(worker, entry.post_id) for entry in batch]
+
+
+def upload(worker: Workspace, simulator: Simulator, post: Post) -> Uploaded:
+    with simulator.client(SMALL_CHUNKS) as client:
+        return upload_to_tiktok(
+            worker,
+            factories.account_clients(worker, client),
+            post.id,
+            run_id=RUN,
+            owner="run-1/upload[0]",
+            limits=SMALL_CHUNKS,
+        )
+
+
+def _bounds(value: str) -> tuple[int, int]:
+    """Read ``bytes=0-9``."""
+    first, _, last = value.removeprefix("bytes=").partition("-")
+    return int(first), int(last)
+
+
+def settle(worker: Workspace, simulator: Simulator, uploaded: Uploaded) -> PostState:
+    token = simulator.accounts[0]["access_token"]
+    with simulator.client(SMALL_CHUNKS) as client:
+        for _ in range(4):
+            status = client.fetch_status(token, uploaded.publish_id)
+            state = apply_status(worker, uploaded.post_id, uploaded.publish_id, status, actor=ACTOR)
+    return state
+
+
+def test_a_video_goes_its_way_from_bucket_to_tiktok(
+    workers: list[Workspace], account: Account, bucket: Bucket, simulator: Simulator, tmp_path: Path
+) -> None:
+    one, two = workers
+    video = long_video()
+    bucket.put("inbox/aurora/My clip.mp4", video)
+    sidecar = {"privacy_level": "PUBLIC_TO_EVERYONE", "caption": "From S3"}
+    bucket.put("inbox/aurora/My clip.mp4.json", json.dumps(sidecar).encode())
+    assert len(waiting_work(two)) == 1
+    one.folders.check()
+
+    (post,) = find(one)
+    assert (post.caption, post.media.file_name) == ("From S3", "My clip.mp4")
+    source = post.media.source_path
+    assert bucket.keys() == [source, f"{source}.json"]
+    assert waiting_work(two) == frozenset()
+
+    validate(two, post.id, run_id=RUN, actor=ACTOR)
+    assert extract_metadata(one, post.id, run_id=RUN)["video_codec"] == "h264"
+    thumbnail = generate_thumbnail(two, post.id, run_id=RUN, actor=ACTOR)
+    assert bucket.get(thumbnail).startswith(b"\xff\xd8")
+    assert generate_thumbnail(one, post.id, run_id=RUN, actor=ACTOR) == thumbnail
+
+    uploaded = upload(one, simulator, post)
+    assert simulator.content(uploaded.publish_id) == video
+    assert settle(two, simulator, uploaded) is PostState.PUBLISHED
+    assert clean_up_files(two, post.id)
+    assert bucket.keys() == [thumbnail]
+    homes = [path for name in ("one", "two") for path in (tmp_path / name).rglob("*")]
+    assert homes == []
+
+
+def test_a_refused_video_lies_in_the_quarantine_and_comes_back(
+    workers: list[Workspace], account: Account, bucket: Bucket
+) -> None:
+    one, two = workers
+    bucket.put("inbox/aurora/bad.mp4", b"not a video")
+    (post,) = find(one)
+    with pytest.raises(MediaRejectedError):
+        validate(two, post.id, run_id=RUN, actor=ACTOR)
+    aside = f"quarantine/aurora/{post.id}"
+    assert bucket.keys() == [f"{aside}.mp4", f"{aside}.reason.json"]
+    assert json.loads(bucket.get(f"{aside}.reason.json"))["post_id"] == post.id
+    retry(one, post.id, actor=ACTOR)
+    assert bucket.keys() == [post.media.source_path]
+    with pytest.raises(MediaRejectedError, match=r"bad\.mp4 is rejected"):
+        validate(two, post.id, run_id=RUN, actor=ACTOR)
+
+
+def test_a_source_that_is_replaced_between_two_stages_is_not_posted(
+    workers: list[Workspace], account: Account, bucket: Bucket, simulator: Simulator
+) -> None:
+    one, two = workers
+    bucket.put("inbox/aurora/clip.mp4", media_files.h264_mp4().read_bytes())
+    (post,) = find(one)
+    validate(two, post.id, run_id=RUN, actor=ACTOR)
+    bucket.put(post.media.source_path, long_video())
+    with pytest.raises(PostFailedError, match=r"clip\.mp4 changed after it was taken"):
+        upload(one, simulator, post)
+    assert simulator.uploads() == []
+    assert bucket.keys() == [post.media.source_path]
+
+
+def test_a_source_that_is_replaced_between_two_chunks_is_not_published(
+    workers: list[Workspace], account: Account, bucket: Bucket, simulator: Simulator
+) -> None:
+    one, two = workers
+    bucket.put("inbox/aurora/clip.mp4", long_video())
+    (post,) = find(one)
+    validate(two, post.id, run_id=RUN, actor=ACTOR)
+    simulator.hold(0, "after")
+    with ThreadPoolExecutor(1) as executor:
+        try:
+            uploading = executor.submit(upload, one, simulator, post)
+            simulator.wait_until_held()
+            bucket.put(post.media.source_path, long_video() + b"more")
+        finally:
+            simulator.release()
+        assert isinstance(uploading.exception(), PostFailedError)
+    assert simulator.posts() == []
+    after = factories.read_post(two, post.id)
+    assert (after.state, after.reason_code) == (PostState.FAILED, "source_changed")
+
+
+def test_an_upload_keeps_little_of_a_source_in_memory(
+    workers: list[Workspace],
+    account: Account,
+    bucket: Bucket,
+    simulator: Simulator,
+    s3_server: S3Server,
+) -> None:
+    one, two = workers
+    video = long_video()
+    bucket.put("inbox/aurora/clip.mp4", video)
+    (post,) = find(one)
+    validate(two, post.id, run_id=RUN, actor=ACTOR)
+    asked_before = len(s3_server.calls())
+    upload(one, simulator, post)
+    ranges = [call["range"] for call in s3_server.calls()[asked_before:] if call["range"]]
+    sizes = [last - first + 1 for first, last in map(_bounds, ranges)]
+    assert max(sizes) <= WINDOW_BYTES
+    chunks = 3
+    assert sum(sizes) == len(video) + chunks  # each byte once, and one to see that all is as it was
+
+
+def test_a_bucket_that_does_not_answer_costs_a_try_and_no_post(
+    workers: list[Workspace],
+    account: Account,
+    bucket: Bucket,
+    simulator: Simulator,
+    s3_server: S3Server,
+) -> None:
+    one, two = workers
+    bucket.put("inbox/aurora/clip.mp4", media_files.h264_mp4().read_bytes())
+    (post,) = find(one)
+    validate(two, post.id, run_id=RUN, actor=ACTOR)
+    s3_server.fault("GET", post.media.id, status=503, code="ServiceUnavailable", times=20)
+    with pytest.raises(StorageUnavailableError):
+        upload(one, simulator, post)
+    kept = factories.read_post(two, post.id)
+    assert kept.state in (PostState.READY, PostState.UPLOADING)
+    assert bucket.keys() == [post.media.source_path]
+
+
+def test_a_folder_of_images_becomes_one_post(
+    workers: list[Workspace], account: Account, bucket: Bucket, tmp_path: Path
+) -> None:
+    one, two = workers
+    for number in (1, 2):
+        path = tmp_path / f"{number}.jpg"
+        Image.new("RGB", (640, 480), (number * 90, 80, 40)).save(path)
+        bucket.put(f"inbox/aurora/trip/{number}.jpg", path.read_bytes())
+    bucket.put("inbox/aurora/trip/.DS_Store", b"litter")
+    (post,) = find(one)
+    assert post.kind == "photo"
+    validate(two, post.id, run_id=RUN, actor=ACTOR)
+    thumbnail = generate_thumbnail(one, post.id, run_id=RUN, actor=ACTOR)
+    kept = bucket.keys()
+    assert len(kept) == 3
+    assert thumbnail in kept
