@@ -1,14 +1,14 @@
 """The store that the settings name, with the client of a connection of Airflow's."""
 
-from __future__ import asyncio
+from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import annotations
 import pytest
 
 from reelflow.exceptions import ConfigurationError
