@@ -96,13 +96,13 @@ def _judge(facts: MediaFacts, file_name: str, profile: Profile) -> list[Violatio
 def _write_cover(examination: Examination, thumbnail: Path) -> list[Violation]:
     """Write the cover; where no frame can be decoded, say so."""
     from reelflow.domain.media import Violation
-    from reelflow.media.thumbnail import write_whole
+    from reelflow.storage.files import write_atomically
 
     try:
         cover = examination.cover()
     except MediaRejectedError as error:
         return [Violation(**violation) for violation in error.violations]
-    write_whole(thumbnail, cover.jpeg)
+    write_atomically(thumbnail, cover.jpeg)
     return []
 
 

@@ -13,15 +13,18 @@ from pathlib import Path
 from reelflow.exceptions import StorageFullError
 
 
-def write_text_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: bytes, *, scratch: Path | None = None) -> None:
     """Write a small file so that a reader sees all of it or nothing.
 
+    :param scratch: where it grows, on the same disk; without one, beside it
     :raises StorageFullError: no room is left
     """
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    part = scratch or path.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        # What is no Unicode, from file names, is written as JSON's own escape.
-        part.write_text(text, encoding="utf-8", errors="backslashreplace")
+        with part.open("xb") as written:
+            written.write(content)
+            written.flush()
+            os.fsync(written.fileno())
         part.replace(path)
     except OSError as exc:
         part.unlink(missing_ok=True)
@@ -30,8 +33,10 @@ def write_text_atomically(path: Path, text: str) -> None:
 
 
 def write_json_atomically(path: Path, value: object) -> None:
-    """Write a value as JSON that people can read, as :func:`write_text_atomically` writes."""
-    write_text_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write a value as JSON that people can read, as :func:`write_atomically` writes."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    # What is no Unicode, from file names, is written as JSON's own escape.
+    write_atomically(path, text.encode("utf-8", "backslashreplace"))
 
 
 def status_at(path: Path) -> os.stat_result | None:

@@ -32,6 +32,8 @@ from reelflow.services.intake.duplicates import give_key
 from reelflow.services.intake.rejection import reject
 from reelflow.services.stage import begin, check_unchanged, media_path
 from reelflow.services.workspace import Workspace
+from reelflow.source import open_file
+from reelflow.storage.files import write_atomically
 
 _log = logging.getLogger(__name__)
 
@@ -197,11 +199,9 @@ def generate_thumbnail(workspace: Workspace, post_id: int, *, run_id: str, actor
         return ""
     at_s = None if post.cover_timestamp_ms is None else post.cover_timestamp_ms / 1000
     source = media_path(workspace, media, post_id=post_id)
-    scratch = workspace.folders.scratch_path(".jpg")
     try:
-        make_thumbnail(source, scratch, at_s=at_s)
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        scratch.replace(target)
+        with open_file(source) as opened:
+            cover = make_thumbnail(opened, at_s=at_s)
     except MediaRejectedError as exc:
         if post.state is PostState.READY:
             reject(workspace, post_id, exc.violations, actor=actor)
@@ -211,6 +211,8 @@ def generate_thumbnail(workspace: Workspace, post_id: int, *, run_id: str, actor
             raise
         _log.warning("post %d goes without a thumbnail: %s", post_id, exc)
         return ""
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_atomically(target, cover.jpeg, scratch=workspace.folders.scratch_path(".jpg"))
     with workspace.ledger.write() as session:
         session.get_one(Media, media.id).thumbnail_path = relative
     return relative

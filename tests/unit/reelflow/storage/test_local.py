@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reelflow.exceptions import ConfigurationError, MediaUnreadableError, StorageFullError
-from reelflow.storage import files
 from reelflow.storage.local import InboxFile, LocalFolders, Taking
 
 LATER_S = 10.0**11  # a time at which everything was left alone for long
@@ -376,17 +375,6 @@ def test_a_sidecar_never_takes_the_place_of_the_reason(folders: LocalFolders) ->
         "acme/7.json": b"{}",
         "acme/7.reason.json": b'{\n  "why": "x"\n}\n',
     }
-
-
-def test_a_reader_sees_all_of_a_file_or_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "reason.json"
-    files.write_text_atomically(path, "old")
-    files.write_text_atomically(path, "new")
-    assert contents(tmp_path) == {"reason.json": b"new"}
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(IsADirectoryError):
-        files.write_text_atomically(tmp_path / "folder", "text")
-    assert contents(tmp_path) == {"reason.json": b"new"}
 
 
 # Scratch space
