@@ -51,10 +51,14 @@ class Settings(BaseSettings):
     :param connect_timeout_s: longest wait for a connection to TikTok
     :param read_timeout_s: longest silence before the answer of a JSON call
     :param chunk_timeout_s: longest time to hand one chunk over
+    :param chunk_stall_timeout_s: longest time without any progress while a chunk is sent
+    :param chunk_answer_timeout_s: longest silence between a chunk's last byte and its answer
     :param chunk_attempts: how often the same chunk is sent
     :param chunk_retry_s: pause before a chunk is sent again, doubled after each further try
     :param upload_timeout_s: longest run of an upload task, below the hour that an upload URL lives;
         read where the DAG is parsed
+    :param max_publications: most inits of one post before it fails, until a person retries it
+    :param unknown_after_h: a sent post of which TikTok says nothing for so long is UNKNOWN
     :param watch_interval_s: pause between two looks at the inbox and the ledger
     :param init_per_minute: most inits of an account in a minute; this and the next four default to
         TikTok's documented limits, see :class:`~reelflow.domain.budget.BudgetLimits`
@@ -66,6 +70,7 @@ class Settings(BaseSettings):
         TikTok's
     :param breaker_window_min: ... within so many minutes
     :param breaker_pause_s: pause before one post may try again; doubled after each that fails
+    :param breaker_longest_pause_s: longest such pause
     :param pkce_encoding: how the app's consent page wants the PKCE challenge: TikTok's own hex, or
         base64url, which apps of the web type seem to take
     :param public_url: https address under which ``reelflow serve`` is reached from outside, on a
@@ -90,9 +95,13 @@ class Settings(BaseSettings):
     connect_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10
     read_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30
     chunk_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 900
+    chunk_stall_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60
+    chunk_answer_timeout_s: Annotated[float, Field(gt=0, le=600)] = 120
     chunk_attempts: Annotated[int, Field(ge=1, le=20)] = 3
     chunk_retry_s: Annotated[float, Field(gt=0, le=600)] = 2
     upload_timeout_s: Annotated[float, Field(ge=60, le=UPLOAD_TIMEOUT_MAX_S)] = 55 * 60
+    max_publications: Annotated[int, Field(ge=1, le=100)] = 5
+    unknown_after_h: Annotated[float, Field(gt=0, le=24 * 366)] = 72
     watch_interval_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 5
     init_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 6
     creator_info_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 20
@@ -102,6 +111,7 @@ class Settings(BaseSettings):
     breaker_accounts: Annotated[int, Field(ge=1, le=10_000)] = 3
     breaker_window_min: Annotated[float, Field(gt=0, le=24 * 60)] = 5
     breaker_pause_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 120
+    breaker_longest_pause_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 1800
     pkce_encoding: ChallengeEncoding = "hex"
     public_url: str = ""
     public_url_lifetime_s: Annotated[float, Field(ge=3600, le=7 * _DAY_S)] = 7200
@@ -167,6 +177,8 @@ class Settings(BaseSettings):
             inbox_quiet=timedelta(seconds=self.inbox_quiet_s),
             batch_size=self.batch_size,
             max_lateness=timedelta(hours=self.max_lateness_h),
+            max_publications=self.max_publications,
+            unknown_after=timedelta(hours=self.unknown_after_h),
             public_url=self.public_url,
             public_url_lifetime=timedelta(seconds=self.public_url_lifetime_s),
             budgets=BudgetLimits(
@@ -180,6 +192,7 @@ class Settings(BaseSettings):
                 accounts=self.breaker_accounts,
                 within=timedelta(minutes=self.breaker_window_min),
                 first_pause=timedelta(seconds=self.breaker_pause_s),
+                longest_pause=timedelta(seconds=self.breaker_longest_pause_s),
             ),
         )
 
@@ -190,6 +203,8 @@ class Settings(BaseSettings):
             connect_timeout_s=self.connect_timeout_s,
             read_timeout_s=self.read_timeout_s,
             put_timeout_s=self.chunk_timeout_s,
+            put_stall_timeout_s=self.chunk_stall_timeout_s,
+            put_answer_timeout_s=self.chunk_answer_timeout_s,
             chunk_attempts=self.chunk_attempts,
             first_chunk_retry_s=self.chunk_retry_s,
         )

@@ -106,6 +106,7 @@ def check_chunk_headers(
 
 
 def _check_content_length(headers: Mapping[str, str], span: ChunkSpan, long_status: int) -> None:
+    """Refuse a body of another length than its range (D-MTG: the size of this chunk)."""
     length = headers.get("content-length", "")
     if "transfer-encoding" not in headers and length == str(span.length):
         return
@@ -117,6 +118,7 @@ def _check_content_length(headers: Mapping[str, str], span: ChunkSpan, long_stat
 
 
 def _parse_content_range(value: str, video_size: int) -> ChunkSpan:
+    """Return what a Content-Range names (D-MTG: ``bytes {FIRST}-{LAST}/{TOTAL}``)."""
     match = _CONTENT_RANGE.fullmatch(value)
     if match is None:
         raise UploadError(400, "Content-Range must read bytes {first}-{last}/{total}")

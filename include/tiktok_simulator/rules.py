@@ -107,6 +107,7 @@ def parse_draft(body: Mapping[str, Any], megabyte: Megabyte = "both") -> UploadP
 
 
 def _parse_source_info(body: Mapping[str, Any], megabyte: Megabyte) -> UploadPlan | Pull:
+    """Return the source of a video: all fields of its kind, none of the other (D-DP, D-UP)."""
     source_info = body.get("source_info")
     if source_info is None:
         refuse("The source_info is required")
@@ -142,7 +143,7 @@ def check_privacy(post_info: Mapping[str, Any], options: Collection[str]) -> Non
 
 
 def check_fields(name: str, value: Any, types: Mapping[str, type | range]) -> None:
-    """Refuse a field that is not in the table, or of another type.
+    """Refuse a field that is not in the table, or of another type (U: TikTok may be lenient).
 
     :param name: of the object, for the message.
     :param types: by field; a range also bounds an integer.
@@ -160,5 +161,5 @@ def check_fields(name: str, value: Any, types: Mapping[str, type | range]) -> No
 
 
 def refuse(message: str) -> NoReturn:
-    """Refuse a body that fails validation."""
+    """Refuse a body that fails validation (D-ERR: ``invalid_params``)."""
     raise ApiError("invalid_params", message)

@@ -169,7 +169,7 @@ class World:
             raise UploadError(403, "the upload URL has expired")
 
     def store_chunk(self, publication: Publication, chunk: IncomingChunk) -> None:
-        """Make a whole body part of the upload; the last one completes it.
+        """Make a whole body part of the upload; the last one completes it (D-MTG, response table).
 
         Whether a PUT that began within the URL's hour may finish after it is a switch.
         """

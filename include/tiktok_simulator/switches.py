@@ -18,11 +18,11 @@ class Switches:
     The first value of each choice is the default. "U": nothing is documented; "observed": seen in
     real traffic.
 
-    :param processing_polls: status calls that still see processing after the last byte.
-    :param processing_s: seconds of the world's clock that processing takes; None: polls decide.
+    :param processing_polls: U: status calls that still see processing after the last byte.
+    :param processing_s: U: seconds of the world's clock that processing takes; None: polls decide.
     :param link_polls: status calls that see PUBLISH_COMPLETE without the post's id (D-ST:
         moderation comes first, "usually within one minute", it may take hours).
-    :param link_s: seconds from publishing to the id; None: polls decide.
+    :param link_s: seconds from publishing to the id (D-ST, as above); None: polls decide.
     :param inbox_status: whether a draft's status becomes PUBLISH_COMPLETE when its creator has
         posted it (D-ST), or stays SEND_TO_USER_INBOX (one operator's observation).
     :param post_id_format: a list (D-ST), or a bare integer (one library's changelog).

@@ -32,9 +32,11 @@ def main() -> int:
         points = matrix.find_points([KINDS[name] for name in options.kind or KINDS])
         chosen = points[:: options.every]
         tell(f"{len(points)} points seen, {len(chosen)} of them to be killed at")
-        wanted = options.follow_up or list(FollowUp)
         cases = every_case(chosen, KINDS, list(FollowUp))
-        matrix.play([case for case in cases if case.follow_up in wanted])
+        if options.follow_up:
+            cases = [case for case in cases if case.follow_up in options.follow_up]
+            chosen = [one for one in chosen if one in {case.point for case in cases}]
+        matrix.play(cases, points=chosen)
         return 0 if matrix.finish() else 1
 
 

@@ -30,7 +30,6 @@ class Arrival:
     """
 
     pid: int
-    supervisor_pid: int
     task_id: str
     run_id: str
     map_index: int

@@ -21,7 +21,7 @@ class FollowUp(StrEnum):
     RETRY = "retry"  # by Airflow itself
     CLEAR = "clear"  # of the task, killed in each of its tries, and of what follows it
     BACKFILL = "backfill"  # over the post's day, after a first one that was killed in each try
-    RACE = "race"  # an older run of the post is cleared at the moment of the kill
+    RACE = "race"  # an older run of the post, or another run, begins at the moment of the kill
 
 
 @dataclass
@@ -34,6 +34,7 @@ class Case:
     :param run_id: the run whose tasks belong to the case, if its kind works on runs
     :param prelude: kills that make the case possible; :attr:`kills` are those it is about
     :param is_followed: what was to come after the kill was begun
+    :param has_raced: the other run of a race did its work on the post after the kill
     :param was_held: its account had to be connected again
     :param at_kill: called right before the kill, while the process waits for its answer
     """
@@ -50,6 +51,7 @@ class Case:
     prelude: list[Arrival] = field(default_factory=list)
     kills: list[Arrival] = field(default_factory=list)
     is_followed: bool = False
+    has_raced: bool = False
     was_held: bool = False
     at_kill: Callable[[Case], None] = lambda _: None
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -68,6 +70,17 @@ class Case:
     def is_spent(self) -> bool:
         """Whether every try of the task was killed."""
         return len(self.kills) >= TRIES
+
+    @property
+    def is_played(self) -> bool:
+        """Whether the process was killed at the point, and all that was to follow came true."""
+        match self.follow_up:
+            case FollowUp.RETRY:
+                return self.is_struck
+            case FollowUp.RACE:
+                return self.is_struck and self.has_raced
+            case _:
+                return self.is_spent and self.is_followed
 
     @property
     def is_to_follow(self) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 
 from tests.crash.cases import Case, FollowUp
 from tests.crash.points import Kind, Media, Point
 from tests.crash.stage import Stage
 from tests.crash.verdict import Judgement, differences, explanations, judge, strangers, summary
-from tests.crash.waves import Wave, days_before_today, in_waves
+from tests.crash.waves import Wave, in_waves
 
 #: How often a case is played whose process never came by its point: under load a post may take
 #: another way, for example wait for TikTok's limit.
@@ -34,9 +35,17 @@ BACKFILL = Kind(
     works_on_run=True,
     is_backfilled=True,
 )
+#: Drafts make one call of their own, init; what else they come by, posts come by, too.
+DRAFT = Kind("draft", is_draft=True, tasks=UPLOAD, near=("/video/init/", "/upload"))
+PHOTO_DRAFT = Kind(
+    "photo draft", media=Media.PHOTOS, is_draft=True, tasks=UPLOAD, near=("/content/init/",)
+)
 KINDS = {
     kind.name: kind
-    for kind in (VIDEO, CHUNKED, PULLED, PHOTOS, REFRESHED, RUN, ABANDONED, BACKFILL)
+    for kind in (
+        *(VIDEO, CHUNKED, PULLED, PHOTOS, DRAFT, PHOTO_DRAFT),
+        *(REFRESHED, RUN, ABANDONED, BACKFILL),
+    )
 }
 #: Of the short form.
 SHORT = Kind("video", tasks=UPLOAD, near=("/video/init/", "/upload"))
@@ -53,27 +62,38 @@ class Matrix:
     tell: Callable[[str], None]
     judgements: list[Judgement] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    _lossy: set[Point] = field(default_factory=set)
-    _backfilled_days: int = 0
+    _may_be_unknown: set[Point] = field(default_factory=set)
+    _may_be_held: set[Point] = field(default_factory=set)
+    #: The day of the next backfill: each has its own, so that its run takes no other posts.
+    _day: date = field(default_factory=lambda: datetime.now(UTC).date() - timedelta(days=1))
 
     def find_points(self, kinds: Sequence[Kind]) -> list[Point]:
-        """Let a post of each kind pass, and return the points that count, in their order."""
+        """Let a post of each kind pass, and return the points that count, in their order.
+
+        :raises AssertionError: one of them did not pass, or not all of its way was seen
+        """
         points: list[Point] = []
         for watched in in_waves([Case(kind, None, _undisturbed(kind)) for kind in kinds]):
             self._play(watched)
+            posts, simulator = self.stage.posts(watched), self.stage.simulator("GET", "/posts")
             for case in watched:
+                passed = judge(case, posts.get(case.file_name), simulator)
+                assert passed.is_published, f"undisturbed, and yet {passed}"
                 found = case.kind.points(case.arrivals)
-                self._lossy |= case.kind.lossy(found)
+                assert not case.kind.lacks(found), f"{case.kind.lacks(found)} not seen: {passed}"
+                whole_way = replace(case.kind, near=()).points(case.arrivals)
+                self._may_be_unknown |= case.kind.unknown_at(whole_way)
+                self._may_be_held |= case.kind.held_at(whole_way)
                 points += found
             self.stage.forget()
         return points
 
-    def play(self, cases: list[Case], *, apart: bool = True) -> None:
+    def play(self, cases: list[Case], *, points: Collection[Point], apart: bool = True) -> None:
         """Play cases; those whose process never came by its point, again.
 
+        :param points: at each of these somebody must have been killed at the end
         :param apart: follow-ups do not meet in a wave
         """
-        points = {one.point for one in cases if one.point is not None}
         for attempt in range(ATTEMPTS):
             missed: list[Case] = []
             for wave in in_waves(cases) if apart else [cases]:
@@ -95,24 +115,29 @@ class Matrix:
         return not self.problems and all(one.is_good for one in self.judgements)
 
     def _play(self, cases: Sequence[Case]) -> None:
-        Wave(self.stage, cases, day=days_before_today(self._backfilled_days)).play()
-        self._backfilled_days += any(one.follow_up is FollowUp.BACKFILL for one in cases)
+        if not Wave(self.stage, cases, day=self._day).play():
+            self.problems.append(f"a wave was not over in time, with {cases[0]}")
+        if any(one.follow_up is FollowUp.BACKFILL for one in cases):
+            self._day -= timedelta(days=1)
 
     def _judge(self, cases: Sequence[Case], *, is_last: bool) -> list[Case]:
         """Judge a wave, and return the cases that were none and are to be played again."""
         posts, simulator = self.stage.posts(cases), self.stage.simulator("GET", "/posts")
         for sha256 in strangers(cases, simulator):
             self.problems.append(f"TikTok has bytes of no post of this wave: {sha256}")
+        for file_name in self.stage.left_in_inbox(cases):
+            self.problems.append(f"{file_name} still lies in its inbox")
         again = []
         for case in cases:
             judgement = judge(
                 case,
                 posts.get(case.file_name),
                 simulator,
-                may_be_unknown=case.point in self._lossy,
+                may_be_unknown=case.point in self._may_be_unknown,
+                may_be_held=case.point in self._may_be_held,
             )
-            harmless = not judgement.case.is_struck and not judgement.is_duplicate
-            if harmless and not judgement.is_lost and not is_last:
+            is_none = not case.is_struck and judgement.is_published and judgement.keeps_promise
+            if is_none and not is_last:
                 again.append(case)
                 continue
             self.judgements.append(judgement)

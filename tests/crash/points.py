@@ -25,6 +25,7 @@ class Kind:
     """Posts that take the same way.
 
     :param size_bytes: of the video, padded; 0 for a small one
+    :param is_draft: it goes to its creator's inbox at TikTok
     :param is_expired: the account's access token is to be refreshed on the way
     :param tasks: names of the tasks whose points count; empty for all that work on one post
     :param near: parts of HTTP paths; only points at most :data:`NEAR` steps from such a call count
@@ -36,6 +37,7 @@ class Kind:
     name: str
     media: Media = Media.SENT
     size_bytes: int = 0
+    is_draft: bool = False
     is_expired: bool = False
     tasks: frozenset[str] = frozenset()
     near: tuple[str, ...] = ()
@@ -61,10 +63,10 @@ class Kind:
         ]
         return list(dict.fromkeys(points))
 
-    def lossy(self, points: Sequence[Point]) -> set[Point]:
+    def unknown_at(self, points: Sequence[Point]) -> set[Point]:
         """Return the points at which the answer to a pull's init is lost with its process.
 
-        :param points: of this kind, in their order
+        :param points: of the whole way of such a post, in their order
         """
         inits = [index for index, point in enumerate(points) if "/init/" in point.what]
         if self.media is Media.SENT or not inits:
@@ -72,6 +74,28 @@ class Kind:
         before = [i for i in range(inits[0]) if points[i].what == "after COMMIT"]
         after = [i for i in range(inits[-1], len(points)) if points[i].what == "before COMMIT"]
         return set(points[before[-1] : after[0] + 1]) if before and after else set()
+
+    def held_at(self, points: Sequence[Point]) -> set[Point]:
+        """Return the points at which rotated tokens are lost with the process that got them.
+
+        :param points: of the whole way of such a post, in their order
+        """
+        answered = "after POST /v2/oauth/token/"
+        answers = [index for index, point in enumerate(points) if point.what == answered]
+        if not answers:
+            return set()
+        after = [i for i in range(answers[0], len(points)) if points[i].what == "before COMMIT"]
+        return set(points[answers[0] : after[0] + 1]) if after else set()
+
+    def lacks(self, points: Sequence[Point]) -> list[str]:
+        """Return what an undisturbed post of this kind must have come by, and did not.
+
+        :param points: of this kind
+        """
+        wanted = [" COMMIT", *self.near]
+        if not (self.works_on_run or self.near):
+            wanted += [" POST ", " PUT "] if self.media is Media.SENT else [" POST "]
+        return [one for one in wanted if not any(one in point.what for point in points)]
 
     def _counts(self, arrival: Arrival) -> bool:
         if arrival.try_number > 1 or (arrival.post_id is None) is not self.works_on_run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
@@ -25,12 +26,20 @@ class Runs:
 
     def is_idle(self) -> bool:
         """Whether no run is under way."""
-        newest = self._stack.api("GET", RUNS, limit=20, order_by="-id")["dag_runs"]
-        return all(run["state"] in ENDED for run in newest)
+        under_way = self._stack.api("GET", RUNS, limit=1, state=["queued", "running"])
+        return int(under_way["total_entries"]) == 0
 
-    def start_run(self) -> None:
-        """Start a run by hand."""
-        self._insist("POST", RUNS, {"logical_date": None})
+    def start_run(self) -> str:
+        """Start a run by hand, and return its id."""
+        run_id = f"by_hand__{uuid.uuid4().hex}"
+        # Of an answer that is an error, too, the run may have come: another would be refused.
+        self._insist(
+            "POST",
+            RUNS,
+            {"logical_date": None, "dag_run_id": run_id},
+            is_done=lambda: self._exists(run_id),
+        )
+        return run_id
 
     def has_ended(self, run_id: str) -> bool:
         """Whether nothing more happens in a run, unless it is cleared."""
@@ -80,6 +89,11 @@ class Runs:
             is_done=lambda: {one["id"] for one in self._backfills()} > known,
         )
 
+    def _exists(self, run_id: str) -> bool:
+        with suppress(StackError):
+            return bool(self._stack.api("GET", f"{RUNS}/{run_id}"))
+        return False
+
     def _backfills(self) -> list[dict[str, Any]]:
         """Return every backfill of the DAG."""
         found = self._stack.api("GET", BACKFILLS, dag_id=DAG_ID, limit=1000)["backfills"]
@@ -93,7 +107,7 @@ class Runs:
         *,
         is_done: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Call Airflow's API until it finds its SQLite unlocked."""
+        """Call Airflow's API until a database that was busy takes it."""
         for _ in range(5):
             try:
                 self._stack.api(method, path, body)

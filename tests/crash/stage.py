@@ -52,6 +52,7 @@ def open_stage(folder: Path, *, simulator_arguments: Sequence[str]) -> Iterator[
                 "REELFLOW_WATCH_INTERVAL_S": "1",
                 # The simulator forgets its day between two waves, and the ledger does not.
                 "REELFLOW_POSTS_PER_DAY": "10000",
+                "REELFLOW_PENDING_DRAFTS": "10000",
             },
             heartbeat_timeout_s=HEARTBEAT_TIMEOUT_S,
             simulator_arguments=simulator_arguments,
@@ -100,6 +101,8 @@ class Stage:
         self._case_of_run: dict[str, Case | None] = {}
         self._accounts = cycle(ACCOUNTS)
         self._lock = threading.Lock()
+        self._heard = 0
+        self._last_heard: dict[str, int] = {}
         self._connected: set[str] = set()
         # What a webhook tells would settle posts at times of its own, and change their way.
         self.simulator("POST", "/webhooks", {"url": None})
@@ -111,8 +114,10 @@ class Stage:
         is_photos = case.kind.media is Media.PHOTOS
         case.file_name = uuid.uuid4().hex[:8] + ("" if is_photos else ".mp4")
         inbox = self.stack.inbox / case.account
+        sidecar = {"mode": "draft"} if case.kind.is_draft else {}
         if publish_on is not None:
-            sidecar = {"publish_at": f"{publish_on}T00:00:00Z"}
+            sidecar["publish_at"] = f"{publish_on}T00:00:00Z"
+        if sidecar:
             (inbox / f"{case.file_name}.json").write_text(json.dumps(sidecar))
         with self._lock:
             self._cases[case.file_name] = case
@@ -147,12 +152,32 @@ class Stage:
         self.stack.check_alive()
 
     def posts(self, cases: Sequence[Case]) -> dict[str, Post]:
-        """Return the posts of cases that are registered, by file name."""
+        """Return the posts of cases that are registered, by file name.
+
+        :raises AssertionError: a file became two posts
+        """
         names = {case.file_name for case in cases}
         with transaction(self._engine, writes=False) as session:
-            found = session.scalars(select(Post).where(Post.id > self._last_id)).all()
-            posts = {photo_images.name_of(post): post for post in found}
-        return {name: post for name, post in posts.items() if name in names}
+            posts = session.scalars(select(Post).where(Post.id > self._last_id)).all()
+            found = [(photo_images.name_of(post), post) for post in posts]
+        by_name = {name: post for name, post in found if name in names}
+        for name, post in found:
+            twin = by_name.get(name, post)
+            assert twin is post, f"{name} is registered as posts {post.id} and {twin.id}"
+        return by_name
+
+    def left_in_inbox(self, cases: Sequence[Case]) -> list[str]:
+        """Return the files of cases that still lie where they were dropped."""
+        inbox = self.stack.inbox
+        return [one.file_name for one in cases if (inbox / one.account / one.file_name).exists()]
+
+    def heard(self) -> int:
+        """Return how often a process was at a point so far."""
+        return self._heard
+
+    def has_acted_since(self, run_id: str, heard: int) -> bool:
+        """Whether a process of a run was at a point after so many others."""
+        return self._last_heard.get(run_id, 0) > heard
 
     def prepare_accounts(self, kind: Kind) -> None:
         """Let every account's videos go the way of a kind, with its tokens as they are there."""
@@ -192,6 +217,9 @@ class Stage:
         return response.json()
 
     def _decide(self, arrival: Arrival) -> bool:
+        with self._lock:
+            self._heard += 1
+            self._last_heard[arrival.run_id] = self._heard
         case = self._case_of(arrival)
         return case is not None and case.kills_here(arrival)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ class Judgement:
     :param published: posts and drafts of its bytes at the simulator
     :param state: of the post in the ledger; empty when it is not there
     :param may_be_unknown: the answer to its init was lost, and with a pull that says it all
+    :param may_be_held: rotated tokens were lost with the process that got them
     """
 
     case: Case
@@ -27,7 +28,8 @@ class Judgement:
     bytes_equal: bool
     state: str
     reason: str
-    may_be_unknown: bool
+    may_be_unknown: bool = False
+    may_be_held: bool = False
 
     @property
     def is_duplicate(self) -> bool:
@@ -47,17 +49,33 @@ class Judgement:
     @property
     def is_lost(self) -> bool:
         """Whether it is not published byte for byte, and told so with a reason."""
+        return not (self.is_published or self.is_unknown or self.is_lost_answer)
+
+    @property
+    def is_published(self) -> bool:
+        """Whether TikTok has its bytes, and the ledger says so with a reason."""
         is_told = self.state in DONE and bool(self.reason)
-        is_published = is_told and self.published > 0 and self.bytes_equal
-        return not (is_published or self.is_unknown or self.is_lost_answer)
+        return is_told and self.published > 0 and self.bytes_equal
+
+    @property
+    def keeps_promise(self) -> bool:
+        """Whether it is at TikTok once, or nobody could know; and no person was asked in vain."""
+        is_held_in_vain = self.case.was_held and not self.may_be_held
+        return not (self.is_duplicate or self.is_lost or self.is_unknown or is_held_in_vain)
 
     @property
     def is_good(self) -> bool:
-        """Whether the promise was kept, and the case was one."""
-        return self.case.is_struck and not (self.is_duplicate or self.is_lost or self.is_unknown)
+        """Whether the promise was kept, and the case was played to its end."""
+        return self.case.is_played and self.keeps_promise
 
     def __str__(self) -> str:
-        mark = "ok" if self.is_good else "BAD" if self.case.is_struck else "NOT KILLED"
+        mark = "ok"
+        if not self.keeps_promise:
+            mark = "BAD"
+        elif not self.case.is_struck:
+            mark = "NOT KILLED"
+        elif not self.case.is_played:
+            mark = "NOT FOLLOWED"
         return (
             f"{mark}  {self.case}: {self.state or 'not in the ledger'} ({self.reason}), "
             f"{self.published} at TikTok, killed {len(self.case.kills)} times"
@@ -66,12 +84,18 @@ class Judgement:
 
 
 def judge(
-    case: Case, post: Post | None, simulator: dict[str, Any], *, may_be_unknown: bool
+    case: Case,
+    post: Post | None,
+    simulator: dict[str, Any],
+    *,
+    may_be_unknown: bool = False,
+    may_be_held: bool = False,
 ) -> Judgement:
     """Judge one case.
 
     :param simulator: the answer of its ``/_sim/posts``
-    :param may_be_unknown: the answer to its init was lost, and with a pull that says it all
+    :param may_be_unknown: as in :class:`Judgement`
+    :param may_be_held: as in :class:`Judgement`
     """
     found = [
         one for one in [*simulator["posts"], *simulator["drafts"]] if one["sha256"] == case.sha256
@@ -83,6 +107,7 @@ def judge(
         state=str(post.state) if post else "",
         reason=(post.reason or "") if post else "",
         may_be_unknown=may_be_unknown,
+        may_be_held=may_be_held,
     )
 
 
@@ -123,8 +148,8 @@ def explanations(judgements: Sequence[Judgement]) -> list[str]:
     return [line for line, count in lines.items() if count]
 
 
-def differences(seen: set[Point], judgements: Sequence[Judgement]) -> list[str]:
+def differences(seen: Collection[Point], judgements: Sequence[Judgement]) -> list[str]:
     """Return where the points killed differ from the points seen."""
     killed = {one.case.point for one in judgements if one.case.is_struck}
     missing = [f"seen and never killed: {point}" for point in sorted(seen) if point not in killed]
-    return missing + [f"not killed: {one.case}" for one in judgements if not one.case.is_struck]
+    return missing + [f"not played: {one.case}" for one in judgements if not one.case.is_played]

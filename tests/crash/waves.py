@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 from reelflow.domain.post import DONE, PostState
 from reelflow.services.accounts.revocation import ACCOUNT_REVOKED
@@ -35,11 +35,12 @@ class Wave:
         self._backfilled = [one for one in cases if one.follow_up is FollowUp.BACKFILL]
         self._backfills = 0
         self._idle_since: float | None = None
-        self._last_states: dict[str, PostState] = {}
+        self._rivals: list[tuple[Case, str, int]] = []
 
-    def play(self) -> None:
-        """Bring every post to its end, or to the deadline.
+    def play(self) -> bool:
+        """Bring every post to its end.
 
+        :return: False when the deadline came before
         :raises StackError: a component of the stack died
         """
         self._stage.prepare_accounts(self._cases[0].kind)
@@ -51,10 +52,15 @@ class Wave:
             if case.has_older_run or (case.kind.works_on_run and not is_dated):
                 self._wait_for_a_run_of_its_own(case)
         ends_at = time.monotonic() + WAVE_DEADLINE_S
-        while not self._is_over() and time.monotonic() < ends_at:
+        is_over = self._is_over()
+        while not is_over and time.monotonic() < ends_at:
             self._stage.check()
             self._follow_up()
             time.sleep(POLL_S)
+            is_over = self._is_over()
+        for case, run_id, heard in self._rivals:
+            case.has_raced = self._stage.has_acted_since(run_id, heard)
+        return is_over
 
     def _wait_for_a_run_of_its_own(self, case: Case) -> None:
         """Wait until a run has taken a file, so that the next file has another run."""
@@ -69,7 +75,7 @@ class Wave:
         spent = [
             one
             for one in self._cases
-            if one.follow_up is FollowUp.CLEAR and one.is_struck and not one.is_followed
+            if one.follow_up is FollowUp.CLEAR and one.is_spent and not one.is_followed
         ]
         for run_id in {one.kills[-1].run_id for one in spent}:
             if self._stage.runs.has_ended(run_id):
@@ -112,10 +118,13 @@ class Wave:
     def _race(self, case: Case) -> None:
         """Let an older run of the post, or another run, begin right now."""
         case.is_followed = True
+        heard = self._stage.heard()
         if case.has_older_run:
             self._stage.runs.clear(case.prelude[:1])
+            rival = case.prelude[0].run_id
         else:
-            self._stage.runs.start_run()
+            rival = self._stage.runs.start_run()
+        self._rivals.append((case, rival, heard))
 
     def _is_over(self) -> bool:
         if not self._stage.runs.is_idle():
@@ -152,10 +161,13 @@ def in_waves(cases: Sequence[Case]) -> list[list[Case]]:
 def _most(kind: Kind) -> int:
     """Return how many cases may play together.
 
-    Where its tokens die, an account has one; and a day has one backfill.
+    Where its tokens die, an account has one; a day has one backfill; and of the five drafts that
+    TikTok keeps pending for a creator, some are those of killed processes.
     """
     if kind.is_backfilled:
         return 1
+    if kind.is_draft:
+        return 2 * len(ACCOUNTS)
     return len(ACCOUNTS) if kind.is_expired else WAVE
 
 
@@ -169,9 +181,4 @@ def _fit(one: Case, other: Case) -> bool:
 
 
 def _plays_alone(kind: Kind) -> bool:
-    return kind.works_on_run or kind.is_expired
-
-
-def days_before_today(number: int) -> date:
-    """Return a past day; 0 is yesterday."""
-    return datetime.now(UTC).date() - timedelta(days=1 + number)
+    return kind.works_on_run or kind.is_expired or kind.is_draft

@@ -80,6 +80,11 @@ class Simulator:
     def send_webhooks_to(self, url: str | None) -> None:
         self._post("/webhooks", url=url)
 
+    def is_authorized(self, username: str) -> bool:
+        """Whether the app has this creator's grant; at the start it has every creator's."""
+        accounts = self._get("/accounts")["accounts"]
+        return next(bool(one["is_authorized"]) for one in accounts if one["username"] == username)
+
     def posts(self) -> list[dict[str, Any]]:
         return list(self._get("/posts")["posts"])
 

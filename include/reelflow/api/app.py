@@ -23,18 +23,16 @@ from reelflow.tiktok_app_variable import read_tiktok_app
 API_PATH: Final = "/reelflow/api/v1"
 
 
-def create_app(settings: Settings | None = None, *, platform: Platform | None = None) -> FastAPI:
-    """Return the application of one process.
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the application of one process, with AIRFLOW_CONN_TIKTOK_APP as ``tiktok_app``.
 
     :param settings: those of the environment when left out
-    :param platform: the connection ``tiktok_app``; that of AIRFLOW_CONN_TIKTOK_APP when left out
     :raises ConfigurationError: a setting, key, folder or the variable is missing or wrong
     :raises LedgerNotMigratedError: the ledger needs ``reelflow db upgrade``
     """
     settings = settings or Settings.load()
-    if platform is None:
-        connection = read_tiktok_app(os.environ)
-        platform = platform_of(connection, settings) if connection is not None else None
+    connection = read_tiktok_app(os.environ)
+    platform = platform_of(connection, settings) if connection is not None else None
     return assemble_app(settings.open_workspace(), platform)
 
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 #: One file may have 4 GB (content-posting-api-media-transfer-guide, read 2026-09-11).
 LOW_SPACE_BYTES: Final = 5 * 1024**3
-_SQLITE: Final = "sqlite:///"
 
 
 def check_libav() -> Iterator[Finding]:
@@ -90,13 +89,7 @@ def check_ledger(settings: Settings) -> Iterator[Finding]:
     from reelflow.ledger.ledger import utc_now
     from reelflow.services.calls import breaker
 
-    url = settings.ledger_url
-    file = Path(url.removeprefix(_SQLITE).partition("?")[0])
-    if url.startswith(_SQLITE) and not file.exists():  # opening it would make an empty one
-        message = f"there is no database {file}"
-        yield Finding("ledger", Status.PROBLEM, message, "run `reelflow db upgrade`")
-        return
-    database = engine.open_engine(url)
+    database = engine.open_engine(settings.ledger_url)
     engine.check_revision(database)
     engine.check_writable(database)
     where = database.url.render_as_string(hide_password=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
@@ -13,10 +13,7 @@ from rich.text import Text
 
 from reelflow.cli.posts_view import count_of, is_waiting, state_text, utc_minute
 from reelflow.cli.screen import console, plain
-from reelflow.domain.post import PAST_LAST_BYTE, Interaction, PostState
-
-#: States that only TikTok's word ends, or a person's.
-_STOPPED_BY_TIKTOK: Final = PAST_LAST_BYTE | {PostState.UNKNOWN}
+from reelflow.domain.post import UNSETTLED, Interaction
 
 
 def print_post(post: Mapping[str, Any]) -> None:
@@ -115,7 +112,7 @@ def _work(post: Mapping[str, Any]) -> dict[str, str | None]:
 def _cancelling(post: Mapping[str, Any]) -> str | None:
     """Return that a person wants a post stopped, while it may matter what TikTok does with it."""
     asked_at = _utc(post["cancel_requested_at"])
-    if asked_at is None or post["state"] not in _STOPPED_BY_TIKTOK:
+    if asked_at is None or post["state"] not in UNSETTLED:
         return None
     return f"TikTok was asked to at {asked_at}; if it fails it, it is not posted again by itself"
 

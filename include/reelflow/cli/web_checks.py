@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reelflow.cli.findings import Finding, Status
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from reelflow.settings import Settings
 
 _TIMEOUT_S: Final = 10.0
-_SQLITE: Final = "sqlite:///"
 _HEALTH_PATH: Final = "/reelflow/api/v1/health"
 
 
@@ -41,9 +39,6 @@ def _what_is_fetched(settings: Settings) -> str:
     from reelflow.domain.publication import MediaSource
     from reelflow.ledger import accounts, engine, photo_images
 
-    file = Path(settings.ledger_url.removeprefix(_SQLITE).partition("?")[0])
-    if settings.ledger_url.startswith(_SQLITE) and not file.exists():  # opening it would make one
-        return ""
     database = engine.open_engine(settings.ledger_url)
     try:
         engine.check_revision(database)

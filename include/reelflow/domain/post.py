@@ -66,6 +66,8 @@ DONE: Final = frozenset({_S.PUBLISHED, _S.PUBLISHED_NO_LINK, _S.IN_INBOX})
 PUBLISHED: Final = frozenset({_S.PUBLISHED, _S.PUBLISHED_NO_LINK})
 #: The last byte may be at TikTok: a new init could post twice.
 PAST_LAST_BYTE: Final = frozenset({_S.COMMITTING, _S.PROCESSING})
+#: Only TikTok's word moves these on, or a person's.
+UNSETTLED: Final = PAST_LAST_BYTE | {_S.UNKNOWN}
 #: States in which the same bytes may be posted again under the same key.
 UNKEYED: Final = frozenset({_S.REJECTED, _S.FAILED, _S.CANCELLED, _S.MISSED})
 

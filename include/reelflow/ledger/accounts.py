@@ -150,12 +150,17 @@ def by_name(session: Session, name: str) -> Account:
     """
     account = session.scalar(select(Account).where(Account.name == name))
     if account is None:
-        names = ", ".join(known.name for known in list_all(session)) or "none yet"
+        known = ", ".join(names(session)) or "none yet"
         raise AccountNotFoundError(
-            f"no account is called {name!r} (accounts: {names}): connect it with "
+            f"no account is called {name!r} (accounts: {known}): connect it with "
             "`reelflow accounts connect`"
         )
     return account
+
+
+def names(session: Session) -> Sequence[str]:
+    """Return the names of all accounts, in their order."""
+    return session.scalars(select(Account.name).order_by(Account.name)).all()
 
 
 def list_all(session: Session) -> Sequence[Account]:

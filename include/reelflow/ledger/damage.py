@@ -1,12 +1,14 @@
 """Rows that somebody changed by hand into what their columns cannot hold: found, and named.
 
-Every query that loads such a row fails, also one for many rows; what reads the ledger for people
-asks here which row it is, and goes on with the others.
+Every query that loads such a row fails, also one for many rows: what works on many posts reads
+their ids, and passes over the one that cannot be read.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
 from sqlalchemy import ColumnElement, Dialect, Select, String, Table, select, type_coerce, union
@@ -16,6 +18,8 @@ from sqlalchemy.types import NullType, TypeEngine
 from reelflow.exceptions import ConfigurationError
 from reelflow.ledger.models import Account, AuditEntry, Base, Media, PhotoImage, Post, Publication
 from reelflow.ledger.stored_types import LEDGER_DAMAGED, ReadableType
+
+log = logging.getLogger(__name__)
 
 #: What loading a row ends with that holds something else than its columns say.
 UNREADABLE: Final = (ConfigurationError, LookupError, ValueError, TypeError)
@@ -29,14 +33,40 @@ def raise_named(session: Session, post_id: int, error: Exception) -> NoReturn:
     :param error: what loading them ended with, one of :data:`UNREADABLE`
     :raises ConfigurationError: code ``ledger_damaged``, naming each row and column
     """
-    wrong = "; ".join(wrong_columns(session, post_id))
-    if not wrong:
+    named = explained(session, post_id, error)
+    if named is error:
         raise error
-    raise ConfigurationError(
-        f"post {post_id} cannot be read, because somebody changed the ledger by hand: {wrong}. "
-        "Correct that, or put a backup of the ledger in its place",
-        code=LEDGER_DAMAGED,
-    ) from error
+    raise named from error
+
+
+def explained(session: Session, post_id: int, error: Exception) -> ConfigurationError:
+    """Return the error that says what is wrong with a post's rows, naming each row and column.
+
+    :param error: what working with them ended with, one of :data:`UNREADABLE`; returned itself
+        where it tells of another row's damage, and raised where it tells of none
+    """
+    wrong = "; ".join(wrong_columns(session, post_id))
+    if wrong:
+        return ConfigurationError(
+            f"post {post_id} cannot be read, because somebody changed the ledger by hand: {wrong}. "
+            "Correct that, or put a backup of the ledger in its place",
+            code=LEDGER_DAMAGED,
+        )
+    if isinstance(error, ConfigurationError) and error.code == LEDGER_DAMAGED:
+        return error
+    raise error
+
+
+@contextmanager
+def passing_over(session: Session, post_id: int) -> Iterator[None]:
+    """Log what is wrong with a post that cannot be read, and let whoever takes many go on.
+
+    What was done for it so far is not undone: nest a transaction in this where something is.
+    """
+    try:
+        yield
+    except UNREADABLE as exc:
+        log.error("post %d is left as it is: %s", post_id, explained(session, post_id, exc))
 
 
 def wrong_columns(session: Session, post_id: int) -> list[str]:

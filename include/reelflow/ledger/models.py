@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     ForeignKey,
     Index,
@@ -22,7 +21,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from reelflow.domain.analysis import AnalysisEngine, AnalysisPolicy
 from reelflow.domain.post import UNKEYED, PostKind, PostMode, PostState
 from reelflow.domain.publication import MediaSource, PublicationState
-from reelflow.ledger.stored_types import StoredByValue, UtcDateTime
+from reelflow.ledger.stored_types import StoredByValue, StoredJson, UtcDateTime
 
 #: Longest reason code that is kept.
 CODE_MAX_CHARS: Final = 64
@@ -33,11 +32,11 @@ class Base(DeclarativeBase):
 
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own declaration
         datetime: UtcDateTime,
-        dict[str, Any]: JSON,
-        list[dict[str, str]]: JSON,
+        dict[str, Any]: StoredJson(dict),
+        list[dict[str, str]]: StoredJson(list),
         PostState: StoredByValue(PostState, 20),
-        list[float]: JSON,
-        list[list[float]]: JSON,
+        list[float]: StoredJson(list),
+        list[list[float]]: StoredJson(list),
         PostMode: StoredByValue(PostMode, 10),
         PostKind: StoredByValue(PostKind, 10),
         PublicationState: StoredByValue(PublicationState, 20),

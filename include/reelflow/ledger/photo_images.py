@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import func, select, union
+from sqlalchemy import String, func, select, type_coerce, union
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostKind, PostState
+from reelflow.ledger import damage
 from reelflow.ledger.models import Media, PhotoImage, Post
 
 
@@ -21,10 +22,15 @@ def add(session: Session, post_id: int, media_ids: Sequence[str]) -> None:
 
 
 def media_of(session: Session, post: Post) -> list[Media]:
-    """Return what a post publishes: its images in their order, or its video alone."""
-    images = session.scalars(
-        select(PhotoImage).where(PhotoImage.post_id == post.id).order_by(PhotoImage.ordinal)
-    )
+    """Return what a post publishes: its images in their order, or its video alone.
+
+    :raises ConfigurationError: somebody changed their rows by hand; code ``ledger_damaged``
+    """
+    query = select(PhotoImage).where(PhotoImage.post_id == post.id)
+    try:
+        images = session.scalars(query.order_by(PhotoImage.ordinal)).all()
+    except damage.UNREADABLE as exc:
+        damage.raise_named(session, post.id, exc)
     return [image.media for image in images] or [post.media]
 
 
@@ -40,8 +46,18 @@ def of_posts(session: Session, posts: Sequence[Post]) -> dict[int, list[Media]]:
 
 def name_of(post: Post) -> str:
     """Return what people call a post: the name of its file, or of its folder of images."""
-    name = post.media.file_name
-    return name.rpartition("/")[0] or name if post.kind is PostKind.PHOTO else name
+    return _name(post.kind, post.media.file_name)
+
+
+def names_of(session: Session, post_ids: Collection[int]) -> dict[int, str]:
+    """Return what people call posts, by their ids; also those that cannot be read."""
+    query = select(Post.id, type_coerce(Post.kind, String()), Media.file_name)
+    query = query.join(Media, Media.id == Post.media_id).where(Post.id.in_(post_ids))
+    return {post_id: _name(kind, file_name) for post_id, kind, file_name in session.execute(query)}
+
+
+def _name(kind: str, file_name: str) -> str:
+    return file_name.rpartition("/")[0] or file_name if kind == PostKind.PHOTO else file_name
 
 
 def cover_of(session: Session, post: Post) -> Media:
@@ -50,13 +66,17 @@ def cover_of(session: Session, post: Post) -> Media:
     return files[min(post.photo_cover_index, len(files) - 1)]
 
 
-def posts_with(session: Session, media_id: str) -> Sequence[Post]:
-    """Return every post that publishes a file, alone or as one of its images."""
+def states_with(session: Session, media_id: str) -> dict[int, str]:
+    """Return the state of every post that publishes a file, alone or as one of its images.
+
+    :return: by the posts' ids, as they are stored: maybe none that there is
+    """
     ids = union(
         select(Post.id).where(Post.media_id == media_id),
         select(PhotoImage.post_id).where(PhotoImage.media_id == media_id),
     )
-    return session.scalars(select(Post).where(Post.id.in_(ids)).order_by(Post.id)).all()
+    query = select(Post.id, type_coerce(Post.state, String())).where(Post.id.in_(ids))
+    return dict(session.execute(query.order_by(Post.id)).all())
 
 
 def count_unsent_posts(session: Session) -> int:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Final
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import (
-    PAST_LAST_BYTE,
     UNKEYED,
+    UNSETTLED,
     PostKind,
     PostState,
     PrivacyLevel,
@@ -22,9 +21,6 @@ from reelflow.exceptions import LeaseLostError, PostNotFoundError
 from reelflow.ledger import audit, damage
 from reelflow.ledger.fair_batch import fair_batch, unclaimed
 from reelflow.ledger.models import CODE_MAX_CHARS, Account, Post, Publication
-
-#: What only TikTok's word moves on.
-_UNSETTLED: Final = PAST_LAST_BYTE | {PostState.UNKNOWN}
 
 
 def get(session: Session, post_id: int, *, lock: bool = False) -> Post:
@@ -191,7 +187,7 @@ def due(session: Session, run: Run, *, now: datetime, limit: int) -> list[int]:
 def has_due(session: Session, *, now: datetime, max_lateness: timedelta) -> list[int]:
     """Return some posts that a normal run started now would take; empty when there are none."""
     waiting = interrupted(session, now=now, limit=100)
-    for found in (Post.state == PostState.READY, _stalled(now)):
+    for found in (Post.state == PostState.READY, stalled(now)):
         query = select(Post.id).where(
             found, Post.due_at > now - max_lateness, Post.due_at <= now, unclaimed(now)
         )
@@ -213,7 +209,7 @@ def interrupted(session: Session, *, now: datetime, limit: int) -> list[int]:
                 Post.due_at <= now,
                 Post.cancel_requested_at.is_(None),
                 unclaimed(now),
-                or_(Post.lease_until.is_(None), Post.lease_until <= now),
+                unleased(now),
                 Publication.url_expires_at > now,
             )
             .order_by(Post.due_at, Post.id)
@@ -222,27 +218,42 @@ def interrupted(session: Session, *, now: datetime, limit: int) -> list[int]:
     )
 
 
-def stalled_uploads(session: Session, *, now: datetime) -> Sequence[Post]:
-    """Return posts in UPLOADING whose lease has lapsed.
+def stalled_uploads(session: Session, *, now: datetime) -> Sequence[int]:
+    """Return the ids of posts in UPLOADING whose lease has lapsed.
 
     Their rows are held until the transaction ends; those that another run holds are left to it.
     """
     return session.scalars(
-        select(Post)
-        .where(_stalled(now))
+        select(Post.id)
+        .where(stalled(now))
         .order_by(Post.id)
         .with_for_update(of=Post, skip_locked=True)
     ).all()
 
 
-def missed(session: Session, *, before: datetime, now: datetime, limit: int) -> Sequence[Post]:
-    """Return unclaimed READY posts that were due at ``before`` or earlier, the oldest first.
+def missed(
+    session: Session,
+    *,
+    before: datetime,
+    now: datetime,
+    limit: int,
+    but_not: Collection[int] = (),
+) -> Sequence[int]:
+    """Return the ids of unclaimed READY posts that were due at a time or earlier, oldest first.
 
     Their rows are held until the transaction ends; those that another run holds are left to it.
+
+    :param before: that time
+    :param but_not: posts that are left out
     """
     return session.scalars(
-        select(Post)
-        .where(Post.state == PostState.READY, Post.due_at <= before, unclaimed(now))
+        select(Post.id)
+        .where(
+            Post.state == PostState.READY,
+            Post.due_at <= before,
+            unclaimed(now),
+            Post.id.not_in(but_not),
+        )
         .order_by(Post.due_at, Post.id)
         .limit(limit)
         .with_for_update(of=Post, skip_locked=True)
@@ -251,8 +262,10 @@ def missed(session: Session, *, before: datetime, now: datetime, limit: int) -> 
 
 def unsettled(
     session: Session, *, now: datetime, run_id: str | None = None, despite_claims: bool = False
-) -> Sequence[Post]:
-    """Return posts that only TikTok's word moves on, and that no run and no upload holds.
+) -> Sequence[tuple[int, PostState]]:
+    """Return ids and states of posts that TikTok's word moves on, and that nobody holds.
+
+    Nobody is no run, as far as it goes on, and no upload.
 
     Longest unasked first: an account with more of them than it may ask about gets round to all.
 
@@ -260,22 +273,23 @@ def unsettled(
     :param despite_claims: also those that a run claimed: the lease alone protects an upload
     """
     current = and_(Publication.post_id == Post.id, Publication.is_current)
-    return session.scalars(
-        select(Post)
+    found = session.execute(
+        select(Post.id, Post.state)
         .outerjoin(Publication, current)
         .where(
-            Post.state.in_(_UNSETTLED),
+            Post.state.in_(UNSETTLED),
             true() if despite_claims else free_for(run_id, now=now),
-            or_(Post.lease_until.is_(None), Post.lease_until <= now),
+            unleased(now),
         )
         .order_by(func.coalesce(Publication.tiktok_status_at, Post.state_since), Post.id)
-    ).all()
+    )
+    return [(post_id, state) for post_id, state in found]
 
 
-def leased_unsettled(session: Session, *, now: datetime) -> Sequence[Post]:
-    """Return posts that :func:`unsettled` leaves out because an upload holds them."""
+def leased_unsettled(session: Session, *, now: datetime) -> Sequence[int]:
+    """Return the ids of posts that :func:`unsettled` leaves out because an upload holds them."""
     return session.scalars(
-        select(Post).where(Post.state.in_(_UNSETTLED), Post.lease_until > now).order_by(Post.id)
+        select(Post.id).where(Post.state.in_(UNSETTLED), Post.lease_until > now).order_by(Post.id)
     ).all()
 
 
@@ -284,9 +298,10 @@ def sought_videos(
 ) -> Sequence[Post]:
     """Return those posts that may be a public video whose id is not known, account by account.
 
-    TikTok lists no photos, and nothing at all of a revoked account.
+    TikTok lists no photos, and nothing at all of a revoked account. One that cannot be read is
+    passed over.
     """
-    return session.scalars(
+    query = (
         select(Post)
         .join(Account, Account.id == Post.account_id)
         .where(
@@ -298,29 +313,38 @@ def sought_videos(
             Account.revoked.is_(False),
         )
         .order_by(Post.account_id, Post.id)
-    ).all()
+    )
+    return _readable(session, query)
 
 
 def with_unlinked_publication(
     session: Session, *, account_id: int, begun_after: datetime
 ) -> Sequence[Post]:
-    """Return an account's posts of which TikTok may show a video that the ledger cannot name."""
+    """Return an account's posts of which TikTok may show a video that the ledger cannot name.
+
+    :raises ConfigurationError: one of them cannot be read; code ``ledger_damaged``
+    """
     begun = select(Publication.post_id).where(
         Publication.created_at > begun_after,
         # Not by its index: almost everything that ever was has no id.
         func.coalesce(Publication.tiktok_post_id, "") == "",
         func.coalesce(Publication.tiktok_status, "") != "FAILED",
     )
-    return session.scalars(
+    return _all(
+        session,
         select(Post)
         .where(Post.account_id == account_id, Post.kind == PostKind.VIDEO, Post.id.in_(begun))
-        .order_by(Post.id)
-    ).all()
+        .order_by(Post.id),
+    )
 
 
 def with_content(session: Session, *, account_id: int, sha256: str, but_not: int) -> Sequence[Post]:
-    """Return the keyed posts of an account with these bytes, oldest first."""
-    return session.scalars(
+    """Return the keyed posts of an account with these bytes, oldest first.
+
+    :raises ConfigurationError: one of them cannot be read; code ``ledger_damaged``
+    """
+    return _all(
+        session,
         select(Post)
         .where(
             Post.account_id == account_id,
@@ -328,8 +352,8 @@ def with_content(session: Session, *, account_id: int, sha256: str, but_not: int
             Post.id != but_not,
             Post.state.not_in(UNKEYED),
         )
-        .order_by(Post.id)
-    ).all()
+        .order_by(Post.id),
+    )
 
 
 def key_holder(session: Session, post: Post) -> Post | None:
@@ -353,8 +377,34 @@ def free_for(run_id: str | None, *, now: datetime) -> ColumnElement[bool]:
     return unclaimed(now) if run_id is None else or_(unclaimed(now), Post.claimed_by == run_id)
 
 
-def _stalled(now: datetime) -> ColumnElement[bool]:
-    return and_(
-        Post.state == PostState.UPLOADING,
-        or_(Post.lease_until.is_(None), Post.lease_until <= now),
-    )
+def unleased(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that no upload holds a post."""
+    return or_(Post.lease_until.is_(None), Post.lease_until <= now)
+
+
+def stalled(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a post's upload ended without a word."""
+    return and_(Post.state == PostState.UPLOADING, unleased(now))
+
+
+def _all(session: Session, query: Select[Post]) -> Sequence[Post]:
+    """Return posts, or raise which of them cannot be read, and why."""
+    try:
+        return session.scalars(query).all()
+    except damage.UNREADABLE:
+        for post_id in session.scalars(query.with_only_columns(Post.id)).all():
+            get(session, post_id)
+        raise
+
+
+def _readable(session: Session, query: Select[Post]) -> Sequence[Post]:
+    """Return posts without those that cannot be read."""
+    try:
+        return session.scalars(query).all()
+    except damage.UNREADABLE:
+        ids = session.scalars(query.with_only_columns(Post.id)).all()
+    found = []
+    for post_id in ids:
+        with damage.passing_over(session, post_id):
+            found.append(get(session, post_id))
+    return found

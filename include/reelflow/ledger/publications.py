@@ -4,47 +4,77 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import String, and_, func, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from reelflow.domain.chunks import ChunkPlan
-from reelflow.domain.post import PostState, PrivacyLevel
+from reelflow.domain.post import PostKind, PostMode, PostState, PrivacyLevel
 from reelflow.domain.publication import (
     BEFORE_LAST_BYTE,
     MediaSource,
     PublicationState,
     check_publication_transition,
 )
-from reelflow.ledger import audit
+from reelflow.ledger import audit, damage
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.models import Account, Post, Publication
 
 
+class Latecomer(NamedTuple):
+    """A publication from which something may still come.
+
+    :param state: of its post, as it is stored: maybe none that there is
+    """
+
+    post_id: int
+    account_id: int
+    state: str
+    publish_id: str
+
+
 def current(session: Session, post_id: int) -> Publication | None:
-    """Return the post's current publication, if it has one."""
-    return session.scalar(
+    """Return the post's current publication, if it has one.
+
+    :raises ConfigurationError: somebody changed its row by hand; code ``ledger_damaged``
+    """
+    query = (
         select(Publication)
         .where(Publication.post_id == post_id, Publication.is_current)
         .execution_options(populate_existing=True)
     )
+    try:
+        return session.scalar(query)
+    except damage.UNREADABLE as exc:
+        damage.raise_named(session, post_id, exc)
 
 
 def by_publish_id(session: Session, publish_id: str) -> tuple[Publication, Post] | None:
-    """Return the publication that TikTok knows by this id, with its post."""
-    found = session.execute(
-        select(Publication, Post)
-        .join(Post, Post.id == Publication.post_id)
-        .where(Publication.publish_id == publish_id)
-    ).first()
+    """Return the publication that TikTok knows by this id, with its post.
+
+    :raises ConfigurationError: somebody changed their rows by hand; code ``ledger_damaged``
+    """
+    known = Publication.publish_id == publish_id
+    query = select(Publication, Post).join(Post, Post.id == Publication.post_id).where(known)
+    try:
+        found = session.execute(query).first()
+    except damage.UNREADABLE as exc:
+        post_id = session.scalars(select(Publication.post_id).where(known)).one()
+        damage.raise_named(session, post_id, exc)
     return None if found is None else (found[0], found[1])
 
 
 def of_post(session: Session, post_id: int) -> Sequence[Publication]:
-    """Return all publications of a post, oldest first."""
-    return session.scalars(
-        select(Publication).where(Publication.post_id == post_id).order_by(Publication.ordinal)
-    ).all()
+    """Return all publications of a post, oldest first.
+
+    :raises ConfigurationError: somebody changed one by hand; code ``ledger_damaged``
+    """
+    query = select(Publication).where(Publication.post_id == post_id)
+    try:
+        return session.scalars(query.order_by(Publication.ordinal)).all()
+    except damage.UNREADABLE as exc:
+        damage.raise_named(session, post_id, exc)
 
 
 def count(session: Session, post_id: int) -> int:
@@ -59,14 +89,16 @@ def count(session: Session, post_id: int) -> int:
 
 def unanswered_pulls(
     session: Session, *, account_id: int, begun_after: datetime
-) -> Sequence[tuple[Publication, Post]]:
+) -> Sequence[tuple[int, PostKind, PostMode]]:
     """Return the pulls of an account that TikTok may have opened under an id that is not known.
 
     Also those whose posts a person has settled meanwhile. One that was given up is none: TikTok
     refused its init, or never got it.
+
+    :return: the id of each, and what its post is
     """
     found = session.execute(
-        select(Publication, Post)
+        select(Publication.id, Post.kind, Post.mode)
         .join(Post, Post.id == Publication.post_id)
         .where(
             Post.account_id == account_id,
@@ -77,13 +109,13 @@ def unanswered_pulls(
         )
         .order_by(Publication.id)
     )
-    return [(publication, post) for publication, post in found]
+    return [(publication_id, kind, mode) for publication_id, kind, mode in found]
 
 
 def latecomers(
     session: Session, *, begun_after: datetime, asked_before: datetime, limit: int
-) -> Sequence[tuple[Publication, Post]]:
-    """Return publications that may still become more than the ledger knows, with their posts.
+) -> Sequence[Latecomer]:
+    """Return publications that may still become more than the ledger knows.
 
     Those that were given up by us, and might publish after all; public posts without a link; drafts
     that their creator may have posted. Longest unasked first; none of a revoked account.
@@ -100,7 +132,7 @@ def latecomers(
         ),
     )
     found = session.execute(
-        select(Publication, Post)
+        select(Post.id, Post.account_id, type_coerce(Post.state, String()), Publication.publish_id)
         .join(Post, Post.id == Publication.post_id)
         .join(Account, Account.id == Post.account_id)
         .where(
@@ -118,7 +150,8 @@ def latecomers(
         )
         .limit(limit)
     )
-    return [(publication, post) for publication, post in found]
+    # The condition says that no publish_id is None.
+    return [Latecomer(*row) for row in found]  # type: ignore[arg-type]
 
 
 def asked_in_vain(session: Session, publish_id: str, *, now: datetime) -> None:

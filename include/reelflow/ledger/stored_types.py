@@ -1,4 +1,4 @@
-"""How times and enumerations are stored; what is neither is told, not guessed."""
+"""How times, enumerations and JSON are stored; what is none of them is told, not guessed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import DateTime, String
+from sqlalchemy import JSON, DateTime, String
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -24,12 +24,11 @@ class ReadableType(TypeDecorator[_T]):
 
     Loading such a row raises :class:`ConfigurationError`, code ``ledger_damaged``;
     :mod:`reelflow.ledger.damage` names the row.
+
+    :ivar expected: what a column of this type holds, for people
     """
 
-    @property
-    def expected(self) -> str:
-        """What a column of this type holds, for people."""
-        raise NotImplementedError
+    expected: str
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], _T | None]:
         """Return what reads a value as the database gives it."""
@@ -54,11 +53,7 @@ class UtcDateTime(ReadableType[datetime]):
 
     impl = DateTime(timezone=True)
     cache_ok = True
-
-    @property
-    def expected(self) -> str:
-        """What a column of this type holds."""
-        return "a time"
+    expected = "a time"
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Refuse naive times, store UTC."""
@@ -89,11 +84,7 @@ class StoredByValue(ReadableType[StrEnum]):
     def __init__(self, values: type[StrEnum], length: int) -> None:
         super().__init__(length)
         self.values = values
-
-    @property
-    def expected(self) -> str:
-        """What a column of this type holds."""
-        return f"one of {', '.join(self.values)}"
+        self.expected = f"one of {', '.join(values)}"
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Refuse what is no value."""
@@ -102,3 +93,24 @@ class StoredByValue(ReadableType[StrEnum]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
         """Return the member."""
         return None if value is None else self.values(value)
+
+
+class StoredJson(ReadableType[_T]):
+    """JSON, of which the outermost value is an object or an array.
+
+    :param kind: ``dict`` or ``list``
+    """
+
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self, kind: type[_T]) -> None:
+        super().__init__(none_as_null=True)
+        self.kind = kind
+        self.expected = "a JSON object" if issubclass(kind, dict) else "a JSON array"
+
+    def process_result_value(self, value: object, dialect: Dialect) -> _T | None:
+        """Return the object or array; ``null`` is none."""
+        if value is None or isinstance(value, self.kind):
+            return value
+        raise TypeError(f"{value!r} is not {self.expected}")

@@ -48,7 +48,7 @@ def clean_up_files(workspace: Workspace, post_id: int) -> bool:
 
 
 def _is_free(session: Session, media: Media) -> bool:
-    return all(post.state in DONE for post in photo_images.posts_with(session, media.id))
+    return DONE.issuperset(photo_images.states_with(session, media.id).values())
 
 
 def announcement(workspace: Workspace, post_id: int) -> Announcement | None:

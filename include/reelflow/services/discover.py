@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun, Run
-from reelflow.ledger import batches, photo_images, posts
+from reelflow.ledger import batches, damage, photo_images, posts
 from reelflow.ledger.models import Post
 from reelflow.services.intake.duplicates import cancel_duplicate
 from reelflow.services.intake.inbox import waiting_inbox
@@ -109,7 +109,18 @@ def _wanted(session: Session, run: Run, *, now: datetime, batch_size: int) -> li
 
 
 def _recall(session: Session, post_id: int, run: BackfillRun, *, now: datetime, actor: str) -> bool:
-    """Make a MISSED post READY for a backfill; False when other posts took its place."""
+    """Make a MISSED post READY for a backfill; False when other posts took its place.
+
+    One that cannot be read is taken as it is: the tasks that work on it say what is wrong with it.
+    """
+    with damage.passing_over(session, post_id), session.begin_nested():
+        return _go_out_again(session, post_id, run, now=now, actor=actor)
+    return True
+
+
+def _go_out_again(
+    session: Session, post_id: int, run: BackfillRun, *, now: datetime, actor: str
+) -> bool:
     post = posts.get(session, post_id)
     if post.state is not PostState.MISSED:
         return True
@@ -126,12 +137,18 @@ def _recall(session: Session, post_id: int, run: BackfillRun, *, now: datetime, 
 def _miss_late(workspace: Workspace, run: NormalRun, *, actor: str) -> None:
     """Make posts MISSED that are too late for a normal run, newly registered ones included."""
     now = workspace.ledger.now()
+    unread: set[int] = set()
     while True:
         # Some at a time: after a long outage there may be many, and nobody else writes meanwhile.
         with workspace.ledger.write() as session:
-            late = posts.missed(session, before=run.missed_before, now=now, limit=_MISSED_AT_ONCE)
-            for post in late:
-                _miss(session, post, run, now=now, actor=actor)
+            late = posts.missed(
+                session, before=run.missed_before, now=now, limit=_MISSED_AT_ONCE, but_not=unread
+            )
+            for post_id in late:
+                unread.add(post_id)
+                with damage.passing_over(session, post_id), session.begin_nested():
+                    _miss(session, posts.get(session, post_id), run, now=now, actor=actor)
+                    unread.remove(post_id)
         if len(late) < _MISSED_AT_ONCE:
             return
 
@@ -154,8 +171,9 @@ def _claimed_batch(workspace: Workspace, run_id: str) -> list[BatchPost]:
     with workspace.ledger.write() as session:
         ids = batches.post_ids(session, run_id)
         posts.claim(session, ids, run_id=run_id, now=now, claim=workspace.rules.claim)
-        rows = {post.id: post for post in session.scalars(select(Post).where(Post.id.in_(ids)))}
-    return [BatchPost(post_id, photo_images.name_of(rows[post_id])) for post_id in ids]
+        names = photo_images.names_of(session, ids)
+    # One whose row, or whose file's, was deleted by hand has no name: its tasks say so.
+    return [BatchPost(post_id, names.get(post_id, f"post {post_id}")) for post_id in ids]
 
 
 def waiting_work(workspace: Workspace) -> frozenset[str]:

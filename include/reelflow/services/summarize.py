@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostState
-from reelflow.ledger import batches, photo_images
+from reelflow.domain.sentence import as_sentence
+from reelflow.exceptions import ReelflowError
+from reelflow.ledger import batches, damage, photo_images, posts
 from reelflow.ledger.models import Post
 from reelflow.services.workspace import Workspace
 
 _PROBLEMS = frozenset({PostState.FAILED, PostState.REJECTED, PostState.UNKNOWN})
 _UNFINISHED = frozenset({PostState.READY, PostState.UPLOADING, PostState.COMMITTING})
+_DAMAGED: Final = "damaged"
 
 
 @dataclass(frozen=True)
 class RunSummary:
     """What became of a run's batch.
 
-    :param counts: how many posts are in each state
+    :param counts: how many posts are in each state, and under "damaged" those that cannot be read
     :param lines: one sentence a post
     :param problems: the sentences of the posts for which the run fails
     """
@@ -34,7 +40,7 @@ def summarize(workspace: Workspace, run_id: str) -> RunSummary:
     """Sum a run up and give its claims back."""
     with workspace.ledger.write() as session:
         ids = batches.post_ids(session, run_id)
-        rows = {post.id: post for post in session.scalars(select(Post).where(Post.id.in_(ids)))}
+        rows = _rows(session, ids)
         session.execute(
             update(Post)
             .where(Post.claimed_by == run_id)
@@ -42,18 +48,42 @@ def summarize(workspace: Workspace, run_id: str) -> RunSummary:
         )
     ordered = [rows[post_id] for post_id in ids]
     return RunSummary(
-        counts=dict(Counter(str(post.state) for post in ordered)),
-        lines=[_line(post) for post in ordered],
-        problems=[_line(post) for post in ordered if _is_problem(post)],
+        counts=dict(Counter(_state(row) for row in ordered)),
+        lines=[_line(row) for row in ordered],
+        problems=[_line(row) for row in ordered if _is_problem(row)],
     )
 
 
-def _is_problem(post: Post) -> bool:
+def _rows(session: Session, post_ids: Sequence[int]) -> dict[int, Post | ReelflowError]:
+    """Return the posts by their ids, or why one cannot be read."""
+    query = select(Post).where(Post.id.in_(post_ids))
+    try:
+        found: dict[int, Post | ReelflowError] = {p.id: p for p in session.scalars(query)}
+    except damage.UNREADABLE:
+        found = {}
+    for post_id in post_ids:
+        if post_id not in found:
+            try:
+                found[post_id] = posts.get(session, post_id)
+            except ReelflowError as exc:
+                found[post_id] = exc
+    return found
+
+
+def _state(row: Post | ReelflowError) -> str:
+    return _DAMAGED if isinstance(row, ReelflowError) else str(row.state)
+
+
+def _is_problem(post: Post | ReelflowError) -> bool:
+    if isinstance(post, ReelflowError):
+        return True
     unexplained = post.state in _UNFINISHED and post.rescheduled_because is None
     return post.state in _PROBLEMS or unexplained
 
 
-def _line(post: Post) -> str:
+def _line(post: Post | ReelflowError) -> str:
+    if isinstance(post, ReelflowError):
+        return str(post)
     text = f"post {post.id} ({photo_images.name_of(post)}, {post.account.name}): {post.state}: "
     text += post.rescheduled_because or post.reason
-    return f"{text}. To fix: {post.fix}" if post.fix else text
+    return f"{as_sentence(text)} To fix: {post.fix}" if post.fix else text

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun
-from reelflow.ledger import photo_images, posts, publications
+from reelflow.ledger import photo_images, posts, publications, webhook_events
 from reelflow.ledger.models import Account, Post
 from reelflow.services import discover
 from reelflow.services.settling import stalled, sweep
@@ -25,9 +25,12 @@ pytestmark = ON_BOTH_DATABASES
 DAY = timedelta(days=1)
 SHA256 = "a" * 64
 #: Tables that keep what ended.
-HISTORY = ("posts", "publications", "media", "audit", "batches", "photo_images")
+HISTORY = (
+    *("posts", "publications", "media", "audit", "batches", "photo_images"),
+    "webhook_events",
+)
 #: Partial indexes of what did not end; reading one whole is no reading of history.
-ONLY_WHAT_IS_LEFT = ("uq_media_unmoved",)
+ONLY_WHAT_IS_LEFT = ("uq_media_unmoved", "ix_webhook_events_unapplied")
 
 
 @contextmanager
@@ -82,6 +85,8 @@ QUESTIONS: dict[str, Callable[[Session, Clock], object]] = {
     "interrupted": lambda s, clock: posts.interrupted(s, now=clock(), limit=200),
     "stalled uploads": lambda s, clock: posts.stalled_uploads(s, now=clock()),
     "unsettled": lambda s, clock: posts.unsettled(s, now=clock(), run_id="run"),
+    "unsettled that an upload holds": lambda s, clock: posts.leased_unsettled(s, now=clock()),
+    "publications with waiting events": lambda s, _: webhook_events.overdue_publish_ids(s),
     "twins": lambda s, _: posts.with_content(s, account_id=1, sha256=SHA256, but_not=1),
     "posts without a link": lambda s, clock: posts.with_unlinked_publication(
         s, account_id=1, begun_after=clock() - DAY
@@ -93,7 +98,7 @@ QUESTIONS: dict[str, Callable[[Session, Clock], object]] = {
         s, begun_after=clock() - DAY, asked_before=clock(), limit=100
     ),
     "known links": lambda s, _: publications.linked_post_ids(s, ["7000000000000000001"]),
-    "posts of a file": lambda s, _: photo_images.posts_with(s, "f" * 32),
+    "posts of a file": lambda s, _: photo_images.states_with(s, "f" * 32),
     "posts in the inbox": lambda s, _: photo_images.posts_in_inbox(s),
     "next slot": lambda s, _: posts.next_slot(s, account_id=1, sha256=SHA256),
 }

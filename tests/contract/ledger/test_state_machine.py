@@ -11,12 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import pairwise
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from reelflow.domain.post import DONE, PUBLISHED, TRANSITIONS, PostState
+from reelflow.domain.post import DONE, PUBLISHED, PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import (
     IllegalTransitionError,
@@ -24,7 +23,7 @@ from reelflow.exceptions import (
     PostFailedError,
     PostNotTakeableError,
 )
-from reelflow.ledger import audit, posts, publications
+from reelflow.ledger import posts, publications
 from reelflow.ledger.models import Account, Post
 from reelflow.services.publishing.journal import UploadJournal
 from reelflow.services.settling.reopening import proves_incomplete, reopen
@@ -34,6 +33,7 @@ from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import InitAnswer, PublishStatus
+from tests.contract.ledger.told_story import ToldStory
 from tests.factories import Clock
 from tests.postgresql import ON_BOTH_DATABASES
 
@@ -88,6 +88,7 @@ class OnePost:
         self.tokens: list[int] = []
         self.uploads: list[Upload] = []
         self.answers: list[tuple[Upload, PublishStatus, datetime]] = []
+        self.story = ToldStory()
 
     def read(self) -> Post:
         with self.workspace.ledger.read() as session:
@@ -208,20 +209,11 @@ class OnePost:
     # What always holds
 
     def check(self) -> None:
-        with self.workspace.ledger.read() as session:
-            post = posts.get(session, self.post_id)
-            steps = [row for row in audit.story(session, self.post_id) if row.to_state]
-            history = publications.of_post(session, self.post_id)
+        post, _ = self.story.check(self.workspace, self.post_id)
         # TikTok has the post at most once, and the ledger calls nothing else done.
         verdicts = [upload.verdict for upload in self.uploads if upload.is_complete]
         assert len([verdict for verdict in verdicts if verdict != "FAILED"]) <= 1
         assert post.state not in DONE or "PUBLISH_COMPLETE" in verdicts
-        # The ledger tells one story, each step of which the tables allow.
-        states = [PostState(str(row.to_state)) for row in steps]
-        assert states[-1] is post.state
-        assert [row.from_state for row in steps[1:]] == states[:-1]
-        assert all(after in TRANSITIONS[before] for before, after in pairwise(states))
-        assert sum(publication.is_current for publication in history) <= 1
         assert self.tokens == sorted(set(self.tokens))
 
     def settle(self) -> None:
@@ -234,7 +226,7 @@ class OnePost:
 
 
 #: What happens to a post; an age of 0 is the latest. Each event comes often enough that most orders
-#: bring a post to its end, and some bring it there by a second publication.
+#: bring a post to its end; a second publication does so in one of twenty.
 EVENTS: list[Callable[[OnePost], None]] = [
     *(partial(OnePost.upload, owner=owner, steps=n) for owner in "ab" for n in (2, 2, 3, 4)),
     *(partial(OnePost.receive, age=age, verdict=v) for age in (0, 1) for v in VERDICTS),
@@ -255,13 +247,25 @@ SLEEPER: list[Callable[[OnePost], None]] = [
     partial(OnePost.receive, age=0, verdict="PUBLISH_COMPLETE"),
     partial(OnePost.receive, age=1, verdict="PUBLISH_COMPLETE"),
 ]
+#: The first uploader's last byte is on its way while TikTok says that it lacks it: as long as the
+#: upload URL lives, that proves nothing, and nobody begins anew.
+ON_ITS_WAY: list[Callable[[OnePost], None]] = [
+    partial(OnePost.upload, owner="a", steps=3),
+    partial(OnePost.wait, minutes=3),
+    partial(OnePost.ask, age=0),
+    partial(OnePost.hear, age=0),
+    partial(OnePost.upload, owner="b", steps=4),
+    partial(OnePost.receive, age=1, verdict="PUBLISH_COMPLETE"),
+    partial(OnePost.receive, age=0, verdict="PUBLISH_COMPLETE"),
+]
 
 
 @ON_BOTH_DATABASES
 @example(events=SLEEPER)
+@example(events=ON_ITS_WAY)
 @given(events=st.permutations(EVENTS))
 @settings(
-    max_examples=10,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -53,7 +53,6 @@ class Tracer:
         self._ask(
             {
                 "pid": self._pid,
-                "supervisor_pid": os.getppid(),
                 "task_id": ti.task_id,
                 "run_id": ti.run_id,
                 "map_index": ti.map_index,

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, get_args
 
 from reelflow.tiktok.refusal_table import OAUTH_ERRORS
+from tests.integration.fault_matrix.calls import MadeCall
 from tiktok_simulator.codes import ERROR_CODES, FAIL_REASONS
 from tiktok_simulator.faults import Call, FaultKind, When
 
@@ -23,11 +24,15 @@ class Mode(StrEnum):
     DRAFT = "draft"
     PHOTOS = "photo pull"
     PULL = "video pull"
+    PHOTO_DRAFT = "photo draft"
+    PULLED_DRAFT = "pulled draft"
 
 
 ALL: Final = tuple(Mode)
 UPLOADED: Final = (Mode.UPLOAD, Mode.DRAFT)
-PULLED: Final = (Mode.PHOTOS, Mode.PULL)
+PULLED: Final = (Mode.PHOTOS, Mode.PULL, Mode.PHOTO_DRAFT, Mode.PULLED_DRAFT)
+#: Published at once; a draft is finished by its creator, who is not asked before.
+DIRECT: Final = (Mode.UPLOAD, Mode.PHOTOS, Mode.PULL)
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,20 @@ class Place:
     modes: tuple[Mode, ...] = ALL
     says_nothing: bool = False
 
+    def is_of(self, made: MadeCall) -> bool:
+        """Whether a call that was made is this one."""
+        if made.name != self.call:
+            return False
+        if self.chunk is None or made.chunk is None:
+            return self.chunk is None
+        index, is_last = made.chunk
+        return is_last if self.chunk == -1 else index == self.chunk
+
 
 TOKEN: Final = Place("token refresh", "token")
-# A draft is finished by its creator, who is not asked before.
-CREATOR_INFO: Final = Place(
-    "creator_info", "creator_info", modes=(Mode.UPLOAD, Mode.PHOTOS, Mode.PULL)
-)
+CREATOR_INFO: Final = Place("creator_info", "creator_info", modes=DIRECT)
+# Of a creator who took another username: is it still the same one?
+USER_INFO: Final = Place("user_info", "user_info", modes=DIRECT)
 INIT: Final = Place("init", "init")
 STATUS_WHILE_SENDING: Final = Place("status while sending", "status", modes=UPLOADED)
 VIDEO_LIST: Final = Place(
@@ -61,6 +74,7 @@ PROCESSING: Final = Place("processing", None)
 PLACES: Final = (
     TOKEN,
     CREATOR_INFO,
+    USER_INFO,
     INIT,
     Place("first chunk", "put", 0, modes=UPLOADED),
     Place("middle chunk", "put", 1, modes=UPLOADED),
@@ -74,7 +88,6 @@ PLACES: Final = (
 #: Calls of the simulator that no post needs on its way.
 BESIDE_THE_WAY: Final[Mapping[str, str]] = {
     "revoke": "a person gives an account's access up",
-    "user_info": "a connected account's names; without them it is connected all the same",
     "video_query": "nothing of Reelflow's calls it",
 }
 
@@ -145,6 +158,11 @@ class Case:
     def may_be_unknown(self) -> bool:
         """Whether only a person can know what became of it: a pull's init, and no answer."""
         return self.trouble.is_open and self.place == INIT and self.mode in PULLED
+
+
+def has_case(mode: Mode, made: MadeCall) -> bool:
+    """Whether the matrix plays its faults at a call that posts of this mode made."""
+    return any(mode in place.modes and place.is_of(made) for place in PLACES)
 
 
 def every_case() -> Iterator[Case]:

@@ -11,8 +11,9 @@ from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
+from tests.integration.fault_matrix.bench import bench
 from tests.integration.fault_matrix.catalogue import Case, every_case
-from tests.integration.fault_matrix.trial import Outcome, bench
+from tests.integration.fault_matrix.trial import Outcome
 
 
 def main(words: list[str]) -> int:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
-from pathlib import Path
+from itertools import takewhile
 from typing import Any, Final
-
-from sqlalchemy import delete, event
 
 from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostMode, PostState
 from reelflow.domain.publication import MediaSource
@@ -23,35 +18,28 @@ from reelflow.services.accounts.revocation import RECONNECT_SETTLES
 from reelflow.services.steering.cancelling import ask_to_cancel
 from reelflow.services.steering.commands import release, retry
 from reelflow.services.steering.resolving import resolve_not_published, resolve_published
-from reelflow.services.workspace import Workspace
-from reelflow.tiktok.oauth import OAuthClient
 from tests import factories
+from tests.integration.fault_matrix.calls import MadeCall
 from tests.integration.fault_matrix.catalogue import (
     CANCEL,
-    PATIENCE_S,
+    DIRECT,
     PULLED,
     STATUS_WHILE_SENDING,
     TOKEN,
+    USER_INFO,
     VIDEO_LIST,
     Case,
     Mode,
+    has_case,
 )
-from tests.integration.public_server import PublicServer, serving
-from tests.integration.publisher import RUN, SMALL_CHUNKS, Publisher, three_chunks
-from tests.integration.runs import STOPPED, add_connected_account, let_runs_pass, reconnect
-from tests.integration.simulator_process import Simulator, wait_until
+from tests.integration.publisher import RUN, Publisher, three_chunks
+from tests.integration.runs import STOPPED, let_runs_pass, reconnect
+from tests.integration.simulator_process import wait_until
 from tests.photo_files import image, make_photo_post, media_of
 
-HOST: Final = "reelflow.example"
 CAPTION: Final = "A caption like no other, משפט 🌱"
+OLD_USERNAME: Final = "a.name.of.yesterday"
 MOST_PUBLICATIONS: Final = 5
-
-IMPATIENT: Final = replace(
-    SMALL_CHUNKS,
-    read_timeout_s=PATIENCE_S,
-    put_stall_timeout_s=PATIENCE_S,
-    put_answer_timeout_s=PATIENCE_S,
-)
 
 
 @dataclass
@@ -70,67 +58,21 @@ class Outcome:
     was_unknown: bool = False
 
 
-class Bench:
-    """What all cases share: TikTok, a server it pulls from, a ledger that each finds empty."""
-
-    def __init__(self, simulator: Simulator, server: PublicServer, clock: factories.Clock) -> None:
-        self._simulator = simulator
-        self._server = server
-        self._clock = clock
-
-    def play(self, case: Case) -> Outcome:
-        """Let a post go its way."""
-        self._simulator.reset()
-        self._simulator.serve_domain(HOST, self._server.address)
-        self._clock.set(datetime.now(UTC))
-        _empty(self._server.workspace)
-        limits = IMPATIENT if case.trouble.is_slow else SMALL_CHUNKS
-        app = (self._simulator.api, self._simulator.client_key, self._simulator.client_secret)
-        with OAuthClient(*app, limits=limits) as oauth:
-            account = add_connected_account(self._server.workspace, self._simulator)
-            publisher = Publisher(
-                self._server.workspace, self._clock, self._simulator, account, limits, oauth=oauth
-            )
-            trial = _Trial(case, publisher)
-            try:
-                trial.play()
-            except Exception as exc:  # noqa: BLE001 - a bug that shows here fails its case alone
-                trial.outcome.problems.append("".join(traceback.format_exception(exc)[-2:]))
-        return trial.outcome
-
-
-@contextmanager
-def bench(root: Path) -> Iterator[Bench]:
-    """Start what the cases share, and stop it when the block ends."""
-    clock = factories.Clock()
-    workspace = factories.open_workspace(root, clock, public_url=f"https://{HOST}")
-    event.listen(workspace.ledger.engine, "connect", _trust_the_machine)
-    simulator = Simulator()
-    try:
-        with serving(workspace) as server:
-            yield Bench(simulator, server, clock)
-    finally:
-        simulator.stop()
-
-
-def _trust_the_machine(connection: sqlite3.Connection, _: object) -> None:
-    connection.execute("PRAGMA synchronous = OFF")  # nobody cuts the power here
-
-
-def _empty(workspace: Workspace) -> None:
-    with workspace.ledger.write() as session:
-        for table in reversed(Account.metadata.sorted_tables):
-            session.execute(delete(table))
-
-
 @cache
 def _content(size_chunks: int) -> bytes:
     return three_chunks() if size_chunks == 3 else os.urandom(1000)
 
 
-class _Trial:
-    def __init__(self, case: Case, publisher: Publisher) -> None:
+class Trial:
+    """One post on its way.
+
+    :param made: gets every call to TikTok, as it is made
+    """
+
+    def __init__(self, case: Case, publisher: Publisher, made: Sequence[MadeCall]) -> None:
         self._case = case
+        self._made = made
+        self._made_before = 0
         self._publisher = publisher
         self._simulator = publisher.simulator
         self._post = self._make_post()
@@ -143,6 +85,7 @@ class _Trial:
         if self._case.place == CANCEL:
             self._begin()
         self._arm()
+        self._made_before = len(self._made)
         if self._case.place == CANCEL:
             self._cancel()
         self._drive()
@@ -154,19 +97,21 @@ class _Trial:
             if self._state() not in DONE:
                 self._wrong(f"what the fix says leads to {self._state()}: {self._read().reason}")
             self._count()
+        self._check_calls()
+        if self._case.place == USER_INFO and self._state() in DONE:
+            self._check_username()
 
     def _make_post(self) -> Post:
         workspace, mode = self._publisher.workspace, self._case.mode
         fields: dict[str, Any] = {"caption": CAPTION, "privacy_level": "PUBLIC_TO_EVERYONE"}
-        if mode is Mode.PHOTOS:
+        if mode not in DIRECT:
+            fields |= {"mode": PostMode.DRAFT, "privacy_level": None}
+        self._change_account(username=self._simulator.accounts[0]["username"])
+        if mode in (Mode.PHOTOS, Mode.PHOTO_DRAFT):
             images = [image(shade=shade) for shade in (1, 2)]
             return make_photo_post(workspace, self._publisher.account, images=images, **fields)
-        if mode is Mode.PULL:
-            with workspace.ledger.write() as session:
-                account = session.get_one(Account, self._publisher.account.id)
-                account.video_source = MediaSource.PULL_FROM_URL
-        if mode is Mode.DRAFT:
-            fields |= {"mode": PostMode.DRAFT, "privacy_level": None}
+        if mode in PULLED:
+            self._change_account(video_source=MediaSource.PULL_FROM_URL)
         in_chunks = self._case.place.chunk is not None or self._case.place == STATUS_WHILE_SENDING
         return self._publisher.make_post(_content(3 if in_chunks else 1), **fields)
 
@@ -186,13 +131,12 @@ class _Trial:
         if case.place == VIDEO_LIST:
             self._simulator.switch(link_polls=1000)  # only the list tells the link
         if case.place == TOKEN:
-            self._let_token_expire()
+            self._change_account(access_token_expires_at=self._publisher.clock())
+        if case.place == USER_INFO:
+            self._change_account(username=OLD_USERNAME)
 
-    def _let_token_expire(self) -> None:
-        ledger = self._publisher.workspace.ledger
-        with ledger.write() as session:
-            account = session.get_one(Account, self._publisher.account.id)
-            account.access_token_expires_at = ledger.now()
+    def _change_account(self, **values: Any) -> None:
+        factories.change_account(self._publisher.workspace, self._publisher.account.id, **values)
 
     def _begin(self) -> None:
         self._publisher.upload(self._post)
@@ -248,6 +192,8 @@ class _Trial:
         self._note(post.state)
         self.outcome.was_unknown = post.state is PostState.UNKNOWN
         self._count()
+        if not self._was_played():
+            self._wrong("the trouble never came: the call was not made, or TikTok failed nothing")
         if post.state in DONE:
             if case.place == VIDEO_LIST and post.state is not PostState.PUBLISHED:
                 self._wrong("its link was never found")
@@ -261,6 +207,29 @@ class _Trial:
             self._wrong(f"it needs a person ({post.reason_code}), who is not needed: {post.reason}")
         if not post.reason or self._command(post) not in str(post.fix):
             self._wrong(f"its fix does not name `{self._command(post)}`: {post.fix}")
+
+    def _was_played(self) -> bool:
+        """Whether the post's way came by the trouble at all."""
+        place, reason = self._case.place, self._case.trouble.fail_reason
+        if reason is not None:
+            return any(one["fail_reason"] == reason for one in self._simulator.uploads())
+        made = self._made[self._made_before :]
+        if place == STATUS_WHILE_SENDING:
+            made = list(takewhile(lambda one: not one.is_last_chunk, made))
+        return any(place.is_of(one) for one in made)
+
+    def _check_calls(self) -> None:
+        """Look whether the matrix knows every call that was made."""
+        mode = self._case.mode
+        for name in sorted({one.name for one in self._made if not has_case(mode, one)}):
+            self._wrong(f"{mode}: no fault is played at {name}, which it called")
+
+    def _check_username(self) -> None:
+        """Look whether a creator's new name is known, so that nobody asks once more."""
+        with self._publisher.workspace.ledger.read() as session:
+            username = session.get_one(Account, self._publisher.account.id).username
+        if username != self._simulator.accounts[0]["username"]:
+            self._wrong(f"its creator is still known as @{username}")
 
     def _is_cancelled(self, post: Post) -> bool:
         return self._case.place == CANCEL and post.reason_code == "publish_cancelled"

@@ -44,6 +44,8 @@ def test_the_patience_with_tiktok_is_that_of_the_design_unless_told_otherwise(
         "CHUNK_TIMEOUT_S": "3",
         "CHUNK_ATTEMPTS": "4",
         "CHUNK_RETRY_S": "5",
+        "CHUNK_STALL_TIMEOUT_S": "6",
+        "CHUNK_ANSWER_TIMEOUT_S": "7",
     }.items():
         monkeypatch.setenv(f"REELFLOW_{name}", value)
     assert Settings.load().tiktok_limits == TikTokLimits(
@@ -52,6 +54,8 @@ def test_the_patience_with_tiktok_is_that_of_the_design_unless_told_otherwise(
         put_timeout_s=3,
         chunk_attempts=4,
         first_chunk_retry_s=5,
+        put_stall_timeout_s=6,
+        put_answer_timeout_s=7,
     )
 
 
@@ -69,13 +73,21 @@ def test_the_limits_are_those_that_tiktok_documents_unless_told_otherwise(
         "BREAKER_ACCOUNTS": "6",
         "BREAKER_WINDOW_MIN": "7",
         "BREAKER_PAUSE_S": "8",
+        "BREAKER_LONGEST_PAUSE_S": "9",
+        "MAX_PUBLICATIONS": "10",
+        "UNKNOWN_AFTER_H": "11",
     }.items():
         monkeypatch.setenv(f"REELFLOW_{name}", value)
     rules = Settings.load().rules
     assert rules.budgets == BudgetLimits(1, 2, 3, 4, 5)
     assert rules.breaker == BreakerRules(
-        accounts=6, within=timedelta(minutes=7), first_pause=timedelta(seconds=8)
+        accounts=6,
+        within=timedelta(minutes=7),
+        first_pause=timedelta(seconds=8),
+        longest_pause=timedelta(seconds=9),
     )
+    assert rules.max_publications == 10
+    assert rules.unknown_after == timedelta(hours=11)
 
 
 def test_the_ledger_lies_in_the_data_folder_unless_told_otherwise(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,10 +76,3 @@ def sent_post(worker: Workspace, creator: Account) -> Callable[..., Post]:
         return factories.read_post(worker, post.id)
 
     return send
-
-
-@pytest.fixture
-def closed_url() -> str:
-    """An address where nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reelflow.domain.post import PrivacyLevel
 from reelflow.domain.printable import printable
@@ -14,9 +14,11 @@ from reelflow.ledger import accounts
 from reelflow.ledger.models import Account
 from reelflow.services.accounts.revocation import release_reconnected
 from reelflow.services.workspace import Workspace
-from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.display import user_fields
 from reelflow.tiktok.oauth_models import TokenGrant
+
+if TYPE_CHECKING:
+    from reelflow.tiktok.client import TikTokClient
 
 log = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ import logging
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostMode, PostState
 from reelflow.exceptions import AccountRevokedError
-from reelflow.ledger import accounts, posts
+from reelflow.ledger import accounts, damage, posts
 from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
 
@@ -86,28 +86,28 @@ def mark_revoked(
 
 
 def _hold_posts(session: Session, account: Account, *, now: datetime, actor: str) -> list[int]:
-    stalled = and_(
-        Post.state == PostState.UPLOADING,
-        or_(Post.lease_until.is_(None), Post.lease_until <= now),
-    )
+    may_go = or_(Post.state == PostState.READY, posts.stalled(now))
     waiting = session.scalars(
         select(Post.id)
-        .where(Post.account_id == account.id, or_(Post.state == PostState.READY, stalled))
+        .where(Post.account_id == account.id, may_go)
         .order_by(Post.id)
         .with_for_update()  # one that a person cancels now is either held before, or not at all
     ).all()
+    held = []
     for post_id in waiting:
-        posts.move(
-            session,
-            post_id,
-            PostState.HELD,
-            now=now,
-            actor=actor,
-            why=held_because(account),
-            code=ACCOUNT_REVOKED,
-            fix=reconnect_fix(account.name),
-        )
-    return list(waiting)
+        with damage.passing_over(session, post_id), session.begin_nested():
+            posts.move(
+                session,
+                post_id,
+                PostState.HELD,
+                now=now,
+                actor=actor,
+                why=held_because(account),
+                code=ACCOUNT_REVOKED,
+                fix=reconnect_fix(account.name),
+            )
+            held.append(post_id)
+    return held
 
 
 def release_reconnected(
@@ -121,7 +121,7 @@ def release_reconnected(
     :return: the ids of the posts that are READY now
     """
     waiting = session.scalars(
-        select(Post)
+        select(Post.id)
         .where(
             Post.account_id == account_id,
             Post.state == PostState.HELD,
@@ -129,18 +129,15 @@ def release_reconnected(
             or_(Post.privacy_level.is_not(None), Post.mode == PostMode.DRAFT),
         )
         .order_by(Post.id)
-        .with_for_update(of=Post)  # or one that a person cancels now would go out all the same
+        .with_for_update()  # or one that a person cancels now would go out all the same
     ).all()
-    for post in waiting:
-        posts.move(
-            session,
-            post.id,
-            PostState.READY,
-            now=now,
-            actor=actor,
-            why="its account was connected again",
-        )
-        post.rescheduled_because = None
-        post.claimed_by = post.claimed_until = None
-        post.due_at = max(post.publish_at or now, now)
-    return [post.id for post in waiting]
+    released = []
+    for post_id in waiting:
+        with damage.passing_over(session, post_id), session.begin_nested():
+            why = "its account was connected again"
+            post = posts.move(session, post_id, PostState.READY, now=now, actor=actor, why=why)
+            post.rescheduled_because = None
+            post.claimed_by = post.claimed_until = None
+            post.due_at = max(post.publish_at or now, now)
+            released.append(post_id)
+    return released

@@ -21,7 +21,7 @@ from reelflow.services.workspace import Workspace
 log = logging.getLogger(__name__)
 
 #: TikTok's word for a fault of its own in a post that it has (fail_reason,
-#: content-posting-api-reference-get-video-status). It says nothing about the latest init.
+#: content-posting-api-reference-get-video-status).
 FAILED_LATER: Final = "internal"
 
 
@@ -78,10 +78,13 @@ def check_closed(workspace: Workspace, account_id: int) -> bool:
     raise _refusal(row, now)
 
 
-def record_failure(workspace: Workspace, account_id: int, code: str) -> None:
+def record_failure(
+    workspace: Workspace, account_id: int, code: str, *, is_of_init: bool = True
+) -> None:
     """Count a failure of the platform's; open the breaker if they spread, or end its probe.
 
     :param code: what :func:`is_platform_failure` was said of, or the fail_reason ``internal``
+    :param is_of_init: an init failed just now; what failed later says nothing about the probe
     """
     ledger, rules = workspace.ledger, workspace.rules.breaker
     now = ledger.now()
@@ -90,7 +93,7 @@ def record_failure(workspace: Workspace, account_id: int, code: str) -> None:
         breaker.add_failure(session, account_id=account_id, code=code, now=now, forget_before=since)
         row = breaker.get(session, lock=True)
         if row is not None:
-            if _is_probing(row, now) and code != FAILED_LATER:
+            if _is_probing(row, now) and is_of_init:
                 row.failed_probes += 1
                 row.probing_until = None
                 row.probe_at = now + rules.pause(row.failed_probes)

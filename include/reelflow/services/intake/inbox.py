@@ -25,7 +25,7 @@ _FOLDER_MAX_FILES: Final = 10 * MAX_PHOTOS
 def waiting_inbox(workspace: Workspace) -> list[InboxFile | InboxFolder]:
     """Return the quiet files and photo folders of known accounts that no row stands for yet."""
     with workspace.ledger.read() as session:
-        names = [account.name for account in accounts.list_all(session)]
+        names = accounts.names(session)
         unmoved = select(Media.inbox_path, Media.inbox_inode).where(Media.moved_at.is_(None))
         known = {(path, inode) for path, inode in session.execute(unmoved)}
     found: list[InboxFile | InboxFolder] = [
@@ -87,7 +87,7 @@ def report_waiting(workspace: Workspace) -> None:
 def unknown_folders(workspace: Workspace) -> list[str]:
     """Return the inbox folders that belong to no account; their files wait."""
     with workspace.ledger.read() as session:
-        names = {account.name for account in accounts.list_all(session)}
+        names = frozenset(accounts.names(session))
     return [name for name in workspace.folders.account_folders() if name not in names]
 
 

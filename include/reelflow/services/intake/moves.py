@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from reelflow.digest import sha256_file
 from reelflow.domain.post import PostKind, PostState
 from reelflow.exceptions import ReelflowError
-from reelflow.ledger import photo_images, posts
+from reelflow.ledger import damage, photo_images, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.services.intake.prepare import content_sha256
 from reelflow.services.intake.rejection import try_quarantine
@@ -28,7 +28,12 @@ def finish_moves(workspace: Workspace, *, actor: str) -> None:
     with workspace.ledger.read() as session:
         waiting = photo_images.posts_in_inbox(session)
     for post_id in waiting:
-        finish_move(workspace, post_id, actor=actor)
+        try:
+            finish_move(workspace, post_id, actor=actor)
+        except damage.UNREADABLE as exc:
+            with workspace.ledger.read() as session:
+                trouble = damage.explained(session, post_id, exc)
+            log.error("the files of post %d stay in the inbox: %s", post_id, trouble)
 
 
 def finish_move(workspace: Workspace, post_id: int, *, actor: str) -> None:

@@ -18,9 +18,9 @@ from reelflow.exceptions import (
 from reelflow.ledger.models import Post, Publication
 from reelflow.services.calls.account_client import AccountClient
 from reelflow.services.calls.admission import admitted
+from reelflow.services.publishing.creator_check import check_creator
 from reelflow.services.publishing.journal import UploadJournal
 from reelflow.services.publishing.post_info import video_post
-from reelflow.services.publishing.preflight import check_creator
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 

@@ -26,8 +26,8 @@ from reelflow.ledger import photo_images
 from reelflow.ledger.models import Media, Post, Publication
 from reelflow.services.calls.account_client import AccountClient
 from reelflow.services.calls.admission import admitted
+from reelflow.services.publishing.creator_check import check_creator
 from reelflow.services.publishing.post_info import photo_post, video_post
-from reelflow.services.publishing.preflight import check_creator
 from reelflow.services.publishing.public_media import PublicMedia
 from reelflow.services.publishing.pull_journal import PullJournal
 from reelflow.services.stage import check_unchanged, media_path

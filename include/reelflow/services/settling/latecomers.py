@@ -9,8 +9,11 @@ from typing import Final
 from reelflow.domain.post import PostState
 from reelflow.exceptions import ReelflowError
 from reelflow.ledger import publications
+from reelflow.ledger.publications import Latecomer
+from reelflow.ledger.stored_types import LEDGER_DAMAGED
 from reelflow.services.settling.inquiry import StatusSource, was_asked
 from reelflow.services.settling.settle import apply_status
+from reelflow.services.settling.trouble import TROUBLE, trouble_with
 from reelflow.services.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -36,32 +39,39 @@ def ask_about_latecomers(
     """
     now = workspace.ledger.now()
     with workspace.ledger.read() as session:
-        found = publications.latecomers(
+        due = publications.latecomers(
             session,
             begun_after=now - EXPECTED_FOR,
             asked_before=now - ASK_AGAIN,
             limit=limit,
         )
-        due = [(post.id, post.account_id, post.state, one.publish_id) for one, post in found]
     without_link = []
-    for post_id, account_id, before, publish_id in due:
-        assert publish_id is not None  # those are none
-        try:
-            status = tiktok.fetch_status(account_id, publish_id)
-            state = apply_status(workspace, post_id, publish_id, status, actor=actor)
-        except ReelflowError as exc:
-            state = before
-            _note_silence(workspace, post_id, publish_id, exc)
-        if state is not before:
-            settled[post_id] = state
-        elif state is PostState.PUBLISHED_NO_LINK:
-            without_link.append(post_id)
+    for one in due:
+        state = _ask_about(workspace, tiktok, one, actor=actor)
+        if state is not None and state != one.state:
+            settled[one.post_id] = state
+        elif one.state == PostState.PUBLISHED_NO_LINK:
+            without_link.append(one.post_id)
     return without_link
 
 
-def _note_silence(workspace: Workspace, post_id: int, publish_id: str, exc: ReelflowError) -> None:
+def _ask_about(
+    workspace: Workspace, tiktok: StatusSource, one: Latecomer, *, actor: str
+) -> PostState | None:
+    """Return the state of a publication's post by TikTok's word; None where there is none."""
+    try:
+        status = tiktok.fetch_status(one.account_id, one.publish_id)
+        return apply_status(workspace, one.post_id, one.publish_id, status, actor=actor)
+    except TROUBLE as exc:
+        _note_silence(workspace, one, trouble_with(workspace, one.post_id, exc))
+    return None
+
+
+def _note_silence(workspace: Workspace, one: Latecomer, exc: ReelflowError) -> None:
     """Let the others have their turn before one of which TikTok says nothing; it keeps its own."""
-    log.info("publication %s of post %d: %s", publish_id, post_id, exc)
-    if was_asked(exc):
+    is_damaged = exc.code == LEDGER_DAMAGED
+    level = logging.ERROR if is_damaged else logging.INFO
+    log.log(level, "publication %s of post %d: %s", one.publish_id, one.post_id, exc)
+    if is_damaged or was_asked(exc):
         with workspace.ledger.write() as session:
-            publications.asked_in_vain(session, publish_id, now=workspace.ledger.now())
+            publications.asked_in_vain(session, one.publish_id, now=workspace.ledger.now())

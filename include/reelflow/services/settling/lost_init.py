@@ -87,7 +87,7 @@ def _only_one(session: Session, post: Post, publication: Publication) -> str | N
     unanswered = publications.unanswered_pulls(
         session, account_id=post.account_id, begun_after=earliest - _SPEAKS_WITHIN
     )
-    alike = [one.id for one, of in unanswered if _PREFIXES[of.kind, of.mode] == prefix]
+    alike = [one for one, kind, mode in unanswered if _PREFIXES[kind, mode] == prefix]
     # Read again: one that was answered between the two is neither unanswered nor unknown now.
     if alike == [publication.id] and fitting == _spoken_of(session, post, prefix, since=earliest):
         return fitting[0]

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import ReelflowError
-from reelflow.ledger import accounts, posts, publications
+from reelflow.ledger import accounts, damage, posts, publications
 from reelflow.ledger.models import Account, Post
 from reelflow.services.settling.video_match import CLOCK_SLACK, Sought, match_videos
 from reelflow.services.workspace import Workspace
@@ -51,7 +51,10 @@ def find_missing_videos(
     settled_after = workspace.ledger.now() - expected_for
     with workspace.ledger.read() as session:
         missing = posts.sought_videos(session, post_ids, settled_after=settled_after)
-        sought = [(post.account, _as_sought(session, post)) for post in missing]
+        sought = []
+        for post in missing:
+            with damage.passing_over(session, post.id):
+                sought.append((post.account, _as_sought(session, post)))
     may_list = [pair for pair in sought if _SCOPE in (accounts.granted_scopes(pair[0]) or ())]
     for _, pairs in groupby(may_list, key=lambda pair: pair[0].id):
         of_account = list(pairs)

@@ -13,8 +13,8 @@ from typing import Final, Protocol
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PAST_LAST_BYTE, PostState
-from reelflow.exceptions import ReelflowError, TikTokRejectedError
-from reelflow.ledger import posts, publications
+from reelflow.exceptions import ConfigurationError, ReelflowError, TikTokRejectedError
+from reelflow.ledger import damage, posts, publications
 from reelflow.ledger.models import Post, Publication
 from reelflow.services.settling.inquiry import StatusInquiry, StatusSource, was_asked
 from reelflow.services.settling.latecomers import EXPECTED_FOR, ask_about_latecomers
@@ -23,6 +23,7 @@ from reelflow.services.settling.missing_video import VideoPages, find_missing_vi
 from reelflow.services.settling.reopening import proves_incomplete, reopen, waits_in_vain
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.settling.stalled import return_stalled_uploads
+from reelflow.services.settling.trouble import trouble_with
 from reelflow.services.settling.webhooks import apply_overdue
 from reelflow.services.workspace import Workspace
 
@@ -39,7 +40,8 @@ class Reconciliation:
 
     :param settled: the state that a post has now, where that is another than before
     :param unsettled: why nothing was settled for those that TikTok must still speak about
-    :param left: who holds those that were not asked about, where claims were no reason
+    :param left: who holds those that were not asked about, where claims were no reason, or what is
+        wrong with their rows
     """
 
     settled: dict[int, PostState] = field(default_factory=dict)
@@ -70,13 +72,14 @@ def reconcile(
     found = Reconciliation()
     with workspace.ledger.read() as session:
         now = workspace.ledger.now()
-        free = posts.unsettled(session, now=now, run_id=run_id, despite_claims=despite_claims)
-        unsettled = [(post.id, post.state) for post in free]
-        if despite_claims:
-            held = posts.leased_unsettled(session, now=now)
-            found.left = {post.id: _holder(post) for post in held}
+        unsettled = posts.unsettled(session, now=now, run_id=run_id, despite_claims=despite_claims)
+        for post_id in posts.leased_unsettled(session, now=now) if despite_claims else ():
+            found.left[post_id] = _holder(session, post_id)
     for post_id, before in unsettled:
-        state, trouble = settling.settle(post_id)
+        try:
+            state, trouble = settling.settle(post_id)
+        except damage.UNREADABLE as exc:
+            state, trouble = before, str(trouble_with(workspace, post_id, exc))
         if state is before:
             found.unsettled[post_id] = trouble
         else:
@@ -93,7 +96,11 @@ def reconcile(
     return found
 
 
-def _holder(post: Post) -> str:
+def _holder(session: Session, post_id: int) -> str:
+    try:
+        post = posts.get(session, post_id)
+    except ConfigurationError as exc:
+        return str(exc)
     return (
         f"it is {post.state} and {post.lease_owner or 'an upload'} uploads it until "
         f"{post.lease_until:%Y-%m-%d %H:%M} UTC unless renewed"

@@ -33,8 +33,9 @@ log = logging.getLogger(__name__)
 _GIVEN_UP = frozenset({PublicationState.SUPERSEDED, PublicationState.FAILED})
 
 _ENDED = frozenset({PublicationState.DONE, PublicationState.FAILED})
-#: How much a status says of what ended; one that is not here is of a task under way.
-_FINALITY: Final = {"SEND_TO_USER_INBOX": 1, "FAILED": 2, "PUBLISH_COMPLETE": 2}
+#: How much a status says of what ended; one that is not here is of a task under way. What TikTok
+#: failed it may still publish, when bytes land late; what it published it does not fail any more.
+_FINALITY: Final = {"SEND_TO_USER_INBOX": 1, "FAILED": 2, "PUBLISH_COMPLETE": 3}
 
 _SETTLEABLE = frozenset(
     {
@@ -144,7 +145,7 @@ def _tell_breaker(workspace: Workspace, post: Post, publication: Publication) ->
     if publication.fail_reason != breaker.FAILED_LATER:
         return
     try:
-        breaker.record_failure(workspace, post.account_id, breaker.FAILED_LATER)
+        breaker.record_failure(workspace, post.account_id, breaker.FAILED_LATER, is_of_init=False)
     except TransientError as exc:  # the post is settled, and other failures will be counted
         log.warning("the breaker was not told of post %d: %s", post.id, exc)
 

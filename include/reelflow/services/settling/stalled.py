@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from reelflow.domain.post import PostState
 from reelflow.domain.publication import PublicationState
-from reelflow.ledger import posts, publications
+from reelflow.ledger import damage, posts, publications
 from reelflow.ledger.models import Post, Publication
 from reelflow.services.workspace import Workspace
 
@@ -17,17 +17,19 @@ def return_stalled_uploads(workspace: Workspace, *, actor: str) -> list[int]:
     Their publication stays: while its URL lives, the next upload goes on where it stopped.
     """
     now = workspace.ledger.now()
+    returned = []
     with workspace.ledger.write() as session:
-        returned = [post.id for post in posts.stalled_uploads(session, now=now)]
-        for post_id in returned:
-            posts.move(
-                session,
-                post_id,
-                PostState.READY,
-                now=now,
-                actor=actor,
-                why="its upload stopped before the last byte; the next one goes on from there",
-            )
+        for post_id in posts.stalled_uploads(session, now=now):
+            with damage.passing_over(session, post_id), session.begin_nested():
+                posts.move(
+                    session,
+                    post_id,
+                    PostState.READY,
+                    now=now,
+                    actor=actor,
+                    why="its upload stopped before the last byte; the next one goes on from there",
+                )
+                returned.append(post_id)
     return returned
 
 
@@ -35,25 +37,26 @@ def supersede_expired(workspace: Workspace, *, actor: str) -> None:
     """Give up the publications of waiting posts whose upload URL's hour has passed."""
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        expired = session.scalars(
-            select(Publication)
+        expired = session.execute(
+            select(Publication.id, Publication.post_id)
             .join(Post, Post.id == Publication.post_id)
             .where(
                 Publication.is_current,
                 Publication.state == PublicationState.UPLOADING,
                 Publication.url_expires_at <= now,
                 Post.state == PostState.READY,
-                or_(Post.lease_until.is_(None), Post.lease_until <= now),
+                posts.unleased(now),
             )
             # An upload that starts now waits, and then finds what was given up.
             .with_for_update(of=[Post, Publication], skip_locked=True)
         ).all()
-        for publication in expired:
-            publications.move(
-                session,
-                publication,
-                PublicationState.SUPERSEDED,
-                now=now,
-                actor=actor,
-                why="its upload URL's hour passed before the last byte",
-            )
+        for publication_id, post_id in expired:
+            with damage.passing_over(session, post_id), session.begin_nested():
+                publications.move(
+                    session,
+                    session.get_one(Publication, publication_id),
+                    PublicationState.SUPERSEDED,
+                    now=now,
+                    actor=actor,
+                    why="its upload URL's hour passed before the last byte",
+                )

@@ -11,13 +11,13 @@ from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import DONE, PostState
-from reelflow.exceptions import ReelflowError
 from reelflow.ledger import posts
 from reelflow.ledger.models import Post
 from reelflow.services.cleanup import Announcement, announcement, clean_up_files
 from reelflow.services.intake.rejection import quarantine
 from reelflow.services.settling.reconcile import TikTokSource, reconcile
 from reelflow.services.settling.stalled import return_stalled_uploads, supersede_expired
+from reelflow.services.settling.trouble import TROUBLE, trouble_with
 from reelflow.services.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -69,30 +69,36 @@ def _finish(workspace: Workspace, report: SweepReport, *, run_id: str | None) ->
         uncleaned = _ids(session, Post.state.in_(DONE), kept, free)
         unannounced = _ids(session, Post.state.in_(DONE), Post.announced_at.is_(None), free)
     for post_id in unmoved:
-        with _going_on(f"post {post_id}: its file was not put into the quarantine"):
+        with _going_on(workspace, post_id, "its file was not put into the quarantine"):
             quarantine(workspace, post_id)
     for post_id in uncleaned:
-        with _going_on(f"post {post_id}: its source was not deleted"):
+        with _going_on(workspace, post_id, "its source was not deleted"):
             if clean_up_files(workspace, post_id):
                 report.cleaned.append(post_id)
     for post_id in unannounced:
-        news = announcement(workspace, post_id)
-        if news is not None:
-            report.to_announce.append(news)
+        with _going_on(workspace, post_id, "it was not announced"):
+            news = announcement(workspace, post_id)
+            if news is not None:
+                report.to_announce.append(news)
     oldest_s = (now - workspace.rules.work_lifetime).timestamp()
     for path in workspace.folders.old_work(before_s=oldest_s):
-        with _going_on(f"{path.name} was not deleted from the work folder"):
+        try:
             workspace.folders.delete_work(path)
+        except OSError as exc:
+            log.warning("%s was not deleted from the work folder: %s", path.name, exc)
+        else:
             report.deleted_work.append(path.name)
 
 
 @contextmanager
-def _going_on(trouble: str) -> Iterator[None]:
+def _going_on(workspace: Workspace, post_id: int, undone: str) -> Iterator[None]:
     """Log what stands in one post's way and go on: the next run tries again."""
     try:
         yield
-    except (ReelflowError, OSError) as exc:
-        log.warning("%s: %s", trouble, exc)
+    except OSError as exc:
+        log.warning("post %d: %s: %s", post_id, undone, exc)
+    except TROUBLE as exc:
+        log.warning("post %d: %s: %s", post_id, undone, trouble_with(workspace, post_id, exc))
 
 
 def _ids(session: Session, *conditions: ColumnElement[bool]) -> Sequence[int]:

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from reelflow.exceptions import TerminalError, TransientError
-from reelflow.ledger import accounts, audit, publications, webhook_events
+from reelflow.ledger import accounts, audit, damage, publications, webhook_events
 from reelflow.ledger.models import Account, Post, Publication, WebhookEvent
+from reelflow.ledger.stored_types import LEDGER_DAMAGED
 from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.workspace import Workspace
@@ -68,7 +69,7 @@ def apply_waiting(workspace: Workspace, publish_id: str, *, actor: str) -> None:
             waiting = webhook_events.waiting_for(session, publish_id)
         for kept in waiting:
             _apply(workspace, kept, actor=actor)
-    except TransientError as exc:
+    except (TransientError, *damage.UNREADABLE) as exc:
         log.warning("webhooks about %s are left to status calls: %s", publish_id, exc)
 
 
@@ -105,7 +106,11 @@ def _row(event: tiktok.WebhookEvent, *, now: datetime) -> WebhookEvent:
 def _apply(workspace: Workspace, kept: WebhookEvent, *, actor: str) -> None:
     try:
         outcome = _take_effect(workspace, kept, actor=actor)
-    except TerminalError as exc:  # it would be the same the next time
+    except TerminalError as exc:
+        if exc.code == LEDGER_DAMAGED:  # it takes effect when the ledger is mended
+            log.error("the webhook %s about %s waits: %s", kept.event, kept.publish_id, exc)
+            return
+        # It would be the same the next time.
         log.error("the webhook %s about %s changed nothing: %s", kept.event, kept.publish_id, exc)
         outcome = f"it changed nothing: {exc}"
     if outcome is None:

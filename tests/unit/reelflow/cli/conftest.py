@@ -1,8 +1,7 @@
 """Fixtures of the command line's tests: the app in this process, on a ledger in a tmp folder."""
 
 import os
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from typer.testing import CliRunner, Result
 from reelflow.cli.app import app
 from reelflow.services.workspace import Workspace
 from tests import factories
-from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer
 
 Run = Callable[..., Result]
 
@@ -37,17 +35,3 @@ def bare_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 def run(workspace: Workspace, bare_run: Run) -> Run:
     """Run ``reelflow`` on the same ledger as ``workspace``."""
     return bare_run
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    server = ScriptedServer()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def closed_url() -> str:
-    """An address where nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reelflow.cli import machine_checks
-from reelflow.cli.findings import Finding, Status
+from reelflow.cli.findings import Finding, Status, run_check
 from reelflow.domain.outage import BreakerRules
 from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
 from reelflow.ledger.cipher import generate_key
@@ -111,8 +111,10 @@ def test_a_key_is_right_or_an_error_says_what_is_wrong(settings: Settings) -> No
 
 
 def test_a_ledger_that_was_never_made_is_a_problem_and_stays_away(settings: Settings) -> None:
-    [finding] = machine_checks.check_ledger(settings)
-    assert (finding.status, finding.fix) == (PROBLEM, "run `reelflow db upgrade`")
+    [finding] = run_check("ledger", lambda: machine_checks.check_ledger(settings))
+    assert finding.status is PROBLEM
+    assert finding.message.startswith("there is no ledger")
+    assert finding.message.endswith("or run `reelflow db upgrade` to make it")
     assert not (settings.data_folder / "reelflow.db").exists()
 
 

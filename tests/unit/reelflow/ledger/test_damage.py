@@ -28,7 +28,8 @@ ANYTHING = [
     ("posts", "state_since", "a time"),
     ("posts", "repost", "BOOLEAN"),
     ("posts", "fencing_token", "INTEGER"),
-    ("media", "facts", "JSON"),
+    ("media", "facts", "a JSON object"),
+    ("media", "violations", "a JSON array"),
     ("media", "created_at", "a time"),
 ]
 
@@ -82,6 +83,49 @@ def test_sqlite_takes_anything_and_it_is_named_as_well(
     tamper(workspace, table, column)
     row = post.media_id if table == "media" else post.id
     assert told(workspace, post) == f"{table}.{column} of row {row} is 'zz', not {expected}"
+
+
+@ON_BOTH_DATABASES
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [("facts", "[1]", "a JSON object"), ("violations", '{"rule": "x"}', "a JSON array")],
+)
+def test_json_of_another_kind_than_its_column_s_is_named_with_its_row(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    column: str,
+    value: str,
+    expected: str,
+) -> None:
+    post = make_post(account)
+    with workspace.ledger.write() as session:
+        session.execute(text(f"UPDATE media SET {column} = '{value}'"))
+    with workspace.ledger.read() as session, pytest.raises(ConfigurationError) as unreadable:
+        posts.get(session, post.id)
+    assert unreadable.value.code == "ledger_damaged"
+    assert f"media.{column} of row {post.media_id} is " in str(unreadable.value)
+    assert f", not {expected}. Correct that" in str(unreadable.value)
+
+
+@ON_BOTH_DATABASES
+def test_json_that_is_null_is_nothing(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account)
+    with workspace.ledger.write() as session:
+        session.execute(text("UPDATE media SET facts = 'null', violations = NULL"))
+    with workspace.ledger.write() as session:
+        media = posts.get(session, post.id).media
+        assert (media.facts, media.violations) == (None, None)
+        media.facts, media.violations = {"container": "mp4"}, [{"rule": "x"}]
+    assert told(workspace, post) == ""
+    with workspace.ledger.write() as session:
+        media = posts.get(session, post.id).media
+        assert (media.facts, media.violations) == ({"container": "mp4"}, [{"rule": "x"}])
+        media.facts = None
+    with workspace.ledger.read() as session:
+        assert session.scalar(text("SELECT count(*) FROM media WHERE facts IS NULL")) == 1
 
 
 def test_publications_and_images_are_looked_at_too(workspace: Workspace, account: Account) -> None:

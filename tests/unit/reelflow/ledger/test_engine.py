@@ -1,12 +1,10 @@
 """Opening the ledger: SQLite's settings, revisions, and one clear sentence for each trouble."""
 
 import multiprocessing
-import os
 import re
 import sqlite3
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,7 +17,6 @@ from reelflow.exceptions import (
     ConfigurationError,
     LedgerLockedError,
     LedgerNotMigratedError,
-    ReelflowError,
     StorageFullError,
 )
 from reelflow.ledger import accounts
@@ -36,8 +33,7 @@ from reelflow.ledger.engine import (
 from reelflow.ledger.models import Account, Base, Post
 from reelflow.services.workspace import Workspace
 from tests.factories import FERNET_KEY, Clock, migrated_sqlite
-
-_NOBODY = 65_534
+from tests.unprivileged import as_nobody_much, closed_to_writing, reachable_folder
 
 
 @pytest.mark.parametrize("writes", [False, True])
@@ -223,34 +219,10 @@ def test_a_ledger_without_room_says_so_and_keeps_what_it_had(tmp_path: Path) -> 
 @pytest.fixture
 def read_only_ledger() -> Iterator[Path]:
     """A migrated ledger that nobody has open, its file and folder closed to writing."""
-    with tempfile.TemporaryDirectory(prefix="reelflow-read-only-") as folder:
-        path = Path(folder)
-        file = Path(migrated_sqlite(path).removeprefix("sqlite:///"))
-        file.chmod(0o444)
-        path.chmod(0o555)
-        yield file
-        path.chmod(0o755)
-
-
-def as_nobody_much(step: Callable[[], str]) -> str:
-    """Do a step in a process that no permission is waived for; return what it returns or raises."""
-    ours, theirs = multiprocessing.Pipe()
-
-    def run() -> None:
-        if os.geteuid() == 0:
-            os.setgroups([])
-            os.setgid(_NOBODY)
-            os.setuid(_NOBODY)
-        try:
-            theirs.send(step())
-        except ReelflowError as exc:
-            theirs.send(f"{type(exc).__name__}: {exc}")
-
-    child = multiprocessing.get_context("fork").Process(target=run)
-    child.start()
-    told: str = ours.recv() if ours.poll(60) else "nothing"
-    child.join(timeout=60)
-    return told
+    with reachable_folder() as folder:
+        file = Path(migrated_sqlite(folder).removeprefix("sqlite:///"))
+        with closed_to_writing(folder):
+            yield file
 
 
 def write_something(engine: Engine) -> str:
@@ -276,24 +248,25 @@ def test_a_read_only_ledger_can_be_read_and_says_how_it_can_be_written(
     assert list(read_only_ledger.parent.iterdir()) == [read_only_ledger]
 
 
-def test_a_read_only_file_beside_which_a_writer_works_shows_what_it_wrote(
-    read_only_ledger: Path,
-) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("its writer must be another user")
-    engine = open_engine(f"sqlite:///{read_only_ledger}")
+def test_a_read_only_file_beside_which_a_writer_works_shows_what_it_wrote() -> None:
+    with reachable_folder() as folder:
+        url = migrated_sqlite(folder)
+        file = url.removeprefix("sqlite:///")
 
-    def owners() -> str:
-        with transaction(engine, writes=False) as session:
-            return ",".join(session.scalars(select(Account.name)))
+        def owners() -> str:
+            with transaction(open_engine(url), writes=False) as session:
+                return ",".join(session.scalars(select(Account.name)))
 
-    with closing(sqlite3.connect(read_only_ledger, isolation_level=None)) as writer:
-        writer.execute(
-            "INSERT INTO accounts (open_id, name, access_token_encrypted, created_at, updated_at,"
-            " revoked, token_version, video_source)"
-            " VALUES ('o', 'seen', x'00', 0, 0, 0, 0, 'FILE_UPLOAD')"
-        )
-        assert as_nobody_much(owners) == "seen"
+        with closing(sqlite3.connect(file, isolation_level=None)) as writer:
+            writer.execute(
+                "INSERT INTO accounts (open_id, name, access_token_encrypted, created_at,"
+                " updated_at, revoked, token_version, video_source)"
+                " VALUES ('o', 'seen', x'00', 0, 0, 0, 0, 'FILE_UPLOAD')"
+            )
+            with closed_to_writing(folder):
+                assert as_nobody_much(owners) == "seen"
+                told = as_nobody_much(lambda: write_something(open_engine(url)))
+                assert told.startswith(f"LedgerLockedError: the ledger {url} is read-only")
 
 
 def test_what_cannot_be_opened_says_so(tmp_path: Path) -> None:

@@ -45,8 +45,8 @@ def test_every_post_on_a_file_is_found_whichever_way_it_uses_it(
         second = photo_images.media_of(session, photos)[1].id
         photo_images.add(session, video.id, [second])
     with workspace.ledger.read() as session:
-        assert [p.id for p in photo_images.posts_with(session, second)] == [photos.id, video.id]
-        assert [p.id for p in photo_images.posts_with(session, other.media_id)] == [other.id]
+        assert photo_images.states_with(session, second) == {photos.id: "READY", video.id: "READY"}
+        assert list(photo_images.states_with(session, other.media_id)) == [other.id]
 
 
 def test_a_post_waits_in_the_inbox_until_its_last_image_left_it(

@@ -54,6 +54,14 @@ def test_each_post_gets_a_line_with_reason_and_fix_in_the_order_they_were_taken(
     assert summary.counts == {"READY": 1, "FAILED": 1}
 
 
+def test_a_reason_that_is_a_sentence_already_gets_no_second_full_stop(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    put_in_batch(workspace, make_post(account, state=PostState.FAILED, reason="No.", fix="cut it"))
+    (line,) = summarize(workspace, "run").lines
+    assert line.endswith("FAILED: No. To fix: cut it")
+
+
 def test_claims_of_this_run_and_no_other_are_given_back(
     workspace: Workspace, account: Account, make_post: MakePost
 ) -> None:

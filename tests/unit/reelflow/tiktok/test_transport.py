@@ -1,6 +1,7 @@
 import socket
 import ssl
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.client import RemoteDisconnected
 from pathlib import Path
@@ -21,26 +22,16 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from reelflow.domain.chunks import ByteRange
 from reelflow.exceptions import ConfigurationError, TikTokUnavailableError, TikTokUnreachableError
-from reelflow.tiktok.source import BLOCK_BYTES
+from reelflow.tiktok.source import BLOCK_BYTES, FileSlice
 from reelflow.tiktok.transport import Transport
+from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http
 
 POOL = HTTPSConnectionPool("open.tiktokapis.com")
 URL = "https://open.tiktokapis.com/upload?upload_token=s3cret"
-
-
-class FailingAdapter(requests.adapters.BaseAdapter):
-    """A network on which every request ends with the same error of requests."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self._error = error
-
-    def send(self, *_args: Any, **_options: Any) -> NoReturn:
-        raise self._error
-
-    def close(self) -> None:
-        pass
+BEHIND_PROXY = "https://tiktok.invalid/upload"
+END = b"the last byte"
 
 
 def wrapped(reason: Exception) -> requests.ConnectionError:
@@ -65,24 +56,48 @@ def wrapped(reason: Exception) -> requests.ConnectionError:
     ],
 )  # fmt: skip
 def test_a_failure_before_the_request_is_told_apart_from_one_after_it(
-    raised: Exception, error: type[Exception]
+    raised: Exception, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    transport = Transport()
-    transport._session.mount("https://", FailingAdapter(raised))
+    def fail(*_args: Any, **_options: Any) -> NoReturn:
+        raise raised
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", fail)
     with pytest.raises(error) as caught:
-        transport.send("PUT", URL, {}, b"", (1, 1))
+        Transport().send("PUT", URL, {}, b"", (1, 1))
     assert type(caught.value) is error
     assert caught.value.__context__ is None
     assert "s3cret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("proxy", [None, "http://127.0.0.1:1"])
-def test_bodies_are_sent_in_large_blocks_also_through_a_proxy(proxy: str | None) -> None:
-    adapter = Transport()._session.get_adapter(URL)
-    assert isinstance(adapter, requests.adapters.HTTPAdapter)
-    manager = adapter.proxy_manager_for(proxy) if proxy else adapter.poolmanager
-    connection = manager.connection_from_url(URL)._new_conn()
-    assert connection.blocksize == BLOCK_BYTES
+@pytest.fixture
+def eight_blocks(tmp_path: Path) -> Iterator[tuple[FileSlice, list[int]]]:
+    """A body of eight blocks, and the positions at which it was read from."""
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(bytes(8 * BLOCK_BYTES - len(END)) + END)
+    everything = ByteRange(0, 8 * BLOCK_BYTES - 1, 8 * BLOCK_BYTES)
+    reads: list[int] = []
+    with path.open("rb") as file:
+        body = FileSlice(file.fileno(), everything, checkpoint=lambda: reads.append(body.tell()))
+        yield body, reads
+
+
+def test_bodies_are_sent_in_large_blocks(
+    server: ScriptedServer, eight_blocks: tuple[FileSlice, list[int]]
+) -> None:
+    body, reads = eight_blocks
+    server.answers = [http(200)]
+    Transport().send("PUT", f"http://{server.address}/", {}, body, (10, 10))
+    assert reads == [number * BLOCK_BYTES for number in range(8)]
+
+
+def test_bodies_are_sent_in_large_blocks_also_through_a_proxy(
+    cut_behind_proxy: list[bytes], eight_blocks: tuple[FileSlice, list[int]]
+) -> None:
+    body, reads = eight_blocks
+    with pytest.raises(TikTokUnavailableError):
+        Transport().send("PUT", BEHIND_PROXY, {}, body, (10, 10))
+    assert reads == [number * BLOCK_BYTES for number in range(8)]
+    assert cut_behind_proxy[0].endswith(END)
 
 
 def test_https_goes_through_the_proxy_and_the_certificates_of_the_environment(
@@ -99,23 +114,30 @@ def test_https_goes_through_the_proxy_and_the_certificates_of_the_environment(
 
 
 def test_a_call_that_is_cut_behind_a_proxy_may_have_been_carried_out(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    cut_behind_proxy: list[bytes],
 ) -> None:
     """What says of itself that it was never sent is sent again, and may be a second post."""
+    with pytest.raises(TikTokUnavailableError):
+        Transport().send("POST", BEHIND_PROXY, {}, END, (10, 10))
+    assert cut_behind_proxy[0].endswith(END)
+
+
+@pytest.fixture
+def cut_behind_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[bytes]]:
+    """Have requests go through a proxy to a host that hangs up; what it received by then."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate := self_signed(tmp_path))
     received: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = threading.Thread(target=tunnel_and_cut, args=(listener, context, received))
+        arguments = listener, context, received
+        server = threading.Thread(target=tunnel_and_cut, args=arguments, daemon=True)
         server.start()
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{listener.getsockname()[1]}")
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         for name in ("NO_PROXY", "no_proxy"):
             monkeypatch.delenv(name, raising=False)
-        with pytest.raises(TikTokUnavailableError):
-            Transport().send("POST", "https://tiktok.invalid/init/", {}, b"init", (10, 10))
+        yield received
         server.join(10)
-    assert received[0].endswith(b"init")
 
 
 def tunnel_and_cut(listener: socket.socket, context: ssl.SSLContext, received: list[bytes]) -> None:
@@ -126,8 +148,8 @@ def tunnel_and_cut(listener: socket.socket, context: ssl.SSLContext, received: l
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         with context.wrap_socket(connection, server_side=True) as stream:
             request = b""
-            while not request.endswith(b"init"):
-                request += stream.recv(4096)
+            while not request.endswith(END):
+                request += stream.recv(65536)
             received.append(request)
 
 

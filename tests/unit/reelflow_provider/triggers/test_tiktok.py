@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Iterator
 from pkgutil import resolve_name
 from typing import Any, cast
 
@@ -30,12 +29,13 @@ LINKED = ok({"status": "PUBLISH_COMPLETE", "publicaly_available_post_id": [LINK]
 
 
 @pytest.fixture
-def server(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
+def server(
+    server: ScriptedServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> ScriptedServer:
+    """The server of all tests, connected."""
     monkeypatch.setenv("REELFLOW_STATUS_PER_MINUTE", "10000")  # nothing here is about its pace
-    server = ScriptedServer()
     connect(f"http://{server.address}")
-    yield server
-    server.stop()
+    return server
 
 
 @pytest.fixture

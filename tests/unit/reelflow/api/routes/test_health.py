@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from reelflow.services.workspace import Workspace
+from reelflow.api.app import assemble_app
+from reelflow.services.workspace import PublishingRules, Workspace
+from reelflow.storage.local import LocalFolders
+from tests.factories import Clock, migrated_sqlite, open_ledger
 from tests.unit.reelflow.api.conftest import Web
+from tests.unprivileged import as_nobody_much, closed_to_writing, reachable_folder
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
@@ -53,6 +58,30 @@ def test_a_database_that_cannot_be_read_is_unhealthy_and_not_named(
     assert answer.json()["checks"]["database"] == "unreachable"
     assert str(database) not in answer.text
     assert str(database) in caplog.text
+
+
+def test_a_ledger_that_this_process_may_only_read_is_unhealthy(
+    clock: Clock,
+) -> None:
+    with reachable_folder() as folder:
+        (folder / "ledger").mkdir()
+        ledger = open_ledger(migrated_sqlite(folder / "ledger"), clock)
+        folders = LocalFolders(folder / "data")
+        folders.create()
+        for one in (folders.root, folders.inbox, folders.media, folders.work):
+            one.chmod(0o777)
+        web = Web(assemble_app(Workspace(ledger, folders, PublishingRules()), None))
+        assert web.get("/health").status_code == 200
+        with closed_to_writing(folder / "ledger"):
+            status, body = json.loads(as_nobody_much(lambda: _health_of(web)))
+    assert status == 503
+    assert body["checks"] == {"database": "unreachable", "data_folder": "ok"}
+    assert str(folder) not in json.dumps(body)
+
+
+def _health_of(web: Web) -> str:
+    answer = web.get("/health")
+    return json.dumps([answer.status_code, answer.json()])
 
 
 def test_a_data_folder_that_is_gone_is_unhealthy(web: Web, workspace: Workspace) -> None:

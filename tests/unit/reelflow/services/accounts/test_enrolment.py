@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-
-import pytest
 
 from reelflow.domain.post import PrivacyLevel
 from reelflow.domain.publication import MediaSource
@@ -26,13 +23,6 @@ GRANT = TokenGrant(
     refresh_token="rft.1",
     refresh_expires_in_s=31_536_000,
 )
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    server = ScriptedServer()
-    yield server
-    server.stop()
 
 
 def named(workspace: Workspace, server: ScriptedServer, account: Account, **user: str) -> Account:

@@ -42,13 +42,6 @@ class Tokens:
 
 
 @pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    server = ScriptedServer()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def client(server: ScriptedServer) -> Iterator[TikTokClient]:
     with TikTokClient(host=f"http://{server.address}") as client:
         yield client

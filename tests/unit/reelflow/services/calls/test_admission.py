@@ -136,3 +136,15 @@ def test_three_accounts_whose_inits_the_platform_fails_open_the_breaker(
                 fails_with=TikTokUnavailableError("503", code="internal_error"),
             )
     assert state_of(workspace) is not None
+
+
+@pytest.mark.usefixtures("open_breaker")
+def test_a_probe_that_fails_with_a_word_for_posts_that_fail_later_is_a_failed_probe(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    outage = TikTokUnavailableError("HTTP 500", code=breaker.FAILED_LATER)
+    with pytest.raises(TikTokUnavailableError):
+        begin(workspace, make_post(account), fails_with=outage)
+    state = state_of(workspace)
+    assert state is not None
+    assert (state.is_probing, state.failed_probes) == (False, 1)

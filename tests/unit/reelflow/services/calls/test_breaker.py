@@ -134,14 +134,14 @@ def test_an_older_post_that_tiktok_fails_does_not_end_the_probe(
 ) -> None:
     clock.advance(2 * MINUTE)
     breaker.check_closed(workspace, open_breaker[3])
-    breaker.record_failure(workspace, open_breaker[4], breaker.FAILED_LATER)
+    breaker.record_failure(workspace, open_breaker[4], breaker.FAILED_LATER, is_of_init=False)
     breaker.record_success(workspace, open_breaker[3])
     assert state_of(workspace) is None
 
 
 def test_posts_that_tiktok_fails_later_open_it_too(workspace: Workspace, names: list[int]) -> None:
     for account_id in names[:3]:
-        breaker.record_failure(workspace, account_id, breaker.FAILED_LATER)
+        breaker.record_failure(workspace, account_id, breaker.FAILED_LATER, is_of_init=False)
     assert state_of(workspace) is not None
 
 

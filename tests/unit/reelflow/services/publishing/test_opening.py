@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,13 +32,6 @@ P = PublicationState
 MakePost = Callable[..., Post]
 LIMITS = TikTokLimits()
 CREATOR = ok({"privacy_level_options": ["SELF_ONLY"], "max_video_post_duration_sec": 60})
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    server = ScriptedServer()
-    yield server
-    server.stop()
 
 
 def opened_at(server: ScriptedServer, publish_id: str = "v_pub_file~v2-1.9") -> bytes:
@@ -79,6 +72,13 @@ def test_the_creator_is_asked_before_a_direct_post_is_opened(
     assert paths(server) == ["/creator_info/query/", "/video/init/"]
 
 
+@pytest.fixture
+def known_post(workspace: Workspace, account: Account, make_post: MakePost) -> Post:
+    """A post to open, of a creator who is known as paper.moon."""
+    change_account(workspace, account.id, username="paper.moon")
+    return make_post(account, state=PostState.UPLOADING)
+
+
 def creator_called(username: str) -> bytes:
     options = {"privacy_level_options": ["SELF_ONLY"], "max_video_post_duration_sec": 60}
     return ok({"creator_username": username, **options})
@@ -89,29 +89,25 @@ def profile_of(open_id: str) -> bytes:
 
 
 def test_a_creator_under_the_known_name_costs_no_further_call(
-    workspace: Workspace, account: Account, make_post: MakePost, server: ScriptedServer
+    workspace: Workspace, known_post: Post, server: ScriptedServer
 ) -> None:
-    change_account(workspace, account.id, username="paper.moon")
-    post = make_post(account, state=PostState.UPLOADING)
     server.answers = [creator_called("paper.moon"), opened_at(server)]
-    open_publication(workspace, server, post)
+    open_publication(workspace, server, known_post)
     assert paths(server) == ["/creator_info/query/", "/video/init/"]
 
 
 def test_a_creator_who_took_another_name_is_known_by_it_from_then_on(
-    workspace: Workspace, account: Account, make_post: MakePost, server: ScriptedServer
+    workspace: Workspace, account: Account, known_post: Post, server: ScriptedServer
 ) -> None:
-    change_account(workspace, account.id, username="paper.moon")
-    post = make_post(account, state=PostState.UPLOADING)
     renamed, same = creator_called("new.moon"), profile_of(account.open_id)
     server.answers = [renamed, same, opened_at(server)]
-    open_publication(workspace, server, post)
+    open_publication(workspace, server, known_post)
     assert paths(server) == [
         "/creator_info/query/",
         "/v2/user/info/?fields=open_id",
         "/video/init/",
     ]
-    assert read_post(workspace, post.id).account.username == "new.moon"
+    assert read_post(workspace, known_post.id).account.username == "new.moon"
 
 
 @pytest.mark.parametrize(
@@ -128,17 +124,15 @@ def test_a_creator_who_took_another_name_is_known_by_it_from_then_on(
 def test_a_token_that_posts_as_another_creator_opens_nothing_until_the_account_is_connected_again(
     workspace: Workspace,
     account: Account,
-    make_post: MakePost,
+    known_post: Post,
     server: ScriptedServer,
     answer: bytes,
     because: str,
 ) -> None:
-    change_account(workspace, account.id, username="paper.moon")
-    post = make_post(account, state=PostState.UPLOADING)
     server.answers = [creator_called("city.loops"), answer]
     with pytest.raises(PostHeldError, match=r"acme posts as @city\.loops, not as @paper\.moon"):
-        open_publication(workspace, server, post)
-    held = read_post(workspace, post.id)
+        open_publication(workspace, server, known_post)
+    held = read_post(workspace, known_post.id)
     assert (held.state, held.reason_code) == (PostState.HELD, "creator_differs")
     assert because in held.reason
     assert held.fix == "`reelflow accounts connect acme`; its posts go on by themselves then"
@@ -146,18 +140,16 @@ def test_a_token_that_posts_as_another_creator_opens_nothing_until_the_account_i
     assert held.account.username == "paper.moon"
     tokens = accounts.TokenSet("act.own")
     store_access(workspace, open_id=account.open_id, name="acme", tokens=tokens, actor="tests")
-    assert read_post(workspace, post.id).state is PostState.READY
+    assert read_post(workspace, known_post.id).state is PostState.READY
 
 
 def test_a_tiktok_that_does_not_answer_who_it_is_has_the_post_wait_not_held(
-    workspace: Workspace, account: Account, make_post: MakePost, server: ScriptedServer
+    workspace: Workspace, known_post: Post, server: ScriptedServer
 ) -> None:
-    change_account(workspace, account.id, username="paper.moon")
-    post = make_post(account, state=PostState.UPLOADING)
     server.answers = [creator_called("city.loops"), http(503)]
     with pytest.raises(TikTokUnavailableError):
-        open_publication(workspace, server, post)
-    assert read_post(workspace, post.id).state is PostState.UPLOADING
+        open_publication(workspace, server, known_post)
+    assert read_post(workspace, known_post.id).state is PostState.UPLOADING
     assert "/video/init/" not in paths(server)
 
 

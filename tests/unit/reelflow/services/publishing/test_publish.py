@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import SupportsIndex
 
@@ -30,13 +30,6 @@ from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 
 MakePost = Callable[..., Post]
 RUN, OWNER, OTHER = "run-1", "run-1/upload[0]", "run-2/upload[0]"
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    server = ScriptedServer()
-    yield server
-    server.stop()
 
 
 def upload(workspace: Workspace, post_id: int, *, host: str = "127.0.0.1:1") -> Uploaded:

@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -49,13 +49,6 @@ MakePost = Callable[..., Post]
 BASE = "https://reelflow.example.com"
 CREATOR = {"privacy_level_options": ["SELF_ONLY"], "max_video_post_duration_sec": 60}
 OPENED = ok({"publish_id": "p_pub_url~v2.9"})
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    server = ScriptedServer()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

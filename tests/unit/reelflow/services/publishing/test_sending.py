@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -109,13 +109,6 @@ class Upload:
     def sent(self) -> list[bytes]:
         """The bodies of the PUTs, in order."""
         return [one.body for one in self.server.received if one.line.startswith("PUT")]
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    server = ScriptedServer()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

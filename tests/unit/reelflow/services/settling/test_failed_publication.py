@@ -72,10 +72,9 @@ def test_a_reason_that_passes_makes_the_post_ready_again_with_its_time(
 
 
 def test_a_cap_of_a_day_is_waited_for(
-    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+    workspace: Workspace, processing: Publication, clock: Clock
 ) -> None:
-    publication = make_publication(workspace, make_post(account, state=S.PROCESSING))
-    post = fail(workspace, publication, "spam_risk_too_many_posts")
+    post = fail(workspace, processing, "spam_risk_too_many_posts")
     assert post.due_at == clock() + timedelta(seconds=DAY_S)
 
 
@@ -97,10 +96,9 @@ def test_each_failed_publication_is_followed_by_a_longer_pause_and_the_last_ends
 
 @pytest.mark.parametrize("reason", [*LASTING, None, "a_reason_of_tomorrow"])
 def test_a_reason_that_stays_ends_the_post_with_its_fix(
-    workspace: Workspace, account: Account, make_post: MakePost, reason: str | None
+    workspace: Workspace, processing: Publication, reason: str | None
 ) -> None:
-    publication = make_publication(workspace, make_post(account, state=S.PROCESSING))
-    post = fail(workspace, publication, reason)
+    post = fail(workspace, processing, reason)
     assert (post.state, post.reason_code) == (S.FAILED, reason or "failed_without_reason")
     assert f"reelflow posts retry {post.id}" in str(post.fix)
 
@@ -117,10 +115,9 @@ def test_access_taken_away_holds_the_post_until_the_account_is_connected_again(
 
 
 def test_a_post_that_failed_for_want_of_access_goes_out_when_its_account_has_access_again(
-    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+    workspace: Workspace, processing: Publication, clock: Clock
 ) -> None:
-    publication = make_publication(workspace, make_post(account, state=S.PROCESSING))
-    post = fail(workspace, publication, "auth_removed")
+    post = fail(workspace, processing, "auth_removed")
     assert (post.state, post.due_at > clock()) == (S.READY, True)
 
 

@@ -35,11 +35,6 @@ LINKED = PublishStatus("PUBLISH_COMPLETE", post_ids=(POST_ID,))
 REFUSED = TikTokRejectedError("no such publish_id", code="invalid_publish_id")
 
 
-@pytest.fixture
-def tiktok() -> AskedTikTok:
-    return AskedTikTok()
-
-
 def ask(
     workspace: Workspace, tiktok: AskedTikTok, **limit: int
 ) -> tuple[dict[int, PostState], list[int]]:

@@ -29,11 +29,6 @@ THREE_DAYS = timedelta(hours=72)
 
 
 @pytest.fixture
-def tiktok() -> AskedTikTok:
-    return AskedTikTok()
-
-
-@pytest.fixture
 def creator(workspace: Workspace, account: Account) -> Account:
     """The account ``acme``, whose videos may be listed."""
     change_account(workspace, account.id, scopes="user.info.basic,video.list,video.publish")

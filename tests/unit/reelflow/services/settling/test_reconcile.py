@@ -43,11 +43,6 @@ LINKED = PublishStatus("PUBLISH_COMPLETE", post_ids=(POST_ID,))
 PULL = {"source": MediaSource.PULL_FROM_URL, "url_expires_at": None}
 
 
-@pytest.fixture
-def tiktok() -> AskedTikTok:
-    return AskedTikTok()
-
-
 def settle(workspace: Workspace, tiktok: AskedTikTok) -> Reconciliation:
     return reconcile(workspace, tiktok, actor=ACTOR, longest_put_s=LONGEST_PUT_S)
 

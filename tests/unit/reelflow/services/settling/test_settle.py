@@ -100,13 +100,12 @@ def test_a_committing_post_is_processing_once_tiktok_says_that_it_has_every_byte
 
 
 def test_a_link_is_kept_with_all_its_digits_whatever_is_said_later(
-    workspace: Workspace, account: Account, make_post: MakePost
+    workspace: Workspace, processing: Publication
 ) -> None:
-    publication = make_publication(workspace, make_post(account, state=S.PROCESSING))
     for status in (LINKED, COMPLETE, SILENT):
-        say(workspace, publication, status)
+        say(workspace, processing, status)
     with workspace.ledger.read() as session:
-        current = publications.current(session, publication.post_id)
+        current = publications.current(session, processing.post_id)
     assert current is not None
     assert current.tiktok_post_id == "7678907398077074696"
 
@@ -122,36 +121,35 @@ def test_a_link_is_kept_with_all_its_digits_whatever_is_said_later(
         ((DELIVERED, COMPLETE), ("PUBLISH_COMPLETE", None)),
         ((SILENT, UNHEARD_OF), ("WAITING_FOR_MODERATION", None)),
         ((SILENT, FAILED, COMPLETE), ("PUBLISH_COMPLETE", None)),
+        ((COMPLETE, FAILED), ("PUBLISH_COMPLETE", None)),
+        ((FAILED, LINKED, FAILED), ("PUBLISH_COMPLETE", None)),
     ],
 )
 def test_what_tiktok_said_late_does_not_hide_that_it_is_done(
     workspace: Workspace,
-    account: Account,
-    make_post: MakePost,
+    processing: Publication,
     said: tuple[PublishStatus, ...],
     told: tuple[str, str | None],
 ) -> None:
-    publication = make_publication(workspace, make_post(account, state=S.PROCESSING))
     for status in said:
-        say(workspace, publication, status)
+        say(workspace, processing, status)
     with workspace.ledger.read() as session:
-        kept = session.get_one(Publication, publication.id)
+        kept = session.get_one(Publication, processing.id)
     assert (kept.tiktok_status, kept.fail_reason) == told
     assert kept.tiktok_status_at == workspace.ledger.now()
 
 
 def test_another_link_takes_the_place_of_the_first_and_the_story_says_so_once(
-    workspace: Workspace, account: Account, make_post: MakePost
+    workspace: Workspace, processing: Publication
 ) -> None:
     first, second = LINKED.post_ids[0], "7678907398077074697"
-    publication = make_publication(workspace, make_post(account, state=S.PROCESSING))
     other = PublishStatus("PUBLISH_COMPLETE", post_ids=(second,))
     both = PublishStatus("PUBLISH_COMPLETE", post_ids=(first, second))
     for status in (LINKED, both, other, other, both):
-        say(workspace, publication, status)
+        say(workspace, processing, status)
     with workspace.ledger.read() as session:
-        kept = session.get_one(Publication, publication.id)
-        story = [entry.why for entry in audit.story(session, publication.post_id)]
+        kept = session.get_one(Publication, processing.id)
+        story = [entry.why for entry in audit.story(session, processing.post_id)]
     assert kept.tiktok_post_id == second
     assert [why for why in story if "before" in why] == [
         f"TikTok names {second} as its post, where it named {first} before"
@@ -160,22 +158,19 @@ def test_another_link_takes_the_place_of_the_first_and_the_story_says_so_once(
 
 @pytest.mark.parametrize("reason", ["frame_rate_check_failed", None, "a_reason_of_tomorrow"])
 def test_a_failed_post_says_why_and_what_to_do(
-    workspace: Workspace, account: Account, make_post: MakePost, reason: str | None
+    workspace: Workspace, processing: Publication, reason: str | None
 ) -> None:
-    publication = make_publication(workspace, make_post(account, state=S.PROCESSING))
-    say(workspace, publication, PublishStatus("FAILED", fail_reason=reason))
-    post = read_post(workspace, publication.post_id)
+    say(workspace, processing, PublishStatus("FAILED", fail_reason=reason))
+    post = read_post(workspace, processing.post_id)
     assert post.reason == f"TikTok failed the post: {reason or 'failed_without_reason'}"
     assert f"reelflow posts retry {post.id}" in str(post.fix)
 
 
 def test_a_status_of_an_unknown_publication_is_refused(
-    workspace: Workspace, account: Account, make_post: MakePost
+    workspace: Workspace, processing: Publication
 ) -> None:
-    post = make_post(account, state=S.PROCESSING)
-    make_publication(workspace, post)
     with pytest.raises(PostNotFoundError, match="no publication"):
-        apply_status(workspace, post.id, "v_pub_file~v2-1.0", LINKED, actor=ACTOR)
+        apply_status(workspace, processing.post_id, "v_pub_file~v2-1.0", LINKED, actor=ACTOR)
 
 
 @pytest.mark.parametrize("status", [FAILED, SILENT, DELIVERED])
@@ -289,13 +284,9 @@ def test_what_is_no_fault_of_tiktoks_is_not_told_to_the_breaker(
 
 
 def test_a_post_is_settled_also_when_the_breaker_cannot_be_told(
-    workspace: Workspace,
-    account: Account,
-    make_post: MakePost,
-    caplog: pytest.LogCaptureFixture,
+    workspace: Workspace, processing: Publication, caplog: pytest.LogCaptureFixture
 ) -> None:
-    publication = make_publication(workspace, make_post(account, state=S.PROCESSING))
     with locked_at(workspace, "BEGIN IMMEDIATE", nth=2):  # the first settles the post
-        assert say(workspace, publication, INTERNAL) is S.READY
-    assert read_post(workspace, publication.post_id).state is S.READY
+        assert say(workspace, processing, INTERNAL) is S.READY
+    assert read_post(workspace, processing.post_id).state is S.READY
     assert "the breaker was not told" in caplog.text

@@ -17,7 +17,7 @@ from reelflow.exceptions import (
     TikTokUnreachableError,
 )
 from reelflow.ledger import audit, publications
-from reelflow.ledger.models import Account, Post
+from reelflow.ledger.models import Account, Post, Publication
 from reelflow.services.cleanup import mark_announced
 from reelflow.services.settling.reopening import reopen
 from reelflow.services.settling.sweep import SweepReport, expire_sessions
@@ -34,11 +34,6 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
 LINKED = PublishStatus("PUBLISH_COMPLETE", post_ids=("7678907398077074696",))
 FAILED = PublishStatus("FAILED", fail_reason="frame_rate_check_failed")
 REFUSED = TikTokRejectedError("no such publish_id", code="invalid_publish_id")
-
-
-@pytest.fixture
-def tiktok() -> AskedTikTok:
-    return AskedTikTok()
 
 
 def sweep(workspace: Workspace, tiktok: AskedTikTok, *, run_id: str | None = None) -> SweepReport:
@@ -198,19 +193,17 @@ def test_a_post_without_any_status_is_unknown_after_72_hours_and_not_before(
 
 
 def test_the_72_hours_count_from_the_last_status(
-    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, tiktok: AskedTikTok
+    workspace: Workspace, processing: Publication, clock: Clock, tiktok: AskedTikTok
 ) -> None:
-    post = make_post(account, state=S.PROCESSING)
-    publication = make_publication(workspace, post)
     clock.advance(71 * HOUR)
     sweep(workspace, tiktok)  # TikTok says that it works on it
-    tiktok.told(publication, REFUSED)
+    tiktok.told(processing, REFUSED)
     clock.advance(72 * HOUR - SECOND)
     sweep(workspace, tiktok)
-    assert read_post(workspace, post.id).state is S.PROCESSING
+    assert read_post(workspace, processing.post_id).state is S.PROCESSING
     clock.advance(SECOND)
     sweep(workspace, tiktok)
-    assert read_post(workspace, post.id).state is S.UNKNOWN
+    assert read_post(workspace, processing.post_id).state is S.UNKNOWN
 
 
 @pytest.mark.parametrize(

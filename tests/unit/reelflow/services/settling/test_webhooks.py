@@ -83,16 +83,16 @@ def kept(workspace: Workspace) -> Sequence[WebhookEvent]:
         return session.scalars(select(WebhookEvent).order_by(WebhookEvent.id)).all()
 
 
-def current(workspace: Workspace, post: Post) -> Publication:
+def current(workspace: Workspace, post_id: int) -> Publication:
     with workspace.ledger.read() as session:
-        found = publications.current(session, post.id)
+        found = publications.current(session, post_id)
     assert found is not None
     return found
 
 
-def story(workspace: Workspace, post: Post) -> list[str]:
+def story(workspace: Workspace, post_id: int) -> list[str]:
     with workspace.ledger.read() as session:
-        return [f"{row.actor}: {row.why}" for row in audit.story(session, post.id)]
+        return [f"{row.actor}: {row.why}" for row in audit.story(session, post_id)]
 
 
 @pytest.mark.parametrize(
@@ -135,12 +135,10 @@ def test_an_event_moves_the_post_as_its_status_would(
 
 @pytest.mark.parametrize("post_id", [POST_ID, int(POST_ID)])
 def test_a_link_keeps_all_its_digits(
-    workspace: Workspace, account: Account, make_post: MakePost, tiktok: TikTok, post_id: object
+    workspace: Workspace, processing: Publication, tiktok: TikTok, post_id: object
 ) -> None:
-    post = make_post(account, state=S.PROCESSING)
-    publication = make_publication(workspace, post)
-    tiktok.send(PUBLIC, publish_id=publication.publish_id, post_id=post_id)
-    assert current(workspace, post).tiktok_post_id == POST_ID
+    tiktok.send(PUBLIC, publish_id=processing.publish_id, post_id=post_id)
+    assert current(workspace, processing.post_id).tiktok_post_id == POST_ID
 
 
 def test_a_draft_that_was_posted_again_keeps_its_latest_link_though_the_first_comes_late(
@@ -152,7 +150,7 @@ def test_a_draft_that_was_posted_again_keeps_its_latest_link_though_the_first_co
     tiktok.send(PUBLIC, publish_id=publish_id, post_id="7678907398077074697", at=second_at)
     tiktok.send(PUBLIC, publish_id=publish_id, post_id=POST_ID, at=first_at)
     tiktok.send(DELIVERED, publish_id=publish_id, at=first_at)
-    publication = current(workspace, post)
+    publication = current(workspace, post.id)
     assert publication.tiktok_post_id == "7678907398077074697"
     assert publication.tiktok_status == "PUBLISH_COMPLETE"
     outcomes = [event.outcome or "" for event in kept(workspace)]
@@ -169,47 +167,39 @@ def test_the_same_event_is_kept_once_and_done_once(
         tiktok.send(NOT_PUBLIC, publish_id=publication.publish_id, post_id=POST_ID)
     assert len(kept(workspace)) == 1
     note = "webhook: TikTok says that the post is not public any more"
-    assert story(workspace, post).count(note) == 1
+    assert story(workspace, post.id).count(note) == 1
 
 
 def test_an_event_that_was_kept_and_not_done_is_done_when_it_comes_again(
-    workspace: Workspace,
-    account: Account,
-    make_post: MakePost,
-    tiktok: TikTok,
+    workspace: Workspace, processing: Publication, tiktok: TikTok
 ) -> None:
-    post = make_post(account, state=S.PROCESSING)
-    publication = make_publication(workspace, post)
     # The first write keeps the event.
     with locked_at(workspace, "BEGIN IMMEDIATE", nth=2), pytest.raises(LedgerLockedError):
-        tiktok.send(COMPLETE, publish_id=publication.publish_id)
+        tiktok.send(COMPLETE, publish_id=processing.publish_id)
     assert [event.applied_at for event in kept(workspace)] == [None]
-    tiktok.send(COMPLETE, publish_id=publication.publish_id)
-    assert read_post(workspace, post.id).state is S.PUBLISHED_NO_LINK
+    tiktok.send(COMPLETE, publish_id=processing.publish_id)
+    assert read_post(workspace, processing.post_id).state is S.PUBLISHED_NO_LINK
     assert len(kept(workspace)) == 1
 
 
 @pytest.mark.parametrize("event", [COMPLETE, PUBLIC, FAILED, DELIVERED, NOT_PUBLIC])
 def test_someone_elses_publish_id_changes_nothing(
     workspace: Workspace,
-    account: Account,
     make_account: Callable[..., Account],
-    make_post: MakePost,
+    processing: Publication,
     tiktok: TikTok,
     caplog: pytest.LogCaptureFixture,
     event: str,
 ) -> None:
-    post = make_post(account, state=S.PROCESSING)
-    publication = make_publication(workspace, post)
-    before = story(workspace, post)
+    before = story(workspace, processing.post_id)
     for open_id in (make_account("other").open_id, "nobody"):
         tiktok.send(
-            event, open_id=open_id, publish_id=publication.publish_id, reason="r", post_id=POST_ID
+            event, open_id=open_id, publish_id=processing.publish_id, reason="r", post_id=POST_ID
         )
         assert f"a webhook for {open_id} names a publication of another account" in caplog.text
-    assert read_post(workspace, post.id).state is S.PROCESSING
-    assert story(workspace, post) == before
-    after = current(workspace, post)
+    assert read_post(workspace, processing.post_id).state is S.PROCESSING
+    assert story(workspace, processing.post_id) == before
+    after = current(workspace, processing.post_id)
     assert (after.tiktok_post_id, after.tiktok_status) == (None, None)
 
 
@@ -238,7 +228,7 @@ def test_events_wait_for_their_publication_and_are_done_in_tiktoks_order(
     make_publication(workspace, post, publish_id="p1")
     apply_waiting(workspace, "p1", actor=ACTOR)
     assert read_post(workspace, post.id).state is S.PUBLISHED
-    steps = [line for line in story(workspace, post) if "TikTok published it" in line]
+    steps = [line for line in story(workspace, post.id) if "TikTok published it" in line]
     assert "only public posts get a link" in steps[0]
     assert POST_ID in steps[-1]
     assert [event.applied_at is None for event in kept(workspace)] == [False, False, True]
@@ -309,7 +299,7 @@ def test_the_failure_of_an_upload_that_was_just_opened_does_not_stop_it(
     tiktok.send(FAILED, publish_id="p1", reason="internal")
     journal.opened(InitAnswer("p1", UPLOAD_URL), lifetime=timedelta(hours=1))
     assert read_post(workspace, post.id).state is S.UPLOADING
-    assert current(workspace, post).fail_reason == "internal"
+    assert current(workspace, post.id).fail_reason == "internal"
     assert kept(workspace)[0].applied_at is not None
 
 
@@ -323,7 +313,7 @@ def test_an_event_tells_of_the_init_whose_answer_was_lost_and_settles_its_post(
     tiktok.send(PUBLIC, publish_id=publish_id, post_id=POST_ID)
     assert adopt_publish_id(workspace, post.id, actor=ACTOR) == publish_id
     assert read_post(workspace, post.id).state is S.PUBLISHED
-    assert current(workspace, post).tiktok_post_id == POST_ID
+    assert current(workspace, post.id).tiktok_post_id == POST_ID
 
 
 @pytest.mark.parametrize("reason", [0, 1, 2, 3, 4, 5, None, 99])

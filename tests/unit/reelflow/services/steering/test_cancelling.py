@@ -20,7 +20,7 @@ from reelflow.exceptions import (
     TikTokUnreachableError,
 )
 from reelflow.ledger import audit, publications
-from reelflow.ledger.models import Account, Post
+from reelflow.ledger.models import Account, Post, Publication
 from reelflow.services.settling.reopening import reopen
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.steering.cancelling import ask_to_cancel, is_past_last_byte
@@ -41,18 +41,13 @@ TOO_LATE = TikTokRejectedError("it is final already", code="publish_not_cancella
 UNAVAILABLE = TikTokUnavailableError("HTTP 503")
 
 
-@pytest.fixture
-def tiktok() -> AskedTikTok:
-    return AskedTikTok()
+def cancel(workspace: Workspace, tiktok: AskedTikTok, post_id: int) -> Post:
+    return ask_to_cancel(workspace, tiktok, post_id, actor=PERSON)
 
 
-def cancel(workspace: Workspace, tiktok: AskedTikTok, post: Post) -> Post:
-    return ask_to_cancel(workspace, tiktok, post.id, actor=PERSON)
-
-
-def story(workspace: Workspace, post: Post) -> list[str]:
+def story(workspace: Workspace, post_id: int) -> list[str]:
     with workspace.ledger.read() as session:
-        return [row.why for row in audit.story(session, post.id) if row.actor == PERSON]
+        return [row.why for row in audit.story(session, post_id) if row.actor == PERSON]
 
 
 @pytest.mark.parametrize("state", sorted(PAST_LAST_BYTE))
@@ -66,79 +61,71 @@ def test_a_post_that_tiktok_stops_failed_by_cancelling(
     post = make_post(account, state=state)
     publication = make_publication(workspace, post)
     tiktok.cancels[str(publication.publish_id)] = STOPPED
-    after = cancel(workspace, tiktok, post)
+    after = cancel(workspace, tiktok, post.id)
     assert (after.state, after.reason_code) == (S.FAILED, "publish_cancelled")
     assert tiktok.cancelled == [publication.publish_id]
-    assert story(workspace, post)[:2] == [
+    assert story(workspace, post.id)[:2] == [
         "TikTok is asked to cancel it",
         "TikTok took the request to cancel it",
     ]
 
 
 def test_a_post_that_tiktok_goes_on_with_keeps_its_state_and_is_never_sent_again_by_itself(
-    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+    workspace: Workspace, processing: Publication, tiktok: AskedTikTok
 ) -> None:
-    post = make_post(account, state=S.PROCESSING)
-    publication = make_publication(workspace, post)
-    assert cancel(workspace, tiktok, post).state is S.PROCESSING
+    assert cancel(workspace, tiktok, processing.post_id).state is S.PROCESSING
     failed = PublishStatus("FAILED", fail_reason="internal")
-    apply_status(workspace, post.id, str(publication.publish_id), failed, actor=PERSON)
-    assert read_post(workspace, post.id).state is S.FAILED
+    apply_status(workspace, processing.post_id, str(processing.publish_id), failed, actor=PERSON)
+    assert read_post(workspace, processing.post_id).state is S.FAILED
 
 
 def test_too_late_is_said_and_what_tiktok_says_then_is_written_down(
-    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+    workspace: Workspace, processing: Publication, tiktok: AskedTikTok
 ) -> None:
-    post = make_post(account, state=S.PROCESSING)
-    publication = make_publication(workspace, post)
-    tiktok.cancels[str(publication.publish_id)] = TOO_LATE
-    tiktok.told(publication, COMPLETE)
+    tiktok.cancels[str(processing.publish_id)] = TOO_LATE
+    tiktok.told(processing, COMPLETE)
     with pytest.raises(TikTokRejectedError) as refused:
-        cancel(workspace, tiktok, post)
+        cancel(workspace, tiktok, processing.post_id)
     assert refused.value.code == "publish_not_cancellable"
     assert str(refused.value) == (
-        f"TikTok does not cancel post {post.id} (publish_not_cancellable): it is PUBLISHED_NO_LINK"
+        f"TikTok does not cancel post {processing.post_id} (publish_not_cancellable): "
+        "it is PUBLISHED_NO_LINK"
     )
-    assert read_post(workspace, post.id).state is S.PUBLISHED_NO_LINK
-    assert "TikTok does not cancel it: it is final already" in story(workspace, post)
+    assert read_post(workspace, processing.post_id).state is S.PUBLISHED_NO_LINK
+    assert "TikTok does not cancel it: it is final already" in story(workspace, processing.post_id)
 
 
 @pytest.mark.parametrize("answer", [None, TOO_LATE])
 def test_what_was_asked_stands_when_the_status_cannot_be_had(
     workspace: Workspace,
-    account: Account,
-    make_post: MakePost,
+    processing: Publication,
     tiktok: AskedTikTok,
     answer: TikTokRejectedError | None,
 ) -> None:
-    post = make_post(account, state=S.PROCESSING)
-    publication = make_publication(workspace, post)
-    tiktok.told(publication, UNAVAILABLE)
+    tiktok.told(processing, UNAVAILABLE)
     if answer is None:
-        assert cancel(workspace, tiktok, post).state is S.PROCESSING
+        assert cancel(workspace, tiktok, processing.post_id).state is S.PROCESSING
     else:
-        tiktok.cancels[str(publication.publish_id)] = answer
+        tiktok.cancels[str(processing.publish_id)] = answer
         with pytest.raises(TikTokRejectedError, match="goes on with it"):
-            cancel(workspace, tiktok, post)
-    assert read_post(workspace, post.id).cancel_requested_at is not None
+            cancel(workspace, tiktok, processing.post_id)
+    assert read_post(workspace, processing.post_id).cancel_requested_at is not None
 
 
 def test_of_a_post_that_tiktok_works_on_nobody_says_that_it_is_final(
-    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+    workspace: Workspace, processing: Publication, tiktok: AskedTikTok
 ) -> None:
-    post = make_post(account, state=S.PROCESSING)
-    publication = make_publication(workspace, post)
     code = "publish_not_cancellable"
-    tiktok.cancels[str(publication.publish_id)] = refusal_error(code, call="it", http_status=400)
+    tiktok.cancels[str(processing.publish_id)] = refusal_error(code, call="it", http_status=400)
     with pytest.raises(TikTokRejectedError) as refused:
-        cancel(workspace, tiktok, post)
+        cancel(workspace, tiktok, processing.post_id)
     assert "TikTok goes on with it" in str(refused.value)
     assert "if TikTok fails it, Reelflow does not post it again by itself" in str(refused.value)
-    for told in (str(refused.value), *story(workspace, post)):
+    for told in (str(refused.value), *story(workspace, processing.post_id)):
         assert "is already final:" not in told
     failed = PublishStatus("FAILED", fail_reason="internal")
-    apply_status(workspace, post.id, str(publication.publish_id), failed, actor="sweep")
-    assert read_post(workspace, post.id).state is S.FAILED
+    apply_status(workspace, processing.post_id, str(processing.publish_id), failed, actor="sweep")
+    assert read_post(workspace, processing.post_id).state is S.FAILED
 
 
 NEVER_ASKED = [
@@ -152,49 +139,40 @@ NEVER_ASKED = [
 
 @pytest.mark.parametrize("error", NEVER_ASKED, ids=lambda error: type(error).__name__)
 def test_a_wish_to_cancel_that_tiktok_did_not_take_changes_nothing(
-    workspace: Workspace,
-    account: Account,
-    make_post: MakePost,
-    tiktok: AskedTikTok,
-    error: ReelflowError,
+    workspace: Workspace, processing: Publication, tiktok: AskedTikTok, error: ReelflowError
 ) -> None:
-    post = make_post(account, state=S.PROCESSING)
-    publication = make_publication(workspace, post)
-    tiktok.cancels[str(publication.publish_id)] = error
+    tiktok.cancels[str(processing.publish_id)] = error
     with pytest.raises(type(error), match=str(error)):
-        cancel(workspace, tiktok, post)
-    assert read_post(workspace, post.id).cancel_requested_at is None
-    assert story(workspace, post)[:2] == [
+        cancel(workspace, tiktok, processing.post_id)
+    assert read_post(workspace, processing.post_id).cancel_requested_at is None
+    assert story(workspace, processing.post_id)[:2] == [
         "TikTok is asked to cancel it",
         f"TikTok was not asked to cancel it, or did not take it: {error}",
     ]
     failed = PublishStatus("FAILED", fail_reason="internal")
-    apply_status(workspace, post.id, str(publication.publish_id), failed, actor="sweep")
-    assert read_post(workspace, post.id).state is S.READY
+    apply_status(workspace, processing.post_id, str(processing.publish_id), failed, actor="sweep")
+    assert read_post(workspace, processing.post_id).state is S.READY
 
 
 def test_a_wish_that_tiktok_took_outlives_one_that_never_reached_it(
-    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok, clock: Clock
+    workspace: Workspace, processing: Publication, tiktok: AskedTikTok, clock: Clock
 ) -> None:
-    post = make_post(account, state=S.PROCESSING)
-    publication = make_publication(workspace, post)
     asked_at = clock()
-    cancel(workspace, tiktok, post)
+    cancel(workspace, tiktok, processing.post_id)
     clock.advance(timedelta(minutes=1))
-    tiktok.cancels[str(publication.publish_id)] = TikTokUnreachableError("no connection")
+    tiktok.cancels[str(processing.publish_id)] = TikTokUnreachableError("no connection")
     with pytest.raises(TikTokUnreachableError):
-        cancel(workspace, tiktok, post)
-    assert read_post(workspace, post.id).cancel_requested_at == asked_at
+        cancel(workspace, tiktok, processing.post_id)
+    assert read_post(workspace, processing.post_id).cancel_requested_at == asked_at
 
 
 def test_a_request_that_got_lost_is_remembered(
-    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+    workspace: Workspace, processing: Publication, tiktok: AskedTikTok
 ) -> None:
-    post = make_post(account, state=S.PROCESSING)
-    tiktok.cancels[str(make_publication(workspace, post).publish_id)] = UNAVAILABLE
+    tiktok.cancels[str(processing.publish_id)] = UNAVAILABLE
     with pytest.raises(TikTokUnavailableError):
-        cancel(workspace, tiktok, post)
-    assert read_post(workspace, post.id).cancel_requested_at is not None
+        cancel(workspace, tiktok, processing.post_id)
+    assert read_post(workspace, processing.post_id).cancel_requested_at is not None
 
 
 @pytest.mark.parametrize("state", [*sorted(DONE), S.FAILED, S.CANCELLED, S.REJECTED, S.UNKNOWN])
@@ -207,7 +185,7 @@ def test_a_post_that_ended_is_not_cancelled(
 ) -> None:
     post = make_post(account, state=state)
     with pytest.raises(IllegalTransitionError, match="cannot cancel a post that is"):
-        cancel(workspace, tiktok, post)
+        cancel(workspace, tiktok, post.id)
     assert (tiktok.cancelled, tiktok.asked) == ([], [])
 
 
@@ -222,7 +200,7 @@ def test_a_post_that_turns_out_to_be_before_its_last_byte_is_cancelled_without_t
     """TikTok may have failed it between the person's look and the command."""
     post = make_post(account, state=state)
     assert not is_past_last_byte(workspace, post.id)
-    assert cancel(workspace, tiktok, post).state is S.CANCELLED
+    assert cancel(workspace, tiktok, post.id).state is S.CANCELLED
     assert tiktok.cancelled == []
 
 
@@ -233,7 +211,7 @@ def test_a_pull_whose_id_is_not_known_cannot_be_stopped(
     make_publication(workspace, post, publish_id=None, source=MediaSource.PULL_FROM_URL)
     assert is_past_last_byte(workspace, post.id)
     with pytest.raises(IllegalTransitionError, match="`reelflow reconcile` settles it"):
-        cancel(workspace, tiktok, post)
+        cancel(workspace, tiktok, post.id)
     assert read_post(workspace, post.id).cancel_requested_at is None
 
 
@@ -242,7 +220,7 @@ def test_a_cancelled_post_whose_last_byte_provably_never_came_is_not_sent_again(
 ) -> None:
     post = make_post(account, state=S.COMMITTING)
     publication = make_publication(workspace, post)
-    cancel(workspace, tiktok, post)  # TikTok ignores it
+    cancel(workspace, tiktok, post.id)  # TikTok ignores it
     assert reopen(
         workspace, post.id, str(publication.publish_id), actor="sweep", fencing_token=None
     )
@@ -253,24 +231,21 @@ def test_a_cancelled_post_whose_last_byte_provably_never_came_is_not_sent_again(
 
 
 def test_a_cancelled_post_whose_access_ends_does_not_go_on_when_it_is_back(
-    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+    workspace: Workspace, processing: Publication, tiktok: AskedTikTok
 ) -> None:
-    post = make_post(account, state=S.PROCESSING)
-    publication = make_publication(workspace, post)
-    cancel(workspace, tiktok, post)
+    cancel(workspace, tiktok, processing.post_id)
     removed = PublishStatus("FAILED", fail_reason="auth_removed")
-    apply_status(workspace, post.id, str(publication.publish_id), removed, actor="sweep")
-    assert read_post(workspace, post.id).state is S.FAILED
+    apply_status(workspace, processing.post_id, str(processing.publish_id), removed, actor="sweep")
+    assert read_post(workspace, processing.post_id).state is S.FAILED
 
 
 def test_a_retry_takes_the_wish_to_cancel_back(
-    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+    workspace: Workspace, processing: Publication, tiktok: AskedTikTok
 ) -> None:
-    post = make_post(account, state=S.PROCESSING)
-    tiktok.cancels[str(make_publication(workspace, post).publish_id)] = STOPPED
-    cancel(workspace, tiktok, post)
-    retry(workspace, post.id, actor=PERSON)
-    assert read_post(workspace, post.id).cancel_requested_at is None
+    tiktok.cancels[str(processing.publish_id)] = STOPPED
+    cancel(workspace, tiktok, processing.post_id)
+    retry(workspace, processing.post_id, actor=PERSON)
+    assert read_post(workspace, processing.post_id).cancel_requested_at is None
 
 
 def test_an_upload_that_went_past_its_last_byte_meanwhile_is_for_tiktok(
@@ -280,7 +255,7 @@ def test_an_upload_that_went_past_its_last_byte_meanwhile_is_for_tiktok(
     publication = make_publication(workspace, post)
     change_post(workspace, post.id, state=S.COMMITTING)
     tiktok.told(publication, WORKING)
-    assert cancel(workspace, tiktok, post).state is S.COMMITTING
+    assert cancel(workspace, tiktok, post.id).state is S.COMMITTING
     assert tiktok.cancelled == [publication.publish_id]
 
 

@@ -1,4 +1,6 @@
-"""Fixtures of the client's tests."""
+"""Fixtures for all unit tests."""
+
+from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
@@ -10,9 +12,12 @@ from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer
 
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
+    """A server in TikTok's place that answers what a test says, byte for byte."""
     server = ScriptedServer()
-    yield server
-    server.stop()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture
@@ -20,3 +25,8 @@ def closed_address() -> str:
     """An address where nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture
+def closed_url(closed_address: str) -> str:
+    return f"http://{closed_address}"
