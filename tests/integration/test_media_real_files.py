@@ -1,5 +1,6 @@
 """Real files through sniff, walk, libav and the rules."""
 
+import io
 import json
 import shlex
 import shutil
@@ -18,6 +19,7 @@ from reelflow.exceptions import MediaRejectedError
 from reelflow.media.inspection import inspect_media
 from reelflow.media.repair_line import repair_line
 from reelflow.media.thumbnail import make_thumbnail
+from reelflow.source import open_file
 from tests import media_files
 
 MakeFile = Callable[[], Path]
@@ -131,13 +133,12 @@ def test_the_suggested_line_makes_a_file_that_publishing_accepts(
     assert broken_rules(made) == []
 
 
-def thumbnail_of(source: Path, tmp_path: Path, at_s: float | None = None) -> Image.Image:
-    target = tmp_path / "cover.jpg"
-    size = make_thumbnail(source, target, at_s=at_s)
-    image = Image.open(target)
+def thumbnail_of(path: Path, at_s: float | None = None) -> Image.Image:
+    with open_file(path) as source:
+        cover = make_thumbnail(source, at_s=at_s)
+    image = Image.open(io.BytesIO(cover.jpeg))
     image.load()
-    assert (image.format, image.size) == ("JPEG", size)
-    assert [path.name for path in tmp_path.iterdir()] == ["cover.jpg"]
+    assert (image.format, image.size) == ("JPEG", (cover.width, cover.height))
     return image
 
 
@@ -156,33 +157,33 @@ def thumbnail_of(source: Path, tmp_path: Path, at_s: float | None = None) -> Ima
 )
 @pytest.mark.parametrize("at_s", [None, 0.7])
 def test_a_cover_shows_the_picture_as_a_player_does(
-    make: MakeFile, size: tuple[int, int], at_s: float | None, tmp_path: Path
+    make: MakeFile, size: tuple[int, int], at_s: float | None
 ) -> None:
-    assert thumbnail_of(make(), tmp_path, at_s).size == size
+    assert thumbnail_of(make(), at_s).size == size
 
 
-def test_a_moment_behind_the_end_gives_the_first_frame(tmp_path: Path) -> None:
-    assert thumbnail_of(media_files.h264_mp4(), tmp_path, 1000.0).size == (640, 360)
+def test_a_moment_behind_the_end_gives_the_first_frame() -> None:
+    assert thumbnail_of(media_files.h264_mp4(), 1000.0).size == (640, 360)
 
 
-def test_a_phone_held_upright_is_turned_clockwise(tmp_path: Path) -> None:
+def test_a_phone_held_upright_is_turned_clockwise() -> None:
     facts = inspect_media(media_files.portrait_mov())
     assert (facts.rotation_degrees, facts.display_width, facts.display_height) == (90, 360, 640)
-    cover = thumbnail_of(media_files.portrait_mov(), tmp_path)
+    cover = thumbnail_of(media_files.portrait_mov())
     red, _, blue = cover.getpixel((300, 100))  # type: ignore[misc]
     assert red > 150 > 100 > blue  # the coded top left is on the right now
 
 
-def test_hdr_is_mapped_to_standard_range(tmp_path: Path) -> None:
+def test_hdr_is_mapped_to_standard_range() -> None:
     assert inspect_media(media_files.hdr_mp4()).hdr_transfer == "smpte2084"
-    assert thumbnail_of(media_files.hdr_mp4(), tmp_path).getbbox() is not None
+    assert thumbnail_of(media_files.hdr_mp4()).getbbox() is not None
 
 
-def test_a_cover_keeps_no_tags(tmp_path: Path) -> None:
-    thumbnail_of(media_files.portrait_mov(), tmp_path)
-    data = (tmp_path / "cover.jpg").read_bytes()
-    assert b"52.5163" not in data
-    assert b"At home" not in data
+def test_a_cover_keeps_no_tags() -> None:
+    with open_file(media_files.portrait_mov()) as source:
+        jpeg = make_thumbnail(source).jpeg
+    assert b"52.5163" not in jpeg
+    assert b"At home" not in jpeg
 
 
 def test_a_video_without_any_frame_to_decode_is_rejected(tmp_path: Path) -> None:
@@ -191,9 +192,8 @@ def test_a_video_without_any_frame_to_decode_is_rejected(tmp_path: Path) -> None
     source = tmp_path / "noise.mp4"
     source.write_bytes(whole[:media_start] + bytes(len(whole) - media_start))
     with pytest.raises(MediaRejectedError, match="no frame of the video can be decoded") as caught:
-        make_thumbnail(source, tmp_path / "cover.jpg")
+        thumbnail_of(source)
     assert caught.value.violations[0]["rule"] == "undecodable"
-    assert [path.name for path in tmp_path.iterdir()] == ["noise.mp4"]
 
 
 def test_a_compressed_index_cannot_eat_the_machines_memory() -> None:

@@ -96,13 +96,13 @@ def _judge(facts: MediaFacts, file_name: str, profile: Profile) -> list[Violatio
 def _write_cover(examination: Examination, thumbnail: Path) -> list[Violation]:
     """Write the cover; where no frame can be decoded, say so."""
     from reelflow.domain.media import Violation
-    from reelflow.media.thumbnail import write_whole
+    from reelflow.storage.files import write_atomically
 
     try:
         cover = examination.cover()
     except MediaRejectedError as error:
         return [Violation(**violation) for violation in error.violations]
-    write_whole(thumbnail, cover.jpeg)
+    write_atomically(thumbnail, cover.jpeg)
     return []
 
 
@@ -122,10 +122,9 @@ def _print_report(
     profile: Profile,
 ) -> None:
     console.print(screen_safe(str(file)), style="bold", markup=False)
-    for name, value in metadata.items():
+    for name, value in _worth_showing(metadata).items():
         shown = _UNKNOWN if value is None else screen_safe(str(value))
-        if value is not None or metadata["kind"] == "video":
-            console.print(f"  {name:<20} {shown}", markup=False)
+        console.print(f"  {name:<20} {shown}", markup=False)
     if not broken:
         console.print(f"Accepted by the {profile} profile.", style="green")
         return
@@ -135,3 +134,13 @@ def _print_report(
         measured = f"{violation.rule}: {violation.value} (allowed: {violation.limit})"
         console.print(f"  {screen_safe(measured)}", markup=False)
         console.print(f"    fix: {screen_safe(violation.fix)}", markup=False)
+
+
+def _worth_showing(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give all of a video, what is unknown of it too; of anything else, what says something."""
+    from reelflow.domain.media import MediaFacts
+
+    if metadata["kind"] == "video":
+        return metadata
+    nothing = MediaFacts("", "", 0).as_dict()
+    return {name: value for name, value in metadata.items() if value != nothing.get(name)}

@@ -25,8 +25,9 @@ from reelflow.exceptions import (
 from reelflow.ledger import photo_images, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.media.decoder import DECODER_MISSING
-from reelflow.media.inspection import examine, inspect_source
+from reelflow.media.inspection import inspect_source
 from reelflow.media.repair_line import repair_line
+from reelflow.media.thumbnail import make_thumbnail
 from reelflow.services.intake.duplicates import give_key
 from reelflow.services.intake.rejection import reject
 from reelflow.services.stage import begin, open_media
@@ -194,11 +195,8 @@ def generate_thumbnail(workspace: Workspace, post_id: int, *, run_id: str, actor
         return ""
     at_s = None if post.cover_timestamp_ms is None else post.cover_timestamp_ms / 1000
     try:
-        with (
-            open_media(workspace, media, post_id=post_id) as source,
-            examine(source, with_covers=True) as examination,
-        ):
-            cover = examination.cover(at_s)
+        with open_media(workspace, media, post_id=post_id) as source:
+            cover = make_thumbnail(source, at_s=at_s)
     except MediaRejectedError as exc:
         if post.state is PostState.READY:
             reject(workspace, post_id, exc.violations, actor=actor)
