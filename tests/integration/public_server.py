@@ -43,8 +43,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header("Content-Type", file.content_type)
                 self.send_header("Content-Length", str(file.size_bytes))
                 self.end_headers()
-                with open(file.fd, "rb", closefd=False) as stream:
-                    self.wfile.write(stream.read())
+                self.wfile.write(file.source.read_at(0, file.size_bytes))
         except MediaUnreadableError:
             self.send_error(404)
 
