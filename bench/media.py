@@ -176,10 +176,12 @@ def _memory_result(name: str, path: Path) -> dict[str, Any]:
 
 
 def _examine_alone(path: Path) -> None:
-    from reelflow.digest import sha256_file
+    from reelflow.digest import sha256_of
     from reelflow.domain.media import publishing_violations
+    from reelflow.source import open_file
 
-    sha256_file(path)
+    with open_file(path) as source:
+        sha256_of(source)
     with open_file(path) as source, examine(source, with_covers=True) as examination:
         publishing_violations(examination.facts, path.name, repair_line)
         examination.cover()

@@ -160,11 +160,12 @@ class InboxListing:
     def lonely_sidecars(self, account: str, quiet_since: datetime) -> list[str]:
         """Return the names of quiet sidecars beside which nothing lies, sorted."""
         inner = self._of(account)
+        names = inner.objects.keys() | inner.folders.keys()
         return sorted(
             names_in(found.key)[-1]
             for name, found in inner.objects.items()
             if name.endswith(SIDECAR_SUFFIX) and not name.startswith(".")
-            if name.removesuffix(SIDECAR_SUFFIX) not in inner.objects | inner.folders
+            if name.removesuffix(SIDECAR_SUFFIX) not in names
             if found.modified_at <= quiet_since
         )
 

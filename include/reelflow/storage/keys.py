@@ -31,6 +31,15 @@ def key_of(*names: str) -> str:
     return key
 
 
+def key_below(folder: str, name: str) -> str:
+    """Return the key of what lies in a folder under a name that the system gave.
+
+    :param folder: a key; empty for the store's root
+    """
+    part = quote_from_bytes(os.fsencode(name), safe="")
+    return f"{folder}/{part}" if folder else part
+
+
 def names_in(key: str) -> tuple[str, ...]:
     """Return the names of a key, outermost folder first, as the system takes them.
 

@@ -13,7 +13,7 @@ from typing import Final
 from reelflow.exceptions import InvalidObjectKeyError, StorageAccessError
 from reelflow.source import identity_of
 from reelflow.storage.base import FolderInfo, ObjectInfo
-from reelflow.storage.keys import UPLOADS_FOLDER, key_of, names_in
+from reelflow.storage.keys import UPLOADS_FOLDER, key_below, key_of, names_in
 from reelflow.storage.local_errors import local_errors
 
 FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -105,20 +105,18 @@ class LocalFolder:
     def look_into(self, names: Sequence[str], depth: int) -> Iterator[ObjectInfo | FolderInfo]:
         """Give what lies below a folder, as :meth:`FolderStore.look_into` says."""
         with suppress(FileNotFoundError, NotADirectoryError), self.parent((*names, "")) as fd:
-            yield from self._look_into(fd, tuple(names), depth)
+            yield from self._look_into(fd, key_of(*names) if names else "", depth)
 
-    def _look_into(
-        self, fd: int, names: tuple[str, ...], depth: int
-    ) -> Iterator[ObjectInfo | FolderInfo]:
+    def _look_into(self, fd: int, folder: str, depth: int) -> Iterator[ObjectInfo | FolderInfo]:
         for name, status in _sorted_entries(fd):
-            path = (*names, name)
-            if path == (UPLOADS_FOLDER,):
+            key = key_below(folder, name)
+            if key == UPLOADS_FOLDER:
                 continue
             if not stat.S_ISDIR(status.st_mode):
-                yield info_of(key_of(*path), status)
+                yield info_of(key, status)
                 continue
             is_closed = not os.access(name, os.R_OK | os.W_OK | os.X_OK, dir_fd=fd)
-            yield FolderInfo(key_of(*path), _utc(status.st_ctime), is_closed)
+            yield FolderInfo(key, _utc(status.st_ctime), is_closed)
             if depth == 1 or is_closed:
                 continue
             try:
@@ -126,7 +124,7 @@ class LocalFolder:
             except (FileNotFoundError, NotADirectoryError, PermissionError):
                 continue  # gone or closed meanwhile
             try:
-                yield from self._look_into(inner, path, depth - 1)
+                yield from self._look_into(inner, key, depth - 1)
             finally:
                 os.close(inner)
 

@@ -100,6 +100,29 @@ def test_a_store_is_opened_where_the_url_says() -> None:
     assert store.shown("inbox/acme") == "s3://bucket/a/b/inbox/acme"
 
 
+@pytest.mark.parametrize(
+    ("region", "extra", "above"),
+    [
+        ("eu-central-1", {}, "https://bucket.s3.eu-central-1.amazonaws.com/"),
+        ("us-east-1", {}, "https://bucket.s3.amazonaws.com/"),
+        ("cn-north-1", {}, "https://bucket.s3.cn-north-1.amazonaws.com.cn/"),
+        ("eu-central-1", {"endpoint_url": "http://minio:9000"}, "http://minio:9000/bucket/"),
+        (
+            "eu-central-1",
+            {"config_kwargs": {"s3": {"addressing_style": "path"}}},
+            "https://s3.eu-central-1.amazonaws.com/bucket/",
+        ),
+    ],
+)
+def test_urls_are_those_of_the_bucket_s_region(
+    region: str, extra: dict[str, object], above: str
+) -> None:
+    stored = {**json.loads(AS_JSON), "extra": {"region_name": region, **extra}}
+    environment = {"AIRFLOW_CONN_AWS_DEFAULT": json.dumps(stored)}
+    store = open_s3(S3Location("bucket"), environment)
+    assert store.presigned_get("media/1.mp4", lifetime_s=60).startswith(f"{above}media/1.mp4?")
+
+
 def test_whoever_needs_no_s3_loads_none() -> None:
     code = "import sys, reelflow.settings; print('boto3' in sys.modules)"
     loaded = subprocess.run(
