@@ -36,6 +36,8 @@ _STAGES: Final = (
     "reelflow.services.settling.sweep",
     "reelflow.tiktok.client",
 )
+#: Loaded where media lie in S3; nobody else pays for boto3.
+_S3: Final = ("airflow.providers.amazon.aws.hooks.s3", "reelflow.storage.s3")
 
 
 @hookimpl
@@ -52,12 +54,18 @@ def on_starting(component: object) -> None:
 
 
 def _warm_up() -> None:
-    """Compile the stages' statements; a ledger that is not ready is no reason not to start."""
+    """Load S3 if media lie there, and compile the stages' statements.
+
+    A ledger that is not ready is no reason not to start.
+    """
     from reelflow.services.warmup import warm_up
     from reelflow.settings import Settings
 
     try:
         settings = Settings.load()
+        if settings.storage_location is not None:
+            for name in _S3:
+                importlib.import_module(name)
         # A database elsewhere may answer late or never, which must not hold up a component.
         if settings.ledger_url.startswith("sqlite"):
             warm_up(settings.open_workspace())

@@ -63,6 +63,14 @@ def test_a_task_loads_nothing(component: str, tmp_path: Path) -> None:
     assert not any(name.startswith("reelflow.services") for name in loaded_by(component, tmp_path))
 
 
+@pytest.mark.parametrize("storage_url", ["", "s3://bucket"])
+def test_s3_is_loaded_where_media_lie_there(
+    storage_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELFLOW_STORAGE_URL", storage_url)
+    assert ("reelflow.storage.s3" in loaded_by("Job", tmp_path)) is bool(storage_url)
+
+
 def test_every_stage_is_there() -> None:
     for name in preload._STAGES:
         assert any(
