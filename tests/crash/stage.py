@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,10 @@ from tests.crash.media import drop_photos, drop_video
 from tests.crash.points import Kind, Media
 from tests.crash.runs import Runs
 from tests.postgresql import PostgresqlServer
+from tiktok_simulator.accounts import make_accounts
 
-ACCOUNTS = ("aurora.kitchen", "north.trail", "paper.moon", "city.loops", "quiet.harbor")
+#: So many that few posts wait for TikTok's six inits a minute and account.
+ACCOUNTS = tuple(one.username for one in make_accounts(count=15))
 PLUGINS = Path(__file__).parent / "plugins"
 HEARTBEAT_TIMEOUT_S = 20
 
@@ -55,7 +57,7 @@ def open_stage(folder: Path, *, simulator_arguments: Sequence[str]) -> Iterator[
                 "REELFLOW_PENDING_DRAFTS": "10000",
             },
             heartbeat_timeout_s=HEARTBEAT_TIMEOUT_S,
-            simulator_arguments=simulator_arguments,
+            simulator_arguments=("--accounts", str(len(ACCOUNTS)), *simulator_arguments),
         )
         exits.enter_context(stack)
         stack.start(ACCOUNTS)
@@ -108,28 +110,28 @@ class Stage:
         self.simulator("POST", "/webhooks", {"url": None})
         arbiter.decide = self._decide
 
-    def drop(self, case: Case, *, publish_on: date | None = None) -> None:
-        """Put a case's file into an inbox, wished for a day or for now."""
+    def drop(self, case: Case) -> None:
+        """Put a case's file into an inbox, wished for its day or for now."""
         case.account = next(self._accounts)
         is_photos = case.kind.media is Media.PHOTOS
         case.file_name = uuid.uuid4().hex[:8] + ("" if is_photos else ".mp4")
         inbox = self.stack.inbox / case.account
         sidecar = {"mode": "draft"} if case.kind.is_draft else {}
-        if publish_on is not None:
-            sidecar["publish_at"] = f"{publish_on}T00:00:00Z"
+        if case.day is not None:
+            sidecar["publish_at"] = f"{case.day}T00:00:00Z"
         if sidecar:
             (inbox / f"{case.file_name}.json").write_text(json.dumps(sidecar))
         with self._lock:
             self._cases[case.file_name] = case
         if case.kind.works_on_run and not case.kind.is_backfilled:
-            self.await_run(case)
+            self._await_run(case)
         if is_photos:
             dropped = drop_photos(inbox, case.file_name)
         else:
             dropped = drop_video(inbox, case.file_name, size_bytes=case.kind.size_bytes)
         case.sha256, case.size_bytes = dropped.sha256, dropped.size_bytes
 
-    def await_run(self, case: Case) -> None:
+    def _await_run(self, case: Case) -> None:
         """Let the next new run be that of a case."""
         with self._lock:
             self._awaiting_run = case
@@ -227,6 +229,8 @@ class Stage:
         if arrival.post_id is not None:
             return self._cases.get(self._file_name(arrival.post_id))
         with self._lock:
+            if arrival.run_id.startswith("backfill__"):
+                return self._backfilled_by(arrival.run_id)
             if arrival.run_id not in self._case_of_run:
                 # The first task of a new run: it is the run that a dropped file has waited for.
                 self._case_of_run[arrival.run_id] = case = self._awaiting_run
@@ -234,6 +238,14 @@ class Stage:
                 if case is not None:
                     case.run_id = arrival.run_id
             return self._case_of_run[arrival.run_id]
+
+    def _backfilled_by(self, run_id: str) -> Case | None:
+        """Return the case whose kind works on the run of its day."""
+        for case in self._cases.values():
+            if case.kind.is_backfilled and run_id.startswith(f"backfill__{case.day}T"):
+                case.run_id = run_id
+                return case
+        return None
 
     def _file_name(self, post_id: int) -> str:
         if post_id not in self._file_names:
