@@ -83,7 +83,7 @@ class Case:
             case FollowUp.RACE:
                 return self.is_struck and self.has_raced
             case _:
-                return self.is_spent and self.is_followed
+                return self.is_struck and self.is_followed
 
     @property
     def is_to_follow(self) -> bool:

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +100,7 @@ class Stage:
         self._last_id = 0
         self._awaiting_run: Case | None = None
         self._case_of_run: dict[str, Case | None] = {}
-        self._accounts = cycle(ACCOUNTS)
+        self._dropped = 0
         self._lock = threading.Lock()
         self._heard = 0
         self._last_heard: dict[str, int] = {}
@@ -112,7 +111,8 @@ class Stage:
 
     def drop(self, case: Case) -> None:
         """Put a case's file into an inbox, wished for its day or for now."""
-        case.account = next(self._accounts)
+        [case.account] = self._next_accounts(1)
+        self._dropped += 1
         is_photos = case.kind.media is Media.PHOTOS
         case.file_name = uuid.uuid4().hex[:8] + ("" if is_photos else ".mp4")
         inbox = self.stack.inbox / case.account
@@ -181,17 +181,26 @@ class Stage:
         """Whether a process of a run was at a point after so many others."""
         return self._last_heard.get(run_id, 0) > heard
 
-    def prepare_accounts(self, kind: Kind) -> None:
-        """Let every account's videos go the way of a kind, with its tokens as they are there."""
+    def prepare_accounts(self, kind: Kind, *, count: int) -> None:
+        """Let the accounts' videos go the way of a kind, with their tokens as they are there.
+
+        :param count: how many posts there will be, of one account each while there are enough
+        """
         source = "PULL_FROM_URL" if kind.media is Media.PULLED else "FILE_UPLOAD"
         with transaction(self._engine, writes=True) as session:
             session.execute(update(Account).values(video_source=source))
         if kind.is_expired:
-            for name in ACCOUNTS:
+            for name in self._next_accounts(count):
                 self.connect(name)
             past = datetime.now(UTC) - timedelta(minutes=1)
             with transaction(self._engine, writes=True) as session:
                 session.execute(update(Account).values(access_token_expires_at=past))
+
+    def _next_accounts(self, count: int) -> list[str]:
+        """Return the accounts that the next posts go to."""
+        return [ACCOUNTS[(self._dropped + n) % len(ACCOUNTS)] for n in range(count)][
+            : len(ACCOUNTS)
+        ]
 
     def connect(self, name: str) -> None:
         """Let an account's creator consent, as with ``reelflow accounts connect``."""

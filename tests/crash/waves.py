@@ -43,7 +43,7 @@ class Wave:
         :return: False when the deadline came before
         :raises StackError: a component of the stack died
         """
-        self._stage.prepare_accounts(self._cases[0].kind)
+        self._stage.prepare_accounts(self._cases[0].kind, count=len(self._cases))
         for case in self._cases:
             if case.follow_up is FollowUp.RACE:
                 case.at_kill = self._race
@@ -71,14 +71,15 @@ class Wave:
         wait(is_taken, f"a run to take {case}", stage=self._stage, deadline_s=180)
 
     def _follow_up(self) -> None:
-        spent = [
+        # Killed in each try that Airflow makes: a task that has told its success gets no second.
+        struck = [
             one
             for one in self._cases
-            if one.follow_up is FollowUp.CLEAR and one.is_spent and not one.is_followed
+            if one.follow_up is FollowUp.CLEAR and one.is_struck and not one.is_followed
         ]
-        for run_id in {one.kills[-1].run_id for one in spent}:
+        for run_id in {one.kills[-1].run_id for one in struck}:
             if self._stage.runs.has_ended(run_id):
-                cleared = [one for one in spent if one.kills[-1].run_id == run_id]
+                cleared = [one for one in struck if one.kills[-1].run_id == run_id]
                 self._stage.runs.clear([one.kills[-1] for one in cleared])
                 for case in cleared:
                     case.is_followed = True
