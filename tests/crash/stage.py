@@ -194,7 +194,8 @@ class Stage:
                 self.connect(name)
             past = datetime.now(UTC) - timedelta(minutes=1)
             with transaction(self._engine, writes=True) as session:
-                session.execute(update(Account).values(access_token_expires_at=past))
+                renewable = update(Account).where(Account.name.in_(self._connected))
+                session.execute(renewable.values(access_token_expires_at=past))
 
     def _next_accounts(self, count: int) -> list[str]:
         """Return the accounts that the next posts go to."""
