@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _make_world(options: Options, upload_url: str, directory: Path) -> World:
-    accounts, clock = make_accounts(options.seed), Clock()
+    accounts, clock = make_accounts(options.seed, count=options.accounts), Clock()
     if options.token_lifetime_s is not None:
         for account in accounts:
             account.access_expires_at = clock.now() + options.token_lifetime_s

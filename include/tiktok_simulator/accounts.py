@@ -10,6 +10,7 @@ from typing import Any
 from tiktok_simulator.app_settings import SCOPES
 
 USERNAMES = ("aurora.kitchen", "north.trail", "paper.moon", "city.loops", "quiet.harbor")
+MAX_ACCOUNTS = 1000
 AVATAR_LIFETIME_S = 7200  # D-CI: creator_avatar_url has a TTL of two hours
 
 PUBLIC_OPTIONS = ("PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "SELF_ONLY")
@@ -89,11 +90,13 @@ class Account:
         }
 
 
-def make_accounts(seed: int | None = None) -> list[Account]:
-    """Return the five creators; their open_ids are always the same.
+def make_accounts(seed: int | None = None, *, count: int = len(USERNAMES)) -> list[Account]:
+    """Return the creators; their open_ids are always the same.
 
     :param seed: makes the tokens the same at each start, too.
+    :param count: how many; those after the fifth are called ``creator.6`` and so on.
     """
+    further = (f"creator.{number}" for number in range(len(USERNAMES) + 1, count + 1))
     return [
         Account(
             open_id=str(uuid.uuid5(_NAMESPACE, username)),
@@ -101,7 +104,7 @@ def make_accounts(seed: int | None = None) -> list[Account]:
             access_token=f"act.{_token(seed, username)}",
             refresh_token=f"rft.{_token(seed, f'{username}:refresh')}",
         )
-        for username in USERNAMES
+        for username in (*USERNAMES[:count], *further)
     ]
 
 

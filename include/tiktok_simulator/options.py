@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from tiktok_simulator.accounts import MAX_ACCOUNTS, USERNAMES
 from tiktok_simulator.app_settings import AppSettings, AppType
 from tiktok_simulator.control_bodies import ControlError
 from tiktok_simulator.ownership import parse_connect_to
@@ -20,6 +21,7 @@ class Options:
     """The command line, checked.
 
     :param port: of API and control; 0: a free one. ``upload_port`` likewise.
+    :param accounts: how many creators there are.
     :param seed: makes the ready line's tokens the same at each start.
     :param discard: whether bytes are counted only.
     :param token_lifetime_s: of every access token, the ready line's too; None: those never end,
@@ -28,6 +30,7 @@ class Options:
 
     port: int
     upload_port: int
+    accounts: int
     seed: int | None
     discard: bool
     token_lifetime_s: float | None
@@ -53,6 +56,7 @@ def parse_options(arguments: list[str] | None) -> Options:
     return Options(
         port=given.port,
         upload_port=given.upload_port,
+        accounts=given.accounts,
         seed=given.seed,
         discard=given.discard,
         token_lifetime_s=given.token_lifetime_s,
@@ -72,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--port", type=_port, default=0, help="API and control; 0: a free one")
     add("--upload-port", type=_port, default=0, help="uploads; 0: a free one")
+    add("--accounts", type=_count, default=len(USERNAMES), help="how many creators (default 5)")
     add("--seed", type=int, help="same tokens of the ready line at each start")
     add("--discard", action="store_true", help="check and count bytes, neither store nor hash them")
     add("--processing-polls", type=int, help="status calls that see processing (default 1)")
@@ -134,6 +139,13 @@ def _port(text: str) -> int:
     value = int(text)
     if not 0 <= value <= 65_535:
         raise argparse.ArgumentTypeError(f"must be from 0 to 65535, not {value}")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= MAX_ACCOUNTS:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {MAX_ACCOUNTS}, not {value}")
     return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from itertools import cycle
 
@@ -29,6 +30,7 @@ class Case:
     """One post that is killed at one point, and what happens to it then.
 
     :param point: None for a post that is only watched
+    :param day: the past day that the post is dated with; None for now
     :param file_name: of the post, its identity in the ledger and among the arrivals
     :param sha256: of the post's bytes
     :param run_id: the run whose tasks belong to the case, if its kind works on runs
@@ -43,6 +45,7 @@ class Case:
     point: Point | None
     follow_up: FollowUp
     account: str = ""
+    day: date | None = None
     file_name: str = ""
     sha256: str = ""
     size_bytes: int = 0
@@ -80,7 +83,7 @@ class Case:
             case FollowUp.RACE:
                 return self.is_struck and self.has_raced
             case _:
-                return self.is_spent and self.is_followed
+                return self.is_struck and self.is_followed
 
     @property
     def is_to_follow(self) -> bool:

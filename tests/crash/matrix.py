@@ -64,7 +64,7 @@ class Matrix:
     problems: list[str] = field(default_factory=list)
     _may_be_unknown: set[Point] = field(default_factory=set)
     _may_be_held: set[Point] = field(default_factory=set)
-    #: The day of the next backfill: each has its own, so that its run takes no other posts.
+    #: The latest day that no backfill has had: its run takes no other posts.
     _day: date = field(default_factory=lambda: datetime.now(UTC).date() - timedelta(days=1))
 
     def find_points(self, kinds: Sequence[Kind]) -> list[Point]:
@@ -115,9 +115,18 @@ class Matrix:
         return not self.problems and all(one.is_good for one in self.judgements)
 
     def _play(self, cases: Sequence[Case]) -> None:
-        if not Wave(self.stage, cases, day=self._day).play():
+        self._date(cases)
+        if not Wave(self.stage, cases).play():
             self.problems.append(f"a wave was not over in time, with {cases[0]}")
-        if any(one.follow_up is FollowUp.BACKFILL for one in cases):
+
+    def _date(self, cases: Sequence[Case]) -> None:
+        """Give the posts of a backfill their day; one that works on its run has its own."""
+        dated = [one for one in cases if one.follow_up is FollowUp.BACKFILL]
+        for number, case in enumerate(dated):
+            if number and case.kind.is_backfilled:
+                self._day -= timedelta(days=1)
+            case.day = self._day
+        if dated:
             self._day -= timedelta(days=1)
 
     def _judge(self, cases: Sequence[Case], *, is_last: bool) -> list[Case]:

@@ -64,8 +64,8 @@ class Runs:
         }
         self._insist("POST", f"/api/v2/dags/{DAG_ID}/clearTaskInstances", body)
 
-    def backfill(self, day: date) -> None:
-        """Start a backfill over one day, also where it has a run already.
+    def backfill(self, first: date, last: date) -> None:
+        """Start a backfill over some days, also over those that have a run already.
 
         One before it whose runs have ended is closed: Airflow itself notices that twice a minute.
         """
@@ -76,10 +76,10 @@ class Runs:
         known = {one["id"] for one in self._backfills()}
         body = {
             "dag_id": DAG_ID,
-            "from_date": f"{day}T00:00:00Z",
-            "to_date": f"{day + timedelta(days=1)}T00:00:00Z",
+            "from_date": f"{first}T00:00:00Z",
+            "to_date": f"{last + timedelta(days=1)}T00:00:00Z",
             "reprocess_behavior": "completed",
-            "max_active_runs": 1,
+            "max_active_runs": (last - first).days + 1,
         }
         # Of an answer that is an error, too, a backfill may have come: another would be refused.
         self._insist(

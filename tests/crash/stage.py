@@ -9,8 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, date, datetime, timedelta
-from itertools import cycle
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,10 @@ from tests.crash.media import drop_photos, drop_video
 from tests.crash.points import Kind, Media
 from tests.crash.runs import Runs
 from tests.postgresql import PostgresqlServer
+from tiktok_simulator.accounts import make_accounts
 
-ACCOUNTS = ("aurora.kitchen", "north.trail", "paper.moon", "city.loops", "quiet.harbor")
+#: So many that few posts wait for TikTok's six inits a minute and account.
+ACCOUNTS = tuple(one.username for one in make_accounts(count=15))
 PLUGINS = Path(__file__).parent / "plugins"
 HEARTBEAT_TIMEOUT_S = 20
 
@@ -55,7 +56,7 @@ def open_stage(folder: Path, *, simulator_arguments: Sequence[str]) -> Iterator[
                 "REELFLOW_PENDING_DRAFTS": "10000",
             },
             heartbeat_timeout_s=HEARTBEAT_TIMEOUT_S,
-            simulator_arguments=simulator_arguments,
+            simulator_arguments=("--accounts", str(len(ACCOUNTS)), *simulator_arguments),
         )
         exits.enter_context(stack)
         stack.start(ACCOUNTS)
@@ -99,7 +100,7 @@ class Stage:
         self._last_id = 0
         self._awaiting_run: Case | None = None
         self._case_of_run: dict[str, Case | None] = {}
-        self._accounts = cycle(ACCOUNTS)
+        self._dropped = 0
         self._lock = threading.Lock()
         self._heard = 0
         self._last_heard: dict[str, int] = {}
@@ -108,28 +109,29 @@ class Stage:
         self.simulator("POST", "/webhooks", {"url": None})
         arbiter.decide = self._decide
 
-    def drop(self, case: Case, *, publish_on: date | None = None) -> None:
-        """Put a case's file into an inbox, wished for a day or for now."""
-        case.account = next(self._accounts)
+    def drop(self, case: Case) -> None:
+        """Put a case's file into an inbox, wished for its day or for now."""
+        [case.account] = self._next_accounts(1)
+        self._dropped += 1
         is_photos = case.kind.media is Media.PHOTOS
         case.file_name = uuid.uuid4().hex[:8] + ("" if is_photos else ".mp4")
         inbox = self.stack.inbox / case.account
         sidecar = {"mode": "draft"} if case.kind.is_draft else {}
-        if publish_on is not None:
-            sidecar["publish_at"] = f"{publish_on}T00:00:00Z"
+        if case.day is not None:
+            sidecar["publish_at"] = f"{case.day}T00:00:00Z"
         if sidecar:
             (inbox / f"{case.file_name}.json").write_text(json.dumps(sidecar))
         with self._lock:
             self._cases[case.file_name] = case
         if case.kind.works_on_run and not case.kind.is_backfilled:
-            self.await_run(case)
+            self._await_run(case)
         if is_photos:
             dropped = drop_photos(inbox, case.file_name)
         else:
             dropped = drop_video(inbox, case.file_name, size_bytes=case.kind.size_bytes)
         case.sha256, case.size_bytes = dropped.sha256, dropped.size_bytes
 
-    def await_run(self, case: Case) -> None:
+    def _await_run(self, case: Case) -> None:
         """Let the next new run be that of a case."""
         with self._lock:
             self._awaiting_run = case
@@ -179,17 +181,27 @@ class Stage:
         """Whether a process of a run was at a point after so many others."""
         return self._last_heard.get(run_id, 0) > heard
 
-    def prepare_accounts(self, kind: Kind) -> None:
-        """Let every account's videos go the way of a kind, with its tokens as they are there."""
+    def prepare_accounts(self, kind: Kind, *, count: int) -> None:
+        """Let the accounts' videos go the way of a kind, with their tokens as they are there.
+
+        :param count: how many posts there will be, of one account each while there are enough
+        """
         source = "PULL_FROM_URL" if kind.media is Media.PULLED else "FILE_UPLOAD"
         with transaction(self._engine, writes=True) as session:
             session.execute(update(Account).values(video_source=source))
         if kind.is_expired:
-            for name in ACCOUNTS:
+            for name in self._next_accounts(count):
                 self.connect(name)
             past = datetime.now(UTC) - timedelta(minutes=1)
             with transaction(self._engine, writes=True) as session:
-                session.execute(update(Account).values(access_token_expires_at=past))
+                renewable = update(Account).where(Account.name.in_(self._connected))
+                session.execute(renewable.values(access_token_expires_at=past))
+
+    def _next_accounts(self, count: int) -> list[str]:
+        """Return the accounts that the next posts go to."""
+        return [ACCOUNTS[(self._dropped + n) % len(ACCOUNTS)] for n in range(count)][
+            : len(ACCOUNTS)
+        ]
 
     def connect(self, name: str) -> None:
         """Let an account's creator consent, as with ``reelflow accounts connect``."""
@@ -227,6 +239,8 @@ class Stage:
         if arrival.post_id is not None:
             return self._cases.get(self._file_name(arrival.post_id))
         with self._lock:
+            if arrival.run_id.startswith("backfill__"):
+                return self._backfilled_by(arrival.run_id)
             if arrival.run_id not in self._case_of_run:
                 # The first task of a new run: it is the run that a dropped file has waited for.
                 self._case_of_run[arrival.run_id] = case = self._awaiting_run
@@ -234,6 +248,14 @@ class Stage:
                 if case is not None:
                     case.run_id = arrival.run_id
             return self._case_of_run[arrival.run_id]
+
+    def _backfilled_by(self, run_id: str) -> Case | None:
+        """Return the case whose kind works on the run of its day."""
+        for case in self._cases.values():
+            if case.kind.is_backfilled and run_id.startswith(f"backfill__{case.day}T"):
+                case.run_id = run_id
+                return case
+        return None
 
     def _file_name(self, post_id: int) -> str:
         if post_id not in self._file_names:

@@ -54,9 +54,8 @@ def test_a_case_is_good_that_was_played_to_its_end(good: Judgement) -> None:
     ("bad", "mark"),
     [
         (judgement(kills=[]), "NOT KILLED"),
-        (judgement(FollowUp.CLEAR, is_followed=True), "NOT FOLLOWED"),
         (judgement(FollowUp.CLEAR, kills=[KILL, KILL]), "NOT FOLLOWED"),
-        (judgement(FollowUp.BACKFILL, is_followed=True), "NOT FOLLOWED"),
+        (judgement(FollowUp.BACKFILL, kills=[KILL, KILL]), "NOT FOLLOWED"),
         (judgement(FollowUp.RACE, is_followed=True), "NOT FOLLOWED"),
     ],
     ids=str,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import date
 
 from reelflow.domain.post import DONE, PostState
 from reelflow.services.accounts.revocation import ACCOUNT_REVOKED
@@ -15,6 +14,8 @@ from tests.crash.stage import ACCOUNTS, Stage, wait
 #: Most posts in flight: more would only wait for TikTok's six inits a minute and account.
 WAVE = 30
 WAVE_DEADLINE_S = 600.0
+#: Most days of one backfill.
+BACKFILLED_DAYS = 6
 POLL_S = 0.5
 #: With nothing under way this long, a run started by hand settles what is left.
 IDLE_S = 5.0
@@ -25,13 +26,12 @@ ENDED = DONE | {PostState.UNKNOWN, PostState.FAILED, PostState.REJECTED, PostSta
 class Wave:
     """Some cases, played together.
 
-    :param day: the past day that posts of backfills are dated with; its run takes no other posts
+    Posts that a backfill is to take are dated with their days already.
     """
 
-    def __init__(self, stage: Stage, cases: Sequence[Case], *, day: date) -> None:
+    def __init__(self, stage: Stage, cases: Sequence[Case]) -> None:
         self._stage = stage
         self._cases = cases
-        self._day = day
         self._backfilled = [one for one in cases if one.follow_up is FollowUp.BACKFILL]
         self._backfills = 0
         self._idle_since: float | None = None
@@ -43,13 +43,12 @@ class Wave:
         :return: False when the deadline came before
         :raises StackError: a component of the stack died
         """
-        self._stage.prepare_accounts(self._cases[0].kind)
+        self._stage.prepare_accounts(self._cases[0].kind, count=len(self._cases))
         for case in self._cases:
             if case.follow_up is FollowUp.RACE:
                 case.at_kill = self._race
-            is_dated = case.follow_up is FollowUp.BACKFILL
-            self._stage.drop(case, publish_on=self._day if is_dated else None)
-            if case.has_older_run or (case.kind.works_on_run and not is_dated):
+            self._stage.drop(case)
+            if case.has_older_run or (case.kind.works_on_run and not case.kind.is_backfilled):
                 self._wait_for_a_run_of_its_own(case)
         ends_at = time.monotonic() + WAVE_DEADLINE_S
         is_over = self._is_over()
@@ -72,14 +71,15 @@ class Wave:
         wait(is_taken, f"a run to take {case}", stage=self._stage, deadline_s=180)
 
     def _follow_up(self) -> None:
-        spent = [
+        # Killed in each try that Airflow makes: a task that has told its success gets no second.
+        struck = [
             one
             for one in self._cases
-            if one.follow_up is FollowUp.CLEAR and one.is_spent and not one.is_followed
+            if one.follow_up is FollowUp.CLEAR and one.is_struck and not one.is_followed
         ]
-        for run_id in {one.kills[-1].run_id for one in spent}:
+        for run_id in {one.kills[-1].run_id for one in struck}:
             if self._stage.runs.has_ended(run_id):
-                cleared = [one for one in spent if one.kills[-1].run_id == run_id]
+                cleared = [one for one in struck if one.kills[-1].run_id == run_id]
                 self._stage.runs.clear([one.kills[-1] for one in cleared])
                 for case in cleared:
                     case.is_followed = True
@@ -106,12 +106,13 @@ class Wave:
             is_time = states == [PostState.MISSED] * len(self._backfilled)
         else:
             run_ids = {one.run_id for case in self._backfilled for one in case.arrivals}
-            is_time = bool(run_ids) and all(self._stage.runs.has_ended(one) for one in run_ids)
+            is_time = all(case.arrivals for case in self._backfilled) and all(
+                self._stage.runs.has_ended(one) for one in run_ids
+            )
         if is_time:
             self._backfills += 1
-            if self._backfills == 1 and self._backfilled[0].kind.works_on_run:
-                self._stage.await_run(self._backfilled[0])
-            self._stage.runs.backfill(self._day)
+            days = sorted(case.day for case in self._backfilled if case.day is not None)
+            self._stage.runs.backfill(days[0], days[-1])
             for case in self._backfilled:
                 case.is_followed = self._backfills == 2
 
@@ -161,11 +162,12 @@ def in_waves(cases: Sequence[Case]) -> list[list[Case]]:
 def _most(kind: Kind) -> int:
     """Return how many cases may play together.
 
-    Where its tokens die, an account has one; a day has one backfill; and of the five drafts that
-    TikTok keeps pending for a creator, some are those of killed processes.
+    Where its tokens die, an account has one; the runs of a backfill are several days' at a time;
+    and of the five drafts that TikTok keeps pending for a creator, some are those of killed
+    processes.
     """
     if kind.is_backfilled:
-        return 1
+        return BACKFILLED_DAYS
     if kind.is_draft:
         return 2 * len(ACCOUNTS)
     return len(ACCOUNTS) if kind.is_expired else WAVE

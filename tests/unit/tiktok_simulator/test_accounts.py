@@ -1,4 +1,4 @@
-"""The five creators."""
+"""The creators."""
 
 from tiktok_simulator.accounts import make_accounts
 
@@ -9,6 +9,15 @@ def test_there_are_five_accounts_with_open_ids_that_never_change() -> None:
     assert [one.open_id for one in first] == [one.open_id for one in second]
     assert len({one.open_id for one in first}) == 5
     assert first[0].username == "aurora.kitchen"
+
+
+def test_there_may_be_more_or_fewer_creators_and_the_first_stay_who_they_are() -> None:
+    five = make_accounts(7)
+
+    assert make_accounts(7, count=2) == five[:2]
+    assert make_accounts(7, count=7)[:5] == five
+    assert [one.username for one in make_accounts(7, count=7)[5:]] == ["creator.6", "creator.7"]
+    assert len({one.open_id for one in make_accounts(count=7)}) == 7
 
 
 def test_tokens_are_random_unless_a_seed_fixes_them() -> None:

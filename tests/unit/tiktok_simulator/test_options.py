@@ -11,6 +11,7 @@ def test_without_options_everything_has_its_default() -> None:
     options = parse_options([])
 
     assert (options.port, options.upload_port, options.seed) == (0, 0, None)
+    assert options.accounts == 5
     assert (options.discard, options.token_lifetime_s, options.webhook_url) == (False, None, None)
     assert options.app == AppSettings()
     assert options.switches == Switches()
@@ -91,6 +92,8 @@ def test_switches_are_set_as_json_or_as_words() -> None:
         (["--switch", "late_put"], "late_put must be one of"),
         (["--switch", "nothing=1"], "no switch 'nothing'"),
         (["--processing-s", "-1"], "processing_s must be"),
+        (["--accounts", "0"], "must be from 1 to 1000"),
+        (["--accounts", "1001"], "must be from 1 to 1000"),
         (["--token-lifetime-s", "0"], "must be seconds"),
         (["--token-lifetime-s", "nan"], "must be seconds"),
         (["--webhook-url", "http://app.example/"], "url must be https"),
