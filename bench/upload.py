@@ -47,7 +47,9 @@ def main() -> None:
     )
     parser.add_argument("--large-mib", type=int, default=1024, help="file of the memory figure")
     parser.add_argument("--speed-mib", type=int, default=512, help="file of the speed figure")
-    parser.add_argument("--rounds", type=int, default=15, help="pairs of uploads, after one warm-up")
+    parser.add_argument(
+        "--rounds", type=int, default=15, help="pairs of uploads, after one warm-up"
+    )
     parser.add_argument("--role", choices=["sink", "upload"], help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)

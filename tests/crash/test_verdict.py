@@ -10,7 +10,7 @@ from reelflow.domain.post import PostState
 from tests.crash.arbiter import Arrival
 from tests.crash.cases import Case, FollowUp
 from tests.crash.points import Kind, Media, Point
-from tests.crash.verdict import Judgement, differences
+from tests.crash.verdict import Judgement, differences, summary
 
 KILL = Arrival(1, "post.upload_to_tiktok", "run", 0, 1, 1, "before COMMIT", 1)
 VIDEO, PULLED = Kind("video"), Kind("pulled", media=Media.PULLED)
@@ -83,6 +83,17 @@ def test_a_case_that_was_not_played_to_its_end_is_a_problem(bad: Judgement, mark
 def test_a_case_that_breaks_the_promise_is_bad(bad: Judgement) -> None:
     assert not bad.is_good
     assert str(bad).startswith("BAD")
+
+
+def test_the_last_line_counts_a_broken_promise_as_what_it_is() -> None:
+    good = judgement()
+    twice = replace(good, published=2)
+    failed = replace(good, state=PostState.FAILED)
+    unknown = replace(good, state=PostState.UNKNOWN)
+    asked_in_vain = replace(unknown, may_be_unknown=True)
+    assert summary([good, twice, failed, failed, unknown, unknown, unknown, asked_in_vain]) == (
+        "8 cases over 1 points, 1 duplicates, 2 lost, 3 unknown"
+    )
 
 
 def test_a_point_at_which_nobody_was_killed_is_a_difference() -> None:

@@ -61,10 +61,11 @@ def explained(session: Session, post_id: int, error: Exception) -> Configuration
 def passing_over(session: Session, post_id: int) -> Iterator[None]:
     """Log what is wrong with a post that cannot be read, and let whoever takes many go on.
 
-    What was done for it so far is not undone: nest a transaction in this where something is.
+    What was done for it in this block is undone, and nothing else of the transaction.
     """
     try:
-        yield
+        with session.begin_nested():
+            yield
     except UNREADABLE as exc:
         log.error("post %d is left as it is: %s", post_id, explained(session, post_id, exc))
 

@@ -27,8 +27,6 @@ _MOST_MAPPED: Final = 1024
 _UNSENT: Final = frozenset(
     {PostState.READY, PostState.MISSED, PostState.UPLOADING, PostState.COMMITTING}
 )
-#: Posts that are made MISSED in one transaction.
-_MISSED_AT_ONCE: Final = 200
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def _recall(session: Session, post_id: int, run: BackfillRun, *, now: datetime, 
 
     One that cannot be read is taken as it is: the tasks that work on it say what is wrong with it.
     """
-    with damage.passing_over(session, post_id), session.begin_nested():
+    with damage.passing_over(session, post_id):
         return _go_out_again(session, post_id, run, now=now, actor=actor)
     return True
 
@@ -137,19 +135,20 @@ def _go_out_again(
 def _miss_late(workspace: Workspace, run: NormalRun, *, actor: str) -> None:
     """Make posts MISSED that are too late for a normal run, newly registered ones included."""
     now = workspace.ledger.now()
+    at_once = workspace.rules.missed_at_once
     unread: set[int] = set()
     while True:
         # Some at a time: after a long outage there may be many, and nobody else writes meanwhile.
         with workspace.ledger.write() as session:
             late = posts.missed(
-                session, before=run.missed_before, now=now, limit=_MISSED_AT_ONCE, but_not=unread
+                session, before=run.missed_before, now=now, limit=at_once, but_not=unread
             )
             for post_id in late:
                 unread.add(post_id)
-                with damage.passing_over(session, post_id), session.begin_nested():
+                with damage.passing_over(session, post_id):
                     _miss(session, posts.get(session, post_id), run, now=now, actor=actor)
                     unread.remove(post_id)
-        if len(late) < _MISSED_AT_ONCE:
+        if len(late) < at_once:
             return
 
 

@@ -18,6 +18,7 @@ class PublishingRules:
     :param inbox_quiet: file and sidecar must have been left alone this long
     :param batch_size: most posts of one run; Airflow maps at most 1024
     :param max_lateness: a normal run posts nothing that was due longer ago
+    :param missed_at_once: most posts that become MISSED in one transaction
     :param claim: how long a run is believed to work on a post after its last sign of life
     :param lease: how long an upload is believed alive after its last heartbeat
     :param max_publications: most inits of one post before it FAILs with the fix
@@ -40,6 +41,7 @@ class PublishingRules:
     inbox_quiet: timedelta = timedelta(seconds=10)
     batch_size: int = 100
     max_lateness: timedelta = timedelta(hours=24)
+    missed_at_once: int = 200
     claim: timedelta = timedelta(minutes=15)
     lease: timedelta = timedelta(seconds=120)
     max_publications: int = 5

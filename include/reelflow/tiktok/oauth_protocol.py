@@ -76,7 +76,9 @@ def parse_callback(query: Mapping[str, str], *, state: str) -> ConsentCallback:
     :raises TokenGrantRefusedError: if the creator did not consent
     :raises ConfigurationError: if TikTok refused the page, or the state is another one
     """
-    if not hmac.compare_digest(query.get("state", "").encode(), state.encode()):
+    # A lone surrogate is none that we sent, and no reason to fail.
+    answered = query.get("state", "").encode("utf-8", "surrogatepass")
+    if not hmac.compare_digest(answered, state.encode()):
         raise ConfigurationError(
             "The answer of TikTok's consent page belongs to another attempt (its state differs):"
             " start connecting the account again, and finish it in the same browser.",

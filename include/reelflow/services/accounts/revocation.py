@@ -95,7 +95,7 @@ def _hold_posts(session: Session, account: Account, *, now: datetime, actor: str
     ).all()
     held = []
     for post_id in waiting:
-        with damage.passing_over(session, post_id), session.begin_nested():
+        with damage.passing_over(session, post_id):
             posts.move(
                 session,
                 post_id,
@@ -133,7 +133,7 @@ def release_reconnected(
     ).all()
     released = []
     for post_id in waiting:
-        with damage.passing_over(session, post_id), session.begin_nested():
+        with damage.passing_over(session, post_id):
             why = "its account was connected again"
             post = posts.move(session, post_id, PostState.READY, now=now, actor=actor, why=why)
             post.rescheduled_because = None

@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 TICK_S: Final = 0.25
 #: A fifth more than the budget's pace: sensors' first looks and the sweep need their share too.
 _MARGIN: Final = 1.2
+#: So many calls of an account may be made at once that made none lately: the posts of a small run
+#: are not kept waiting for each other, and a minute has 29 of the 30 calls at most.
+_BURST: Final = 4
 #: Name of the task of one poll.
 POLL: Final = "status-poll"
 _LEDGER_PAUSE_S: Final = 5.0
@@ -45,16 +48,31 @@ class StatusClient(Protocol):
 
 @dataclass
 class _Pace:
-    """When an account may be asked about next, and how far two calls are apart."""
+    """How fast an account may be asked about.
 
-    free_at_s: float = 0.0
+    :param spacing_s: how far its calls are apart in the long run
+    :param even_at_s: when the next call is to be made at an even pace
+    :param rests_until_s: no call is made before
+    """
+
     spacing_s: float = 0.0
+    even_at_s: float = 0.0
+    rests_until_s: float = 0.0
+
+    def take(self, now_s: float) -> bool:
+        """Count a call that is to be made now; False when it is too early for one."""
+        early_by_s = self.even_at_s - now_s
+        if now_s < self.rests_until_s or early_by_s > (_BURST - 1) * self.spacing_s:
+            return False
+        # A late tick makes up for the calls that it is late for, and for no more.
+        self.even_at_s = max(self.even_at_s, now_s - TICK_S) + self.spacing_s
+        return True
 
 
 class StatusPoller:
     """Asks where posts stand, for every wait of one event loop.
 
-    An account's calls are spread evenly, so that the pause between two polls of one post grows with
+    An account's calls are spread, so that the pause between two polls of one post grows with
     the account's posts in flight; each is counted in the ledger before it is made. At TikTok it
     only reads. It begins with its first wait and closes itself after its last; then make another.
 
@@ -144,10 +162,7 @@ class StatusPoller:
         for watch in sorted(ready, key=lambda one: one.due_at_s):
             if watch.account_id is None:
                 continue
-            pace = self._paces[watch.account_id]
-            if pace.free_at_s <= now_s:
-                # A late tick makes up for the calls that it is late for, and for no more.
-                pace.free_at_s = max(pace.free_at_s, now_s - TICK_S) + pace.spacing_s
+            if self._paces[watch.account_id].take(now_s):
                 due[watch.account_id].append(watch)
         return due
 
@@ -193,7 +208,7 @@ class StatusPoller:
 
     def _rest(self, account_id: int, pause_s: float) -> None:
         pace = self._paces[account_id]
-        pace.free_at_s = max(pace.free_at_s, self._now() + pause_s)
+        pace.rests_until_s = max(pace.rests_until_s, self._now() + pause_s)
 
     async def _poll(self, watch: Watch, account_id: int, token: str | ReelflowError | None) -> None:
         try:

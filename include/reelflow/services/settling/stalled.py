@@ -20,7 +20,7 @@ def return_stalled_uploads(workspace: Workspace, *, actor: str) -> list[int]:
     returned = []
     with workspace.ledger.write() as session:
         for post_id in posts.stalled_uploads(session, now=now):
-            with damage.passing_over(session, post_id), session.begin_nested():
+            with damage.passing_over(session, post_id):
                 posts.move(
                     session,
                     post_id,
@@ -51,7 +51,7 @@ def supersede_expired(workspace: Workspace, *, actor: str) -> None:
             .with_for_update(of=[Post, Publication], skip_locked=True)
         ).all()
         for publication_id, post_id in expired:
-            with damage.passing_over(session, post_id), session.begin_nested():
+            with damage.passing_over(session, post_id):
                 publications.move(
                     session,
                     session.get_one(Publication, publication_id),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from reelflow.domain.post import PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun
 from reelflow.ledger import batches, publications
 from reelflow.ledger.models import Account, Media, Post, WebhookEvent
-from reelflow.services import discover
 from reelflow.services.accounts.revocation import mark_revoked, release_reconnected
 from reelflow.services.discover import BatchPost, find_new_uploads
 from reelflow.services.intake.moves import finish_moves
@@ -175,13 +175,13 @@ def test_a_backfill_recalls_what_was_missed_beside_a_damaged_post(
 @pytest.mark.parametrize(("column", "value"), EITHER)
 def test_what_is_too_late_is_missed_beside_damaged_posts(
     workspace: Workspace, account: Account, other: Account, make_post: MakePost, clock: Clock,
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, column: str, value: str,
+    caplog: pytest.LogCaptureFixture, column: str, value: str,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(discover, "_MISSED_AT_ONCE", 1)
+    hasty = replace(workspace, rules=replace(workspace.rules, missed_at_once=1))
     bad = [make_post(account, due_at=clock() - 2 * DAY) for _ in range(2)]
     good = make_post(other, due_at=clock() - DAY)
     told = [tamper(workspace, post, column, value) for post in bad]
-    assert find_new_uploads(workspace, normal(clock), actor=ACTOR) == []
+    assert find_new_uploads(hasty, normal(clock), actor=ACTOR) == []
     assert read_post(workspace, good.id).state is S.MISSED
     assert all(f"post {post.id} is left as it is: " in caplog.text for post in bad)
     assert told[0] in caplog.text

@@ -3,7 +3,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reelflow.exceptions import (
@@ -236,6 +236,7 @@ def test_no_answer_raises_anything_but_our_errors(hostile: Answer) -> None:
         str(error).encode()
 
 
+@example(query={}, state="\ud800")
 @given(
     st.dictionaries(
         st.sampled_from(["code", "scopes", "error", "error_description"]),

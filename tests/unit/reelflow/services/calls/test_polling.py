@@ -117,12 +117,24 @@ def test_sixty_posts_of_an_account_are_asked_about_evenly_and_within_its_budget(
     waits = [wait_for(tiktok, post, ends_at_s=tiktok.now() + 100) for post in posts]
     run(workspace, tiktok, waits)
     times_s = tiktok.times_s()
-    most = max(sum(0 <= at_s - start_s < 60 for at_s in times_s) for start_s in times_s)
-    assert most <= 26  # of 30: the others are for a sensor's first look and the sweep
+    in_a_minute = [sum(0 <= at_s - start_s < 60 for at_s in times_s) for start_s in times_s]
+    assert max(in_a_minute) <= 29  # of 30
+    # Once the pace is even, five are left to a sensor's first look and the sweep.
+    assert max(in_a_minute[4:]) <= 26
     gaps_s = [later - earlier for earlier, later in itertools.pairwise(times_s)]
     assert max(gaps_s) < 5
     asked_of = [len(tiktok.times_s(f"pub-{post.id}")) for post in posts]
     assert max(asked_of) - min(asked_of) <= 1
+
+
+def test_the_posts_of_a_small_run_do_not_wait_for_each_other(
+    workspace: Workspace, tiktok: ScriptedTikTok, make_posts: MakePosts
+) -> None:
+    posts = make_posts(4)
+    began_s = tiktok.now()
+    tiktok.answers = {f"pub-{post.id}": [DONE] for post in posts}
+    run(workspace, tiktok, [wait_for(tiktok, post) for post in posts])
+    assert tiktok.times_s() == pytest.approx([began_s + 10] * 4, abs=0.5)
 
 
 def test_few_posts_are_not_slowed_down(
@@ -159,7 +171,7 @@ def test_posts_that_others_wait_for_are_left_their_share(
     began_s = tiktok.now()
     run(workspace, tiktok, [wait_for(tiktok, post, ends_at_s=began_s + 130) for post in ours])
     asked = [at_s for at_s in tiktok.times_s() if at_s < began_s + 130]
-    assert len(asked) == pytest.approx(120 / 61 * 30 / 1.2 / 2, abs=3)
+    assert len(asked) == pytest.approx(3 + 120 / 61 * 30 / 1.2 / 2, abs=3)
 
 
 def test_what_other_processes_asked_is_counted_and_nothing_is_asked_beyond(
@@ -276,11 +288,12 @@ def test_a_refusal_ends_the_wait_of_that_post_alone(
 def test_after_a_429_the_account_rests_in_all_processes(
     workspace: Workspace, tiktok: ScriptedTikTok, account: Account, make_posts: MakePosts
 ) -> None:
-    posts = make_posts(3)
+    posts = make_posts(6)
     tiktok.answers = {f"pub-{posts[0].id}": [TikTokRateLimitedError("429", retry_after_s=90), DONE]}
     tiktok.default = lambda _: DONE
     run(workspace, tiktok, [wait_for(tiktok, post) for post in posts])
-    refused_s, *later_s = tiktok.times_s()
+    refused_s, _, _, at_once_s, *later_s = tiktok.times_s()
+    assert at_once_s == refused_s
     assert min(later_s) - refused_s >= 90
 
 
