@@ -36,6 +36,7 @@ class Base(DeclarativeBase):
         datetime: UtcDateTime,
         dict[str, Any]: StoredJson(dict),
         list[dict[str, str]]: StoredJson(list),
+        list[dict[str, Any]]: StoredJson(list),
         PostState: StoredByValue(PostState, 20),
         list[float]: StoredJson(list),
         list[list[float]]: StoredJson(list),
@@ -96,6 +97,9 @@ class Media(Base):
     Paths are keys of the store. ``inbox_*`` say which inbox file the row stands for, so that a
     crash between registering and moving is finished and never registered twice;
     ``source_identity`` says which content lies at ``source_path``, None while that is not known.
+    ``prepared_*`` are of the copy of a photo that TikTok gets in its place, None where it gets the
+    file itself. ``candidates`` are the pictures of a video from which a person may choose its cover:
+    ``at_ms`` and ``key`` of each.
     """
 
     __tablename__ = "media"
@@ -125,7 +129,11 @@ class Media(Base):
     video_codec: Mapped[str | None] = mapped_column(String(32))
     average_frame_rate: Mapped[float | None]
     extracted_at: Mapped[datetime | None]
+    prepared_path: Mapped[str | None] = mapped_column(Text)
+    prepared_identity: Mapped[str | None] = mapped_column(String(IDENTITY_MAX_CHARS))
+    prepared_facts: Mapped[dict[str, Any] | None]
     thumbnail_path: Mapped[str | None] = mapped_column(Text)
+    candidates: Mapped[list[dict[str, Any]] | None]
     deleted_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 

@@ -1,0 +1,17 @@
+"""The copy of a photo that TikTok takes, and the pictures of a video to choose a cover from."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply."""
+    op.add_column("media", sa.Column("prepared_path", sa.Text()))
+    op.add_column("media", sa.Column("prepared_identity", sa.String(1024)))
+    op.add_column("media", sa.Column("prepared_facts", sa.JSON()))
+    op.add_column("media", sa.Column("candidates", sa.JSON()))
