@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any, Final
 
 import av
-import av.audio.stream
 import av.error
-import av.subtitles.stream  # loaded by av when first used, which the seal forbids
 
+from reelflow.media.child.av_modules import load_all
 from reelflow.media.child.covers import choose_cover, spread_covers
 from reelflow.media.child.facts import describe
 from reelflow.media.child.picture import PictureMaker
 from reelflow.media.child.video import NoPictureError, Video
 from reelflow.sandbox.inside import parent
 from reelflow.sandbox.inside.range_file import RangeFile
+
+load_all()
 
 VERSION: Final = f"{av.ffmpeg_version_info} (av {av.__version__})"
 
