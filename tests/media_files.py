@@ -139,6 +139,26 @@ def hdr_mp4() -> Path:
 
 
 @cache
+def unnamed_side_data_mov() -> Path:
+    """A phone's upright video whose frames carry data of a kind that PyAV has no name for (LCEVC).
+
+    It is a message to the decoder (SEI, registered by ITU-T T.35) before the first picture.
+    """
+    stream = folder() / "stream.h264"
+    annex_b = ("-an", "-c", "copy", "-bsf:v", "h264_mp4toannexb", "-f", "h264")
+    run_ffmpeg("-i", str(_make("corner.mp4", *_H264, picture=_CORNER)), *annex_b, str(stream))
+    content = stream.read_bytes()
+    message = bytes([0xB4, 0x00, 0x50, 0x00, 0x01, *range(1, 20)]).replace(b"\0\0\1", b"\0\0\3\1")
+    start_code = b"\0\0\0\1"
+    unit = start_code + bytes([6, 4, len(message)]) + message + b"\x80"
+    first_picture = content.index(b"\0\0\1\x65")
+    stream.write_bytes(content[:first_picture] + unit + content[first_picture:])
+    path = folder() / "unnamed.mov"
+    run_ffmpeg("-r", "30", "-i", str(stream), "-c", "copy", "-metadata:s:v", "rotate=-90", str(path))
+    return path
+
+
+@cache
 def compressed_index_mov(megabytes: int = 1024) -> Path:
     """A memory bomb: a compressed index (cmov) of 1 MB that inflates to `megabytes`."""
     inflated = megabytes * 1024 * 1024

@@ -125,7 +125,7 @@ def _turns(frame: VideoFrame, rotation: float) -> Sequence[Image.Transpose]:
     """Give what the display matrix does to the picture, in steps, as the ffmpeg program does."""
     data = _side_data(frame, Type.DISPLAYMATRIX)
     matrix = struct.unpack_from("=9i", data) if len(data) >= 36 else None
-    clockwise = round(-(frame.rotation if matrix else rotation)) % 360
+    clockwise = round(-(frame.rotation if matrix or frame.rotation else rotation)) % 360
     mirrored = matrix is not None and matrix[0] * matrix[4] - matrix[1] * matrix[3] < 0
     if abs(clockwise - 90) <= 1:
         return [Image.Transpose.TRANSPOSE if mirrored else _CLOCKWISE]
@@ -140,5 +140,9 @@ def _turns(frame: VideoFrame, rotation: float) -> Sequence[Image.Transpose]:
 
 
 def _side_data(frame: VideoFrame, kind: Type) -> bytes:
-    found = cast("Iterable[Any]", frame.side_data)  # whatever its stubs say
+    """Give one kind of it, none at all of a frame that also has a kind that av does not name."""
+    try:
+        found = cast("Iterable[Any]", frame.side_data)  # whatever its stubs say
+    except ValueError:
+        return b""
     return next((bytes(one) for one in found if one.type is kind), b"")
