@@ -154,7 +154,9 @@ def unnamed_side_data_mov() -> Path:
     first_picture = content.index(b"\0\0\1\x65")
     stream.write_bytes(content[:first_picture] + unit + content[first_picture:])
     path = folder() / "unnamed.mov"
-    run_ffmpeg("-r", "30", "-i", str(stream), "-c", "copy", "-metadata:s:v", "rotate=-90", str(path))
+    run_ffmpeg(
+        "-r", "30", "-i", str(stream), "-c", "copy", "-metadata:s:v", "rotate=-90", str(path)
+    )
     return path
 
 

@@ -15,6 +15,10 @@ _WEBM_AUDIO_CODECS = frozenset({"opus", "vorbis", None})
 
 _AUDIO_BIT_RATE_BPS = 128_000
 _SLOW_VIDEO_FRAME_RATE = 30
+_MILLISECOND_CONTAINERS = frozenset({"mkv", "webm"})
+# Matroska's times are whole milliseconds: copied, the 60 frames of a second may take 0.999 s, and
+# the rate measures 60.05 in MP4.
+_RATE_UNCERTAINTY = 0.1
 _TRIM_MARGIN_S = 0.5  # the last audio frame may stick out past the wished end
 
 
@@ -45,7 +49,8 @@ class Repair:
     :param target_name: the name of what is made; never the source's
     :param extension: of the target: ``.mp4`` or ``.webm``
     :param changes: None where the streams fit as they are, and are copied
-    :param is_hevc: whether what is copied needs the tag that players expect of HEVC
+    :param is_hevc: whether what is made needs the tag that players expect of HEVC
+    :param is_hdr: whether it must keep ten bits, without which high dynamic range looks washed out
     """
 
     source_name: str
@@ -53,6 +58,7 @@ class Repair:
     extension: str
     changes: Changes | None
     is_hevc: bool = False
+    is_hdr: bool = False
 
 
 RepairLine = Callable[[Repair], str]
@@ -71,7 +77,8 @@ def plan_repair(facts: MediaFacts, file_name: str, policy: MediaPolicy) -> Repai
     extension = _copy_extension(facts, policy) if changes == Changes() else None
     target_name = _target_name(file_name, extension or ".mp4")
     if extension is None:
-        return Repair(file_name, target_name, ".mp4", changes)
+        is_hdr = facts.hdr_transfer is not None
+        return Repair(file_name, target_name, ".mp4", changes, is_hevc=is_hdr, is_hdr=is_hdr)
     is_hevc = extension == ".mp4" and facts.video_codec == "hevc"
     return Repair(file_name, target_name, extension, None, is_hevc)
 
@@ -111,12 +118,21 @@ def _changes(facts: MediaFacts, policy: MediaPolicy) -> Changes:
 
 
 def _new_frame_rate(facts: MediaFacts, policy: MediaPolicy) -> float | None:
+    """Give an allowed rate where the present one is not, or not surely after the streams move."""
+    low, high = policy.min_frame_rate or 0, policy.max_frame_rate
+    if high is None:
+        return None
     rate = round(facts.average_frame_rate or 0, 2)
-    if policy.max_frame_rate is not None and rate > policy.max_frame_rate:
-        return policy.max_frame_rate
-    if policy.min_frame_rate is not None and rate < policy.min_frame_rate:
-        return _SLOW_VIDEO_FRAME_RATE
-    return None
+    if not low <= rate <= high:
+        return high if rate > high else max(low, _SLOW_VIDEO_FRAME_RATE)
+    if facts.container not in _MILLISECOND_CONTAINERS:
+        return None
+    if facts.variable_frame_rate:
+        nominal = facts.nominal_frame_rate or 0
+        return nominal if low <= nominal <= high else max(low, _SLOW_VIDEO_FRAME_RATE)
+    if high - rate < _RATE_UNCERTAINTY:
+        return high
+    return low if rate - low < _RATE_UNCERTAINTY else None
 
 
 def _new_size(

@@ -18,7 +18,9 @@ def repair_line(repair: Repair) -> str:
 
     # Names that are no UTF-8 break ffmpeg-python, so they take the place of these words at last.
     names = {"source": repair.source_name, "target": repair.target_name}
-    output = ffmpeg.output(ffmpeg.input("source"), "target", **_options(repair))
+    source = ffmpeg.input("source")
+    # The streams that were judged, and no other: subtitles, data or a second sound may not fit.
+    output = ffmpeg.output(source["V:0"], source["a:0?"], "target", **_options(repair))
     words = ffmpeg.compile(output)
     return " ".join(
         _shell_word(_plain_path(names[word]) if word in names else word) for word in words
@@ -28,7 +30,7 @@ def repair_line(repair: Repair) -> str:
 def _options(repair: Repair) -> dict[str, Any]:
     options: dict[str, Any] = {"c": "copy"}
     if repair.changes is not None:
-        options = _encoding(repair.changes)
+        options = _encoding(repair.changes, is_hdr=repair.is_hdr)
     if repair.is_hevc:
         options["tag:v"] = "hvc1"
     if repair.extension == ".mp4":
@@ -36,8 +38,10 @@ def _options(repair: Repair) -> dict[str, Any]:
     return options
 
 
-def _encoding(changes: Changes) -> dict[str, Any]:
+def _encoding(changes: Changes, *, is_hdr: bool) -> dict[str, Any]:
     options: dict[str, Any] = {"c:v": "libx264", "pix_fmt": "yuv420p", "c:a": "aac"}
+    if is_hdr:
+        options |= {"c:v": "libx265", "pix_fmt": "yuv420p10le"}
     if filters := _filters(changes):
         options["vf"] = ",".join(filters)
     if changes.frame_rate is not None:

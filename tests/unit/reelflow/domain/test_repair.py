@@ -48,6 +48,33 @@ def test_all_that_must_change_does_at_once() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("facts", "frame_rate"),
+    [
+        ({"average_frame_rate": 60.0}, 60),
+        ({"average_frame_rate": 59.94}, 60),
+        ({"average_frame_rate": 23.0}, 23),
+        ({"average_frame_rate": 23.976}, None),
+        ({"average_frame_rate": 60.0, "container": "mov", "video_codec": "av1"}, None),
+        ({"average_frame_rate": 11.0, "variable_frame_rate": True, "nominal_frame_rate": 25}, 30),
+        ({"average_frame_rate": 40.0, "variable_frame_rate": True, "nominal_frame_rate": 48}, 48),
+        ({"average_frame_rate": 40.0, "variable_frame_rate": True, "nominal_frame_rate": 1e3}, 30),
+        ({"average_frame_rate": None}, 30),
+    ],
+)
+def test_a_rate_that_copying_could_move_over_a_limit_is_made_anew(
+    facts: dict[str, Any], frame_rate: float | None
+) -> None:
+    repair = planned(**facts)
+    assert repair is not None
+    assert (repair.changes or Changes()).frame_rate == frame_rate
+
+
+def test_a_rate_without_a_limit_stays() -> None:
+    repair = plan_repair(dataclasses.replace(MKV, average_frame_rate=90.0), "a.mkv", INTAKE)
+    assert repair == Repair("a.mkv", "a.mp4", ".mp4", None)
+
+
 def test_a_large_file_gets_a_bit_rate_that_fits_what_is_kept_of_it() -> None:
     kilobits = changes_of(size_bytes=BOTH.max_size_bytes + 1, duration_s=300.0).video_bit_rate_kbps
     assert kilobits is not None

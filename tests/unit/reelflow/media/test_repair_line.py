@@ -27,7 +27,8 @@ MKV = MediaFacts(
     audio_codec="aac",
     average_frame_rate=30.0,
 )
-ENCODE = "-c:a aac -c:v libx264 -movflags +faststart -pix_fmt yuv420p"
+MAP = "-map 0:V:0 -map '0:a:0?'"
+ENCODE = f"{MAP} -c:a aac -c:v libx264 -movflags +faststart -pix_fmt yuv420p"
 
 
 def line(name: str = "a.mkv", /, **changes: Any) -> str | None:
@@ -36,17 +37,17 @@ def line(name: str = "a.mkv", /, **changes: Any) -> str | None:
 
 
 def test_streams_that_fit_mp4_are_copied() -> None:
-    assert line() == "ffmpeg -i a.mkv -c copy -movflags +faststart a.mp4"
+    assert line() == f"ffmpeg -i a.mkv {MAP} -c copy -movflags +faststart a.mp4"
 
 
 def test_hevc_is_copied_with_the_tag_that_players_expect() -> None:
     assert line(video_codec="hevc") == (
-        "ffmpeg -i a.mkv -c copy -movflags +faststart -tag:v hvc1 a.mp4"
+        f"ffmpeg -i a.mkv {MAP} -c copy -movflags +faststart -tag:v hvc1 a.mp4"
     )
 
 
 def test_streams_that_fit_webm_are_copied_there() -> None:
-    assert line(video_codec="vp9", audio_codec="opus") == "ffmpeg -i a.mkv -c copy a.webm"
+    assert line(video_codec="vp9", audio_codec="opus") == f"ffmpeg -i a.mkv {MAP} -c copy a.webm"
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,13 @@ def test_avi_is_always_encoded() -> None:
     assert line("a.avi", container="avi") == f"ffmpeg -i a.avi {ENCODE} a.mp4"
 
 
+def test_high_dynamic_range_stays_so_where_it_is_encoded() -> None:
+    assert line(video_codec="av1", hdr_transfer="smpte2084") == (
+        f"ffmpeg -i a.mkv {MAP} -c:a aac -c:v libx265 -movflags +faststart -pix_fmt yuv420p10le "
+        "-tag:v hvc1 a.mp4"
+    )
+
+
 @pytest.mark.parametrize(("rate", "option"), [(60.02, "-r 60"), (120.0, "-r 60"), (15.0, "-r 30")])
 def test_the_frame_rate_goes_to_an_allowed_one(rate: float, option: str) -> None:
     assert line(average_frame_rate=rate) == f"ffmpeg -i a.mkv {ENCODE} {option} a.mp4"
@@ -72,7 +80,7 @@ def test_a_long_video_is_cut_within_the_limit() -> None:
 
 def test_a_large_file_gets_the_bit_rate_that_was_planned() -> None:
     command = line(size_bytes=BOTH.max_size_bytes + 1, duration_s=100.0)
-    assert command == f"ffmpeg -i a.mkv -b:v 37620k {ENCODE} a.mp4"
+    assert command == f"ffmpeg -i a.mkv {ENCODE.replace(MAP, f'{MAP} -b:v 37620k')} a.mp4"
 
 
 def test_odd_sides_are_made_even_when_encoding() -> None:
@@ -105,7 +113,7 @@ def test_a_size_just_below_the_limit_still_fits_after_scaling_up() -> None:
 def test_a_hostile_name_stays_one_plain_file(name: str, source: str) -> None:
     command = line(name)
     assert command is not None
-    assert command.startswith(f"ffmpeg -i {source} -c copy ")
+    assert command.startswith(f"ffmpeg -i {source} {MAP} -c copy ")
     assert command.isprintable()
 
 

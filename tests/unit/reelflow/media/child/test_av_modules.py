@@ -20,7 +20,8 @@ def test_every_compiled_module_of_this_av_is_loaded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "codec"), [("a.mp4", "mov_text"), ("a.mkv", "srt"), ("b.mkv", "ass"), ("c.mkv", "webvtt")]
+    ("name", "codec"),
+    [("a.mp4", "mov_text"), ("a.mkv", "srt"), ("b.mkv", "ass"), ("c.mkv", "webvtt")],
 )
 def test_a_video_with_subtitles_is_read_behind_the_seal(
     name: str, codec: str, tmp_path: Path
@@ -29,8 +30,6 @@ def test_a_video_with_subtitles_is_read_behind_the_seal(
     spoken.write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n\n")
     path = tmp_path / name
     copied = ("-c", "copy", "-c:s", codec)
-    media_files.run_ffmpeg(
-        "-i", str(media_files.h264_mp4()), "-i", str(spoken), *copied, str(path)
-    )
+    media_files.run_ffmpeg("-i", str(media_files.h264_mp4()), "-i", str(spoken), *copied, str(path))
     facts = inspect_media(path)
     assert (facts.probe_error, facts.video_codec, facts.audio_codec) == (None, "h264", "aac")
