@@ -12,7 +12,7 @@ from reelflow.domain.media_facts import (
     file_extension,
 )
 from reelflow.domain.media_policy import INTAKE, MIB, TIKTOK, MediaPolicy
-from reelflow.domain.repair import RepairLine, plan_repair
+from reelflow.domain.repair import RepairLine, picture_ends_early, plan_repair
 from reelflow.domain.violation import Violation
 
 __all__ = [
@@ -154,6 +154,14 @@ def _broken_video_rules(
         fix = mending.or_else(_EXPORT_AGAIN)
         yield Violation("video_codec", facts.video_codec or "unknown", codecs, fix)
     yield from _broken_duration(facts.duration_s, policy, mending)
+    if picture_ends_early(facts):
+        yield Violation(
+            "picture",
+            f"ends after {_seconds_text(facts.video_duration_s or 0)} "
+            f"of {_seconds_text(facts.duration_s or 0)}",
+            "a picture for at least half of the duration",
+            mending.or_else(f"{_EXPORT_AGAIN}, with a picture as long as the sound"),
+        )
     yield from _broken_resolution(facts.width, facts.height, policy, mending)
     yield from _broken_frame_rate(facts.average_frame_rate, policy, mending)
 

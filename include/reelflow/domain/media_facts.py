@@ -35,10 +35,13 @@ class MediaFacts:
     :param data_end_byte: offset where the data of a cut or damaged file ends; None when whole
     :param declared_size_bytes: size the container claims, when the file is shorter than that
     :param faststart: index before the media data (MP4 and MOV only)
+    :param duration_s: of the longest stream
+    :param video_duration_s: of the picture, where the container tells it
     :param width: coded pixels, before rotation and sample aspect
     :param display_width: pixels as a player shows them
     :param rotation_degrees: clockwise turn a player applies: 90 for a phone held upright
     :param sample_aspect_ratio: ``"num:den"``
+    :param audio_codec: of the first audio stream, as are its channels and sample rate
     :param average_frame_rate: frames over duration, in frames a second
     :param nominal_frame_rate: libav's guess at the base rate; wild for variable rates
     :param bit_rate_bps: of the whole file
@@ -57,6 +60,7 @@ class MediaFacts:
     declared_size_bytes: int | None = None
     faststart: bool | None = None
     duration_s: float | None = None
+    video_duration_s: float | None = None
     width: int | None = None
     height: int | None = None
     display_width: int | None = None
@@ -65,6 +69,8 @@ class MediaFacts:
     sample_aspect_ratio: str = "1:1"
     video_codec: str | None = None
     audio_codec: str | None = None
+    audio_channels: int | None = None
+    audio_sample_rate_hz: int | None = None
     average_frame_rate: float | None = None
     nominal_frame_rate: float | None = None
     variable_frame_rate: bool = False

@@ -68,7 +68,8 @@ TIKTOK = MediaPolicy(
     video_codecs=("h264", "hevc", "vp8", "vp9"),
 )
 """What TikTok accepts (content-posting-api-media-transfer-guide, read 2026-09-11). A creator's own
-longest duration comes with creator_info and is checked where the post is made."""
+longest duration comes with creator_info and is checked where the post is made. Of audio
+no codec, channels or sample rate are documented, nor that there must be any: so no rule asks."""
 
 
 def _tighter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -65,6 +66,17 @@ RepairLine = Callable[[Repair], str]
 """Writes a repair as a command line for a person to run."""
 
 
+def picture_ends_early(facts: MediaFacts) -> bool:
+    """Say whether most of the video would show no picture.
+
+    Less than half of it is a mistake of export, such as a still with a song; a sound that fades
+    out after the picture is meant.
+    """
+    if facts.duration_s is None or facts.video_duration_s is None:
+        return False
+    return facts.video_duration_s < facts.duration_s / 2
+
+
 def plan_repair(facts: MediaFacts, file_name: str, policy: MediaPolicy) -> Repair | None:
     """Say what repairs all that can be repaired, or None if the file is past that.
 
@@ -72,6 +84,8 @@ def plan_repair(facts: MediaFacts, file_name: str, policy: MediaPolicy) -> Repai
     """
     cut_or_refused = facts.data_end_byte is not None or facts.probe_error is not None
     if cut_or_refused or facts.kind != "video" or not facts.width or not facts.height:
+        return None
+    if _is_too_short(facts, policy):
         return None
     changes = _changes(facts, policy)
     extension = _copy_extension(facts, policy) if changes == Changes() else None
@@ -157,11 +171,17 @@ def _even(side: float) -> int:
     return max(2, int(side + 1e-6) // 2 * 2)
 
 
+def _is_too_short(facts: MediaFacts, policy: MediaPolicy) -> bool:
+    kept_s = facts.video_duration_s if picture_ends_early(facts) else facts.duration_s
+    return kept_s is not None and kept_s < (policy.min_duration_s or 0)
+
+
 def _shorter_duration_s(facts: MediaFacts, policy: MediaPolicy) -> float | None:
-    if not facts.duration_s or policy.max_duration_s is None:
+    if not facts.duration_s:
         return None
-    is_too_long = facts.duration_s > policy.max_duration_s
-    return policy.max_duration_s - _TRIM_MARGIN_S if is_too_long else None
+    kept_s = facts.video_duration_s if picture_ends_early(facts) else None
+    is_too_long = (kept_s or facts.duration_s) > (policy.max_duration_s or math.inf)
+    return (policy.max_duration_s or math.inf) - _TRIM_MARGIN_S if is_too_long else kept_s
 
 
 def _target_name(file_name: str, extension: str) -> str:

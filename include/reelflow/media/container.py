@@ -27,11 +27,13 @@ class ContainerWalk:
     :param data_end_byte: where the data of a cut or damaged file ends; None for a whole one
     :param declared_size_bytes: size the container claims, if it claims more than there is
     :param faststart: MP4 and MOV: whether the index comes before the media data
+    :param is_unfinished: AVI: whether its recorder never came back to fill in sizes and lengths
     """
 
     data_end_byte: int | None = None
     declared_size_bytes: int | None = None
     faststart: bool | None = None
+    is_unfinished: bool = False
 
 
 def walk_container(read_at: ReadAt, size_bytes: int, container: str) -> ContainerWalk:
@@ -100,7 +102,7 @@ def _walk_riff(read_at: ReadAt, size_bytes: int) -> ContainerWalk:
         if len(header) < 8 or header[:4] != b"RIFF":
             return ContainerWalk(offset)
         if size in _UNFINISHED_RIFF_SIZES:
-            return ContainerWalk()
+            return ContainerWalk(is_unfinished=True)
         end = offset + 8 + size
         if end > size_bytes:
             return ContainerWalk(size_bytes, end)
@@ -109,22 +111,31 @@ def _walk_riff(read_at: ReadAt, size_bytes: int) -> ContainerWalk:
 
 
 def _walk_ebml(read_at: ReadAt, size_bytes: int) -> ContainerWalk:
-    """Compare the size of the Segment, which holds all media, with the file's."""
+    """Compare the size of the Segment, which holds all media, with the file's.
+
+    A Segment written into a pipe has no size: then its parts must fill the file. The clusters of
+    some live recordings have none either, and nothing tells then where the file should end.
+    """
     head = read_at(0, HEAD_BYTES)
     header = ebml.read_element(head)
     if header is None or header.size is None:
         return ContainerWalk(0)
     offset = header.header_bytes + header.size
+    is_in_segment = False
     for _ in range(_MAX_BOXES):
+        if is_in_segment and size_bytes - offset <= _MAX_TRAILING_BYTES:
+            return ContainerWalk()
         element = ebml.read_element(read_at(offset, ebml.MAX_ELEMENT_HEADER_BYTES))
         if element is None:
             return ContainerWalk(min(offset, size_bytes))
-        if element.element_id == ebml.SEGMENT_ID and element.size is None:
-            return ContainerWalk()  # a live recording: its end is the file's end
+        is_segment = element.element_id == ebml.SEGMENT_ID
+        if element.size is None and not is_segment:
+            return ContainerWalk()
         end = offset + element.header_bytes + (element.size or 0)
         if end > size_bytes:
             return ContainerWalk(size_bytes, end)
-        if element.element_id == ebml.SEGMENT_ID:
+        if is_segment and element.size is not None:
             return ContainerWalk()
+        is_in_segment |= is_segment
         offset = end
     return ContainerWalk(offset)

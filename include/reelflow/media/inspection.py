@@ -7,8 +7,9 @@ budget of bytes to read, because each may be a task of its own.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +17,15 @@ from reelflow.domain.media import IMAGE_CONTAINERS, VIDEO_EXTENSIONS, MediaFacts
 from reelflow.domain.violation import Violation
 from reelflow.exceptions import MediaRejectedError, MediaToolError
 from reelflow.media.container import ContainerWalk, walk_container
-from reelflow.media.decoder import DECODER_MISSING, MAX_SIDE_PX, Cover, Decoder, open_decoder
-from reelflow.media.probe import facts_from_answer
+from reelflow.media.decoder import (
+    DECODER_MISSING,
+    DEMUXERS,
+    MAX_SIDE_PX,
+    Cover,
+    Decoder,
+    open_decoder,
+)
+from reelflow.media.probe import facts_from_answer, samples_end_byte
 from reelflow.media.sniff import HEAD_BYTES, sniff
 from reelflow.sandbox.conversation import FileRefusedError
 from reelflow.source import Source, as_stream, open_file
@@ -125,7 +133,9 @@ def _examine_video(
     try:
         budget_bytes = _budget_bytes(walk, with_covers)
         decoder = held.enter_context(open_decoder(source, budget_bytes=budget_bytes))
-        measured = facts_from_answer(decoder.open(container))
+        answer = decoder.open(container)
+        measured = facts_from_answer(answer)
+        walk = _compared(walk, samples_end_byte(answer), source, container)
     except FileRefusedError as error:
         decoder, measured = None, {"probe_error": str(error)}
     except MediaToolError as error:
@@ -133,6 +143,8 @@ def _examine_video(
             raise
         _log.warning("the video is checked by its container alone: %s", error)
         measured = {"is_measured": False}
+    if walk.is_unfinished:
+        measured |= _untold(measured)
     facts = MediaFacts(
         container=container,
         kind="video",
@@ -143,6 +155,27 @@ def _examine_video(
         **measured,
     )
     return Examination(facts, source, decoder)
+
+
+def _compared(
+    walk: ContainerWalk, samples_end: int | None, source: Source, container: str
+) -> ContainerWalk:
+    """Notice media data of which the index tells more than there is: no box says how long it is."""
+    is_short = samples_end is not None and samples_end > source.size_bytes
+    if DEMUXERS[container] != "mov" or walk.data_end_byte is not None or not is_short:
+        return walk
+    return replace(walk, data_end_byte=source.size_bytes, declared_size_bytes=samples_end)
+
+
+def _untold(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Take back what libav makes up of lengths that nobody filled in."""
+    return {
+        "duration_s": None,
+        "video_duration_s": None,
+        "bit_rate_bps": None,
+        "average_frame_rate": measured.get("nominal_frame_rate"),
+        "variable_frame_rate": False,
+    }
 
 
 def _budget_bytes(walk: ContainerWalk, with_covers: bool) -> int:

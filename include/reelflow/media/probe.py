@@ -28,10 +28,25 @@ def facts_from_answer(answer: Any) -> dict[str, Any]:
     return {
         "duration_s": _positive(told.get("duration_s")),
         "bit_rate_bps": _whole(told.get("bit_rate_bps")),
-        "audio_codec": _text(told.get("audio_codec")),
         "creation_time": _timestamp(told.get("creation_time")),
         "container_brand": _text(told.get("brand")),
+        **_audio_facts(told.get("audio")),
         **_video_facts(told.get("video")),
+    }
+
+
+def samples_end_byte(answer: Any) -> int | None:
+    """Give where the media data must reach at least, by the file's own index."""
+    return _whole(answer.get("samples_end_byte")) if isinstance(answer, dict) else None
+
+
+def _audio_facts(stream: Any) -> dict[str, Any]:
+    if not isinstance(stream, dict):
+        return {}
+    return {
+        "audio_codec": _text(stream.get("codec")),
+        "audio_channels": _whole(stream.get("channels")),
+        "audio_sample_rate_hz": _whole(stream.get("sample_rate_hz")),
     }
 
 
@@ -47,6 +62,7 @@ def _video_facts(stream: Any) -> dict[str, Any]:
     display = _display_size(width, height, aspect, rotation)
     return {
         "video_codec": _text(stream.get("codec")),
+        "video_duration_s": _positive(stream.get("duration_s")),
         "width": width,
         "height": height,
         "display_width": display[0],

@@ -15,8 +15,16 @@ from reelflow.media.child.video import Video
 _TRANSFERS: Final = {16: "smpte2084", 18: "arib-std-b67"}  # ITU-T H.273
 _MICROSECONDS: Final = 1_000_000
 _MAX_TEXT_CHARS: Final = 64
-# Of the side data of a stream PyAV tells only by this dump, which no tag can imitate: a tag's name
-# is filled up with spaces before its colon.
+_DURATION_TAG: Final = re.compile(r"([0-9]{1,3}):([0-9]{2}):([0-9]{2}(?:\.[0-9]{1,9})?)")
+_LAST_SAMPLES: Final = 2
+_MATROSKA: Final = "matroska"
+# Enough to tell a rate by, and free: libav reads more of them for its own guesses.
+_COUNTED_PACKETS: Final = 200
+_FEWEST_COUNTED: Final = 8
+_OUT_OF_ORDER: Final = 16  # so many frames before the last one read may still be to come
+_ROUNDING: Final = Fraction(1, 100)
+# Of the side data of a stream PyAV tells only by this dump. No tag can imitate it: a line break in
+# a tag's text is followed by spaces and a colon, and one in its name makes the dump worthless.
 _DUMPED_ROTATION: Final = re.compile(r"^ +Display Matrix: rotation of (-?[0-9]+\.[0-9]+) degrees$")
 _DUMPED_CODEC: Final = re.compile(r": Video: ([a-z0-9_]+)")
 _DUMPED_SIZE: Final = re.compile(r", ([0-9]{1,6})x([0-9]{1,6})[ ,]")
@@ -30,18 +38,31 @@ def describe(video: Video) -> dict[str, Any]:
     return {
         "duration_s": _duration_s(container),
         "bit_rate_bps": container.bit_rate or None,
-        "audio_codec": _codec_name(audio[0]) if audio else None,
+        "audio": _describe_audio(audio[0]) if audio else None,
         "creation_time": _text(tags.get("creation_time")),
         "brand": _text(tags.get("major_brand")),
+        "samples_end_byte": _samples_end_byte(container),
         "video": None if video.stream is None else _describe_video(video),
+    }
+
+
+def _describe_audio(stream: Any) -> dict[str, Any]:
+    context = stream.codec_context
+    if context is None:  # libav has no decoder for it
+        return {}
+    return {
+        "codec": _codec_name(stream),
+        "channels": context.channels or None,
+        "sample_rate_hz": context.sample_rate or None,
     }
 
 
 def _describe_video(video: Video) -> dict[str, Any]:
     stream = video.stream
     told = {
+        "duration_s": _stream_duration_s(stream),
         "sample_aspect": None,
-        "average_rate": _ratio(stream.average_rate),
+        "average_rate": _ratio(_counted_rate(video) or stream.average_rate),
         "nominal_rate": _ratio(stream.base_rate),
         "transfer": None,
         **_dumped(video),
@@ -58,6 +79,25 @@ def _describe_video(video: Video) -> dict[str, Any]:
     return told
 
 
+def _counted_rate(video: Video) -> Fraction | None:
+    """Count frames where libav only repeats what the header says: in Matroska.
+
+    Not to the end of the file, which may be far: a rate that changes later is not seen.
+    """
+    if not video.container.format.name.startswith(_MATROSKA):
+        return None
+    moments_s = video.first_moments_s(_COUNTED_PACKETS)
+    if len(moments_s) == _COUNTED_PACKETS:
+        moments_s = moments_s[:-_OUT_OF_ORDER]
+    length_s = moments_s[-1] - moments_s[0] if len(moments_s) >= _FEWEST_COUNTED else 0
+    if length_s <= 0:
+        return None
+    counted = Fraction(len(moments_s) - 1) / Fraction(length_s).limit_denominator(1000)
+    told = video.stream.average_rate
+    # Whole milliseconds make a true rate look a little off: the header is exact if it is right.
+    return told if told and abs(counted / told - 1) < _ROUNDING else counted
+
+
 def _dumped(video: Video) -> dict[str, Any]:
     """Give what libav tells of a stream only by printing it."""
     lines = _dumped_lines(video.container, video.stream)
@@ -72,26 +112,47 @@ def _dumped(video: Video) -> dict[str, Any]:
 
 
 def _dumped_lines(container: InputContainer, stream: Stream) -> list[str]:
-    """Give what libav prints of one stream, its own line first."""
+    """Give what libav prints of one stream, its own line first; nothing if a tag forges it."""
     av.logging.set_level(av.logging.INFO)
     try:
         lines = container.dumps_format().splitlines()  # type: ignore[attr-defined]  # left out of its stubs
     finally:
         av.logging.set_level(None)
     starts = [number for number, line in enumerate(lines) if line.startswith("  Stream #0:")]
-    first, after, *_ = [*starts[stream.index :], len(lines), len(lines)]
-    return lines[first:after] or [""]
+    if len(starts) != len(container.streams) or _has_odd_tag(stream):
+        return [""]
+    first, after, *_ = [*starts[stream.index :], len(lines)]
+    return lines[first:after]
+
+
+def _has_odd_tag(stream: Stream) -> bool:
+    """Say whether anything that is printed as it is written contains what no name does."""
+    names = [*stream.metadata, stream.metadata.get("language", "")]
+    return not all(name.isprintable() for name in names)
 
 
 def _duration_s(container: InputContainer) -> float | None:
     if container.duration and container.duration > 0:
         return container.duration / _MICROSECONDS
-    lengths = [
-        float(stream.duration * stream.time_base)
-        for stream in container.streams
-        if stream.duration and stream.time_base
-    ]
-    return max(filter(lambda length: length > 0, lengths), default=None)
+    lengths_s = [_stream_duration_s(stream) or 0.0 for stream in container.streams]
+    return max(filter(None, lengths_s), default=None)
+
+
+def _stream_duration_s(stream: Stream) -> float | None:
+    if stream.duration and stream.duration > 0 and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    tag = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))  # of Matroska
+    return None if tag is None else int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+
+
+def _samples_end_byte(container: InputContainer) -> int | None:
+    """Give where the last sample ends that the index tells of, of each stream's last ones."""
+    ends = []
+    for stream in container.streams:
+        index = stream.index_entries
+        last = [index[number] for number in range(max(0, len(index) - _LAST_SAMPLES), len(index))]
+        ends += [entry.pos + entry.size for entry in last]
+    return max(ends, default=None)
 
 
 def _codec_name(stream: Any) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import time
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from typing import Any, Final
 
 import av
@@ -30,6 +32,7 @@ READ_FAILURES: Final = (av.error.FFmpegError, OSError, ValueError, MemoryError)
 _OPEN_BYTES: Final = 16 * 1024 * 1024
 _KEYFRAME_BYTES: Final = 8 * 1024 * 1024
 _FRAMES_BYTES: Final = 12 * 1024 * 1024
+_MOMENTS_BYTES: Final = 4 * 1024 * 1024
 
 
 class NoPictureError(Exception):
@@ -47,13 +50,21 @@ class Video:
         self._file = file
         self._format_name = format_name
         self._is_costly_to_seek = False
+        self.stream: Any = None
+        self.container: Any = None
         self.reopen()
         tag = "" if self.stream is None else self.stream.metadata.get("rotate", "")
         #: Counter-clockwise degrees by the older tag, which counts clockwise.
         self.tag_rotation = -int(tag) if re.fullmatch(r"-?[0-9]{1,3}", tag) else 0
 
     def reopen(self) -> None:
-        """Open the file anew: a read that failed leaves a container that reads no more."""
+        """Open the file anew: a read that failed leaves a container that reads no more.
+
+        What its decoder held is given back first: of the largest pictures two do not fit.
+        """
+        if self.container is not None:
+            self.stream = self.container = None
+            gc.collect()  # they refer to each other
         self._file.seek(0)
         self._file.allow(_OPEN_BYTES)
         self.container = av.open(
@@ -64,13 +75,24 @@ class Video:
             container_options={"max_streams": str(_MAX_STREAMS)},
             metadata_errors="replace",
         )
-        self.stream: Any = next(filter(_is_video, self.container.streams), None)
+        self.stream = next(filter(_is_video, self.container.streams), None)
         self._is_at_start = True
 
     @property
     def duration_s(self) -> float:
         """Give the length, zero when it is unknown."""
         return max(0, self.container.duration or 0) / _MICROSECONDS
+
+    def first_moments_s(self, count: int) -> list[float]:
+        """Give the times of the first packets, sorted; fewer where they are large or broken."""
+        ticks: list[int] = []
+        self._file.allow(_MOMENTS_BYTES)
+        try:
+            for packet in islice(self._packets(), count):
+                ticks += [] if packet.pts is None else [packet.pts]
+        except (NoPictureError, *READ_FAILURES):
+            self.reopen()
+        return [float(tick * self._time_base) for tick in sorted(ticks)]
 
     def keyframe(self, at_s: float) -> VideoFrame:
         """Give the keyframe at or before a moment, decoding nothing else.

@@ -95,8 +95,28 @@ def test_avi_passes_the_house_rules_but_not_the_platforms() -> None:
     found = {v.rule: v for v in publishing_violations(facts, "clip.avi", repair_line)}
     assert set(found) == {"container", "video_codec"}
     assert found["container"].fix == (
-        "ffmpeg -i clip.avi -c:a aac -c:v libx264 -movflags +faststart -pix_fmt yuv420p clip.mp4"
+        "ffmpeg -i clip.avi -map 0:V:0 -map '0:a:0?' -c:a aac -c:v libx264 -movflags +faststart "
+        "-pix_fmt yuv420p clip.mp4"
     )
+
+
+@pytest.mark.parametrize(
+    ("picture_s", "rules"), [(6.25, []), (6.2, ["picture"]), (20.0, []), (None, [])]
+)
+def test_most_of_a_video_must_show_a_picture(picture_s: float | None, rules: list[str]) -> None:
+    assert list(broken(video_duration_s=picture_s)) == rules  # of 12.5 s
+
+
+def test_a_picture_that_ends_early_is_told_with_the_line_that_ends_the_sound_there() -> None:
+    found = broken(duration_s=100.0, video_duration_s=3.0)["picture"]
+    assert found.value == "ends after 3 s of 100 s"
+    assert " -t 3 " in found.fix
+
+
+def test_no_line_makes_a_video_that_is_too_short() -> None:
+    found = broken("a.mkv", container="mkv", duration_s=9.0, video_duration_s=0.5)
+    assert list(found) == ["container", "picture"]
+    assert not any("ffmpeg" in violation.fix for violation in found.values())
 
 
 def test_the_platform_alone_has_no_house_duration() -> None:

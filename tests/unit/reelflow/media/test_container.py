@@ -29,6 +29,8 @@ MOOV = box(b"moov", b"m" * 40)
 MDAT = box(b"mdat", b"d" * 100)
 EBML_HEADER = element(b"\x1a\x45\xdf\xa3", b"\x42\x82\x84webm")
 SEGMENT = b"\x18\x53\x80\x67"
+CLUSTER = b"\x1f\x43\xb6\x75"
+UNKNOWN_SIZE = b"\x01" + b"\xff" * 7
 
 WHOLE = {
     "faststart": ("mp4", FTYP + MOOV + MDAT),
@@ -147,13 +149,22 @@ def test_an_opendml_avi_has_several_riff_chunks() -> None:
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
 def test_an_avi_nobody_finished_declares_no_size_to_judge_by(size: int) -> None:
-    assert walk(b"RIFF" + struct.pack("<I", size) + b"AVI " + b"a" * 90, "avi") == ContainerWalk()
-
-
-def test_a_live_webm_of_unknown_size_is_not_called_cut() -> None:
-    assert (
-        walk(EBML_HEADER + SEGMENT + b"\x01" + b"\xff" * 7 + b"s" * 50, "webm") == ContainerWalk()
+    assert walk(b"RIFF" + struct.pack("<I", size) + b"AVI " + b"a" * 90, "avi") == ContainerWalk(
+        is_unfinished=True
     )
+
+
+def test_a_segment_of_unknown_size_is_cut_where_one_of_its_parts_is() -> None:
+    parts = element(b"\x16\x54\xae\x6b", b"t" * 30) + element(CLUSTER, b"c" * 300)
+    whole = EBML_HEADER + SEGMENT + UNKNOWN_SIZE + parts + element(CLUSTER, b"d" * 50)
+    assert walk(whole, "webm") == walk(whole + b"\xff" * 7, "webm") == ContainerWalk()
+    assert walk(whole[:-20], "webm") == ContainerWalk(len(whole) - 20, len(whole))
+    assert walk(whole[: -len(element(CLUSTER, b"d" * 50)) + 9], "webm").data_end_byte is not None
+
+
+def test_a_live_recording_whose_clusters_have_no_size_is_not_called_cut() -> None:
+    live = EBML_HEADER + SEGMENT + UNKNOWN_SIZE + CLUSTER + UNKNOWN_SIZE + b"s" * 50
+    assert walk(live, "webm") == ContainerWalk()
 
 
 @pytest.mark.parametrize("container", ["jpeg", "other:text"])

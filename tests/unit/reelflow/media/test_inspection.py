@@ -1,6 +1,7 @@
 import io
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -91,6 +92,43 @@ def examine_all(source: FileSource) -> None:
     with examine(source, with_covers=True) as examination:
         examination.candidates()
     source.check_unchanged()
+
+
+def piped(form: str, path: Path, *options: str) -> bytes:
+    """What ffmpeg writes where it cannot go back to fill in sizes."""
+    command = ["ffmpeg", "-v", "error", "-i", str(path), *options, "-f", form, "pipe:1"]
+    return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def facts_of(content: bytes) -> MediaFacts:
+    with examine(BytesSource(content)) as examination:
+        return examination.facts
+
+
+def test_media_data_that_reach_to_the_end_of_the_file_are_compared_with_the_index() -> None:
+    whole = bytearray(media_files.h264_mp4().read_bytes())
+    size_field = whole.rindex(b"mdat") - 4
+    whole[size_field : size_field + 4] = bytes(4)
+    assert facts_of(bytes(whole)).data_end_byte is None
+    cut = facts_of(bytes(whole[: len(whole) * 6 // 10]))
+    assert (cut.data_end_byte, cut.declared_size_bytes) == (len(whole) * 6 // 10, len(whole))
+
+
+@pytest.mark.parametrize("form", ["webm", "matroska"])
+def test_a_recording_into_a_pipe_is_whole_or_cut(form: str) -> None:
+    whole = piped(form, media_files.vp9_webm(), "-c", "copy", "-cluster_time_limit", "300")
+    assert facts_of(whole).data_end_byte is None
+    cut = facts_of(whole[: len(whole) // 2])
+    assert cut.data_end_byte == len(whole) // 2 < (cut.declared_size_bytes or 0)
+
+
+def test_of_an_avi_that_nobody_finished_no_length_is_made_up() -> None:
+    facts = facts_of(piped("avi", media_files.mpeg4_avi(), "-c", "copy"))
+    assert (facts.duration_s, facts.video_duration_s, facts.bit_rate_bps) == (None, None, None)
+    assert (facts.average_frame_rate, facts.variable_frame_rate) == (30, False)
+    found = publishing_violations(facts, "a.avi", repair_line)
+    assert [one.rule for one in found] == ["container", "video_codec", "duration"]
+    assert all(one.fix.startswith("ffmpeg -i a.avi ") for one in found)
 
 
 def test_without_libav_a_video_is_known_by_its_container(

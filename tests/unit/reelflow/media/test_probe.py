@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelflow.domain.media import MediaFacts
-from reelflow.media.probe import facts_from_answer
+from reelflow.media.probe import facts_from_answer, samples_end_byte
 
 VIDEO: dict[str, Any] = {
     "codec": "h264",
@@ -28,10 +28,12 @@ def with_video(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_common_answer_gives_its_facts() -> None:
-    facts = read(duration_s=3.6, bit_rate_bps=800_000, audio_codec="aac")
+    audio = {"codec": "aac", "channels": 2, "sample_rate_hz": 48_000}
+    facts = read(duration_s=3.6, bit_rate_bps=800_000, audio=audio)
     assert facts["duration_s"] == 3.6
     assert facts["bit_rate_bps"] == 800_000
     assert (facts["video_codec"], facts["audio_codec"]) == ("h264", "aac")
+    assert (facts["audio_channels"], facts["audio_sample_rate_hz"]) == (2, 48_000)
     assert (facts["display_width"], facts["display_height"]) == (1280, 720)
     assert facts["average_frame_rate"] == pytest.approx(29.97, abs=0.001)
     assert facts["variable_frame_rate"] is False
@@ -39,6 +41,20 @@ def test_a_common_answer_gives_its_facts() -> None:
 
 def test_an_empty_answer_gives_no_fact_and_no_error() -> None:
     assert set(facts_from_answer({}).values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("answer", "end"),
+    [
+        ({"samples_end_byte": 99}, 99),
+        ({"samples_end_byte": -1}, None),
+        ({"samples_end_byte": "9"}, None),
+        ({}, None),
+        ([], None),
+    ],
+)
+def test_the_end_of_the_samples_is_a_number_or_unknown(answer: Any, end: int | None) -> None:
+    assert samples_end_byte(answer) == end
 
 
 @pytest.mark.parametrize(

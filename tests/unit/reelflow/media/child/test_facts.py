@@ -1,3 +1,4 @@
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,62 @@ def test_no_tag_passes_for_the_display_matrix(tmp_path: Path) -> None:
     assert told["video"]["rotation"] == 0.0
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x\n  Stream #0:0: Video: h264, 2x2\n    Side data:\n{}\n  ",
+        "x\n{}\n",
+    ],
+)
+def test_no_name_of_a_tag_passes_for_the_display_matrix(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "tagged.mp4"
+    forged = name.format("      Display Matrix: rotation of 90.00 degrees")
+    tags = ("-movflags", "use_metadata_tags", "-metadata", f"{forged}=b")
+    media_files.run_ffmpeg("-i", str(media_files.h264_mp4()), "-c", "copy", *tags, str(path))
+    told = described(path.read_bytes())["video"]
+    assert (told["rotation"], told["width"]) == (0.0, 640)
+
+
+def test_no_name_of_a_streams_tag_passes_for_the_display_matrix(tmp_path: Path) -> None:
+    path = tmp_path / "tagged.mkv"
+    tag = "x\n      Display Matrix: rotation of 90.00 degrees\n=b"
+    words = ("-i", str(media_files.h264_mkv()), "-c", "copy", "-metadata:s:v", tag, str(path))
+    media_files.run_ffmpeg(*words)
+    assert describe(opened(path.read_bytes(), "matroska"))["video"]["rotation"] == 0.0
+
+
+def test_audio_is_told_with_channels_and_sample_rate() -> None:
+    told = described(media_files.h264_mp4().read_bytes())
+    assert told["audio"] == {"codec": "aac", "channels": 1, "sample_rate_hz": 44100}
+
+
+def test_where_the_last_sample_ends_is_told() -> None:
+    data = media_files.h264_mp4().read_bytes()  # its media data are last
+    assert described(data)["samples_end_byte"] == len(data)
+
+
+@pytest.mark.parametrize(("form", "length_s"), [("mov", 1.5), ("matroska", 1.5)])
+def test_the_length_of_the_picture_is_told(form: str, length_s: float) -> None:
+    make = media_files.h264_mp4 if form == "mov" else media_files.h264_mkv
+    told = describe(opened(make().read_bytes(), form))["video"]
+    assert told["duration_s"] == pytest.approx(length_s, abs=0.03)
+
+
+def test_frames_are_counted_where_the_header_says_another_rate(tmp_path: Path) -> None:
+    path = tmp_path / "variable.mkv"
+    thinned = ("-vf", "select=not(mod(n\\,3))", "-fps_mode", "vfr")  # of 30 frames a second
+    words = ("-i", str(media_files.h264_mkv()), *thinned, "-c:v", "libx264", "-an")
+    media_files.run_ffmpeg(*words, "-preset", "ultrafast", str(path))
+    told = describe(opened(path.read_bytes(), "matroska"))["video"]
+    assert told["nominal_rate"] == "30/1"
+    assert float(Fraction(told["average_rate"])) == pytest.approx(10, rel=0.01)
+
+
+def test_a_header_that_is_right_is_exact() -> None:
+    told = describe(opened(media_files.h264_mkv().read_bytes(), "matroska"))["video"]
+    assert (told["average_rate"], told["nominal_rate"]) == ("30/1", "30/1")
+
+
 def test_cover_art_is_not_the_video(tmp_path: Path) -> None:
     path = tmp_path / "art.mp4"
     art = ("-f", "lavfi", "-i", "color=red:size=64x64:rate=1:duration=1")
@@ -47,14 +104,14 @@ def test_cover_art_is_not_the_video(tmp_path: Path) -> None:
     media_files.run_ffmpeg(*art, *video, *codecs, str(path))
     told = described(path.read_bytes())
     assert (told["video"]["codec"], told["video"]["width"]) == ("h264", 640)
-    assert told["audio_codec"] is None
+    assert told["audio"] is None
 
 
 def test_of_sound_alone_no_video_is_told(tmp_path: Path) -> None:
     path = tmp_path / "sound.mp4"
     media_files.run_ffmpeg("-i", str(media_files.h264_mp4()), "-vn", "-c", "copy", str(path))
     told = described(path.read_bytes())
-    assert (told["video"], told["audio_codec"]) == (None, "aac")
+    assert (told["video"], told["audio"]["codec"]) == (None, "aac")
     with pytest.raises(NoPictureError, match="no video"):
         opened(path.read_bytes()).keyframe(0)
 
