@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -109,14 +110,19 @@ def _exact(video: Video, maker: PictureMaker, at_s: float) -> tuple[float, Image
 
     Behind the end there is none.
     """
-    try:
-        for moment_s, frame in video.frames(at_s, cpu_s=_EXACT_CPU_S):
-            if moment_s >= at_s - _ROUNDING_S:
-                return moment_s, _picture(video, maker, frame)
-    except (NoPictureError, *READ_FAILURES):
-        frame_before = _keyframe(video, at_s)
-        if frame_before is not None:
-            return video.moment_s(frame_before), _picture(video, maker, frame_before)
+    with suppress(NoPictureError, *READ_FAILURES):
+        return _first_from(video, maker, at_s)
+    video.reopen()  # for the memory that the frames between took
+    frame_before = _keyframe(video, at_s)
+    if frame_before is None:
+        return None
+    return video.moment_s(frame_before), _picture(video, maker, frame_before)
+
+
+def _first_from(video: Video, maker: PictureMaker, at_s: float) -> tuple[float, Image.Image] | None:
+    for moment_s, frame in video.frames(at_s, cpu_s=_EXACT_CPU_S):
+        if moment_s >= at_s - _ROUNDING_S:
+            return moment_s, _picture(video, maker, frame)
     return None
 
 
