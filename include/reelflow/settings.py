@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import Engine
 
 from reelflow.domain.budget import BudgetLimits
+from reelflow.domain.media_policy import INTAKE, MIB, TIKTOK
 from reelflow.domain.outage import BreakerRules
 from reelflow.exceptions import ConfigurationError
 from reelflow.ledger.cipher import Cipher
@@ -49,6 +51,8 @@ class Settings(BaseSettings):
     :param inbox_quiet_s: a file and its sidecar must have been left alone this long
     :param batch_size: most posts of one run (Airflow maps at most 1024)
     :param max_lateness_h: a normal run posts nothing that was due longer ago
+    :param max_video_size_mib: no larger video is taken in; TikTok takes none over 4 GB
+        (content-posting-api-media-transfer-guide, read 2026-09-11)
     :param poll_interval_s: pause between two status calls; at least 10, because Airflow 3.3.2 can
         fail a task whose trigger fires right after it deferred
     :param publish_timeout_s: how long a run waits for TikTok; then the post is settled later
@@ -97,6 +101,7 @@ class Settings(BaseSettings):
     inbox_quiet_s: Annotated[float, Field(ge=0, le=_DAY_S)] = 10
     batch_size: Annotated[int, Field(ge=1, le=1000)] = 100
     max_lateness_h: Annotated[float, Field(gt=0, le=24 * 366)] = 24
+    max_video_size_mib: Annotated[int, Field(ge=1, le=TIKTOK.max_size_bytes // MIB)] = 500
     poll_interval_s: Annotated[float, Field(ge=10, le=_DAY_S)] = 10
     publish_timeout_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 1800
     link_timeout_s: Annotated[float, Field(ge=0, le=_DAY_S)] = 60
@@ -195,6 +200,7 @@ class Settings(BaseSettings):
             batch_size=self.batch_size,
             max_lateness=timedelta(hours=self.max_lateness_h),
             max_publications=self.max_publications,
+            house=replace(INTAKE, max_size_bytes=self.max_video_size_mib * MIB),
             unknown_after=timedelta(hours=self.unknown_after_h),
             public_url=self.public_url,
             public_url_lifetime=timedelta(seconds=self.public_url_lifetime_s),

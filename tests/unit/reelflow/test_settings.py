@@ -1,12 +1,14 @@
 """Settings: read from the environment, wrong ones named, secrets never shown."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from reelflow.domain.budget import BudgetLimits
+from reelflow.domain.media_policy import INTAKE
 from reelflow.domain.outage import BreakerRules
 from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
 from reelflow.ledger.engine import open_engine, upgrade
@@ -92,6 +94,15 @@ def test_the_limits_are_those_that_tiktok_documents_unless_told_otherwise(
     assert rules.unknown_after == timedelta(hours=11)
 
 
+def test_the_largest_video_is_500_mib_and_up_to_4_gib_by_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Settings.load().rules.house == INTAKE
+    assert Settings.load().rules.house.max_size_bytes == 500 * 1024**2
+    monkeypatch.setenv("REELFLOW_MAX_VIDEO_SIZE_MIB", "4096")
+    assert Settings.load().rules.house == replace(INTAKE, max_size_bytes=4 * 1024**3)
+
+
 def test_the_ledger_lies_in_the_data_folder_unless_told_otherwise(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -111,6 +122,8 @@ def test_the_ledger_lies_in_the_data_folder_unless_told_otherwise(
         ("INBOX_QUIET_S", "inf"),
         ("MAX_LATENESS_H", "0"),
         ("MAX_LATENESS_H", "1e300"),
+        ("MAX_VIDEO_SIZE_MIB", "0"),
+        ("MAX_VIDEO_SIZE_MIB", "4097"),
         ("POLL_INTERVAL_S", "9.9"),
         ("PUBLISH_TIMEOUT_S", "soon"),
         ("WATCH_INTERVAL_S", "0"),

@@ -89,7 +89,8 @@ def _examine(workspace: Workspace, post: Post, media: Media) -> _Examined:
         return _Examined(media.id, None, "", [_unreadable(exc)])
     if post.kind is PostKind.PHOTO:
         return _Examined(media.id, facts, sha256, photo_violations(facts, media.file_name))
-    found = publishing_violations(facts, media.file_name, repair_line)
+    house = workspace.rules.house
+    found = publishing_violations(facts, media.file_name, repair_line, house)
     return _Examined(media.id, facts, sha256, found)
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -354,3 +355,11 @@ def test_a_released_post_whose_bytes_went_out_meanwhile_is_cancelled(
     with pytest.raises(PostNotTakeableError):
         check(workspace, held.id)
     assert read_post(workspace, held.id).state is PostState.CANCELLED
+
+
+def test_a_video_over_the_houses_size_is_rejected(workspace: Workspace, fresh: Post) -> None:
+    house = replace(workspace.rules.house, max_size_bytes=1000)
+    strict = replace(workspace, rules=replace(workspace.rules, house=house))
+    with pytest.raises(MediaRejectedError, match=r"size: .* \(allowed: at most 0.0 MiB"):
+        check(strict, fresh.id)
+    assert read_post(workspace, fresh.id).state is PostState.REJECTED
