@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import typer
 from rich.console import Console
 
 from reelflow.cli.screen import screen_safe
-from reelflow.exceptions import MediaRejectedError, ReelflowError
+from reelflow.exceptions import MediaRejectedError, ReelflowError, TerminalError
 
 if TYPE_CHECKING:
     from reelflow.domain.media import MediaFacts, Violation
@@ -64,6 +65,8 @@ def _examine(
     from reelflow.media.inspection import examine
     from reelflow.source import open_file
 
+    if thumbnail is not None:
+        _check_target(thumbnail, file)
     with (
         open_file(file) as source,
         examine(source, with_covers=thumbnail is not None) as examination,
@@ -75,8 +78,20 @@ def _examine(
         return {**facts.as_dict(), "sha256": sha256_of(source)}, broken
 
 
+def _check_target(thumbnail: Path, file: Path) -> None:
+    """Refuse to write over the source, by whatever name, and over what is no plain file."""
+    try:
+        mode = thumbnail.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise TerminalError(f"{thumbnail} is no plain file: give the thumbnail another name")
+    if file.exists() and thumbnail.samefile(file):
+        raise TerminalError(f"{thumbnail} is the very file to look at: give another name")
+
+
 def _judge(facts: MediaFacts, file_name: str, profile: Profile) -> list[Violation]:
-    from reelflow.domain.media import INTAKE, publishing_violations, violations
+    from reelflow.domain.media import publishing_violations, violations
     from reelflow.domain.photos import (
         INTAKE_PHOTOS,
         PUBLISHED_PHOTOS,
@@ -84,13 +99,15 @@ def _judge(facts: MediaFacts, file_name: str, profile: Profile) -> list[Violatio
         is_picture,
     )
     from reelflow.media.repair_line import repair_line
+    from reelflow.settings import Settings
 
     is_intake = profile is Profile.INTAKE
     if is_picture(facts):
         return image_violations(facts, file_name, INTAKE_PHOTOS if is_intake else PUBLISHED_PHOTOS)
+    house = Settings.load().rules.house
     if is_intake:
-        return violations(facts, file_name, INTAKE, repair_line)
-    return publishing_violations(facts, file_name, repair_line)
+        return violations(facts, file_name, house, repair_line)
+    return publishing_violations(facts, file_name, repair_line, house)
 
 
 def _write_cover(examination: Examination, thumbnail: Path) -> list[Violation]:

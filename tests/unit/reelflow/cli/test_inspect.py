@@ -1,5 +1,8 @@
 import hashlib
 import json
+import os
+import shutil
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +150,57 @@ def test_a_name_cannot_act_on_the_screen(tmp_path: Path) -> None:
     result = run(path)
     assert "[red]�[2J⏎ x.mp4" in result.stdout
     assert "\x1b" not in result.stdout
+
+
+@pytest.mark.parametrize("profile", ["intake", "tiktok"])
+def test_the_largest_size_is_that_of_the_settings(
+    profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "clip.mp4"
+    padding = struct.pack(">I4s", 2 * 1024**2, b"free").ljust(2 * 1024**2, b"\0")
+    path.write_bytes(media_files.h264_mp4().read_bytes() + padding)
+    assert rules(report_on(path, "--profile", profile)) == []
+    monkeypatch.setenv("REELFLOW_MAX_VIDEO_SIZE_MIB", "1")
+    report = report_on(path, "--profile", profile)
+    assert rules(report) == ["size"]
+    assert report["violations"][0]["limit"].startswith("at most 1.0 MiB")
+
+
+def test_a_wrong_setting_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REELFLOW_MAX_VIDEO_SIZE_MIB", "much")
+    result = run(media_files.h264_mp4())
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "REELFLOW_MAX_VIDEO_SIZE_MIB is 'much'" in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["source", "hard link", "link to it", "folder", "link", "pipe"])
+def test_a_thumbnail_never_takes_the_place_of_the_source_or_of_what_is_no_plain_file(
+    kind: str, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "clip.mp4", tmp_path / "cover.jpg"
+    shutil.copyfile(media_files.h264_mp4(), source)
+    if kind == "source":
+        target = tmp_path / "x" / ".." / "clip.mp4"
+        (tmp_path / "x").mkdir()
+    elif kind == "hard link":
+        target.hardlink_to(source)
+    elif kind == "folder":
+        target.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(target)
+    else:
+        target.symlink_to(source if kind == "link to it" else tmp_path / "other.jpg")
+    before = target.lstat()
+    result = run(source, "--thumbnail", target)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "another name" in result.stderr
+    assert target.lstat() == before
+    assert source.read_bytes() == media_files.h264_mp4().read_bytes()
+
+
+def test_a_thumbnail_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
+    target = tmp_path / "cover.jpg"
+    target.write_text("old")
+    assert run(media_files.h264_mp4(), "--thumbnail", target).exit_code == 0
+    with Image.open(target) as cover:
+        assert cover.size == (640, 360)
