@@ -31,7 +31,7 @@ def unprepared(session: Session, *, now: datetime, tried_before: datetime, limit
     return [post_id for _, post_id in sorted(found)[:limit]]
 
 
-def _unvalidated(now: datetime) -> Select[tuple[int, datetime]]:
+def _unvalidated(now: datetime) -> Select[int, datetime]:
     unvalidated = select(Media.id).where(
         Media.validated_at.is_(None), Media.moved_at.is_not(None), Media.deleted_at.is_(None)
     )
@@ -47,7 +47,7 @@ def _unvalidated(now: datetime) -> Select[tuple[int, datetime]]:
     )
 
 
-def _unpictured() -> Select[tuple[int, datetime]]:
+def _unpictured() -> Select[int, datetime]:
     return (
         select(Post.id, Post.due_at)
         .join(Media, Media.id == Post.media_id)
