@@ -259,6 +259,20 @@ class Folders:
         key = _reason_key(quarantined)
         self.store.put(key, content, size_bytes=len(content), content_type="application/json")
 
+    def put_candidate(self, media_id: str, number: int, jpeg: bytes) -> str:
+        """Keep one of the pictures that a file's cover may be chosen from.
+
+        :return: its key
+        """
+        key = f"{THUMBNAILS}/{media_id}-{number}.jpg"
+        self.store.put(key, jpeg, size_bytes=len(jpeg), content_type="image/jpeg")
+        return key
+
+    def delete_candidates(self, keys: Sequence[str]) -> None:
+        """Delete pictures that a cover was to be chosen from; gone already is fine."""
+        for key in keys:
+            self.store.delete(key)
+
     def put_thumbnail(self, media_id: str, jpeg: bytes) -> str:
         """Keep the cover picture of a file.
 

@@ -169,6 +169,21 @@ def test_a_thumbnail_replaces_the_one_before(folders: Folders) -> None:
     assert contents(folders) == {"thumbnails/1.jpg": b"second"}
 
 
+def test_pictures_to_choose_a_cover_from_lie_beside_the_cover_and_go_alone(
+    folders: Folders,
+) -> None:
+    folders.put_thumbnail("1", b"cover")
+    keys = [folders.put_candidate("1", number, b"%d" % number) for number in (1, 2)]
+    assert contents(folders) == {
+        "thumbnails/1.jpg": b"cover",
+        "thumbnails/1-1.jpg": b"1",
+        "thumbnails/1-2.jpg": b"2",
+    }
+    for _ in range(2):  # gone already is fine
+        folders.delete_candidates(keys)
+        assert contents(folders) == {"thumbnails/1.jpg": b"cover"}
+
+
 # Photo folders
 
 
