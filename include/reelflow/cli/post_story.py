@@ -28,6 +28,7 @@ def print_post(post: Mapping[str, Any]) -> None:
     )
     screen.print(_fields(post))
     _print_obstacles(screen, post)
+    _print_candidates(screen, post["candidates"])
     _print_verdicts(screen, post["verdicts"])
     _print_publications(screen, post["publications"])
     _print_webhooks(screen, post)
@@ -128,6 +129,14 @@ def _media(facts: Mapping[str, Any]) -> str:
     if facts.get("duration_s"):
         shown.append(f"{facts['duration_s']:.1f} s")
     return ", ".join(str(one) for one in shown if one)
+
+
+def _print_candidates(screen: Console, candidates: Sequence[Mapping[str, Any]]) -> None:
+    """Print the pictures to choose a cover from, by what ``cover_timestamp_ms`` says of each."""
+    if candidates:
+        screen.print("\nPictures for a cover", style="bold")
+    for one in candidates:
+        screen.print(plain(f"{one['at_ms']} ms  {one['key']}"), soft_wrap=True)
 
 
 def _print_verdicts(screen: Console, verdicts: Sequence[Mapping[str, Any]]) -> None:
