@@ -134,6 +134,19 @@ def test_an_accounts_turn_is_found_by_account_and_time(
     assert all("ix_posts_state_account_due" in step for step in by_index)
 
 
+def test_what_is_scheduled_and_prepared_is_not_read_to_find_what_is_not(
+    workspace: Workspace, make_post: Callable[..., Post], account: Account, clock: Clock
+) -> None:
+    """The watcher asks every few seconds, and next month's posts may be a hundred thousand."""
+    for _ in range(2):
+        make_post(account, due_at=clock() + DAY)
+    with plans(workspace.ledger.engine) as steps, workspace.ledger.read() as session:
+        unprepared(session, now=clock(), tried_before=clock(), limit=200)
+    assert any("ix_media_unvalidated" in step for step in steps)
+    states = [step for step in steps if "ix_posts_state" in step]
+    assert len(states) <= 1, "only posts that are held are found by their state"
+
+
 CHORES: dict[str, Callable[[Workspace], object]] = {
     "returning stalled uploads": lambda w: stalled.return_stalled_uploads(w, actor=ACTOR),
     "giving up expired publications": lambda w: stalled.supersede_expired(w, actor=ACTOR),
