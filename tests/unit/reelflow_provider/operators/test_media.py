@@ -187,18 +187,3 @@ def test_a_post_that_is_held_ahead_of_time_gets_its_pictures_all_the_same(
     after = read_post(post.id)
     assert (after.state, after.reason_code) == (PostState.HELD, AI_GENERATED)
     assert len(after.media.candidates or []) == 4
-
-
-def test_what_fails_ahead_of_time_changes_nothing_of_when_the_post_goes_out(
-    worker: Workspace,
-    video: Post,
-    read_post: Callable[[int], Post],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    before = factories.change_post(worker, video.id, state=PostState.HELD)
-    monkeypatch.setattr(sys, "executable", "/nonexistent")
-    ended = run_task(ValidateMediaOperator, post_id=video.id, ahead=True)
-    assert ended.state == "up_for_retry"
-    assert isinstance(ended.error, MediaToolError)
-    after = read_post(video.id)
-    assert (after.due_at, after.reason) == (before.due_at, before.reason)
