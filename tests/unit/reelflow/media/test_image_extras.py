@@ -2,6 +2,7 @@
 
 import io
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -44,7 +45,7 @@ def placed() -> Image.Exif:
         {"icc_profile": SRGB},
     ],
 )
-def test_a_plain_picture_holds_nothing_else(container: str, options: dict[str, object]) -> None:
+def test_a_plain_picture_holds_nothing_else(container: str, options: dict[str, Any]) -> None:
     assert find_extras(encoded(container, **options), container) == []
     grey = NOISE.convert("L")
     assert find_extras(encoded(container, grey), container) == []
@@ -61,7 +62,7 @@ def test_a_plain_picture_holds_nothing_else(container: str, options: dict[str, o
     ],
 )
 def test_metadata_of_both_formats_is_told(
-    container: str, options: dict[str, object], told: str
+    container: str, options: dict[str, Any], told: str
 ) -> None:
     assert find_extras(encoded(container, **options), container) == [told]
 

@@ -222,8 +222,10 @@ def test_a_broken_tag_beside_its_orientation_keeps_no_image_from_being_turned(
     source = encoded(Image.new("RGB", (80, 40)), form, exif=tiff((ORIENTATION, 3, 1, 6), entry))
     assert shrink(source)[0].size == (40, 80)
     assert measure_image(source) == {
-        "width": 80, "height": 40,
-        "display_width": 40, "display_height": 80,
+        "width": 80,
+        "height": 40,
+        "display_width": 40,
+        "display_height": 80,
     }
 
 
