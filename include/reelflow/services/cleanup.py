@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from reelflow.domain.post import DONE
+from reelflow.domain.post import DONE, PostKind
 from reelflow.ledger import photo_images, posts, publications
 from reelflow.ledger.models import Media, Post
 from reelflow.services.workspace import Workspace
@@ -27,7 +27,7 @@ class Announcement:
 
 
 def clean_up_files(workspace: Workspace, post_id: int) -> bool:
-    """Delete each file of the post once every post on it is done; its cover picture stays.
+    """Delete each file of the post, and its copy, once every post on it is done; its cover stays.
 
     The pictures to choose a cover from go with the file: there is no choice any more.
 
@@ -42,6 +42,8 @@ def clean_up_files(workspace: Workspace, post_id: int) -> bool:
     for media in free:
         workspace.folders.delete_source(media.source_path)
         workspace.folders.delete_candidates(_candidate_keys(media))
+        if post.kind is PostKind.PHOTO:
+            workspace.folders.delete_prepared(media.id)
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         gone = [media for media in free if _note_deleted(session, media, now=now)]
