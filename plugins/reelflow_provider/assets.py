@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import Asset, AssetAlias, AssetWatcher
 
+from reelflow_provider.triggers.media import MediaTrigger
 from reelflow_provider.triggers.uploads import UploadsTrigger
 
 #: There is work to publish. Events only wake the DAG up; the ledger says what the work is.
@@ -11,6 +12,13 @@ UPLOADS = Asset(
     name="reelflow_uploads",
     uri="x-reelflow://uploads",
     watchers=[AssetWatcher(name="reelflow_uploads", trigger=UploadsTrigger())],
+)
+
+#: There are media to prepare ahead of time. As of uploads, events only wake the DAG up.
+MEDIA = Asset(
+    name="reelflow_media",
+    uri="x-reelflow://media",
+    watchers=[AssetWatcher(name="reelflow_media", trigger=MediaTrigger())],
 )
 
 #: Posts that were published, one event each; keyed by ``post_id``, at least once.

@@ -28,6 +28,7 @@ _STAGES: Final = (
     "reelflow_provider.triggers.tiktok",
     "reelflow.services.cleanup",
     "reelflow.services.discover",
+    "reelflow.services.intake.ahead",
     "reelflow.services.intake.analyse",
     "reelflow.services.intake.engines",
     "reelflow.services.intake.prepare",

@@ -28,6 +28,7 @@ def print_post(post: Mapping[str, Any]) -> None:
     )
     screen.print(_fields(post))
     _print_obstacles(screen, post)
+    _print_candidates(screen, post["candidates"])
     _print_verdicts(screen, post["verdicts"])
     _print_publications(screen, post["publications"])
     _print_webhooks(screen, post)
@@ -49,6 +50,7 @@ def _fields(post: Mapping[str, Any]) -> Table:
         "why": post["reason"],
         "folder" if post["image_count"] else "file": post["file_name"] + count_of(post),
         "images": ", ".join(PurePath(one["file_name"]).name for one in post["images"]),
+        **_copies(post["images"]),
         "size": f"{post['size_bytes']:,} bytes",
         "SHA-256": post["sha256"],
         "media": _media(post["metadata"] or {}),
@@ -73,6 +75,16 @@ def _fields(post: Mapping[str, Any]) -> Table:
         if value:
             grid.add_row(name, plain(value))
     return grid
+
+
+def _copies(images: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return of which images TikTok gets copies, and why not the images themselves."""
+    told = [
+        f"{PurePath(one['file_name']).name} ({'; '.join(one['copy']['because'])})"
+        for one in images
+        if one["copy"]
+    ]
+    return {"sent as copies": ", ".join(told)} if told else {}
 
 
 def _wishes(post: Mapping[str, Any]) -> dict[str, str | None]:
@@ -128,6 +140,14 @@ def _media(facts: Mapping[str, Any]) -> str:
     if facts.get("duration_s"):
         shown.append(f"{facts['duration_s']:.1f} s")
     return ", ".join(str(one) for one in shown if one)
+
+
+def _print_candidates(screen: Console, candidates: Sequence[Mapping[str, Any]]) -> None:
+    """Print the pictures to choose a cover from, by what ``cover_timestamp_ms`` says of each."""
+    if candidates:
+        screen.print("\nPictures for a cover", style="bold")
+    for one in candidates:
+        screen.print(plain(f"{one['at_ms']} ms  {one['key']}"), soft_wrap=True)
 
 
 def _print_verdicts(screen: Console, verdicts: Sequence[Mapping[str, Any]]) -> None:

@@ -98,14 +98,16 @@ class Media(Base):
     crash between registering and moving is finished and never registered twice;
     ``source_identity`` says which content lies at ``source_path``, None while that is not known.
     ``prepared_*`` are of the copy of a photo that TikTok gets in its place, None where it gets the
-    file itself. ``candidates`` are the pictures of a video from which a person may choose its cover:
-    ``at_ms`` and ``key`` of each.
+    file itself. ``candidates`` are the pictures of a video that a person may choose its cover from:
+    ``at_ms`` and ``key`` of each, [] where there are none to choose from.
     """
 
     __tablename__ = "media"
     __table_args__ = (
         Index("uq_media_unmoved", "inbox_path", "inbox_identity", unique=True,
               sqlite_where=text("moved_at IS NULL"), postgresql_where=text("moved_at IS NULL")),
+        Index("ix_media_unvalidated", "id", sqlite_where=text("validated_at IS NULL"),
+              postgresql_where=text("validated_at IS NULL")),
     )  # fmt: skip
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)

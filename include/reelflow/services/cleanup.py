@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from reelflow.domain.post import DONE
+from reelflow.domain.post import DONE, PostKind
 from reelflow.ledger import photo_images, posts, publications
 from reelflow.ledger.models import Media, Post
 from reelflow.services.workspace import Workspace
@@ -26,7 +27,9 @@ class Announcement:
 
 
 def clean_up_files(workspace: Workspace, post_id: int) -> bool:
-    """Delete each file of the post once every post on it is done; its thumbnail stays.
+    """Delete each file of the post, and its copy, once every post on it is done; its cover stays.
+
+    The pictures to choose a cover from go with the file: there is no choice any more.
 
     :return: whether all its files are gone now
     """
@@ -38,13 +41,28 @@ def clean_up_files(workspace: Workspace, post_id: int) -> bool:
         return True
     for media in free:
         workspace.folders.delete_source(media.source_path)
+        workspace.folders.delete_candidates(_candidate_keys(media))
+        if post.kind is PostKind.PHOTO:
+            workspace.folders.delete_prepared(media.id)
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        for media in free:
-            session.get_one(Media, media.id).deleted_at = now
-        if len(free) == len(left):
+        gone = [media for media in free if _note_deleted(session, media, now=now)]
+        if len(gone) == len(left):
             session.get_one(Post, post_id).source_settled_at = now
-    return len(free) == len(left)
+    return len(gone) == len(left)
+
+
+def _note_deleted(session: Session, media: Media, *, now: datetime) -> bool:
+    """Write down that a file is gone; not while it got candidates since they were deleted."""
+    row = session.get_one(Media, media.id, with_for_update=True)
+    if row.candidates not in (None, media.candidates):
+        return False
+    row.deleted_at, row.candidates = now, None
+    return True
+
+
+def _candidate_keys(media: Media) -> list[str]:
+    return [str(one["key"]) for one in media.candidates or ()]
 
 
 def _is_free(session: Session, media: Media) -> bool:

@@ -117,6 +117,7 @@ def _whole(session: Session, post_id: int, *, now: datetime) -> dict[str, Any]:
         **wishes_of(post),
         "metadata": post.media.facts,
         "violations": post.media.violations,
+        "candidates": post.media.candidates or [],
         "verdicts": [
             verdict_row(one)
             for one in verdicts.of_media(session, [one.id for one in images or [post.media]])

@@ -30,34 +30,59 @@ _NOT_FOR_A_RUN: Final = frozenset(
         PostState.UNKNOWN,
     }
 )
+#: States in which a post's media are prepared ahead of time.
+_AHEAD: Final = frozenset({PostState.READY, PostState.HELD})
 
 
-def begin(workspace: Workspace, post_id: int, *, run_id: str) -> Post:
+def begin(workspace: Workspace, post_id: int, *, run_id: str | None) -> Post:
     """Return the post, with the run's claim on it renewed.
 
-    :raises PostNotTakeableError: it is in a state in which a run leaves it alone
+    Ahead of time it is not claimed: whoever publishes it may begin at any moment, and does not
+    wait.
+
+    :param run_id: the run that publishes it; None for a stage that is done ahead of time
+    :raises PostNotTakeableError: it is in a state in which a run leaves it alone; ahead of time it
+        must be READY and neither due nor claimed, or HELD
     :raises MediaRejectedError: it was rejected already, for the same reasons as then
     """
-    ledger = workspace.ledger
-    now = ledger.now()
-    with ledger.write() as session:
-        posts.claim(session, [post_id], run_id=run_id, now=now, claim=workspace.rules.claim)
-        post = posts.get(session, post_id)
+    post = _taken_up(workspace, post_id, run_id)
     if post.state is PostState.REJECTED:
         raise MediaRejectedError(
             f"post {post_id} ({photo_images.name_of(post)}) is rejected: "
             f"{as_sentence(post.reason)} {post.fix}",
             violations=post.media.violations or [],
         )
-    if post.state is PostState.READY and post.media.moved_at is None:
-        trouble = post.rescheduled_because or "a later run takes it"
-        raise PostNotTakeableError(f"the file of post {post_id} is still in the inbox: {trouble}")
-    if post.state in _NOT_FOR_A_RUN:
+    if post.state in _NOT_FOR_A_RUN if run_id is not None else post.state not in _AHEAD:
         advice = f" {post.fix}" if post.fix else ""
         raise PostNotTakeableError(
             f"post {post_id} is {post.state}: {as_sentence(post.reason)}{advice}"
         )
+    if post.state in _AHEAD and post.media.moved_at is None:
+        trouble = post.rescheduled_because or "a later run takes it"
+        raise PostNotTakeableError(f"the file of post {post_id} is still in the inbox: {trouble}")
+    if run_id is None and post.state is PostState.READY:
+        _check_not_due(workspace, post)
     return post
+
+
+def _taken_up(workspace: Workspace, post_id: int, run_id: str | None) -> Post:
+    ledger = workspace.ledger
+    if run_id is None:
+        with ledger.read() as session:
+            return posts.get(session, post_id)
+    with ledger.write() as session:
+        now, claim = ledger.now(), workspace.rules.claim
+        posts.claim(session, [post_id], run_id=run_id, now=now, claim=claim)
+        return posts.get(session, post_id)
+
+
+def _check_not_due(workspace: Workspace, post: Post) -> None:
+    """Raise if a publishing run has the post, or is about to: it does all that is left to do."""
+    now = workspace.ledger.now()
+    if post.claimed_until is not None and post.claimed_until > now:
+        raise PostNotTakeableError(f"post {post.id} is prepared by the run {post.claimed_by}")
+    if post.due_at <= now:
+        raise PostNotTakeableError(f"post {post.id} is due: the run that publishes it prepares it")
 
 
 def postpone(workspace: Workspace, post_id: int, exc: ReelflowError, *, actor: str) -> None:

@@ -48,6 +48,8 @@ class PostMixin(LedgerMixin):
     """A task that works on one post, and is shown under its file's name."""
 
     post_id: int
+    #: Whether it works before a run publishes the post, which does what this could not do.
+    ahead: bool = False
 
     #: The ledger is asked for the name where it is shown: a second mapped argument would cost each
     #: task another call of Airflow's API.
@@ -98,6 +100,8 @@ def actor_of(context: Context) -> str:
 def post_kept_or_skipped(task: PostMixin, context: Context) -> Iterator[None]:
     """Keep the post for a later run when a stage cannot work; skip what is not for this run.
 
+    A stage that works ahead of time changes nothing of when the post goes out.
+
     Airflow's own skip operators do not skip inside a mapped group; a raised skip does.
     """
     try:
@@ -120,6 +124,8 @@ def post_kept_or_skipped(task: PostMixin, context: Context) -> Iterator[None]:
 def _record(task: PostMixin, exc: ReelflowError, context: Context) -> None:
     from reelflow.services.stage import postpone
 
+    if task.ahead:
+        return
     try:
         postpone(task.workspace, task.post_id, exc, actor=actor_of(context))
     except ReelflowError as second:

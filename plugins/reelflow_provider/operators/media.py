@@ -1,11 +1,13 @@
-"""Operators that prepare a post's media: validate, extract metadata, generate a thumbnail."""
+"""Operators that prepare posts' media: find, validate, extract metadata, make pictures."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from reelflow.exceptions import PostHeldError
 from reelflow_provider.operators.base import (
     PostOperator,
+    ReelflowOperator,
     actor_of,
     post_kept_or_skipped,
     run_id_of,
@@ -15,37 +17,83 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class ValidateMediaOperator(PostOperator):
+class FindUnpreparedMediaOperator(ReelflowOperator):
+    """Find the posts whose media can be prepared ahead of time: not due yet, or held.
+
+    Its result is what the mapped task group expands over: the posts' ids. The same run, cleared,
+    gets the same posts again.
+    """
+
+    def execute(self, context: Context) -> list[int]:
+        """Return the posts."""
+        from reelflow.services.intake.ahead import find_unprepared_media
+
+        found = find_unprepared_media(self.workspace, run_id=run_id_of(context))
+        for post in found:
+            self.log.info("post %s: %s", post.post_id, post.file_name)
+        return [post.post_id for post in found]
+
+
+class MediaOperator(PostOperator):
+    """Base of the operators that prepare a post's media.
+
+    :param post_id: the post in the ledger
+    :param ahead: whether this is done before a run publishes the post: without a claim on it, and
+        of what is not due or held only
+    """
+
+    def __init__(self, *, post_id: int, ahead: bool = False, **kwargs: Any) -> None:
+        super().__init__(post_id=post_id, **kwargs)
+        self.ahead = ahead
+
+    def claimant(self, context: Context) -> str | None:
+        """Return the run for which the post is claimed; None ahead of time."""
+        return None if self.ahead else run_id_of(context)
+
+
+class ValidateMediaOperator(MediaOperator):
     """Check a post's file by the rules of the house and of TikTok.
 
     A file that breaks a rule fails this task with every violation and its fix; the post is
-    REJECTED and the file moves to the quarantine. The same bytes as another post skip it.
+    REJECTED and the file moves to the quarantine. Ahead of time, a post that is HELD stays so. The
+    same bytes as another post skip it.
 
     :param post_id: the post in the ledger
+    :param ahead: as of :class:`MediaOperator`
     """
 
     def execute(self, context: Context) -> str:
         """Return the file's SHA-256."""
-        from reelflow.services.intake.analyse import analyse, asks_for_analysis
-        from reelflow.services.intake.engines import open_engines
         from reelflow.services.intake.prepare import validate
-        from reelflow_provider.hooks.detection import detection_connection
 
         with post_kept_or_skipped(self, context):
-            run_id, actor = run_id_of(context), actor_of(context)
+            run_id, actor = self.claimant(context), actor_of(context)
             sha256 = validate(self.workspace, self.post_id, run_id=run_id, actor=actor)
-            if asks_for_analysis(self.workspace, self.post_id):
-                with open_engines(detection_connection()) as engines:
-                    analyse(
-                        self.workspace, self.post_id, engines=engines, run_id=run_id, actor=actor
-                    )
+            try:
+                self._analyse(context)
+            except PostHeldError as exc:
+                if not self.ahead:
+                    raise
+                self.log.info("%s; its pictures are made for whoever approves it", exc)
             return sha256
 
+    def _analyse(self, context: Context) -> None:
+        from reelflow.services.intake.analyse import analyse, asks_for_analysis
+        from reelflow.services.intake.engines import open_engines
+        from reelflow_provider.hooks.detection import detection_connection
 
-class ExtractMetadataOperator(PostOperator):
+        if not asks_for_analysis(self.workspace, self.post_id):
+            return
+        run_id, actor = self.claimant(context), actor_of(context)
+        with open_engines(detection_connection()) as engines:
+            analyse(self.workspace, self.post_id, engines=engines, run_id=run_id, actor=actor)
+
+
+class ExtractMetadataOperator(MediaOperator):
     """Store what was measured of a post's file on its media row.
 
     :param post_id: the post in the ledger
+    :param ahead: as of :class:`MediaOperator`
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -53,20 +101,20 @@ class ExtractMetadataOperator(PostOperator):
         from reelflow.services.intake.prepare import extract_metadata
 
         with post_kept_or_skipped(self, context):
-            return extract_metadata(self.workspace, self.post_id, run_id=run_id_of(context))
+            return extract_metadata(self.workspace, self.post_id, run_id=self.claimant(context))
 
 
-class GenerateThumbnailOperator(PostOperator):
-    """Make the cover picture of a post's file.
+class GenerateThumbnailOperator(MediaOperator):
+    """Make the cover picture of a post's file; ahead of time also those to choose it from.
 
     :param post_id: the post in the ledger
+    :param ahead: as of :class:`MediaOperator`
     """
 
     def execute(self, context: Context) -> str:
-        """Return where the picture lies, relative to the data folder."""
+        """Return where the cover lies, relative to the data folder."""
         from reelflow.services.intake.prepare import generate_thumbnail
 
         with post_kept_or_skipped(self, context):
-            return generate_thumbnail(
-                self.workspace, self.post_id, run_id=run_id_of(context), actor=actor_of(context)
-            )
+            run_id, actor = self.claimant(context), actor_of(context)
+            return generate_thumbnail(self.workspace, self.post_id, run_id=run_id, actor=actor)

@@ -14,6 +14,7 @@ from reelflow.domain.post import PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun
 from reelflow.ledger import photo_images, posts, publications, webhook_events
 from reelflow.ledger.models import Account, Post
+from reelflow.ledger.unprepared import unprepared
 from reelflow.services import discover
 from reelflow.services.settling import stalled, sweep
 from reelflow.services.workspace import Workspace
@@ -30,7 +31,7 @@ HISTORY = (
     "webhook_events",
 )
 #: Partial indexes of what did not end; reading one whole is no reading of history.
-ONLY_WHAT_IS_LEFT = ("uq_media_unmoved", "ix_webhook_events_unapplied")
+ONLY_WHAT_IS_LEFT = ("uq_media_unmoved", "ix_webhook_events_unapplied", "ix_media_unvalidated")
 
 
 @contextmanager
@@ -100,6 +101,9 @@ QUESTIONS: dict[str, Callable[[Session, Clock], object]] = {
     "known links": lambda s, _: publications.linked_post_ids(s, ["7000000000000000001"]),
     "posts of a file": lambda s, _: photo_images.states_with(s, "f" * 32),
     "posts in the inbox": lambda s, _: photo_images.posts_in_inbox(s),
+    "media to prepare": lambda s, clock: unprepared(
+        s, now=clock(), tried_before=clock() - DAY, limit=200
+    ),
     "next slot": lambda s, _: posts.next_slot(s, account_id=1, sha256=SHA256),
 }
 
@@ -128,6 +132,19 @@ def test_an_accounts_turn_is_found_by_account_and_time(
     by_index = [step for step in steps if "ix_posts_" in step]
     assert by_index
     assert all("ix_posts_state_account_due" in step for step in by_index)
+
+
+def test_what_is_scheduled_and_prepared_is_not_read_to_find_what_is_not(
+    workspace: Workspace, make_post: Callable[..., Post], account: Account, clock: Clock
+) -> None:
+    """The watcher asks every few seconds, and next month's posts may be a hundred thousand."""
+    for _ in range(2):
+        make_post(account, due_at=clock() + DAY)
+    with plans(workspace.ledger.engine) as steps, workspace.ledger.read() as session:
+        unprepared(session, now=clock(), tried_before=clock(), limit=200)
+    assert any("ix_media_unvalidated" in step for step in steps)
+    states = [step for step in steps if "ix_posts_state" in step]
+    assert len(states) <= 1, "only posts that are held are found by their state"
 
 
 CHORES: dict[str, Callable[[Workspace], object]] = {

@@ -43,15 +43,16 @@ def analyse(
     post_id: int,
     *,
     engines: Mapping[AnalysisEngine, Engine],
-    run_id: str,
+    run_id: str | None,
     actor: str,
     wait_s: float = WAIT_S,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Sequence[Verdict]:
     """Let the account's engine judge what it has not judged yet, and follow the account's policy.
 
-    A post past READY is left as it is. What an engine was asked before a crash is asked for again,
-    not anew.
+    A post past READY is left as it is, and one that is HELD, whose media are judged ahead of time,
+    too: whoever is to release it sees the verdicts. What an engine was asked before a crash is
+    asked for again, not anew.
 
     :param engines: those that this process can reach
     :param wait_s: longest wait for verdicts of all the post's files together
@@ -63,7 +64,8 @@ def analyse(
     :raises MediaRejectedError: the post is now REJECTED and its files in the quarantine
     """
     post = begin(workspace, post_id, run_id=run_id)
-    if post.account.analysis_policy is AnalysisPolicy.IGNORE or post.state is not PostState.READY:
+    is_to_be_judged = post.state in (PostState.READY, PostState.HELD)
+    if post.account.analysis_policy is AnalysisPolicy.IGNORE or not is_to_be_judged:
         return []
     found = obtain_verdicts(workspace, post, engines=engines, wait_s=wait_s, sleep=sleep)
     follow_policy(workspace, post_id, actor=actor)

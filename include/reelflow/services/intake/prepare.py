@@ -1,10 +1,14 @@
-"""Preparing a post: validate its files, store their metadata, make its thumbnail."""
+"""Preparing a post: validate its files, store their metadata, make its pictures.
+
+Each stage is done for a publishing run, or ahead of time (``run_id`` is None): what a run finds
+done it does not do again, and two that do the same at once leave what one of them would.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -27,8 +31,15 @@ from reelflow.ledger.models import Media, Post
 from reelflow.media.decoder import DECODER_MISSING
 from reelflow.media.inspection import inspect_source
 from reelflow.media.repair_line import repair_line
-from reelflow.media.thumbnail import make_thumbnail
 from reelflow.services.intake.duplicates import give_key
+from reelflow.services.intake.held_media import tell_held
+from reelflow.services.intake.pictures import keep_candidates, kept_cover, make_pictures
+from reelflow.services.intake.prepared_copies import (
+    PreparedCopy,
+    copies_are_there,
+    make_copies,
+    store_copy,
+)
 from reelflow.services.intake.rejection import reject
 from reelflow.services.stage import begin, open_media
 from reelflow.services.workspace import Workspace
@@ -41,37 +52,62 @@ class _Examined:
     """One file of a post.
 
     :param facts: None when it cannot be read, which is one of its violations then
+    :param copy: what TikTok gets in its place
     """
 
     media_id: str
     facts: MediaFacts | None
     sha256: str
     violations: list[Violation]
+    copy: PreparedCopy | None = None
 
 
-def validate(workspace: Workspace, post_id: int, *, run_id: str, actor: str) -> str:
+def validate(workspace: Workspace, post_id: int, *, run_id: str | None, actor: str) -> str:
     """Check a post's files by the rules of the house and of TikTok, and for duplicates.
 
+    Of photos that TikTok must not get as they are, copies are made before it is written down.
+
     :return: the SHA-256 of its content: of a video, or of all images in their order
-    :raises MediaRejectedError: the post is now REJECTED and its files in the quarantine
+    :raises MediaRejectedError: the post is now REJECTED and its files in the quarantine; ahead of
+        time, one that is HELD stays HELD and keeps what is wrong with them
     :raises PostNotTakeableError: the same bytes are another post, this one is now CANCELLED
     :raises MediaToolError: libav was killed or ran out of time; the post is kept
     """
     post = begin(workspace, post_id, run_id=run_id)
     files = _files(workspace, post)
-    if post.sha256 is not None and all(media.validated_at is not None for media in files):
+    is_validated = all(media.validated_at is not None for media in files)
+    if post.sha256 is not None and is_validated and copies_are_there(workspace, post, files):
         return post.sha256
     examined = [_examine(workspace, post, media) for media in files]
     found = [violation for file in examined for violation in file.violations]
     too_many = count_violation(len(files))
     violations = [v.as_dict() for v in ([too_many] if too_many else []) + found]
+    if not violations:
+        copies, uncopied = make_copies(workspace, post, files, [file.facts for file in examined])
+        examined = [replace(file, copy=copies.get(file.media_id)) for file in examined]
+        violations = [violation.as_dict() for violation in uncopied]
     if violations:
         facts = {file.media_id: file.facts for file in examined if file.facts is not None}
-        reject(workspace, post_id, violations, actor=actor, facts=facts)
-        raise MediaRejectedError(
-            _sentence(photo_images.name_of(post), violations), violations=violations
-        )
+        told = _refuse(workspace, post, violations, run_id=run_id, actor=actor, facts=facts)
+        raise MediaRejectedError(_sentence(told, violations), violations=violations)
     return _accept(workspace, post_id, examined, actor=actor)
+
+
+def _refuse(
+    workspace: Workspace,
+    post: Post,
+    violations: list[dict[str, str]],
+    *,
+    run_id: str | None,
+    actor: str,
+    facts: Mapping[str, MediaFacts] | None = None,
+) -> str:
+    """Reject a post; ahead of time one that is HELD stays so. Return which, as a sentence."""
+    name = photo_images.name_of(post)
+    if run_id is None and tell_held(workspace, post.id, violations, actor=actor, facts=facts):
+        return f"{name} stays held, and its release would reject it."
+    reject(workspace, post.id, violations, actor=actor, facts=facts)
+    return f"{name} is rejected."
 
 
 def _files(workspace: Workspace, post: Post) -> list[Media]:
@@ -130,6 +166,7 @@ def _store(
             media = session.get_one(Media, file.media_id)
             media.sha256, media.violations, media.validated_at = file.sha256, None, now
             media.facts = file.facts.as_dict() if file.facts else None
+            store_copy(media, file.copy)
         sha256 = content_sha256(session, post)
         twin = give_key(session, post, sha256, now=now, actor=actor)
         return sha256, twin.id if twin else None
@@ -141,7 +178,7 @@ def content_sha256(session: Session, post: Post) -> str:
     return photo_post_sha256(hashes) if post.kind is PostKind.PHOTO else hashes[0]
 
 
-def extract_metadata(workspace: Workspace, post_id: int, *, run_id: str) -> dict[str, Any]:
+def extract_metadata(workspace: Workspace, post_id: int, *, run_id: str | None) -> dict[str, Any]:
     """Store what was measured on the media rows, where people and queries find it.
 
     :return: the same, small enough for a task's result; of photos, a list under ``images``
@@ -178,43 +215,43 @@ def _facts(workspace: Workspace, post: Post, media: Media) -> MediaFacts:
         return inspect_source(source)
 
 
-def generate_thumbnail(workspace: Workspace, post_id: int, *, run_id: str, actor: str) -> str:
+def generate_thumbnail(
+    workspace: Workspace, post_id: int, *, run_id: str | None, actor: str
+) -> str:
     """Make the cover picture of the post: of its video, or of the image that is its cover.
 
-    Where no libav works, a video goes without one: a warning is logged.
+    Ahead of time the pictures are made, too, that a person may choose a video's cover from. Where
+    no libav works, a video goes without any: a warning is logged.
 
-    :return: its key; empty without one
-    :raises MediaRejectedError: no picture of it can be decoded; the post is REJECTED
+    :return: the cover's key; empty without one
+    :raises MediaRejectedError: no picture of it can be decoded; the post is REJECTED, or ahead of
+        time HELD as before
     """
-    post = begin(workspace, post_id, run_id=run_id)
+    post, ahead = begin(workspace, post_id, run_id=run_id), run_id is None
     with workspace.ledger.read() as session:
         media = photo_images.cover_of(session, post)
-    kept = media.thumbnail_path
-    if kept is not None and workspace.folders.store.stat(kept) is not None:
+    kept = kept_cover(workspace, post, media, ahead=ahead)
+    if kept is not None:
         return kept
     if post.state in DONE | PAST_LAST_BYTE and media.deleted_at is not None:
         return ""
-    at_s = None if post.cover_timestamp_ms is None else post.cover_timestamp_ms / 1000
     try:
-        with open_media(workspace, media, post_id=post_id) as source:
-            cover = make_thumbnail(source, at_s=at_s)
+        return make_pictures(workspace, post, media, ahead=ahead)
     except MediaRejectedError as exc:
-        if post.state is PostState.READY:
-            reject(workspace, post_id, exc.violations, actor=actor)
+        if post.state in (PostState.READY, PostState.HELD):
+            _refuse(workspace, post, exc.violations, run_id=run_id, actor=actor)
         raise
     except MediaToolError as exc:
         if exc.code != DECODER_MISSING:
             raise
         _log.warning("post %d goes without a thumbnail: %s", post_id, exc)
+        if ahead:
+            keep_candidates(workspace, post, [])
         return ""
-    key = workspace.folders.put_thumbnail(media.id, cover.jpeg)
-    with workspace.ledger.write() as session:
-        session.get_one(Media, media.id).thumbnail_path = key
-    return key
 
 
-def _sentence(file_name: str, violations: list[dict[str, str]]) -> str:
+def _sentence(told: str, violations: list[dict[str, str]]) -> str:
     lines = [
         f"{v['rule']}: {v['value']} (allowed: {v['limit']}). To fix: {v['fix']}" for v in violations
     ]
-    return f"{file_name} is rejected. " + " ".join(lines)
+    return " ".join([told, *lines])

@@ -1,6 +1,7 @@
 """Finishing a post: its source goes when nothing needs it, and it is announced."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from reelflow.services.cleanup import announcement, clean_up_files, mark_announc
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from tests.data_folder import data_folder
+from tests.database_faults import before_statement
 from tests.factories import change_post, read_post
 
 MakePost = Callable[..., Post]
@@ -51,6 +53,50 @@ def test_a_crash_between_deleting_and_its_row_is_finished(
     post = make_post(account, state=PostState.PUBLISHED)
     workspace.folders.delete_source(post.media.source_path)
     assert clean_up_files(workspace, post.id)
+
+
+def give_candidates(workspace: Workspace, post: Post, count: int) -> list[Path]:
+    """Give a post's video pictures to choose its cover from; return their files."""
+    folders = workspace.folders
+    keys = [folders.put_candidate(post.media_id, number, b"jpeg") for number in range(count)]
+    with workspace.ledger.write() as session:
+        media = session.get_one(Media, post.media_id)
+        media.candidates = [{"at_ms": 0, "key": key} for key in keys]
+        media.thumbnail_path = folders.put_thumbnail(post.media_id, b"jpeg")
+    return [data_folder(workspace).path(key) for key in keys]
+
+
+def test_the_pictures_to_choose_a_cover_from_go_with_the_source_and_the_cover_stays(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=PostState.FAILED)
+    candidates = give_candidates(workspace, post, 4)
+    clean_up_files(workspace, post.id)
+    assert all(path.exists() for path in candidates)  # it may be tried again
+    change_post(workspace, post.id, state=PostState.PUBLISHED)
+    assert clean_up_files(workspace, post.id)
+    assert not any(path.exists() for path in candidates)
+    media = read_post(workspace, post.id).media
+    assert (media.candidates, media.deleted_at is None) == (None, False)
+    assert data_folder(workspace).path(str(media.thumbnail_path)).exists()
+
+
+def test_pictures_that_are_made_during_a_clean_up_are_deleted_by_the_next(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=PostState.PUBLISHED)
+    made: list[Path] = []
+
+    def prepare() -> None:
+        made.extend(give_candidates(workspace, post, 4))
+
+    # Right after the clean-up looked which pictures there are.
+    with before_statement(workspace, "SELECT posts.id, posts.state", prepare):
+        assert not clean_up_files(workspace, post.id)
+    assert all(path.exists() for path in made)
+    assert clean_up_files(workspace, post.id)
+    assert made
+    assert not any(path.exists() for path in made)
 
 
 def published(workspace: Workspace, post: Post) -> None:

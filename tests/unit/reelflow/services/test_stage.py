@@ -41,6 +41,49 @@ def test_a_stage_works_on_what_a_run_may_touch_and_says_why_it_leaves_the_rest(
         assert begin(workspace, post.id, run_id="run").id == post.id
 
 
+@pytest.mark.parametrize("state", PostState)
+def test_ahead_of_time_only_what_waits_is_worked_on_and_nothing_is_claimed(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, state: PostState
+) -> None:
+    post = make_post(account, state=state, fix="do this", due_at=clock() + timedelta(days=7))
+    if state is PostState.REJECTED:
+        with pytest.raises(MediaRejectedError, match=r"\(clip\.mp4\) is rejected: .*do this"):
+            begin(workspace, post.id, run_id=None)
+    elif state in (PostState.READY, PostState.HELD):
+        assert begin(workspace, post.id, run_id=None).id == post.id
+    else:
+        with pytest.raises(PostNotTakeableError, match=f"is {state}: made by a test. do this"):
+            begin(workspace, post.id, run_id=None)
+    assert read_post(workspace, post.id).claimed_by is None
+
+
+def test_ahead_of_time_what_a_run_publishes_or_is_about_to_is_left_to_it(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    later = clock() + timedelta(minutes=5)
+    with pytest.raises(PostNotTakeableError, match="is due: the run that publishes it"):
+        begin(workspace, make_post(account, due_at=clock()).id, run_id=None)
+    claimed = make_post(account, due_at=later, claimed_by="run-7", claimed_until=later)
+    with pytest.raises(PostNotTakeableError, match="is prepared by the run run-7"):
+        begin(workspace, claimed.id, run_id=None)
+    lapsed = make_post(account, due_at=later, claimed_by="run-7", claimed_until=clock())
+    assert begin(workspace, lapsed.id, run_id=None).id == lapsed.id
+    # What is held is published by nobody.
+    held = make_post(account, state=PostState.HELD, claimed_by="run-7", claimed_until=later)
+    assert begin(workspace, held.id, run_id=None).id == held.id
+
+
+@pytest.mark.parametrize("state", [PostState.READY, PostState.HELD])
+def test_ahead_of_time_a_file_in_the_inbox_is_left_to_the_run_that_takes_it(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, state: PostState
+) -> None:
+    post = make_post(account, state=state, due_at=clock() + timedelta(days=7))
+    with workspace.ledger.write() as session:
+        session.get_one(Media, post.media_id).moved_at = None
+    with pytest.raises(PostNotTakeableError, match="is still in the inbox"):
+        begin(workspace, post.id, run_id=None)
+
+
 @pytest.mark.parametrize("state", [PostState.REJECTED, PostState.FAILED])
 def test_a_reason_that_is_a_sentence_gets_no_second_full_stop(
     workspace: Workspace, account: Account, make_post: MakePost, state: PostState

@@ -78,6 +78,19 @@ def test_what_keeps_a_stage_from_working_is_recorded_for_a_later_run_and_raised(
     assert post.due_at > worker.ledger.now()
 
 
+def test_what_cannot_be_done_ahead_of_time_changes_nothing_of_when_the_post_goes_out(
+    task: Task, worker: Workspace
+) -> None:
+    """It became due meanwhile, and a run that publishes it may have it already."""
+    operator, context = task
+    operator.ahead = True
+    before = factories.read_post(worker, operator.post_id)
+    with pytest.raises(MediaToolError), post_kept_or_skipped(operator, context):
+        raise MediaToolError("libav was killed")
+    after = factories.read_post(worker, operator.post_id)
+    assert (after.due_at, after.reason) == (before.due_at, before.reason)
+
+
 def test_an_error_stays_itself_when_it_cannot_be_recorded(
     task: Task, worker: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from reelflow.domain.analysis import AI_GENERATED, AnalysisPolicy
 from reelflow.domain.post import PostState
 from reelflow.exceptions import ConfigurationError, MediaRejectedError, MediaToolError
 from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
 from reelflow_provider.operators.media import (
     ExtractMetadataOperator,
+    FindUnpreparedMediaOperator,
     GenerateThumbnailOperator,
     ValidateMediaOperator,
 )
-from tests import factories, media_files
+from tests import content_credentials, factories, media_files
 from tests.data_folder import data_folder
 from tests.unit.reelflow_provider.airflow_task import run_task
 
@@ -130,3 +133,57 @@ def test_each_stage_renews_the_claim_of_its_run(
     assert claimed.claimed_by == "run-7"
     assert claimed.claimed_until is not None
     assert claimed.claimed_until > worker.ledger.now()
+
+
+# Ahead of time
+
+
+@pytest.fixture
+def future(worker: Workspace, account: Account) -> Post:
+    """A post of a real video that is due next week."""
+    return factories.make_post(
+        worker,
+        account,
+        content=media_files.h264_mp4(),
+        validated=False,
+        due_at=worker.ledger.now() + timedelta(days=7),
+    )
+
+
+def test_media_are_found_and_prepared_without_a_claim(
+    worker: Workspace, future: Post, read_post: Callable[[int], Post]
+) -> None:
+    assert run_task(FindUnpreparedMediaOperator).result == [future.id]
+    for operator in OPERATORS:
+        assert run_task(operator, post_id=future.id, ahead=True).state == "success"
+    after = read_post(future.id)
+    assert (after.claimed_by, after.due_at) == (None, future.due_at)
+    assert (after.media.display_width, len(after.media.candidates or [])) == (640, 4)
+    assert run_task(FindUnpreparedMediaOperator, run_id="another").result == []
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_ahead_of_time_what_is_due_skips(operator: Any, video: Post) -> None:
+    ended = run_task(operator, post_id=video.id, ahead=True)
+    assert ended.skipped_because == (
+        f"post {video.id} is due: the run that publishes it prepares it"
+    )
+
+
+def test_a_post_that_is_held_ahead_of_time_gets_its_pictures_all_the_same(
+    worker: Workspace, account: Account, read_post: Callable[[int], Post]
+) -> None:
+    factories.change_account(worker, account.id, analysis_policy=AnalysisPolicy.HOLD)
+    content = content_credentials.sign(media_files.h264_mp4().read_bytes(), "video/mp4")
+    post = factories.make_post(
+        worker,
+        account,
+        content=content,
+        validated=False,
+        due_at=worker.ledger.now() + timedelta(days=7),
+    )
+    for operator in OPERATORS:
+        assert run_task(operator, post_id=post.id, ahead=True).state == "success"
+    after = read_post(post.id)
+    assert (after.state, after.reason_code) == (PostState.HELD, AI_GENERATED)
+    assert len(after.media.candidates or []) == 4

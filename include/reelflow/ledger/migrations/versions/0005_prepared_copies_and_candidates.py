@@ -15,3 +15,10 @@ def upgrade() -> None:
     op.add_column("media", sa.Column("prepared_identity", sa.String(1024)))
     op.add_column("media", sa.Column("prepared_facts", sa.JSON()))
     op.add_column("media", sa.Column("candidates", sa.JSON()))
+    op.create_index(
+        "ix_media_unvalidated",
+        "media",
+        ["id"],
+        sqlite_where=sa.text("validated_at IS NULL"),
+        postgresql_where=sa.text("validated_at IS NULL"),
+    )

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -286,6 +287,36 @@ def test_only_a_ready_post_is_moved(
     with contextlib.suppress(PostNotTakeableError):
         assert ask(workspace, post, engine) == []
     assert read_post(workspace, post.id).state is state
+
+
+@pytest.mark.parametrize("policy", AnalysisPolicy)
+def test_ahead_of_time_a_held_posts_verdicts_are_there_for_who_releases_it(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    engine: ScriptedEngine,
+    policy: AnalysisPolicy,
+) -> None:
+    want(workspace, account, policy)
+    post = make_post(account, state=PostState.HELD, reason_code="no_privacy")
+    found = analyse(
+        workspace, post.id, engines=engines(engine), run_id=None, actor=ACTOR, sleep=no_wait
+    )
+    assert [one.is_fake for one in found] == ([] if policy is AnalysisPolicy.IGNORE else [True])
+    after = read_post(workspace, post.id)
+    assert (after.state, after.reason_code, after.is_aigc) == (PostState.HELD, "no_privacy", False)
+
+
+def test_ahead_of_time_a_post_of_next_week_is_held_now(
+    workspace: Workspace, account: Account, make_post: MakePost, engine: ScriptedEngine
+) -> None:
+    want(workspace, account, AnalysisPolicy.HOLD)
+    post = make_post(account, due_at=workspace.ledger.now() + timedelta(days=7))
+    with pytest.raises(PostHeldError):
+        analyse(
+            workspace, post.id, engines=engines(engine), run_id=None, actor=ACTOR, sleep=no_wait
+        )
+    assert read_post(workspace, post.id).state is PostState.HELD
 
 
 def test_each_image_of_a_photo_post_is_judged_and_one_is_enough(

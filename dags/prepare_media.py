@@ -1,0 +1,71 @@
+"""Prepare the media of posts ahead of time: of those that are not due yet, and of those held.
+
+**What.** Each post is validated, analysed if its account asks for it, its metadata stored, its
+cover and the pictures to choose another cover from made. Next week's bad file is rejected today,
+and whoever approves a post has pictures to look at. Nothing is sent.
+
+**When.** Whenever such media wait: a watcher wakes the DAG. What is due is prepared by
+`publish_to_tiktok` itself, by the same stages: it finds done what was done here, and never waits
+for it.
+
+**Safe to clear.** Any task, at any time: every stage asks the ledger first, does nothing when its
+work is done, and leaves alone what a run publishes by then.
+
+**When it is red.** A `validate` or `generate_thumbnail` that failed names each broken rule and its
+fix: the post is rejected, or it is held and its release would reject it. What failed for another
+reason is tried again after an hour, and in any case when the post is published. The whole story
+of a post: `reelflow posts show ID`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import dag, task_group
+
+from reelflow_provider.assets import MEDIA
+from reelflow_provider.operators.media import (
+    ExtractMetadataOperator,
+    FindUnpreparedMediaOperator,
+    GenerateThumbnailOperator,
+    ValidateMediaOperator,
+)
+from reelflow_provider.retries import ReelflowRetryPolicy
+
+
+@dag(
+    schedule=[MEDIA],
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    # There is time: what is due goes first, and finds workers that are free.
+    max_active_runs=1,
+    max_active_tasks=3,
+    default_args={
+        "owner": "reelflow",
+        "retries": 3,
+        "retry_delay": timedelta(seconds=15),
+        "retry_exponential_backoff": 2.0,
+        "retry_policy": ReelflowRetryPolicy(),
+        "priority_weight": 0,
+        "weight_rule": "absolute",
+    },
+    doc_md=__doc__,
+    tags=["reelflow", "tiktok"],
+)
+def prepare_media() -> None:
+    """Wire the stages; what each does is told by its operator."""
+
+    # What the stages find is in the ledger, as for the DAG that publishes.
+    @task_group(default_args={"do_xcom_push": False})
+    def prepare_post(post_id: int) -> None:
+        validate = ValidateMediaOperator(task_id="validate", post_id=post_id, ahead=True)
+        metadata = ExtractMetadataOperator(task_id="extract_metadata", post_id=post_id, ahead=True)
+        thumbnail = GenerateThumbnailOperator(
+            task_id="generate_thumbnail", post_id=post_id, ahead=True
+        )
+        validate >> [metadata, thumbnail]
+
+    prepare_post.expand(post_id=FindUnpreparedMediaOperator(task_id="find_unprepared_media").output)
+
+
+prepare_media()

@@ -1,0 +1,99 @@
+"""The DAG ``prepare_media`` as Airflow reads it: its graph, its schedule, its promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG, AssetAll
+from airflow.sdk.definitions.taskgroup import MappedTaskGroup
+from airflow.serialization.serialized_objects import DagSerialization
+
+from reelflow_provider.assets import MEDIA
+from reelflow_provider.operators.media import MediaOperator
+from reelflow_provider.retries import ReelflowRetryPolicy
+
+DAGS = Path(__file__).parents[3] / "dags"
+FIND = "find_unprepared_media"
+STAGES = {f"prepare_post.{name}" for name in ("validate", "extract_metadata", "generate_thumbnail")}
+EDGES = {
+    *((FIND, name) for name in STAGES),  # the list that the group expands over
+    ("prepare_post.validate", "prepare_post.extract_metadata"),
+    ("prepare_post.validate", "prepare_post.generate_thumbnail"),
+}
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    return DagBag(dag_folder=str(DAGS), safe_mode=False)
+
+
+@pytest.fixture(scope="module")
+def dag(bag: DagBag) -> DAG:
+    dag = bag.dags["prepare_media"]
+    assert isinstance(dag, DAG)
+    return dag
+
+
+@pytest.fixture(scope="module")
+def as_scheduled(dag: DAG) -> Any:
+    """The DAG as the scheduler has it: serialised, stored and read again."""
+    return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+
+
+def edges_of(dag: Any) -> set[tuple[str, str]]:
+    return {(task.task_id, below) for task in dag.tasks for below in task.downstream_task_ids}
+
+
+def test_the_stages_are_those_of_publishing_and_nothing_is_sent(
+    dag: DAG, as_scheduled: Any
+) -> None:
+    assert edges_of(dag) == edges_of(as_scheduled) == EDGES
+    assert {task.task_id for task in dag.tasks} == {FIND, *STAGES}
+    assert isinstance(dag.task_group.children["prepare_post"], MappedTaskGroup)
+
+
+def test_every_stage_works_ahead_of_time(dag: DAG, bag: DagBag) -> None:
+    for name in STAGES:
+        stage = dag.get_task(name)
+        assert isinstance(stage, MediaOperator)
+        assert stage.ahead
+    publishing = bag.dags["publish_to_tiktok"]
+    stages = [task for task in publishing.tasks if isinstance(task, MediaOperator)]
+    assert [task.ahead for task in stages] == [False] * len(STAGES)
+
+
+def test_it_runs_whenever_media_wait_and_by_no_clock(dag: DAG, as_scheduled: Any) -> None:
+    assert dag.timetable.asset_condition == AssetAll(MEDIA)
+    ((_, asset),) = as_scheduled.timetable.asset_condition.iter_assets()
+    (watcher,) = asset.watchers
+    assert watcher.trigger["classpath"] == "reelflow_provider.triggers.media.MediaTrigger"
+
+
+def test_what_is_due_goes_first_and_finds_free_workers(dag: DAG, bag: DagBag) -> None:
+    assert {task.priority_weight for task in dag.tasks} == {0}
+    assert {str(task.weight_rule) for task in dag.tasks} == {"absolute"}
+    assert all(task.priority_weight > 0 for task in bag.dags["publish_to_tiktok"].tasks)
+    # Of the six slots that a small installation has.
+    assert (dag.max_active_runs, dag.max_active_tasks) == (1, 3)
+
+
+def test_every_task_is_retried_by_the_one_policy(dag: DAG) -> None:
+    for task in dag.tasks:
+        assert task.retries == 3
+        assert isinstance(task.retry_policy, ReelflowRetryPolicy)
+
+
+def test_every_task_of_the_group_is_shown_under_its_file_name(dag: DAG) -> None:
+    labels = {task.task_id: task.map_index_template for task in dag.tasks}
+    assert {name for name, label in labels.items() if label == "{{ task.file_name }}"} == STAGES
+
+
+def test_it_tells_people_what_it_is_and_whose(dag: DAG) -> None:
+    assert dag.tags == {"reelflow", "tiktok"}
+    assert dag.owner == "reelflow"
+    assert dag.doc_md is not None
+    for question in ("**What.**", "**When.**", "**Safe to clear.**", "**When it is red.**"):
+        assert question in dag.doc_md
