@@ -213,7 +213,14 @@ def _broken_picture(facts: MediaFacts, policy: PhotoPolicy) -> Iterator[Violatio
         )
     if facts.kind != "image":
         return
-    if facts.probe_error is not None:
+    if facts.data_end_byte is not None:
+        yield Violation(
+            "truncated",
+            f"the data ends at byte {facts.data_end_byte}",
+            "a whole image",
+            "copy or upload the whole image again",
+        )
+    elif facts.probe_error is not None:
         yield Violation(
             "unreadable", facts.probe_error, "a whole image", "copy or export the image again"
         )

@@ -14,23 +14,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from reelflow.domain.media import IMAGE_CONTAINERS, VIDEO_EXTENSIONS, MediaFacts
-from reelflow.domain.photos import PUBLISHED_PHOTOS
 from reelflow.domain.violation import Violation
 from reelflow.exceptions import MediaRejectedError, MediaToolError
 from reelflow.media.container import ContainerWalk, walk_container
 from reelflow.media.decoder import (
     DECODER_MISSING,
     DEMUXERS,
-    MAX_SIDE_PX,
     Cover,
     Decoder,
     open_decoder,
 )
-from reelflow.media.image_extras import find_extras
+from reelflow.media.image_facts import image_cover, image_facts
 from reelflow.media.probe import facts_from_answer, samples_end_byte
 from reelflow.media.sniff import HEAD_BYTES, sniff
 from reelflow.sandbox.conversation import FileRefusedError
-from reelflow.source import Source, as_stream, open_file
+from reelflow.source import Source, open_file
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +80,7 @@ class Examination:
         :raises MediaToolError: libav is missing, ran out of time or was killed
         """
         if self.facts.kind == "image":
-            return _image_cover(self._source)
+            return image_cover(self._source)
         try:
             return self._decoding().cover(at_s)
         except FileRefusedError as error:
@@ -95,7 +93,7 @@ class Examination:
         :raises MediaToolError: libav is missing, ran out of time or was killed
         """
         if self.facts.kind == "image":
-            return [_image_cover(self._source)]
+            return [image_cover(self._source)]
         try:
             return self._decoding().candidates(count)
         except FileRefusedError as error:
@@ -117,7 +115,7 @@ def examine(source: Source, *, with_covers: bool = False) -> Iterator[Examinatio
     """
     container = sniff(source.read_at(0, HEAD_BYTES))
     if container in IMAGE_CONTAINERS:
-        yield Examination(_image_facts(source, container), source, None)
+        yield Examination(image_facts(source, container), source, None)
     elif container not in VIDEO_EXTENSIONS:
         facts = MediaFacts(container=container, kind="other", size_bytes=source.size_bytes)
         yield Examination(facts, source, None)
@@ -183,29 +181,6 @@ def _untold(measured: Mapping[str, Any]) -> dict[str, Any]:
 def _budget_bytes(walk: ContainerWalk, with_covers: bool) -> int:
     budget_bytes = FACTS_BUDGET_BYTES + (COVERS_BUDGET_BYTES if with_covers else 0)
     return budget_bytes if walk.faststart else 2 * budget_bytes
-
-
-def _image_facts(source: Source, container: str) -> MediaFacts:
-    from reelflow.media.images import measure_image  # few files are images: Pillow loads slowly
-
-    facts = measure_image(as_stream(source))
-    extras = _image_extras(source, container)
-    return MediaFacts(container, "image", source.size_bytes, image_extras=extras, **facts)
-
-
-def _image_extras(source: Source, container: str) -> tuple[str, ...] | None:
-    """Look through what may be posted as it is: no PNG, and nothing larger than is taken in."""
-    size_bytes = source.size_bytes
-    if container not in PUBLISHED_PHOTOS.containers or size_bytes > PUBLISHED_PHOTOS.max_size_bytes:
-        return None
-    return tuple(find_extras(source.read_at(0, size_bytes), container))
-
-
-def _image_cover(source: Source) -> Cover:
-    from reelflow.media.images import shrink_image
-
-    jpeg, size = shrink_image(as_stream(source), max_side_px=MAX_SIDE_PX)
-    return Cover(0.0, jpeg, *size)
 
 
 def _undecodable(why: str) -> MediaRejectedError:

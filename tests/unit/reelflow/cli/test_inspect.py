@@ -155,7 +155,7 @@ def test_an_image_can_get_a_thumbnail_although_it_is_rejected(tmp_path: Path) ->
 
 def test_a_damaged_image_is_told_once_and_gets_no_thumbnail(tmp_path: Path) -> None:
     source = tmp_path / "photo.png"
-    source.write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    source.write_bytes(b"\x89PNG\r\n\x1a\n broken in its first part")
     report = report_on(source, "--thumbnail", tmp_path / "cover.jpg")
     assert rules(report) == ["unreadable"]
     assert not (tmp_path / "cover.jpg").exists()
