@@ -21,7 +21,7 @@ PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11 python; 
   "$$python" -c '$(PYTHON_FITS)' 2>/dev/null && echo "$$python" && break; done)
 endif
 
-.PHONY: help setup ffmpeg postgresql lint format test test-unit test-e2e fault-matrix crash-matrix demo up down bench requirements clean
+.PHONY: help setup ffmpeg postgresql lint format test test-unit test-e2e fault-matrix crash-matrix media-matrix demo up down bench requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,10 @@ fault-matrix: setup ## Every fault of the simulator at every call, in every mode
 
 crash-matrix: setup ffmpeg postgresql ## Kill a post's processes at every step: the whole matrix, two hours and more
 	$(BIN)/python -m tests.crash
+
+media-matrix: setup ffmpeg ## Every kind of real video with its verdict, and 2,000 damaged files (20 minutes)
+	MEDIA_MATRIX=1 MUTATED_FILES=2000 $(BIN)/pytest $(PARALLEL) \
+	  tests/integration/test_media_matrix.py tests/integration/test_media_hostile.py
 
 demo: setup ffmpeg ## Publish real videos through Airflow to the simulator, report, stop
 	$(BIN)/python -m demo run
