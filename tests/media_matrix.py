@@ -321,8 +321,9 @@ def _companions(spoken: Path, chapters: Path) -> Iterator[Case]:
     for container in ("mp4", "mov", "webm", "mkv"):
         words = (*two, *_VIDEO[container], *_AUDIO[container])
         yield Case(f"two-sounds.{container}", words, _usual_rules(container))
-    # The second sound, with more channels, is one that ffmpeg would choose and MP4 does not take.
-    surround = ("-c:a:1", "pcm_s16le", "-ac:a:1", "6")
+    # The second sound is one that ffmpeg would choose, and that MP4 does not take.
+    chosen = ("-disposition:a:0", "0", "-disposition:a:1", "default")
+    surround = ("-c:a:1", "pcm_s16le", "-ac:a:1", "6", *chosen)
     yield Case("second-sound.mkv", (*two, *H264, *AAC, *surround), ("container",), is_common=True)
 
 

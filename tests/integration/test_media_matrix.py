@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from reelflow.domain.media import MediaFacts, Violation, publishing_violations
-from reelflow.media.inspection import inspect_media
+from reelflow.media.inspection import examine, inspect_media
 from reelflow.media.repair_line import repair_line
+from reelflow.source import open_file
 from tests import media_files
 from tests.media_matrix import Case, cases, without_media_size, write_companions
 
@@ -85,6 +86,7 @@ def test_the_line_of_a_rejected_file_makes_one_that_is_accepted(case: Case, make
         before.hdr_transfer,
         before.rotation_degrees % 180 if " -c copy " in line else 0,
     )
+    assert after.hdr_transfer is None or after.video_codec == "hevc"  # in 8 bits it is washed out
     assert (after.audio_codec is None) == (before.audio_codec is None)
     for name, rules in CHANGED_BY.items():
         value = getattr(before, name)
@@ -131,3 +133,15 @@ def test_media_data_without_a_size_are_cut_where_the_index_says(make: Make, tmp_
         "truncated",
         f"the container declares {len(whole)} bytes",
     )
+
+
+@pytest.mark.skipif(not IS_WHOLE, reason="make media-matrix takes the largest pictures")
+def test_a_moment_of_the_largest_video_is_shown_behind_its_candidates(make: Make) -> None:
+    """Its frames are 100 MB each: what the candidates took is given back."""
+    late = ("-refs", "4", "-bf", "3")  # the decoder holds frames back
+    encode = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv444p10le", *late, "-an")
+    path = make(Case("largest.mp4", encode, size="4096x4096", seconds=0.3))
+    with open_file(path) as source, examine(source, with_covers=True) as examination:
+        assert len(examination.candidates()) == 1
+        assert examination.cover(0.05).width == 640
+        assert examination.cover().width == 640

@@ -115,7 +115,7 @@ def _dumped_lines(container: InputContainer, stream: Stream) -> list[str]:
     """Give what libav prints of one stream, its own line first; nothing if a tag forges it."""
     av.logging.set_level(av.logging.INFO)
     try:
-        lines = container.dumps_format().splitlines()  # type: ignore[attr-defined]  # left out of its stubs
+        lines: list[str] = container.dumps_format().splitlines()  # type: ignore[attr-defined]  # left out of its stubs
     finally:
         av.logging.set_level(None)
     starts = [number for number, line in enumerate(lines) if line.startswith("  Stream #0:")]
