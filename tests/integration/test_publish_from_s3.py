@@ -34,7 +34,7 @@ from reelflow.services.steering.commands import retry
 from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
 from reelflow.tiktok.source import WINDOW_BYTES
-from tests import factories, media_files
+from tests import factories, media_files, sparse_video
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 from tests.contract.storage.stores import S3Server, s3_client
 from tests.integration.publisher import CHUNK, SMALL_CHUNKS
@@ -42,6 +42,7 @@ from tests.integration.simulator_process import Simulator
 
 RUN, ACTOR = "run-1", "tests"
 PREFIX = "reelflow"
+MIB = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +189,31 @@ def test_a_video_goes_its_way_from_bucket_to_tiktok(
     assert bucket.keys() == [thumbnail]
     homes = [path for name in ("one", "two") for path in (tmp_path / name).rglob("*")]
     assert homes == []
+
+
+def test_the_stages_read_a_large_video_once_and_a_little_more(
+    workers: list[Workspace],
+    account: Account,
+    bucket: Bucket,
+    s3_server: S3Server,
+    tmp_path: Path,
+) -> None:
+    """Once is for the hash, and the rest what 1 GiB may cost in ``test_media_ranges``."""
+    one, two = workers
+    large = tmp_path / "large.mp4"
+    sparse_video.make_sparse(large, size_bytes=128 * MIB, faststart=True)
+    bucket.put("inbox/aurora/large.mp4", b"")
+    s3_server.give_content(bucket.name, f"{PREFIX}/inbox/aurora/large.mp4", large)
+    (post,) = find(one)
+    s3_server.reset()
+
+    validate(two, post.id, run_id=RUN, actor=ACTOR)
+    extract_metadata(one, post.id, run_id=RUN)
+    generate_thumbnail(two, post.id, run_id=RUN, actor=ACTOR)
+
+    asked = [_bounds(call["range"]) for call in s3_server.calls() if call["method"] == "GET"]
+    passed_bytes = sum(last - first + 1 for first, last in asked)
+    assert 0 <= passed_bytes - large.stat().st_size <= 32 * MIB
 
 
 def test_a_refused_video_lies_in_the_quarantine_and_comes_back(

@@ -3,8 +3,9 @@
 It is moto's server with the rules of S3 in front that moto 5.2.5 lacks: conditional writes are
 atomic, SHA-256 checksums are compared, ``x-amz-copy-source-if-match`` counts, a part of an unknown
 upload is refused, the list of begun uploads has pages, forms are held to their policies, and
-presigned URLs to their signature and lifetime, by a clock that can be moved. Faults can be ordered,
-and what was asked is counted. It prints one line of JSON when it is ready: its address.
+presigned URLs to their signature and lifetime, by a clock that can be moved. A range costs its own
+bytes, where moto reads the whole object for each. Faults can be ordered, and what was asked is
+counted. It prints one line of JSON when it is ready: its address.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import signal
 import socket
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote_plus, unquote, urlsplit
 
@@ -99,6 +102,8 @@ class StrictS3:
         self, environ: Environ, start_response: StartResponse, fault: dict[str, Any] | None
     ) -> Iterable[bytes]:
         if fault is None:
+            if environ["REQUEST_METHOD"] == "GET" and "HTTP_RANGE" in environ:
+                return self.answer_range(environ, start_response)
             return self.moto(environ, start_response)
         if fault["kind"] == "rangeless":
             del environ["HTTP_RANGE"]
@@ -107,6 +112,23 @@ class StrictS3:
             list(self.moto(environ, lambda *_: None))
             hang_up(environ)
         return cut(self.moto(environ, start_response), environ)
+
+    def answer_range(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Take moto's word for a HEAD of the range, and add the bytes of that range alone."""
+        said: list[Any] = []
+        list(self.moto({**environ, "REQUEST_METHOD": "HEAD"}, lambda *head: said.extend(head[:2])))
+        status, headers = said
+        if not status.startswith("206"):
+            return self.moto(environ, start_response)
+        content_range = dict(headers)["content-range"]  # bytes 0-99/1000
+        first, last = (int(end) for end in content_range[6:].partition("/")[0].split("-"))
+        bucket, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
+        found = s3().get_object(bucket, key)
+        with found.lock:
+            found._value_buffer.seek(first)
+            content = found._value_buffer.read(last + 1 - first)
+        start_response(status, headers)
+        return [content]
 
     def next_fault(self, request: Request) -> dict[str, Any] | None:
         for fault in self.faults:
@@ -126,12 +148,23 @@ class StrictS3:
             self.ahead += timedelta(seconds=request.get_json()["advance_s"])
         elif request.path == "/_control/fault":
             self.faults.append(dict(request.get_json()))
+        elif request.path == "/_control/content":
+            give_content(**request.get_json())
         return Response(json.dumps(self.calls), content_type="application/json")
 
 
 def s3() -> Any:
     """Moto's own view of all buckets."""
     return s3_backends["123456789012"]["aws"]
+
+
+def give_content(bucket: str, key: str, path: str) -> None:
+    """Make a local file the content of an object, which may be large and sparse then."""
+    found = s3().get_object(bucket, key)
+    found._value_buffer.close()
+    found._value_buffer = Path(path).open("r+b")  # noqa: SIM115  # the object's from now on
+    found.contentsize = Path(path).stat().st_size
+    found._etag = uuid.uuid4().hex  # moto would hash the file
 
 
 def begun_uploads(request: Request) -> Response:

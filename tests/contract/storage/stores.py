@@ -108,6 +108,12 @@ class S3Server:
         order = {"kind": "", **fault, "method": method, "contains": contains, "times": times}
         requests.post(f"{self.url}/_control/fault", json=order, timeout=DEADLINE_S)
 
+    def give_content(self, bucket: str, key: str, path: Path) -> None:
+        """Make a local file the content of an object that is there; a sparse one costs nothing."""
+        order = {"bucket": bucket, "key": key, "path": str(path)}
+        answer = requests.post(f"{self.url}/_control/content", json=order, timeout=DEADLINE_S)
+        answer.raise_for_status()
+
     def advance(self, seconds: float) -> None:
         """Move the server's clock."""
         order = {"advance_s": seconds}
