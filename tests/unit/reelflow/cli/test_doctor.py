@@ -52,7 +52,7 @@ def test_json_has_every_check_with_its_status_and_fix(
     report = json.loads(result.stdout)
     assert report["ok"] is True
     assert [check["check"] for check in report["checks"]] == [
-        *("libav", "ffmpeg", "data folder", "free space", "Fernet key"),
+        *("libav", "ffmpeg", "C2PA", "data folder", "free space", "Fernet key"),
         *("ledger", "accounts", "stored tokens", "connection", "TikTok"),
         *("public address", "webhooks"),
         *("Airflow", "metadatabase", "scheduler", "dag_processor", "triggerer"),
@@ -83,10 +83,10 @@ def test_settings_that_cannot_be_read_leave_the_other_checks(
     monkeypatch.setenv("REELFLOW_BATCH_SIZE", "many")
     report = json.loads(bare_run("doctor", "--json", "--airflow-url", closed_url).stdout)
     assert [(one["check"], one["status"]) for one in report["checks"]] == [
-        *(("libav", "ok"), ("ffmpeg", "ok")),
+        *(("libav", "ok"), ("ffmpeg", "ok"), ("C2PA", "ok")),
         *(("settings", "problem"), ("Airflow", "problem")),
     ]
-    assert "REELFLOW_BATCH_SIZE is 'many'" in report["checks"][2]["message"]
+    assert "REELFLOW_BATCH_SIZE is 'many'" in report["checks"][3]["message"]
 
 
 @pytest.mark.parametrize("columns", ["40", "100"])
