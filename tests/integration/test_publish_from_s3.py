@@ -17,11 +17,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from reelflow.domain.post import PostState
+from reelflow.domain.post import DONE, PostState
 from reelflow.domain.schedule import NormalRun
 from reelflow.exceptions import (
     MediaRejectedError,
+    MediaUnreadableError,
     PostFailedError,
+    ReelflowError,
+    SourceChangedError,
+    StorageAccessError,
     StorageUnavailableError,
 )
 from reelflow.ledger.models import Account, Post
@@ -43,6 +47,8 @@ from tests.integration.simulator_process import Simulator
 RUN, ACTOR = "run-1", "tests"
 PREFIX = "reelflow"
 MIB = 1024 * 1024
+#: How often a worker's client makes a call.
+ATTEMPTS = 2
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +75,9 @@ class Bucket:
         content: bytes = answer["Body"].read()
         return content
 
+    def delete(self, key: str) -> None:
+        self.client.delete_object(Bucket=self.name, Key=f"{PREFIX}/{key}")
+
     def keys(self) -> list[str]:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
         found = [item["Key"] for page in pages for item in page.get("Contents", [])]
@@ -93,7 +102,10 @@ def workers(
         "extra": {
             "region_name": REGION,
             "endpoint_url": s3_server.url,
-            "config_kwargs": {"s3": {"addressing_style": "path"}},
+            "config_kwargs": {
+                "s3": {"addressing_style": "path"},
+                "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
+            },
         },
     }
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
@@ -289,23 +301,112 @@ def test_an_upload_keeps_little_of_a_source_in_memory(
     assert sum(sizes) == len(video) + chunks  # each byte once, and one to see that all is as it was
 
 
-def test_a_bucket_that_does_not_answer_costs_a_try_and_no_post(
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "fix"),
+    [
+        (403, "AccessDenied", StorageAccessError, "allow these credentials s3:GetObject"),
+        (503, "SlowDown", StorageUnavailableError, "it is tried again later"),
+        (500, "InternalError", StorageUnavailableError, "it is tried again later"),
+    ],
+)
+def test_a_bucket_that_refuses_any_stage_costs_a_try_and_nothing_else(
     workers: list[Workspace],
     account: Account,
     bucket: Bucket,
     simulator: Simulator,
     s3_server: S3Server,
+    status: int,
+    code: str,
+    kind: type[ReelflowError],
+    fix: str,
+) -> None:
+    """Each stage is refused once, and tried again when the bucket lets it."""
+    one, two = workers
+    bucket.put("inbox/aurora/clip.mp4", media_files.h264_mp4().read_bytes())
+    (post,) = find(one)
+    source = post.media.source_path
+    uploaded: list[Uploaded] = []
+    stages = {
+        "validate": lambda: validate(two, post.id, run_id=RUN, actor=ACTOR),
+        "thumbnail": lambda: generate_thumbnail(one, post.id, run_id=RUN, actor=ACTOR),
+        "upload": lambda: uploaded.append(upload(two, simulator, post)),
+    }
+    for name, stage in stages.items():
+        before = bucket.keys()
+        s3_server.fault("*", post.media.id, status=status, code=code, times=20)
+        with pytest.raises(kind, match=f"{PREFIX}/{source}.*{fix}"):
+            stage()
+        s3_server.reset()
+        kept = factories.read_post(one, post.id)
+        assert (name, kept.state in (PostState.READY, PostState.UPLOADING)) == (name, True)
+        assert bucket.keys() == before
+        s3_server.fault("*", post.media.id, status=503, code="SlowDown", times=ATTEMPTS - 1)
+        stage()
+
+    assert settle(one, simulator, uploaded[0]) in DONE
+    before = bucket.keys()
+    s3_server.fault("DELETE", status=status, code=code, times=20)
+    with pytest.raises(kind, match=f"{PREFIX}/{source}.*{fix}"):
+        clean_up_files(two, post.id)
+    s3_server.reset()
+    assert bucket.keys() == before
+    assert clean_up_files(one, post.id)
+    assert bucket.keys() == [key for key in before if key != source]
+
+
+def test_a_bucket_that_refuses_the_inbox_keeps_what_lies_in_it(
+    workers: list[Workspace], account: Account, bucket: Bucket, s3_server: S3Server
+) -> None:
+    one, two = workers
+    bucket.put("inbox/aurora/clip.mp4", media_files.h264_mp4().read_bytes())
+    s3_server.fault("GET", "list-type=2", status=403, code="AccessDenied", times=20)
+    with pytest.raises(StorageAccessError, match=f"{bucket.name}/{PREFIX}/inbox.*s3:ListBucket"):
+        find(one)
+    s3_server.reset()
+    s3_server.fault("PUT", "media", status=403, code="AccessDenied", times=20)
+    (post,) = find(one)
+    assert "inbox/aurora/clip.mp4 may not be used (AccessDenied)" in str(post.rescheduled_because)
+    assert bucket.keys() == ["inbox/aurora/clip.mp4"]
+    s3_server.reset()
+    find(two)
+    assert bucket.keys() == [post.media.source_path]
+
+
+@pytest.mark.parametrize("stage", ["validate", "thumbnail", "upload"])
+@pytest.mark.parametrize("damage", ["missing", "replaced"])
+def test_a_source_that_is_not_there_any_more_is_named_with_key_and_fix(
+    workers: list[Workspace],
+    account: Account,
+    bucket: Bucket,
+    simulator: Simulator,
+    stage: str,
+    damage: str,
 ) -> None:
     one, two = workers
     bucket.put("inbox/aurora/clip.mp4", media_files.h264_mp4().read_bytes())
     (post,) = find(one)
-    validate(two, post.id, run_id=RUN, actor=ACTOR)
-    s3_server.fault("GET", post.media.id, status=503, code="ServiceUnavailable", times=20)
-    with pytest.raises(StorageUnavailableError):
-        upload(one, simulator, post)
-    kept = factories.read_post(two, post.id)
-    assert kept.state in (PostState.READY, PostState.UPLOADING)
-    assert bucket.keys() == [post.media.source_path]
+    source = post.media.source_path
+    if stage != "validate":
+        validate(two, post.id, run_id=RUN, actor=ACTOR)
+    replaced = long_video()
+    if damage == "missing":
+        bucket.delete(source)
+    else:
+        bucket.put(source, replaced)
+    said = f"{source}.*put (it|the file) into the inbox again"
+    if stage == "validate":
+        with pytest.raises(MediaRejectedError, match=said):
+            validate(one, post.id, run_id=RUN, actor=ACTOR)
+    elif stage == "thumbnail":
+        with pytest.raises((MediaUnreadableError, SourceChangedError), match=said):
+            generate_thumbnail(one, post.id, run_id=RUN, actor=ACTOR)
+    else:
+        with pytest.raises(PostFailedError, match=said):
+            upload(one, simulator, post)
+    assert simulator.uploads() == []
+    left = bucket.keys()
+    kept = [bucket.get(key) for key in left if key.endswith(".mp4")]
+    assert kept == ([replaced] if damage == "replaced" else [])
 
 
 def test_a_folder_of_images_becomes_one_post(

@@ -32,7 +32,6 @@ class S3Reader:
         self._client = client
         self._bucket = bucket
         self._raw_key = raw_key
-        self._key = info.key
         self._identity = info.identity
         self._size_bytes = info.size_bytes
 
@@ -51,7 +50,7 @@ class S3Reader:
         end = min(offset + count, self._size_bytes)
         if offset >= end:
             return b""
-        with s3_errors(self._bucket, self._key):
+        with s3_errors(self._bucket, self._raw_key):
             for _ in range(_ATTEMPTS - 1):
                 with suppress(HTTPClientError, IncompleteReadError):
                     return self._get(offset, end)
@@ -67,26 +66,26 @@ class S3Reader:
             )
         except ClientError as exc:
             if code_of(exc) in ("PreconditionFailed", "412", "InvalidRange", "416"):
-                raise changed(self._bucket, self._key) from exc
+                raise changed(self._bucket, self._raw_key) from exc
             raise
         with closing(answer["Body"]) as body:
             # Before it is read: whoever ignores the range would send it all.
             if answer["ContentLength"] != end - start:
                 raise StorageUnavailableError(
-                    f"s3://{self._bucket}/{self._key}: S3 sends {answer['ContentLength']} bytes for"
-                    f" the {end - start} from byte {start} on: check that what answers at the"
+                    f"s3://{self._bucket}/{self._raw_key}: S3 sends {answer['ContentLength']} bytes"
+                    f" for the {end - start} from byte {start} on: check that what answers at the"
                     " connection's endpoint_url gives ranges",
                     bucket=self._bucket,
-                    key=self._key,
+                    key=self._raw_key,
                 )
             return body.read()
 
 
-def changed(bucket: str, key: str) -> SourceChangedError:
+def changed(bucket: str, raw_key: str) -> SourceChangedError:
     """Return the error for an object that is not the one it must be."""
     return SourceChangedError(
-        f"s3://{bucket}/{key} was replaced since it was looked at: provide it again, and leave it"
-        " alone until it is published",
+        f"s3://{bucket}/{raw_key} was replaced since it was looked at: provide it again, and leave"
+        " it alone until it is published",
         bucket=bucket,
-        key=key,
+        key=raw_key,
     )

@@ -70,7 +70,7 @@ class TestRefusals:
         with pytest.raises(ReelflowError, match=fix) as caught:
             put(s3_store)
         assert type(caught.value) is kind
-        assert KEY in str(caught.value)
+        assert f"s3://{s3_store._bucket}/a/{KEY}" in str(caught.value)
         assert caught.value.context["s3_code"] == code
         assert type(pickle.loads(pickle.dumps(caught.value))) is kind
         assert put(s3_store)
