@@ -37,7 +37,6 @@ from reelflow.services.settling.settle import apply_status
 from reelflow.services.steering.commands import retry
 from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
-from reelflow.tiktok.source import WINDOW_BYTES
 from tests import factories, media_files, sparse_video
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 from tests.contract.storage.stores import S3Server, s3_client
@@ -280,7 +279,7 @@ def test_a_source_that_is_replaced_between_two_chunks_is_not_published(
     assert (after.state, after.reason_code) == (PostState.FAILED, "source_changed")
 
 
-def test_an_upload_keeps_little_of_a_source_in_memory(
+def test_each_chunk_is_one_stream_from_the_bucket(
     workers: list[Workspace],
     account: Account,
     bucket: Bucket,
@@ -292,13 +291,36 @@ def test_an_upload_keeps_little_of_a_source_in_memory(
     bucket.put("inbox/aurora/clip.mp4", video)
     (post,) = find(one)
     validate(two, post.id, run_id=RUN, actor=ACTOR)
-    asked_before = len(s3_server.calls())
-    upload(one, simulator, post)
-    ranges = [call["range"] for call in s3_server.calls()[asked_before:] if call["range"]]
-    sizes = [last - first + 1 for first, last in map(_bounds, ranges)]
-    assert max(sizes) <= WINDOW_BYTES
-    chunks = 3
-    assert sum(sizes) == len(video) + chunks  # each byte once, and one to see that all is as it was
+    s3_server.reset()
+    uploaded = upload(one, simulator, post)
+    assert simulator.content(uploaded.publish_id) == video
+    asked = [_bounds(call["range"]) for call in s3_server.calls() if call["method"] == "GET"]
+    starts = [0, CHUNK, 2 * CHUNK]
+    # Before each chunk a byte, to see that all is as it was.
+    assert [first for first, _ in asked] == [start for start in starts for _ in range(2)]
+    assert sum(last - first + 1 for first, last in asked) == len(video) + len(starts)
+
+
+def test_a_stream_that_breaks_off_goes_on_in_the_same_chunk(
+    workers: list[Workspace],
+    account: Account,
+    bucket: Bucket,
+    simulator: Simulator,
+    s3_server: S3Server,
+) -> None:
+    one, two = workers
+    video = long_video()
+    bucket.put("inbox/aurora/clip.mp4", video)
+    (post,) = find(one)
+    validate(two, post.id, run_id=RUN, actor=ACTOR)
+    s3_server.reset()
+    s3_server.fault("GET", post.media.id, kind="cut", range=f"-{CHUNK - 1}", times=3)
+    uploaded = upload(one, simulator, post)
+    assert simulator.content(uploaded.publish_id) == video
+    assert len(simulator.uploads()) == 1
+    asked = [_bounds(call["range"]) for call in s3_server.calls() if call["method"] == "GET"]
+    starts = [first for first, last in asked if last == CHUNK - 1]
+    assert starts == [0, CHUNK // 2, CHUNK * 3 // 4, CHUNK * 7 // 8]
 
 
 @pytest.mark.parametrize(

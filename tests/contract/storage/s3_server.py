@@ -133,8 +133,10 @@ class StrictS3:
         return [content]
 
     def next_fault(self, request: Request) -> dict[str, Any] | None:
+        asked_range = request.headers.get("Range") or ""
         for fault in self.faults:
-            if fault["method"] in ("*", request.method) and fault["contains"] in request.url:
+            is_meant = fault["contains"] in request.url and fault.get("range", "") in asked_range
+            if is_meant and fault["method"] in ("*", request.method):
                 fault["times"] -= 1
                 if fault["times"] <= 0:
                     self.faults.remove(fault)
