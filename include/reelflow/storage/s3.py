@@ -63,10 +63,11 @@ def regional_client(make: Callable[[Config], S3Client]) -> S3Client:
 class S3Store(S3Uploads, S3Presigning):
     """A :class:`~reelflow.storage.base.MediaStore` and ``PresigningStore``.
 
-    A put or a hash has a block of 8 MiB in memory at a time; a part of an upload is there as a
-    whole, and so is a range that is read. With boto3's own copies that is less than three times as
-    much, whatever the object's size. A put of more than 8 MiB is an upload in parts, which a crash
-    leaves among :meth:`begun`. S3 copies at most 5 GiB in one request: more cannot be moved.
+    A put has a block of 8 MiB in memory at a time; a part of an upload is there as a whole, and so
+    is a range that is read, but for a stream, of which nothing is kept. With boto3's own copies
+    that is less than three times as much, whatever the object's size. A put of more than 8 MiB is
+    an upload in parts, which a crash leaves among :meth:`begun`. S3 copies at most 5 GiB in one
+    request: more cannot be moved.
 
     An object's identity is its ETag. What is in the bucket under a name that no file can have (a
     part that is empty, ``.`` or ``..``) is not seen.

@@ -155,7 +155,7 @@ class S3Uploads(S3Bucket):
         """Read a new object once; delete it when it is not what it must be."""
         raw_key = self._raw_key(info.key)
         reader = S3Reader(self._client, self._bucket, raw_key, info=info)
-        actual = sha256_of(reader, block_bytes=BLOCK_BYTES)
+        actual = sha256_of(reader)
         if actual != sha256:
             with s3_errors(self._bucket, raw_key):
                 self._client.delete_object(Bucket=self._bucket, Key=raw_key)

@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from reelflow.domain.analysis import AnalysisEngine, AnalysisPolicy
 from reelflow.ledger.models import Account
 from reelflow.services.workspace import Workspace
+from tests import factories
 from tests.data_folder import data_folder
 from tests.unit.reelflow.cli.conftest import Run
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http
@@ -87,6 +89,24 @@ def test_settings_that_cannot_be_read_leave_the_other_checks(
         *(("settings", "problem"), ("Airflow", "problem")),
     ]
     assert "REELFLOW_BATCH_SIZE is 'many'" in report["checks"][3]["message"]
+
+
+def test_bucket_and_engine_are_checked_where_they_are_used(
+    run: Run,
+    workspace: Workspace,
+    account: Account,
+    closed_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asks = {"analysis_policy": AnalysisPolicy.HOLD, "analysis_engine": AnalysisEngine.HTTP}
+    factories.change_account(workspace, account.id, **asks)
+    monkeypatch.setenv("REELFLOW_STORAGE_URL", "s3://bucket?connection=media")
+    report = json.loads(run("doctor", "--json", "--airflow-url", closed_url).stdout)
+    found = {one["check"]: one for one in report["checks"]}
+    assert found["storage"]["status"] == "problem"
+    assert "set AIRFLOW_CONN_MEDIA" in found["storage"]["message"]
+    assert found["detection"]["status"] == "warning"
+    assert "data folder" not in found
 
 
 @pytest.mark.parametrize("columns", ["40", "100"])

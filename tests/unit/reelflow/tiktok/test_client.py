@@ -35,7 +35,7 @@ from reelflow.tiktok.models import (
     VideoPost,
 )
 from reelflow.tiktok.source import BLOCK_BYTES
-from tests.unit.reelflow.tiktok.far_source import FarSource
+from tests.far_source import FarSource
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 
 TOKEN = "act.s3cret-token"

@@ -8,7 +8,7 @@ from reelflow.domain.chunks import ByteRange
 from reelflow.exceptions import LeaseLostError, MediaUnreadableError, SourceChangedError
 from reelflow.source import BytesSource, FileSource, Source
 from reelflow.tiktok.source import BLOCK_BYTES, SourceSlice
-from tests.unit.reelflow.tiktok.far_source import FarSource
+from tests.far_source import FarSource
 
 CONTENT = bytes(range(256)) * 4
 
