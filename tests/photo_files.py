@@ -17,6 +17,8 @@ from reelflow.domain.photos import photo_post_sha256
 from reelflow.domain.post import PostKind
 from reelflow.ledger import photo_images
 from reelflow.ledger.models import Account, Media, Post
+from reelflow.media.prepared_photo import prepare_photo
+from reelflow.services.intake.prepared_copies import PreparedCopy, store_copy
 from reelflow.services.workspace import Workspace
 from reelflow.source import identity_of
 from tests import factories
@@ -84,6 +86,18 @@ def media_of(workspace: Workspace, post: Post) -> list[Media]:
         return photo_images.media_of(session, session.get_one(Post, post.id))
 
 
+def give_copy(workspace: Workspace, media: Media) -> Media:
+    """Make the copy of a file that TikTok gets, and return its row."""
+    written = io.BytesIO()
+    with workspace.folders.open(media.source_path) as source:
+        facts = prepare_photo(source, written)
+    copy = PreparedCopy(workspace.folders.put_prepared(media.id, written.getvalue()), facts)
+    with workspace.ledger.write() as session:
+        row = session.get_one(Media, media.id)
+        store_copy(row, copy)
+    return row
+
+
 def _media(
     workspace: Workspace, account: Account, number: int, content: bytes, *, like: Media
 ) -> Media:
@@ -119,4 +133,5 @@ def _facts(content: bytes) -> dict[str, Any]:
         height=height,
         display_width=width,
         display_height=height,
+        image_extras=() if container in ("jpeg", "webp") else None,
     ).as_dict()

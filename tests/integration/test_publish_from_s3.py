@@ -32,6 +32,7 @@ from reelflow.ledger.models import Account, Post
 from reelflow.services.cleanup import clean_up_files
 from reelflow.services.discover import find_new_uploads, waiting_work
 from reelflow.services.intake.prepare import extract_metadata, generate_thumbnail, validate
+from reelflow.services.published_file import open_published
 from reelflow.services.publishing.publish import Uploaded, upload_to_tiktok
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.steering.commands import retry
@@ -42,6 +43,7 @@ from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 from tests.contract.storage.stores import S3Server, s3_client
 from tests.integration.publisher import CHUNK, SMALL_CHUNKS
 from tests.integration.simulator_process import Simulator
+from tests.photo_files import media_of
 
 RUN, ACTOR = "run-1", "tests"
 PREFIX = "reelflow"
@@ -447,3 +449,30 @@ def test_a_folder_of_images_becomes_one_post(
     kept = bucket.keys()
     assert len(kept) == 3
     assert thumbnail in kept
+
+
+def test_the_copy_of_a_photo_is_made_by_one_worker_and_found_by_the_other(
+    workers: list[Workspace], account: Account, bucket: Bucket, tmp_path: Path
+) -> None:
+    one, two = workers
+    path = tmp_path / "1.png"
+    Image.new("RGB", (640, 480), "red").save(path)
+    bucket.put("inbox/aurora/trip/1.png", path.read_bytes())
+    (post,) = find(one)
+    validate(two, post.id, run_id=RUN, actor=ACTOR)
+    (media,) = media_of(one, post)
+    copy = f"prepared/{media.id}.jpg"
+    assert media.prepared_path == copy
+    with open_published(one, media, post_id=post.id) as source:
+        assert source.read_at(0, source.size_bytes) == bucket.get(copy)
+    bucket.put(copy, b"another")
+    with (
+        pytest.raises(MediaUnreadableError, match="was deleted or changed"),
+        open_published(one, media, post_id=post.id),
+    ):
+        pass
+    validate(one, post.id, run_id=RUN, actor=ACTOR)  # finds it lost
+    assert bucket.get(copy).startswith(b"\xff\xd8\xff")
+    factories.change_post(one, post.id, state=PostState.PUBLISHED)
+    assert clean_up_files(two, post.id)
+    assert bucket.keys() == []

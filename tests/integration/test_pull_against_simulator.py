@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 import pytest
+from PIL import Image
 
 from reelflow.domain.post import PostState
 from reelflow.domain.publication import MediaSource
@@ -22,6 +24,7 @@ from reelflow.services.discover import find_new_uploads
 from reelflow.services.intake.prepare import extract_metadata, generate_thumbnail, validate
 from reelflow.services.publishing.public_media import PUBLIC_MEDIA_PATH, PublicMedia
 from reelflow.services.settling.settle import apply_status
+from reelflow.services.steering.commands import retry
 from tests import media_files
 from tests.data_folder import data_folder
 from tests.integration.public_server import PublicServer, serving
@@ -46,11 +49,11 @@ def public_server(puller: Publisher) -> Iterator[PublicServer]:
         yield server
 
 
-def take_in(puller: Publisher, **sidecar: object) -> Post:
+def take_in(puller: Publisher, images: Mapping[str, bytes] = IMAGES, **sidecar: object) -> Post:
     """Put a folder into the inbox and bring it to where it may be uploaded."""
     workspace = puller.workspace
     wishes = {"privacy_level": "PUBLIC_TO_EVERYONE", **sidecar}
-    drop_folder(workspace, puller.account, "trip", IMAGES, wishes)
+    drop_folder(workspace, puller.account, "trip", images, wishes)
     run = NormalRun(RUN, workspace.ledger.now(), workspace.rules.max_lateness)
     (entry,) = find_new_uploads(workspace, run, actor=OWNER)
     validate(workspace, entry.post_id, run_id=RUN, actor=OWNER)
@@ -92,6 +95,65 @@ def test_a_folder_of_photos_goes_from_the_inbox_to_its_link_and_is_cleaned_up(
     assert not any(
         data_folder(puller.workspace).path(media.source_path).exists() for media in files
     )
+
+
+def placed_photo() -> bytes:
+    """A photo that says where it was taken, and hides something behind its end."""
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[1] = "N"
+    exif.get_ifd(0x8825)[2] = (52.0, 31.0, 12.0)
+    written = io.BytesIO()
+    Image.new("RGB", (300, 200), "red").save(written, "JPEG", exif=exif, comment=b"at home")
+    return written.getvalue() + b"PK hidden"
+
+
+def test_tiktok_gets_copies_of_photos_it_must_not_get_as_they_are(
+    puller: Publisher, public_server: PublicServer
+) -> None:
+    large = image("WEBP", (2400, 1200))
+    images = {
+        "1.jpg": IMAGES["1.jpg"],
+        "2.jpg": placed_photo(),
+        "3.png": image("PNG"),
+        "4.webp": large,
+    }
+    post = take_in(puller, images)
+    assert puller.upload(post).state is PostState.PROCESSING
+    settle(puller, post, PostState.PUBLISHED)
+    (upload,) = puller.simulator.uploads()
+    files = media_of(puller.workspace, post)
+    assert public_server.fetched == [media.id for media in files]
+    copies = [
+        data_folder(puller.workspace).path(str(media.prepared_path)).read_bytes()
+        for media in files[1:]
+    ]
+    sent = puller.simulator.content(upload["publish_id"])
+    assert sent == images["1.jpg"] + b"".join(copies)
+    assert puller.current(post).size_bytes == len(sent)
+    assert not any(word in sent for word in (b"Exif", b"at home", b"hidden", b"PNG", b"WEBP"))
+    for copy in copies:
+        with Image.open(io.BytesIO(copy)) as picture:
+            assert (picture.format, max(picture.size) <= 1920) == ("JPEG", True)
+            assert not picture.getexif()
+    assert clean_up_files(puller.workspace, post.id)
+    assert list((data_folder(puller.workspace).root / "prepared").iterdir()) == []
+
+
+def test_a_copy_that_is_lost_fails_the_post_and_a_retry_publishes_it(
+    puller: Publisher, public_server: PublicServer
+) -> None:
+    post = take_in(puller, {"1.jpg": placed_photo()})
+    (media,) = media_of(puller.workspace, post)
+    data_folder(puller.workspace).path(str(media.prepared_path)).write_bytes(placed_photo())
+    with pytest.raises(PostFailedError, match=f"`reelflow posts retry {post.id}`"):
+        puller.upload(post)
+    assert puller.simulator.uploads() == []
+    retry(puller.workspace, post.id, actor=OWNER)
+    validate(puller.workspace, post.id, run_id=RUN, actor=OWNER)
+    puller.upload(post)
+    settle(puller, post, PostState.PUBLISHED)
+    (upload,) = puller.simulator.uploads()
+    assert b"Exif" not in puller.simulator.content(upload["publish_id"])
 
 
 def test_photos_of_a_draft_end_in_the_creators_inbox(

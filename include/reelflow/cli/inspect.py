@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from reelflow.exceptions import MediaRejectedError, ReelflowError
 if TYPE_CHECKING:
     from reelflow.domain.media import MediaFacts, Violation
     from reelflow.media.inspection import Examination
+    from reelflow.source import Source
 
 EXIT_REJECTED = 1
 EXIT_UNREADABLE = 2
@@ -72,38 +74,56 @@ def _examine(
         broken = _judge(facts, str(file), profile)
         if thumbnail is not None and facts.kind != "other" and facts.probe_error is None:
             broken += _write_cover(examination, thumbnail)
-        return {**facts.as_dict(), "sha256": sha256_of(source)}, broken
+        metadata = {**facts.as_dict(), "sha256": sha256_of(source)}
+        if facts.kind == "image" and profile is Profile.TIKTOK and not broken:
+            metadata["copy"], broken = _copy(source, facts)
+        return metadata, broken
+
+
+def _copy(source: Source, facts: MediaFacts) -> tuple[dict[str, Any] | None, list[Violation]]:
+    """Give the copy that TikTok would get in an image's place, if any, or why there can be none."""
+    from reelflow.domain.photos import copy_reasons
+    from reelflow.media.prepared_photo import prepare_photo
+
+    reasons = copy_reasons(facts)
+    if not reasons:
+        return None, []
+    try:
+        copy = prepare_photo(source, io.BytesIO())
+    except MediaRejectedError as error:
+        return None, _violations(error)
+    measured = {name: getattr(copy, name) for name in ("container", "width", "height")}
+    return {**measured, "size_bytes": copy.size_bytes, "because": reasons}, []
 
 
 def _judge(facts: MediaFacts, file_name: str, profile: Profile) -> list[Violation]:
     from reelflow.domain.media import INTAKE, publishing_violations, violations
-    from reelflow.domain.photos import (
-        INTAKE_PHOTOS,
-        PUBLISHED_PHOTOS,
-        image_violations,
-        is_picture,
-    )
+    from reelflow.domain.photos import image_violations, is_picture
     from reelflow.media.repair_line import repair_line
 
-    is_intake = profile is Profile.INTAKE
     if is_picture(facts):
-        return image_violations(facts, file_name, INTAKE_PHOTOS if is_intake else PUBLISHED_PHOTOS)
-    if is_intake:
+        return image_violations(facts, file_name)  # what only TikTok would refuse is sent as a copy
+    if profile is Profile.INTAKE:
         return violations(facts, file_name, INTAKE, repair_line)
     return publishing_violations(facts, file_name, repair_line)
 
 
 def _write_cover(examination: Examination, thumbnail: Path) -> list[Violation]:
     """Write the cover; where no frame can be decoded, say so."""
-    from reelflow.domain.media import Violation
     from reelflow.storage.files import write_atomically
 
     try:
         cover = examination.cover()
     except MediaRejectedError as error:
-        return [Violation(**violation) for violation in error.violations]
+        return _violations(error)
     write_atomically(thumbnail, cover.jpeg)
     return []
+
+
+def _violations(error: MediaRejectedError) -> list[Violation]:
+    from reelflow.domain.media import Violation
+
+    return [Violation(**violation) for violation in error.violations]
 
 
 def _report(metadata: Mapping[str, Any], broken: Sequence[Violation]) -> dict[str, Any]:
@@ -127,6 +147,7 @@ def _print_report(
         console.print(f"  {name:<20} {shown}", markup=False)
     if not broken:
         console.print(f"Accepted by the {profile} profile.", style="green")
+        _print_copy(console, metadata.get("copy"))
         return
     rules = "1 rule" if len(broken) == 1 else f"{len(broken)} rules"
     console.print(f"Rejected by the {profile} profile: {rules} broken.", style="red")
@@ -136,11 +157,26 @@ def _print_report(
         console.print(f"    fix: {screen_safe(violation.fix)}", markup=False)
 
 
+def _print_copy(console: Console, copy: Mapping[str, Any] | None) -> None:
+    """Say that TikTok gets a copy, and why not the image itself."""
+    if copy is None:
+        return
+    size = f"{copy['width']}x{copy['height']} px, {copy['size_bytes']:,} bytes"
+    console.print(f"TikTok gets a copy of it: {copy['container'].upper()}, {size}.")
+    console.print(f"  because: {screen_safe('; '.join(copy['because']))}", markup=False)
+
+
 def _worth_showing(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     """Give all of a video, what is unknown of it too; of anything else, what says something."""
     from reelflow.domain.media import MediaFacts
 
-    if metadata["kind"] == "video":
-        return metadata
     nothing = MediaFacts("", "", 0).as_dict()
-    return {name: value for name, value in metadata.items() if value != nothing.get(name)}
+    if metadata["kind"] == "video":
+        return {name: value for name, value in metadata.items() if name != "image_extras"}
+    shown = {
+        name: value for name, value in metadata.items() if name not in ("image_extras", "copy")
+    }
+    extras = ", ".join(metadata["image_extras"] or ())
+    if extras:
+        shown["holds"] = extras
+    return {name: value for name, value in shown.items() if value != nothing.get(name)}

@@ -49,6 +49,7 @@ def _fields(post: Mapping[str, Any]) -> Table:
         "why": post["reason"],
         "folder" if post["image_count"] else "file": post["file_name"] + count_of(post),
         "images": ", ".join(PurePath(one["file_name"]).name for one in post["images"]),
+        **_copies(post["images"]),
         "size": f"{post['size_bytes']:,} bytes",
         "SHA-256": post["sha256"],
         "media": _media(post["metadata"] or {}),
@@ -73,6 +74,16 @@ def _fields(post: Mapping[str, Any]) -> Table:
         if value:
             grid.add_row(name, plain(value))
     return grid
+
+
+def _copies(images: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return of which images TikTok gets copies, and why not the images themselves."""
+    told = [
+        f"{PurePath(one['file_name']).name} ({'; '.join(one['copy']['because'])})"
+        for one in images
+        if one["copy"]
+    ]
+    return {"sent as copies": ", ".join(told)} if told else {}
 
 
 def _wishes(post: Mapping[str, Any]) -> dict[str, str | None]:

@@ -48,6 +48,8 @@ class MediaFacts:
     :param probe_error: why libav refused the video, or Pillow the image; the fields it would fill
         are then None, but for the size of an image whose pixels are damaged
     :param is_measured: False where no libav works: of a video only its container is known then
+    :param image_extras: what a JPEG or WebP holds beside a plain picture (EXIF, comments, ...), and
+        what viewers may see wrong; None where nobody looked
     """
 
     container: str
@@ -74,13 +76,17 @@ class MediaFacts:
     container_brand: str | None = None
     probe_error: str | None = None
     is_measured: bool = True
+    image_extras: tuple[str, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Give all facts as a JSON-safe mapping; `from_dict` is its inverse."""
-        return dataclasses.asdict(self)
+        extras = None if self.image_extras is None else list(self.image_extras)
+        return {**dataclasses.asdict(self), "image_extras": extras}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> MediaFacts:
         """Read stored facts; fields that this version does not know are left out."""
         known = {field.name for field in dataclasses.fields(cls)}
-        return cls(**{name: value for name, value in data.items() if name in known})
+        values = {name: value for name, value in data.items() if name in known}
+        extras = values.get("image_extras")
+        return cls(**{**values, "image_extras": None if extras is None else tuple(extras)})

@@ -138,14 +138,14 @@ def is_picture(facts: MediaFacts) -> bool:
 
 
 def photo_violations(
-    facts: MediaFacts, file_name: str, policy: PhotoPolicy = PUBLISHED_PHOTOS
+    facts: MediaFacts, file_name: str, policy: PhotoPolicy = INTAKE_PHOTOS
 ) -> list[Violation]:
     """List every rule that one image of several breaks, each violation naming it."""
     return [broken.of(file_name) for broken in image_violations(facts, file_name, policy)]
 
 
 def image_violations(
-    facts: MediaFacts, file_name: str, policy: PhotoPolicy = PUBLISHED_PHOTOS
+    facts: MediaFacts, file_name: str, policy: PhotoPolicy = INTAKE_PHOTOS
 ) -> list[Violation]:
     """List every rule of the policy that a file breaks as an image, all at once.
 
@@ -155,6 +155,23 @@ def image_violations(
     if facts.size_bytes == 0:
         return [Violation("empty", "0 bytes", "an image", "copy or upload the file again")]
     return [*_broken_type(facts, file_name, policy), *_broken_picture(facts, policy)]
+
+
+def copy_reasons(facts: MediaFacts) -> list[str]:
+    """Say why TikTok gets a prepared copy of an image that Reelflow takes in, and never the image.
+
+    It gets the image itself only when it takes that as it is, and it is known to hold nothing but a
+    picture that all viewers see alike.
+
+    :param facts: of an image without a violation of `INTAKE_PHOTOS`
+    :return: each reason in a few words; none when the image is posted as it is
+    """
+    if facts.container not in PUBLISHED_PHOTOS.containers:
+        return [f"{_shown(facts.container)} content"]
+    reasons = [broken.value for broken in _broken_picture(facts, PUBLISHED_PHOTOS)]
+    if facts.image_extras is None:
+        return [*reasons, "nobody looked what it holds"]
+    return [*reasons, *facts.image_extras]
 
 
 def _broken_type(facts: MediaFacts, file_name: str, policy: PhotoPolicy) -> Iterator[Violation]:

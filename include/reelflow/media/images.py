@@ -1,4 +1,4 @@
-"""Opening and shrinking images with Pillow: the only module that imports it."""
+"""Opening, turning and shrinking images of strangers with Pillow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import struct
 from typing import Any, BinaryIO
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from reelflow.domain.printable import printable
 from reelflow.exceptions import MediaRejectedError
@@ -23,7 +23,17 @@ _MAX_PROFILE_BYTES = 1024 * 1024  # display profiles have some kilobytes
 _PROFILED_MODES = {b"RGB ": "RGB", b"CMYK": "CMYK", b"GRAY": "L"}
 _HIGH_BYTES = [value >> 8 for value in range(65536)]
 _ORIENTATION = 0x0112  # the EXIF tag
-_TURNED = frozenset({5, 6, 7, 8})  # its values that swap width and height
+#: How an image is turned to be upright, by the value of that tag (Exif 2.32, 4.6.5.1.6).
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_TURNED = frozenset({5, 6, 7, 8})  # those that swap width and height
 
 # What Pillow was seen to raise on 14 600 damaged images; it documents only OSError.
 _DECODE_ERRORS = (
@@ -36,6 +46,8 @@ _DECODE_ERRORS = (
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,  # raised where warnings are errors
 )
+#: The same of 25 000 broken EXIF blocks.
+_EXIF_ERRORS = (*_DECODE_ERRORS, TypeError, AttributeError, OverflowError)
 
 
 def shrink_image(source: BinaryIO, *, max_side_px: int) -> tuple[bytes, tuple[int, int]]:
@@ -70,7 +82,7 @@ def decode_upright(
         # Shrink before turning: JPEG then decodes at a fraction of its size.
         image.thumbnail(box if image.width >= image.height else box[::-1], resampling)
         profile = image.info.get("icc_profile")
-        upright = _in_standard_colours(_opaque(ImageOps.exif_transpose(image)), profile)
+        upright = _in_standard_colours(_opaque(_upright(image)), profile)
     except _DECODE_ERRORS as error:
         raise _unreadable(f"the image cannot be decoded: {error}") from error
     upright.info.clear()  # Pillow would write comment, profile and XMP from here
@@ -96,9 +108,29 @@ def measure_image(source: BinaryIO) -> dict[str, Any]:
 
 
 def _shown_size(image: Image.Image) -> dict[str, int]:
-    is_turned = image.getexif().get(_ORIENTATION) in _TURNED
+    is_turned = _orientation(image) in _TURNED
     width, height = reversed(image.size) if is_turned else image.size
     return {"display_width": width, "display_height": height}
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn an image as its EXIF says; unlike Pillow's own way, without writing that EXIF again."""
+    turn = _TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return how an image lies; EXIF that cannot be read says nothing, as viewers take it.
+
+    :raises OSError: as others of `_DECODE_ERRORS`: the pixels of a PNG, which come first, are cut
+    """
+    if image.format == "PNG":
+        image.load()
+    try:
+        value = image.getexif().get(_ORIENTATION)
+    except _EXIF_ERRORS:
+        return 1
+    return value if isinstance(value, int) else 1
 
 
 def _plain(error: Exception) -> str:

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from reelflow.domain.media import IMAGE_CONTAINERS, VIDEO_EXTENSIONS, MediaFacts
+from reelflow.domain.photos import PUBLISHED_PHOTOS
 from reelflow.domain.violation import Violation
 from reelflow.exceptions import MediaRejectedError, MediaToolError
 from reelflow.media.container import ContainerWalk, walk_container
 from reelflow.media.decoder import DECODER_MISSING, MAX_SIDE_PX, Cover, Decoder, open_decoder
+from reelflow.media.image_extras import find_extras
 from reelflow.media.probe import facts_from_answer
 from reelflow.media.sniff import HEAD_BYTES, sniff
 from reelflow.sandbox.conversation import FileRefusedError
@@ -154,7 +156,16 @@ def _image_facts(source: Source, container: str) -> MediaFacts:
     from reelflow.media.images import measure_image  # few files are images: Pillow loads slowly
 
     facts = measure_image(as_stream(source))
-    return MediaFacts(container, "image", source.size_bytes, **facts)
+    extras = _image_extras(source, container)
+    return MediaFacts(container, "image", source.size_bytes, image_extras=extras, **facts)
+
+
+def _image_extras(source: Source, container: str) -> tuple[str, ...] | None:
+    """Look through what may be posted as it is: no PNG, and nothing larger than is taken in."""
+    size_bytes = source.size_bytes
+    if container not in PUBLISHED_PHOTOS.containers or size_bytes > PUBLISHED_PHOTOS.max_size_bytes:
+        return None
+    return tuple(find_extras(source.read_at(0, size_bytes), container))
 
 
 def _image_cover(source: Source) -> Cover:

@@ -49,4 +49,5 @@ def prepare_photo(
         height=height,
         display_width=width,
         display_height=height,
+        image_extras=(),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from reelflow.domain.post import DONE
+from reelflow.domain.post import DONE, PostKind
 from reelflow.ledger import photo_images, posts, publications
 from reelflow.ledger.models import Media, Post
 from reelflow.services.workspace import Workspace
@@ -26,7 +26,9 @@ class Announcement:
 
 
 def clean_up_files(workspace: Workspace, post_id: int) -> bool:
-    """Delete each file of the post once every post on it is done; its thumbnail stays.
+    """Delete each file of the post, and its copy, once every post on it is done.
+
+    Its thumbnail stays.
 
     :return: whether all its files are gone now
     """
@@ -38,6 +40,8 @@ def clean_up_files(workspace: Workspace, post_id: int) -> bool:
         return True
     for media in free:
         workspace.folders.delete_source(media.source_path)
+        if post.kind is PostKind.PHOTO:
+            workspace.folders.delete_prepared(media.id)
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         for media in free:

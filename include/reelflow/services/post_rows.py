@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from reelflow.domain.media_facts import MediaFacts
+from reelflow.domain.photos import copy_reasons
 from reelflow.domain.post import Interaction, PostKind
 from reelflow.ledger import photo_images
 from reelflow.ledger.models import Media, Post, Publication, Verdict, WebhookEvent
@@ -151,6 +153,18 @@ def image_row(image: Media) -> dict[str, Any]:
         "size_bytes": image.size_bytes,
         "path": image.source_path,
         "metadata": image.facts,
+        "copy": _copy_of(image),
+    }
+
+
+def _copy_of(image: Media) -> dict[str, Any] | None:
+    """Give the copy that TikTok gets in an image's place, and why; None where it gets the image."""
+    if image.prepared_facts is None:
+        return None
+    return {
+        "path": image.prepared_path,
+        "metadata": image.prepared_facts,
+        "because": copy_reasons(MediaFacts.from_dict(image.facts)) if image.facts else [],
     }
 
 

@@ -1,4 +1,4 @@
-"""The folders of Reelflow in a store: inbox, sources, thumbnails and quarantine.
+"""The folders of Reelflow in a store: inbox, sources, prepared copies, thumbnails and quarantine.
 
 Names from users never become keys here: a file gets a name of ours when it leaves the inbox. Each
 step finishes, when it is done again, what a crash left half done.
@@ -15,7 +15,14 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Final
 
-from reelflow.exceptions import ConfigurationError, SourceChangedError, StorageAccessError
+from reelflow.exceptions import (
+    ConfigurationError,
+    MediaUnreadableError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    SourceChangedError,
+    StorageAccessError,
+)
 from reelflow.source import Source
 from reelflow.storage.base import BegunUpload, MediaStore, ObjectInfo
 from reelflow.storage.inbox import (
@@ -33,9 +40,10 @@ from reelflow.storage.inbox import (
 from reelflow.storage.keys import key_of
 
 MEDIA: Final = "media"
+PREPARED: Final = "prepared"
 THUMBNAILS: Final = "thumbnails"
 QUARANTINE: Final = "quarantine"
-FOLDERS: Final = (INBOX, MEDIA, THUMBNAILS, QUARANTINE)
+FOLDERS: Final = (INBOX, MEDIA, PREPARED, THUMBNAILS, QUARANTINE)
 
 
 @dataclass(frozen=True)
@@ -268,6 +276,38 @@ class Folders:
         self.store.put(key, jpeg, size_bytes=len(jpeg), content_type="image/jpeg")
         return key
 
+    def put_prepared(self, media_id: str, jpeg: bytes) -> Kept:
+        """Keep the copy of a photo that TikTok gets, in place of what a crash may have left there.
+
+        What has these very bytes stays: another process may have told the ledger of it already.
+        """
+        key = prepared_key(media_id)
+        content_type, size_bytes = "image/jpeg", len(jpeg)
+        try:
+            info = self.store.put(
+                key, jpeg, size_bytes=size_bytes, content_type=content_type, only_if_absent=True
+            )
+        except ObjectExistsError:
+            kept = self._with_content(key, jpeg)
+            if kept is not None:
+                return kept
+            info = self.store.put(key, jpeg, size_bytes=size_bytes, content_type=content_type)
+        return Kept(key, info.identity)
+
+    def _with_content(self, key: str, content: bytes) -> Kept | None:
+        """Return what has a key, if it is a plain file of this content."""
+        try:
+            with self.store.open(key) as source:
+                same = source.size_bytes == len(content)
+                same = same and source.read_at(0, len(content)) == content
+                return Kept(key, source.identity) if same else None
+        except (MediaUnreadableError, ObjectNotFoundError, SourceChangedError):
+            return None
+
+    def delete_prepared(self, media_id: str) -> None:
+        """Delete the copy of a photo, be it in the ledger or not; gone already is fine."""
+        self.store.delete(prepared_key(media_id))
+
     def delete_source(self, source: str) -> None:
         """Delete a source and its sidecar; gone already is fine."""
         self.store.delete(source)
@@ -282,6 +322,11 @@ class Folders:
     def drop_upload(self, upload: BegunUpload) -> None:
         """Delete what is left of a write; gone already is fine."""
         self.store.abort(upload)
+
+
+def prepared_key(media_id: str) -> str:
+    """Return where the copy of a photo is kept that TikTok gets."""
+    return f"{PREPARED}/{media_id}.jpg"
 
 
 def thumbnail_key(media_id: str) -> str:

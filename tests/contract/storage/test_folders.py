@@ -163,6 +163,43 @@ def test_deleting_a_source_takes_its_sidecar_along_and_again_is_fine(folders: Fo
         assert contents(folders) == {}
 
 
+def test_a_copy_is_kept_and_the_same_again_stays_the_same(folders: Folders) -> None:
+    first = folders.put_prepared("1", b"copy")
+    assert first == Kept("prepared/1.jpg", identity(folders, "prepared/1.jpg"))
+    assert folders.put_prepared("1", b"copy") == first
+    assert contents(folders) == {"prepared/1.jpg": b"copy"}
+
+
+@pytest.mark.parametrize("left", [b"", b"cop", b"othr", b"a longer one"])
+def test_a_copy_replaces_what_a_crash_left_in_its_place(folders: Folders, left: bytes) -> None:
+    write(folders, "prepared/1.jpg", left)
+    kept = folders.put_prepared("1", b"copy")
+    assert kept == Kept("prepared/1.jpg", identity(folders, "prepared/1.jpg"))
+    assert contents(folders) == {"prepared/1.jpg": b"copy"}
+
+
+def test_processes_that_make_a_copy_at_once_agree_which_it_is(folders: Folders) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        kept = list(pool.map(lambda _: folders.put_prepared("1", b"copy"), range(8)))
+    assert set(kept) == {Kept("prepared/1.jpg", identity(folders, "prepared/1.jpg"))}
+
+
+def test_a_link_in_the_place_of_a_copy_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    folders = made(LocalStore(tmp_path))
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"copy")
+    (tmp_path / "prepared" / "1.jpg").symlink_to(outside)
+    folders.put_prepared("1", b"copy")
+    assert not (tmp_path / "prepared" / "1.jpg").is_symlink()
+
+
+def test_a_copy_is_deleted_and_again_is_fine(folders: Folders) -> None:
+    folders.put_prepared("1", b"copy")
+    for _ in range(2):
+        folders.delete_prepared("1")
+        assert contents(folders) == {}
+
+
 def test_a_thumbnail_replaces_the_one_before(folders: Folders) -> None:
     for picture in (b"first", b"second"):
         assert folders.put_thumbnail("1", picture) == "thumbnails/1.jpg"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -29,6 +29,12 @@ from reelflow.media.inspection import inspect_source
 from reelflow.media.repair_line import repair_line
 from reelflow.media.thumbnail import make_thumbnail
 from reelflow.services.intake.duplicates import give_key
+from reelflow.services.intake.prepared_copies import (
+    PreparedCopy,
+    copies_are_there,
+    make_copies,
+    store_copy,
+)
 from reelflow.services.intake.rejection import reject
 from reelflow.services.stage import begin, open_media
 from reelflow.services.workspace import Workspace
@@ -41,16 +47,20 @@ class _Examined:
     """One file of a post.
 
     :param facts: None when it cannot be read, which is one of its violations then
+    :param copy: what TikTok gets in its place
     """
 
     media_id: str
     facts: MediaFacts | None
     sha256: str
     violations: list[Violation]
+    copy: PreparedCopy | None = None
 
 
 def validate(workspace: Workspace, post_id: int, *, run_id: str, actor: str) -> str:
     """Check a post's files by the rules of the house and of TikTok, and for duplicates.
+
+    Of photos that TikTok must not get as they are, copies are made before it is written down.
 
     :return: the SHA-256 of its content: of a video, or of all images in their order
     :raises MediaRejectedError: the post is now REJECTED and its files in the quarantine
@@ -59,12 +69,17 @@ def validate(workspace: Workspace, post_id: int, *, run_id: str, actor: str) -> 
     """
     post = begin(workspace, post_id, run_id=run_id)
     files = _files(workspace, post)
-    if post.sha256 is not None and all(media.validated_at is not None for media in files):
+    is_validated = all(media.validated_at is not None for media in files)
+    if post.sha256 is not None and is_validated and copies_are_there(workspace, post, files):
         return post.sha256
     examined = [_examine(workspace, post, media) for media in files]
     found = [violation for file in examined for violation in file.violations]
     too_many = count_violation(len(files))
     violations = [v.as_dict() for v in ([too_many] if too_many else []) + found]
+    if not violations:
+        copies, uncopied = make_copies(workspace, post, files, [file.facts for file in examined])
+        examined = [replace(file, copy=copies.get(file.media_id)) for file in examined]
+        violations = [violation.as_dict() for violation in uncopied]
     if violations:
         facts = {file.media_id: file.facts for file in examined if file.facts is not None}
         reject(workspace, post_id, violations, actor=actor, facts=facts)
@@ -129,6 +144,7 @@ def _store(
             media = session.get_one(Media, file.media_id)
             media.sha256, media.violations, media.validated_at = file.sha256, None, now
             media.facts = file.facts.as_dict() if file.facts else None
+            store_copy(media, file.copy)
         sha256 = content_sha256(session, post)
         twin = give_key(session, post, sha256, now=now, actor=actor)
         return sha256, twin.id if twin else None

@@ -18,6 +18,7 @@ from reelflow.exceptions import (
     SourceChangedError,
 )
 from reelflow.ledger.models import Media
+from reelflow.services.published_file import published_file
 from reelflow.services.workspace import Workspace
 from reelflow.source import Source
 from reelflow.storage.base import PresigningStore
@@ -32,14 +33,6 @@ GONE: Final = "public_media_gone"
 _PURPOSE: Final = "public media"
 _MEDIA_ID: Final = re.compile(r"[0-9a-f]{32}")
 _EXPIRES: Final = re.compile(r"[1-9][0-9]{0,11}")
-#: Content type and extension of what TikTok takes (content-posting-api-media-transfer-guide).
-_TYPES: Final = {
-    "mp4": ("video/mp4", ".mp4"),
-    "mov": ("video/quicktime", ".mov"),
-    "webm": ("video/webm", ".webm"),
-    "jpeg": ("image/jpeg", ".jpg"),
-    "webp": ("image/webp", ".webp"),
-}
 
 
 @dataclass(frozen=True)
@@ -68,8 +61,10 @@ class PublicMedia:
     def url(self, media: Media) -> str:
         """Return a URL from which anybody may fetch a validated file for the configured time.
 
-        It ends in the extension of the content, and names nothing a person chose.
+        It ends in the extension of the content, and names nothing a person chose. Of a photo with
+        a prepared copy, it is the copy's.
 
+        :raises MediaUnreadableError: TikTok must not get the file as it is, and it has no copy
         :raises ConfigurationError: no public address is configured, or the one of the bucket is not
             what its objects are below
         """
@@ -84,7 +79,7 @@ class PublicMedia:
                 "developer portal",
                 code="public_url_missing",
             )
-        _, extension = _type_of(media)
+        extension = published_file(media).extension
         expires = self._expires()
         signature = self._sign(media.id, expires)
         return f"{base}{PUBLIC_MEDIA_PATH}/{media.id}/{expires}/{signature}/media{extension}"
@@ -98,9 +93,8 @@ class PublicMedia:
                 "REELFLOW_STORAGE_URL",
                 code="public_url_missing",
             )
-        _type_of(media)  # or it raises
         lifetime_s = int(self._workspace.rules.public_url_lifetime.total_seconds())
-        url = store.presigned_get(media.source_path, lifetime_s=lifetime_s)
+        url = store.presigned_get(published_file(media).key, lifetime_s=lifetime_s)
         if not url.startswith(verified):
             raise ConfigurationError(
                 f"objects are below {url.partition('?')[0].rpartition('/media/')[0]}/, not below "
@@ -125,7 +119,7 @@ class PublicMedia:
 
     @contextmanager
     def open(self, media_id: str, expires: str, signature: str) -> Iterator[PublicFile]:
-        """Hold the file of a URL open, if it still is the very file that was validated.
+        """Hold the file of a URL open, if it still is the very file that was validated or prepared.
 
         :raises MediaUnreadableError: code ``public_media_forged``, ``public_media_expired``, or
             ``public_media_gone`` for a file that was deleted or changed; the message names no path
@@ -137,13 +131,12 @@ class PublicMedia:
             _gone()
         with ExitStack() as held:
             try:
+                file = published_file(media)
                 folders = self._workspace.folders
-                source = held.enter_context(
-                    folders.open(media.source_path, identity=media.source_identity)
-                )
+                source = held.enter_context(folders.open(file.key, identity=file.identity))
             except (ObjectNotFoundError, MediaUnreadableError, SourceChangedError) as exc:
                 _gone(exc)
-            yield PublicFile(source, media.size_bytes, _type_of(media)[0])
+            yield PublicFile(source, file.size_bytes, file.content_type)
 
     def _expires(self) -> int:
         ends_at: datetime = self._workspace.ledger.now() + self._workspace.rules.public_url_lifetime
@@ -152,15 +145,6 @@ class PublicMedia:
     def _sign(self, media_id: str, expires: int | str) -> str:
         signed = f"{media_id}/{expires}".encode(errors="replace")
         return hmac.new(self._key, signed, hashlib.sha256).hexdigest()
-
-
-def _type_of(media: Media) -> tuple[str, str]:
-    container = str((media.facts or {}).get("container"))
-    if container not in _TYPES:
-        raise MediaUnreadableError(
-            f"{media.file_name} is {container}, which TikTok does not take: validate its post first"
-        )
-    return _TYPES[container]
 
 
 def _gone(cause: Exception | None = None) -> NoReturn:

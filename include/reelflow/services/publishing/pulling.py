@@ -15,6 +15,7 @@ from reelflow.exceptions import (
     BreakerOpenError,
     ConfigurationError,
     LedgerLockedError,
+    MediaUnreadableError,
     StorageFullError,
     TikTokRateLimitedError,
     TikTokRejectedError,
@@ -25,11 +26,16 @@ from reelflow.ledger import photo_images
 from reelflow.ledger.models import Media, Post, Publication
 from reelflow.services.calls.account_client import AccountClient
 from reelflow.services.calls.admission import admitted
+from reelflow.services.published_file import (
+    COPY_LOST,
+    NOT_PUBLISHABLE,
+    open_published,
+    published_file,
+)
 from reelflow.services.publishing.creator_check import check_creator
 from reelflow.services.publishing.post_info import photo_post, video_post
 from reelflow.services.publishing.public_media import PublicMedia
 from reelflow.services.publishing.pull_journal import PullJournal
-from reelflow.services.stage import open_media
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok import models as tiktok
 from reelflow.tiktok.answers import UNEXPECTED_ANSWER
@@ -93,7 +99,8 @@ class Puller:
 
         :raises PostHeldError: a person must act: the creator may not post this now, or the init's
             answer was lost and the post is UNKNOWN
-        :raises PostFailedError: too many inits were begun already
+        :raises PostFailedError: too many inits were begun already, or the copy of a photo is not
+            there as it was made; nothing was begun
         :raises ConfigurationError: no public address is configured; nothing was begun
         :raises SourceChangedError: a file is not the one that was validated
         :raises TikTokRejectedError: TikTok refused; the post is UPLOADING again, as with every
@@ -104,14 +111,14 @@ class Puller:
             return
         files = self._files()
         for media in files:
-            self._check_source(media)
+            self._check(media)
         public_media = PublicMedia(self._workspace)
         urls = [public_media.url(media) for media in files]
         with admitted(self._workspace, self._post):
             check_creator(self._workspace, self._post, self._client, self._journal)
             # Before COMMITTING: a process that ends while it renews a token has asked for nothing.
             self._client.renew_token()
-            self._journal.begin_pull(sum(media.size_bytes for media in files))
+            self._journal.begin_pull(sum(published_file(media).size_bytes for media in files))
             # At once: nothing else may fail, or end, between the answer and its row.
             self._journal.pulled(self._init_once(urls))
 
@@ -125,9 +132,15 @@ class Puller:
         with self._workspace.ledger.read() as session:
             return photo_images.media_of(session, self._post)
 
-    def _check_source(self, media: Media) -> None:
-        with open_media(self._workspace, media, post_id=self._post.id):
-            pass  # to open it is to check it
+    def _check(self, media: Media) -> None:
+        try:
+            with open_published(self._workspace, media, post_id=self._post.id):
+                pass  # to open it is to check it
+        except MediaUnreadableError as exc:
+            if exc.code not in (COPY_LOST, NOT_PUBLISHABLE):
+                raise
+            fix = f"`reelflow posts retry {self._post.id}`: it is validated and copied again"
+            self._journal.fail(str(exc), code=exc.code, fix=fix)
 
     def _init_once(self, urls: Sequence[str]) -> InitAnswer:
         """Ask TikTok to fetch the post, and write down at once if that was refused or got lost."""

@@ -86,39 +86,64 @@ def test_all_that_is_known_of_a_video_is_shown_and_what_is_not_as_well() -> None
 
 
 @pytest.mark.parametrize(
-    ("form", "size", "intake", "tiktok"),
+    ("form", "size", "broken", "because"),
     [
-        ("JPEG", (400, 300), [], []),
-        ("WEBP", (1920, 1080), [], []),
-        ("PNG", (1280, 960), [], ["photo_type"]),
-        ("PNG", (2000, 100), [], ["photo_type", "resolution"]),
-        ("JPEG", (99, 300), ["resolution"], ["resolution"]),
-        ("JPEG", (4097, 200), ["resolution"], ["resolution"]),
+        ("JPEG", (400, 300), [], None),
+        ("WEBP", (1920, 1080), [], None),
+        ("PNG", (1280, 960), [], ["PNG content"]),
+        ("JPEG", (2000, 1000), [], ["2000x1000 px"]),
+        ("JPEG", (99, 300), ["resolution"], None),
+        ("JPEG", (4097, 200), ["resolution"], None),
     ],
 )
 def test_an_image_is_judged_as_an_image(
-    form: str, size: tuple[int, int], intake: list[str], tiktok: list[str], tmp_path: Path
+    form: str,
+    size: tuple[int, int],
+    broken: list[str],
+    because: list[str] | None,
+    tmp_path: Path,
 ) -> None:
     path = tmp_path / f"photo.{'jpg' if form == 'JPEG' else form.lower()}"
     Image.new("RGB", size).save(path, form)
-    assert rules(report_on(path, "--profile", "intake")) == intake
-    assert rules(report_on(path)) == tiktok
-    assert run(path).exit_code == (1 if tiktok else 0)
+    assert rules(report_on(path, "--profile", "intake")) == broken
+    report = report_on(path)
+    assert rules(report) == broken
+    assert (report["metadata"].get("copy") or {}).get("because") == because
+    assert run(path).exit_code == (1 if broken else 0)
+
+
+def test_that_tiktok_gets_a_copy_is_told_with_what_it_is_and_why(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    exif = Image.Exif()
+    exif.get_ifd(0x8825)[1] = "N"
+    Image.new("RGB", (2400, 1200)).save(path, exif=exif, comment=b"at home")
+    copy = report_on(path)["metadata"]["copy"]
+    assert (copy["container"], copy["width"], copy["height"]) == ("jpeg", 1920, 960)
+    assert copy["because"] == ["2400x1200 px", "EXIF", "a comment"]
+    shown = run(path).stdout
+    assert "holds                EXIF, a comment\n" in shown
+    assert f"gets a copy of it: JPEG, 1920x960 px, {copy['size_bytes']:,} bytes.\n" in shown
+    assert "  because: 2400x1200 px; EXIF; a comment\n" in shown
+    assert "TikTok" not in run(path, "--profile", "intake").stdout
+    plain = tmp_path / "plain.jpg"
+    Image.new("RGB", (200, 200)).save(plain)
+    assert "gets a copy" not in run(plain).stdout
+    assert report_on(plain)["metadata"]["copy"] is None
 
 
 def test_an_image_that_is_called_a_video_is_told_all_at_once(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
-    Image.new("RGB", (2000, 2000)).save(path, "PNG")
-    assert rules(report_on(path)) == ["photo_type", "extension", "resolution"]
-    assert rules(report_on(path, "--profile", "intake")) == ["extension"]
+    Image.new("RGB", (5000, 200)).save(path, "PNG")
+    assert rules(report_on(path)) == ["extension", "resolution"]
+    assert rules(report_on(path, "--profile", "intake")) == ["extension", "resolution"]
 
 
 def test_an_image_can_get_a_thumbnail_although_it_is_rejected(tmp_path: Path) -> None:
-    source, cover = tmp_path / "photo.png", tmp_path / "cover.jpg"
-    Image.new("RGB", (1280, 960)).save(source)
+    source, cover = tmp_path / "photo.jpg", tmp_path / "cover.jpg"
+    Image.new("RGB", (1280, 960)).save(source, "PNG")
     result = run(source, "--thumbnail", cover)
     assert result.exit_code == 1
-    assert "photo_type: png content (allowed: JPEG or WebP)" in result.stdout
+    assert "extension: .jpg (allowed: .png, because the content is PNG)" in result.stdout
     assert "display_width        1280" in result.stdout
     assert not any(name in result.stdout for name in ("video_codec", "frame_rate", "rotation"))
     with Image.open(cover) as image:
@@ -129,7 +154,7 @@ def test_a_damaged_image_is_told_once_and_gets_no_thumbnail(tmp_path: Path) -> N
     source = tmp_path / "photo.png"
     source.write_bytes(b"\x89PNG\r\n\x1a\n broken")
     report = report_on(source, "--thumbnail", tmp_path / "cover.jpg")
-    assert rules(report) == ["photo_type", "unreadable"]
+    assert rules(report) == ["unreadable"]
     assert not (tmp_path / "cover.jpg").exists()
 
 

@@ -13,7 +13,7 @@ from reelflow.ledger.models import Account, Breaker, Post, WebhookEvent
 from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.factories import Clock, change_account, change_post
-from tests.photo_files import make_photo_post
+from tests.photo_files import give_copy, image, make_photo_post, media_of
 from tests.unit.reelflow.cli.conftest import Run
 from tests.unit.reelflow.services.publication_factory import make_publication
 
@@ -146,6 +146,18 @@ def test_what_was_wished_for_a_post_is_shown_where_it_is_not_the_usual(
     photos = make_photo_post(workspace, account, auto_add_music=True, photo_cover_index=1)
     shown = fields(show(photos))
     assert (shown["cover"], shown["music"]) == ("image 2", "TikTok may add some")
+
+
+def test_of_which_images_tiktok_gets_copies_is_shown_and_why(
+    show: Callable[[Post], str], workspace: Workspace, account: Account
+) -> None:
+    images = [image(), image("PNG"), image("PNG", (2000, 100))]
+    post = make_photo_post(workspace, account, images=images)
+    assert "sent as copies" not in fields(show(post))
+    for media in media_of(workspace, post)[1:]:
+        give_copy(workspace, media)
+    shown = fields(show(post))["sent as copies"]
+    assert shown == "2.jpg (PNG content), 3.jpg (PNG content)"
 
 
 def test_who_works_on_a_post_now_is_shown_and_who_did_is_not(

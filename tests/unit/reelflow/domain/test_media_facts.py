@@ -14,6 +14,7 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
         duration_s=finite | st.none(),
         average_frame_rate=finite | st.none(),
         nominal_frame_rate=finite | st.none(),
+        image_extras=st.none() | st.lists(st.text()).map(tuple),
     )
 )
 def test_facts_survive_json(facts: MediaFacts) -> None:

@@ -8,6 +8,8 @@ from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.photos import (
     INTAKE_PHOTOS,
     MAX_PHOTOS,
+    PUBLISHED_PHOTOS,
+    copy_reasons,
     count_violation,
     image_violations,
     is_picture,
@@ -25,7 +27,7 @@ def facts(container: str = "jpeg", **values: object) -> MediaFacts:
 
 
 def rules(measured: MediaFacts, name: str = "trip/a.jpg") -> list[str]:
-    return [violation.rule for violation in photo_violations(measured, name)]
+    return [violation.rule for violation in photo_violations(measured, name, PUBLISHED_PHOTOS)]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +47,8 @@ def test_1080p_is_meant_either_way_round(width: int, height: int) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(1921, 100), (1081, 1081), (100, 1921)])
 def test_a_larger_image_is_told_its_size_and_the_way_out(width: int, height: int) -> None:
-    (broken,) = photo_violations(facts(width=width, height=height), "trip/a.jpg")
+    measured = facts(width=width, height=height)
+    (broken,) = photo_violations(measured, "trip/a.jpg", PUBLISHED_PHOTOS)
     assert broken.rule == "resolution"
     assert broken.value == f"trip/a.jpg: {width}x{height} px"
     assert "1920 px on its longer and 1080 px on its shorter" in broken.fix
@@ -72,6 +75,25 @@ def test_the_house_takes_more_than_the_platform() -> None:
 
 
 @pytest.mark.parametrize(
+    ("container", "values", "reasons"),
+    [
+        ("jpeg", {"image_extras": ()}, []),
+        ("webp", {"image_extras": ()}, []),
+        ("png", {"image_extras": ()}, ["PNG content"]),
+        ("png", {}, ["PNG content"]),
+        ("jpeg", {"image_extras": ("EXIF", "a comment")}, ["EXIF", "a comment"]),
+        ("jpeg", {"image_extras": (), "width": 1921}, ["1921x1920 px"]),
+        ("webp", {"image_extras": ("XMP",), "height": 4096}, ["1080x4096 px", "XMP"]),
+        ("jpeg", {}, ["nobody looked what it holds"]),
+    ],
+)
+def test_a_photo_is_copied_unless_it_is_known_to_be_plain_and_taken(
+    container: str, values: dict[str, object], reasons: list[str]
+) -> None:
+    assert copy_reasons(facts(container, **values)) == reasons
+
+
+@pytest.mark.parametrize(
     ("container", "judged"),
     [("jpeg", True), ("other:heif", True), ("mp4", False), ("other:text", False)],
 )
@@ -79,10 +101,10 @@ def test_pictures_of_any_type_are_judged_as_images(container: str, judged: bool)
     assert is_picture(facts(container)) is judged
 
 
-@pytest.mark.parametrize("container", ["png", "other:heif", "other:gif"])
+@pytest.mark.parametrize("container", ["other:heif", "other:gif"])
 def test_other_pictures_are_refused_with_the_fix(container: str) -> None:
     (broken,) = photo_violations(facts(container), "trip/a.png")
-    assert (broken.rule, broken.limit) == ("photo_type", "JPEG or WebP")
+    assert (broken.rule, broken.limit) == ("photo_type", "JPEG, PNG or WebP")
     assert broken.fix == "export it as JPEG; renaming does not make one"
 
 

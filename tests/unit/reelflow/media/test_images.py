@@ -196,3 +196,44 @@ def test_a_profile_of_grey_is_obeyed(form: str) -> None:
     source = encoded(Image.new("L", (32, 32), 64), form, icc_profile=grey_profile())
     # A quarter of the light is 137 in sRGB (IEC 61966-2-1).
     assert shrink(source)[0].getpixel((16, 16)) == (137, 137, 137)
+
+
+def tiff(*entries: tuple[int, int, int, int]) -> bytes:
+    """An EXIF block with these tags, types, counts and values, and noise behind them."""
+    packed = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    head = b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(entries))
+    return head + packed + bytes(4) + bytes(range(100))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        (0x010E, 12, 3, 40),  # a text of floats
+        (0x011A, 7, 30, 40),  # a resolution of bytes
+        (0x8825, 4, 1, 2**32 - 1),  # a block of places that is nowhere
+        (0x8769, 2, 90, 30),
+        (0x927C, 13, 2**31, 2**32 - 1),
+    ],
+)
+def test_a_broken_tag_beside_its_orientation_keeps_no_image_from_being_turned(
+    form: str, entry: tuple[int, int, int, int]
+) -> None:
+    source = encoded(Image.new("RGB", (80, 40)), form, exif=tiff((ORIENTATION, 3, 1, 6), entry))
+    assert shrink(source)[0].size == (40, 80)
+    assert measure_image(source) == {
+        "width": 80,
+        "height": 40,
+        "display_width": 40,
+        "display_height": 80,
+    }
+
+
+@settings(max_examples=200)
+@given(form=st.sampled_from(["JPEG", "PNG", "WEBP"]), block=st.binary(max_size=80))
+def test_whatever_exif_says_the_picture_is_shown(form: str, block: bytes) -> None:
+    source = encoded(Image.new("RGB", (80, 40)), form, exif=tiff((ORIENTATION, 3, 1, 1)) + block)
+    assert shrink(source)[0].size == (80, 40)
+    broken = encoded(Image.new("RGB", (80, 40)), form, exif=b"Exif\0\0II*\0" + block)
+    assert sorted(shrink(broken)[0].size) == [40, 80]
+    assert "probe_error" not in measure_image(broken)

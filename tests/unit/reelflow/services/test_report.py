@@ -15,7 +15,7 @@ from reelflow.services.report import list_posts, show_post
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from tests.factories import change_account
-from tests.photo_files import make_photo_post, media_of
+from tests.photo_files import give_copy, image, make_photo_post, media_of
 from tests.unit.reelflow.services.publication_factory import make_publication
 from tests.unit.reelflow.services.settling.asked_tiktok import POST_ID
 
@@ -106,6 +106,20 @@ def test_a_photo_post_is_shown_by_its_folder_with_its_images_and_cover(
     assert shown["size_bytes"] == sum(media.size_bytes for media in files)
     (listed,) = list_posts(workspace)
     assert listed.items() <= shown.items()
+
+
+def test_a_photo_is_shown_with_the_copy_that_tiktok_gets(
+    workspace: Workspace, account: Account
+) -> None:
+    post = make_photo_post(workspace, account, images=[image(), image("PNG")])
+    copied = give_copy(workspace, media_of(workspace, post)[1])
+    first, second = show_post(workspace, post.id)["images"]
+    assert first["copy"] is None
+    assert second["copy"] == {
+        "path": copied.prepared_path,
+        "metadata": copied.prepared_facts,
+        "because": ["PNG content"],
+    }
 
 
 @pytest.mark.parametrize("post_ids", [[], [2], [1, 3]])

@@ -110,8 +110,8 @@ def test_all_violations_of_all_images_are_told_at_once_and_name_their_image(
 ) -> None:
     images = {
         "1.jpg": ONE,
-        "2.png": image("PNG"),
-        "3.jpg": image("JPEG", (2000, 1500)),
+        "2.gif": image("GIF"),
+        "3.jpg": image("JPEG", (4097, 200)),
         "4.jpg": b"",
         "5.jpg": cut(noise()),
         "6.txt": b"notes of the trip",
@@ -120,7 +120,7 @@ def test_all_violations_of_all_images_are_told_at_once_and_name_their_image(
     post = registered(workspace, account, images, sidecar={"caption": "x"})
     told = [(v["rule"], v["value"].partition(":")[0]) for v in rejected(workspace, post)]
     assert told == [
-        ("photo_type", "trip/2.png"),
+        ("photo_type", "trip/2.gif"),
         ("resolution", "trip/3.jpg"),
         ("empty", "trip/4.jpg"),
         ("unreadable", "trip/5.jpg"),
@@ -173,12 +173,12 @@ def test_an_image_that_changed_after_it_was_taken_is_rejected(
 def test_a_retry_brings_all_images_and_the_sidecar_back_and_judges_them_again(
     workspace: Workspace, account: Account
 ) -> None:
-    post = registered(workspace, account, {"1.jpg": ONE, "2.png": image("PNG")}, sidecar={})
+    post = registered(workspace, account, {"1.jpg": ONE, "2.gif": image("GIF")}, sidecar={})
     rejected(workspace, post)
     commands.retry(workspace, post.id, actor=ACTOR)
     files = media_of(workspace, post)
     assert [m.source_path for m in files] == [
-        f"media/{m.id}{e}" for m, e in zip(files, (".jpg", ".png"), strict=True)
+        f"media/{m.id}{e}" for m, e in zip(files, (".jpg", ".gif"), strict=True)
     ]
     assert [v["rule"] for v in rejected(workspace, post)] == ["photo_type"]
     aside = data_folder(workspace).quarantine / "acme"
@@ -188,7 +188,7 @@ def test_a_retry_brings_all_images_and_the_sidecar_back_and_judges_them_again(
 def test_a_crash_between_moving_and_its_rows_is_finished(
     workspace: Workspace, account: Account
 ) -> None:
-    post = registered(workspace, account, {"1.jpg": ONE, "2.png": image("PNG")})
+    post = registered(workspace, account, {"1.jpg": ONE, "2.gif": image("GIF")})
     rejected(workspace, post)
     wanted = [media.source_path for media in media_of(workspace, post)]
     with workspace.ledger.write() as session:

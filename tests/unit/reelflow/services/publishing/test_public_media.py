@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from reelflow.domain.media_facts import MediaFacts
 from reelflow.exceptions import ConfigurationError, MediaUnreadableError, StorageUnavailableError
 from reelflow.ledger.cipher import Cipher, generate_key
 from reelflow.ledger.ledger import Ledger
@@ -19,8 +20,9 @@ from reelflow.storage.folders import Folders
 from reelflow.storage.location import S3Location
 from tests.data_folder import data_folder
 from tests.factories import Clock
-from tests.photo_files import image, make_photo_post, media_of
+from tests.photo_files import give_copy, image, make_photo_post, media_of
 
+PLAIN = MediaFacts("jpeg", "image", 1, width=100, height=100, image_extras=()).as_dict()
 BASE = "https://reelflow.example.com"
 
 
@@ -80,6 +82,44 @@ def test_a_video_is_served_too(
     assert read(public, url) == (b"video", 5, content_type)
 
 
+def test_in_place_of_a_photo_its_copy_is_served(public: Workspace, account: Account) -> None:
+    post = make_photo_post(public, account, images=[image("PNG")])
+    media = give_copy(public, media_of(public, post)[0])
+    url = PublicMedia(public).url(media)
+    assert url.endswith("/media.jpg")
+    copy = data_folder(public).path(str(media.prepared_path)).read_bytes()
+    assert copy != image("PNG")
+    assert read(public, url) == (copy, len(copy), "image/jpeg")
+
+
+@pytest.mark.parametrize("change", ["grown", "deleted", "original"])
+def test_only_the_very_copy_that_was_made_is_served(
+    public: Workspace, account: Account, change: str
+) -> None:
+    post = make_photo_post(public, account, images=[image("PNG")])
+    media = give_copy(public, media_of(public, post)[0])
+    given = parts(PublicMedia(public).url(media))
+    copy = data_folder(public).path(str(media.prepared_path))
+    match change:
+        case "grown":
+            copy.write_bytes(copy.read_bytes() + b"more")
+        case "deleted":
+            public.folders.delete_prepared(media.id)
+        case _:
+            copy.write_bytes(image("PNG"))
+    assert refusal(public, *given) == "public_media_gone"
+
+
+def test_a_photo_of_which_nobody_knows_what_it_holds_is_not_served(
+    public: Workspace, photo: Media
+) -> None:
+    given = parts(PublicMedia(public).url(photo))
+    with public.ledger.write() as session:
+        row = session.get_one(Media, photo.id)
+        row.facts = {**(row.facts or {}), "image_extras": None}
+    assert refusal(public, *given) == "public_media_gone"
+
+
 def test_a_url_works_until_its_time_is_over(public: Workspace, photo: Media, clock: Clock) -> None:
     given = parts(PublicMedia(public).url(photo))
     clock.advance(timedelta(hours=2, seconds=-1))
@@ -111,7 +151,7 @@ def test_nobody_makes_a_url_last_longer_or_be_for_another_file(
 
 
 def test_a_signed_id_that_is_no_id_is_forged_all_the_same(public: Workspace) -> None:
-    media = Media(id="../x", file_name="x", facts={"container": "jpeg"})
+    media = Media(id="../x", file_name="x", facts=PLAIN)
     url = PublicMedia(public).url(media)
     expires, signature = url.split("/")[-3:-1]
     assert refusal(public, "../x", expires, signature) == "public_media_forged"
@@ -151,7 +191,7 @@ def test_only_the_very_file_that_was_validated_is_served(
 
 
 def test_a_file_that_was_never_known_is_gone(public: Workspace) -> None:
-    media = Media(id="0" * 32, file_name="x", facts={"container": "jpeg"})
+    media = Media(id="0" * 32, file_name="x", facts=PLAIN)
     assert refusal(public, *parts(PublicMedia(public).url(media))) == "public_media_gone"
 
 
@@ -164,12 +204,12 @@ def test_a_descriptor_is_closed_with_its_block(public: Workspace, photo: Media) 
 
 def test_without_a_public_address_the_setting_is_named(workspace: Workspace) -> None:
     with pytest.raises(ConfigurationError, match="REELFLOW_PUBLIC_URL is not set"):
-        PublicMedia(workspace).url(Media(id="0" * 32, facts={"container": "jpeg"}))
+        PublicMedia(workspace).url(Media(id="0" * 32, facts=PLAIN))
 
 
 def test_what_tiktok_does_not_take_gets_no_url(public: Workspace, photo: Media) -> None:
-    photo.facts = {"container": "png"}
-    with pytest.raises(MediaUnreadableError, match="is png, which TikTok does not take"):
+    photo.facts = {**PLAIN, "container": "png"}
+    with pytest.raises(MediaUnreadableError, match=r"has no copy for TikTok \(PNG content\)"):
         PublicMedia(public).url(photo)
 
 
@@ -193,6 +233,15 @@ def test_from_a_verified_bucket_tiktok_fetches_by_its_signed_urls(
     assert url.startswith(f"{ABOVE}{photo.source_path}?")
     lifetime_s = int(public.rules.public_url_lifetime.total_seconds())
     assert f"X-Amz-Expires={lifetime_s}" in url
+
+
+def test_from_a_verified_bucket_tiktok_fetches_the_copy(
+    public: Workspace, account: Account
+) -> None:
+    post = make_photo_post(public, account, images=[image("PNG")])
+    media = give_copy(public, media_of(public, post)[0])
+    url = PublicMedia(in_s3(public, ABOVE)).url(media)
+    assert url.startswith(f"{ABOVE}prepared/{media.id}.jpg?")
 
 
 def test_a_bucket_that_is_not_verified_is_used_through_the_web_application(

@@ -27,8 +27,10 @@ from reelflow.exceptions import (
     TikTokUnreachableError,
 )
 from reelflow.ledger import accounts, publications
-from reelflow.ledger.models import Account, Post, Publication
+from reelflow.ledger.models import Account, Media, Post, Publication
 from reelflow.services.accounts.enrolment import store_access
+from reelflow.services.cleanup import announcement
+from reelflow.services.intake.prepare import validate
 from reelflow.services.publishing.public_media import PUBLIC_MEDIA_PATH
 from reelflow.services.publishing.pull_journal import PullJournal
 from reelflow.services.publishing.pulling import Puller, is_pulled
@@ -41,7 +43,7 @@ from reelflow.tiktok.oauth import OAuthClient
 from tests.data_folder import data_folder
 from tests.database_faults import before_statement, impatient, locked_at
 from tests.factories import Clock, account_clients, change_post, read_post
-from tests.photo_files import make_photo_post, media_of
+from tests.photo_files import give_copy, image, make_photo_post, media_of
 from tests.token_server import token_server
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 
@@ -250,6 +252,54 @@ def test_an_image_that_changed_is_told_before_anything_is_begun(
     with pytest.raises(SourceChangedError, match=r"trip/2\.jpg changed"):
         pull(public, server.address, post)
     assert (server.received, history(public, post)) == ([], [])
+
+
+def test_of_what_has_a_copy_the_copy_is_announced_and_measured(
+    public: Workspace, account: Account, server: ScriptedServer
+) -> None:
+    images = [image("PNG", (300, 300)), image()]
+    post = make_photo_post(public, account, state=PostState.UPLOADING, images=images)
+    first, second = media_of(public, post)
+    copied = give_copy(public, first)
+    data_folder(public).path(first.source_path).unlink()  # nothing more is read of it
+    server.answers = [ok(CREATOR), OPENED]
+    pull(public, server.address, post)
+    urls = body_of_init(server)["source_info"]["photo_images"]
+    assert [url.rpartition("/")[2] for url in urls] == ["media.jpg", "media.jpg"]
+    (publication,) = history(public, post)
+    copy_bytes = data_folder(public).path(str(copied.prepared_path)).stat().st_size
+    assert publication.size_bytes == copy_bytes + second.size_bytes
+    news = announcement(public, change_post(public, post.id, state=PostState.PUBLISHED).id)
+    assert news is not None
+    assert (news.size_bytes, news.sha256) == (publication.size_bytes, post.sha256)
+
+
+@pytest.mark.parametrize(
+    ("harm", "code"),
+    [("deleted", "copy_lost"), ("changed", "copy_lost"), ("never made", "not_publishable")],
+)
+def test_a_copy_that_is_lost_fails_the_post_and_the_fix_that_is_told_works(
+    public: Workspace, account: Account, server: ScriptedServer, harm: str, code: str
+) -> None:
+    images = [image(), image("PNG", (300, 300))]
+    post = make_photo_post(public, account, state=PostState.UPLOADING, images=images)
+    media = media_of(public, post)[1]
+    if harm != "never made":
+        copy = data_folder(public).path(str(give_copy(public, media).prepared_path))
+        copy.unlink() if harm == "deleted" else copy.write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(PostFailedError, match=f"`reelflow posts retry {post.id}`") as failed:
+        pull(public, server.address, post)
+    assert failed.value.code == code
+    assert (server.received, history(public, post)) == ([], [])
+    assert read_post(public, post.id).state is PostState.FAILED
+    with public.ledger.write() as session:
+        session.get_one(Media, media.id).file_name = "trip/2.png"
+    commands.retry(public, post.id, actor="person:ann")
+    validate(public, post.id, run_id="run", actor="tests")
+    change_post(public, post.id, state=PostState.UPLOADING)
+    server.answers = [ok(CREATOR), OPENED]
+    pull(public, server.address, post)
+    assert read_post(public, post.id).state is PostState.PROCESSING
 
 
 def test_without_a_public_address_nothing_is_begun(
