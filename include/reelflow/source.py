@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, runtime_checkable
 
 from reelflow.exceptions import MediaUnreadableError, SourceChangedError
 
@@ -49,6 +49,32 @@ class Source(Protocol):
         :raises SourceChangedError: it was replaced or written to since it was opened
         :raises ObjectNotFoundError: it was deleted, and the store keeps it no longer
         """
+
+
+class RangeStream(Protocol):
+    """A range of a source, read from its first byte to its last."""
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Read the next bytes into memory that is there already; return how many.
+
+        :return: 0 only at the end of the range
+        :raises SourceChangedError: the source was replaced before the range was asked for
+        :raises ObjectNotFoundError: it was deleted before that
+        """
+        ...
+
+    def close(self) -> None:
+        """Give up what is left of it; safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class StreamedSource(Source, Protocol):
+    """A source that lies far away: a long range of it comes best as one stream."""
+
+    def stream_at(self, offset: int, count: int) -> RangeStream:
+        """Return up to `count` bytes at an offset, fewer only at the end, as they come."""
+        ...
 
 
 class FileSource:
