@@ -145,7 +145,7 @@ class _Reading:
 
     def _expanded(self, raw_name: str) -> str:
         """Return ``namespace name`` of a name as it is written (XML Namespaces 1.0, 6)."""
-        prefix, colon, local = raw_name.rpartition(":")
+        prefix, _, local = raw_name.rpartition(":")
         namespace = self.scopes[-1].get(prefix)
         if namespace is None:
             raise XmpError(f"it is no XMP: the prefix {prefix} is not declared")
