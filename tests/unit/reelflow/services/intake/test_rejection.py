@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.post import PostState
 from reelflow.exceptions import PostNotTakeableError
-from reelflow.ledger.models import Account, Post
+from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.intake.rejection import quarantine, reject
 from reelflow.services.workspace import Workspace
 from tests.data_folder import data_folder
@@ -39,3 +40,17 @@ def test_a_post_that_was_let_try_again_before_its_file_was_set_aside_keeps_it(
     after = read_post(workspace, post.id)
     assert (after.media.source_path, after.source_settled_at) == (post.media.source_path, None)
     assert data_folder(workspace).path(post.media.source_path).is_file()
+
+
+def test_what_was_measured_stays_known_unless_it_is_measured_again(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    known, new = (MediaFacts("mp4", "video", size_bytes=size) for size in (7, 8))
+    for given, kept in ((None, known), ({}, None), ("new", new)):
+        post = make_post(account, file_name=f"{given}.mp4")
+        with workspace.ledger.write() as session:
+            session.get_one(Media, post.media.id).facts = known.as_dict()
+        facts = {post.media.id: new} if given == "new" else given
+        reject(workspace, post.id, [VIOLATION], actor=ACTOR, facts=facts)
+        after = read_post(workspace, post.id).media.facts
+        assert after == (kept and kept.as_dict())
