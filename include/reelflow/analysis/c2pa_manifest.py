@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from reelflow.analysis.base import Subject
 from reelflow.analysis.digital_source import GENERATED, term_of
+from reelflow.block_source import BlockSource
 from reelflow.domain.printable import printable
 from reelflow.exceptions import (
     AnalysisRefusedError,
@@ -47,6 +48,8 @@ _MIME_TYPES: Final = {
 #: It goes over a file more than once, but not without end.
 _READINGS_MAX: Final = 4
 _SPARE_BYTES: Final = 4 * 1024 * 1024
+#: Of a signed file it hashes every byte, and asks for 256 KiB at a time: too many requests of S3.
+_READ_AHEAD_BYTES: Final = 4 * 1024 * 1024
 _SOURCE_TYPE_KEYS: Final = frozenset({"digitalsourcetype"})
 _SHOWN_MAX_CHARS: Final = 300
 _MAX_NODES: Final = 50_000
@@ -97,7 +100,8 @@ def read_declared(subject: Subject, *, program: Program = C2PA) -> Declared:
 
 def _read_store(source: Source, mime_type: str, program: Program) -> dict[str, Any]:
     most_bytes = _READINGS_MAX * source.size_bytes + _SPARE_BYTES
-    with open_conversation(program, source, budget_bytes=most_bytes) as conversation:
+    ahead = BlockSource(source, block_max_bytes=_READ_AHEAD_BYTES)
+    with open_conversation(program, ahead, budget_bytes=most_bytes) as conversation:
         told = conversation.ask("read", mime_type=mime_type, most_bytes=most_bytes)
     return _json_object(told.get("store"))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from reelflow.block_source import BlockSource
 from reelflow.source import Source
 
 #: Most bytes of one text or packet that are read; what is longer is left out.
@@ -87,5 +88,5 @@ def read_embedded(source: Source, container: str) -> Embedded:
     }
     found = Embedded()
     if container in readers:
-        readers[container](source, found)
+        readers[container](BlockSource(source), found)
     return found
