@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice, repeat
 from typing import Any, Final
 
 from reelflow.analysis.base import Subject
@@ -32,7 +33,8 @@ C2PA: Final = Program(
     limits=Limits(
         wall_clock_s=120, cpu_s=60, address_space_bytes=1024 * 1024 * 1024, has_threads=True
     ),
-    max_answer_bytes=8 * 1024 * 1024,
+    # As JSON, which may take 30 times as much memory once it is read; real ones have 10 to 100 KiB.
+    max_answer_bytes=2 * 1024 * 1024,
 )
 """What reads manifests."""
 
@@ -126,17 +128,25 @@ def _declared(store: Mapping[str, Any]) -> Declared:
 
 def _strings(node: object) -> Iterator[tuple[str, str]]:
     """Give each string in a JSON document with the local part of its key, in lower case."""
-    waiting: list[tuple[str, object]] = [("", node)]
-    for _ in range(_MAX_NODES):
-        if not waiting:
-            return
-        key, value = waiting.pop()
+    for key, value in islice(_nodes(node), _MAX_NODES):
         if isinstance(value, str):
             yield key.rpartition(":")[2].lower(), value
-        elif isinstance(value, dict):
-            waiting += reversed(value.items())
+
+
+def _nodes(root: object) -> Iterator[tuple[str, object]]:
+    """Give all in a JSON document, in its order; what is in a list by the key of the list."""
+    open_ones: list[Iterator[tuple[str, object]]] = [iter([("", root)])]
+    while open_ones:
+        found = next(open_ones[-1], None)
+        if found is None:
+            open_ones.pop()
+            continue
+        yield found
+        key, value = found
+        if isinstance(value, dict):
+            open_ones.append(iter(value.items()))
         elif isinstance(value, list):
-            waiting += [(key, one) for one in reversed(value)]
+            open_ones.append(zip(repeat(key), value, strict=False))
 
 
 def _signature(store: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a hostile file declares costs the worker little memory: measured in a process of its own."""
 
+import json
 import os
 import struct
 import subprocess
@@ -10,14 +11,20 @@ from pathlib import Path
 
 import pytest
 
+from reelflow.analysis.c2pa_manifest import C2PA
+from tests import photo_files
+from tests.unit.reelflow.analysis.test_c2pa_manifest import LIBRARY
+
 PNG = b"\x89PNG\r\n\x1a\n"
 XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 
-#: Reads all that a file declares, but for C2PA, which a child process reads; prints by how many
-#: KiB the process grew at most. It gets 2 GiB of addresses, so that a bomb does no harm.
+#: Reads what a file declares, and on demand its C2PA manifests, by a child process; prints by how
+#: many KiB the process itself grew at most. It gets 2 GiB of addresses, so a bomb does no harm.
 PROGRAM = """
 import resource, sys
 from pathlib import Path
+from reelflow.analysis.base import Subject
+from reelflow.analysis.c2pa_manifest import read_declared
 from reelflow.analysis.embedded import read_embedded
 from reelflow.analysis.generators import find_generators
 from reelflow.analysis.xmp import read_properties
@@ -33,16 +40,18 @@ with open_file(Path(sys.argv[1])) as source:
     found = read_embedded(source, sys.argv[2])
     properties, _ = read_properties(found.xmp)
     find_generators([*found.texts, *properties])
+    if sys.argv[3:] == ["c2pa"]:
+        assert read_declared(Subject(source, sys.argv[2], "00")).has_manifest
 print(peak_kib() - before)
 """
 
 
-def grown_mib(path: Path, content: bytes, container: str) -> float:
+def grown_mib(path: Path, content: bytes, container: str, *more: str) -> float:
     """Return how many MiB reading a file's declarations added to the peak of a process."""
     path.write_bytes(content)
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(path), container],
-        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        [sys.executable, "-c", PROGRAM, str(path), container, *more],
+        env={"PYTHONPATH": os.pathsep.join([str(path.parent), *sys.path])},
         capture_output=True,
         text=True,
         timeout=120,
@@ -115,3 +124,14 @@ HOSTILE: dict[str, Callable[[], tuple[bytes, str]]] = {
 def test_reading_what_a_hostile_file_declares_stays_below_64_mib(name: str, tmp_path: Path) -> None:
     content, container = HOSTILE[name]()
     assert grown_mib(tmp_path / "hostile", content, container) < 64
+
+
+@pytest.mark.parametrize("value", ["[]", "{}", '{"":0}'])
+def test_a_manifest_of_nothing_but_structure_stays_below_64_mib(value: str, tmp_path: Path) -> None:
+    count = C2PA.max_answer_bytes // (len(json.dumps(value)) + 1) - 100
+    package = tmp_path / "c2pa"
+    package.mkdir()
+    told = f"return '{{\"manifests\":[' + {value + ','!r} * {count} + '0]}}'"
+    (package / "__init__.py").write_text(LIBRARY.replace("{}", told))
+    content = photo_files.image()
+    assert grown_mib(tmp_path / "hostile", content, "jpeg", "c2pa") < 64

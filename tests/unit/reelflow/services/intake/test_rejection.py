@@ -9,7 +9,7 @@ import pytest
 from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.post import PostState
 from reelflow.exceptions import PostNotTakeableError
-from reelflow.ledger.models import Account, Media, Post
+from reelflow.ledger.models import Account, Post
 from reelflow.services.intake.rejection import quarantine, reject
 from reelflow.services.workspace import Workspace
 from tests.data_folder import data_folder
@@ -46,11 +46,9 @@ def test_what_was_measured_stays_known_unless_it_is_measured_again(
     workspace: Workspace, account: Account, make_post: MakePost
 ) -> None:
     known, new = (MediaFacts("mp4", "video", size_bytes=size) for size in (7, 8))
-    for given, kept in ((None, known), ({}, None), ("new", new)):
-        post = make_post(account, file_name=f"{given}.mp4")
-        with workspace.ledger.write() as session:
-            session.get_one(Media, post.media.id).facts = known.as_dict()
-        facts = {post.media.id: new} if given == "new" else given
+    for number, (measured, kept) in enumerate([(None, known), ([], None), ([new], new)]):
+        post = make_post(account, file_name=f"{number}.mp4", facts=known.as_dict())
+        facts = None if measured is None else dict.fromkeys([post.media.id][: len(measured)], new)
         reject(workspace, post.id, [VIOLATION], actor=ACTOR, facts=facts)
         after = read_post(workspace, post.id).media.facts
         assert after == (kept and kept.as_dict())
