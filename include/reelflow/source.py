@@ -80,7 +80,10 @@ class StreamedSource(Source, Protocol):
 class FileSource:
     """The file open at a descriptor, which stays the caller's to close; its position stays.
 
-    A file that is replaced or deleted under its name stays readable as it was.
+    A file that is replaced or deleted under its name stays readable as it was. Whoever writes to it
+    is noticed even if its modification time is set back: the system itself keeps the time of the
+    last change (ctime). That moves on when the file is renamed or gets other rights, too: both end
+    the reading, and `identity`, which outlives them, has no part of it.
 
     :param name: what errors call it
     :raises SourceChangedError: from `check_unchanged` and `read_at`, once somebody wrote to it
@@ -92,6 +95,7 @@ class FileSource:
         status = os.fstat(fd)
         self._size_bytes = status.st_size
         self._identity = identity_of(status)
+        self._ctime_ns = status.st_ctime_ns
 
     @property
     def size_bytes(self) -> int:
@@ -121,7 +125,9 @@ class FileSource:
     def check_unchanged(self) -> None:
         """Raise unless the file is as it was when it was opened."""
         now = os.fstat(self._fd)
-        if identity_of(now) != self._identity:
+        # To delete a file sets its ctime and changes no byte; who wrote to it sets its mtime.
+        is_touched = now.st_ctime_ns != self._ctime_ns and now.st_nlink > 0
+        if is_touched or identity_of(now) != self._identity:
             raise self._changed(now.st_size)
 
     def _changed(self, now_bytes: int) -> SourceChangedError:
@@ -241,6 +247,9 @@ def read_at(fd: int, offset: int, count: int) -> bytes:
 
 def file_identity(status: os.stat_result) -> tuple[int, int, int]:
     """Return inode, size in bytes and modification time in ns, as the ledger can keep them.
+
+    Not the time of the last change: it moves on with a rename, `chown -R` or a backup by hard
+    links, and files that nobody wrote to would look changed (docs/decisions/0010).
 
     Inodes may be unsigned, and a modification time may lie after the year 2262: both are folded
     into 64 signed bits, which still tells files apart.
