@@ -64,7 +64,7 @@ test: setup ffmpeg postgresql ## Run every test, the end-to-end ones included
 test-unit: setup ffmpeg postgresql ## Run the unit and contract tests only
 	$(BIN)/pytest $(PARALLEL) tests/unit tests/contract
 
-test-e2e: setup ffmpeg ## Run the end-to-end tests only: real Airflow against the simulator
+test-e2e: setup ffmpeg postgresql ## Run the end-to-end tests only: real Airflow against the simulator
 	$(BIN)/pytest tests/e2e
 
 fault-matrix: setup ## Every fault of the simulator at every call, in every mode (10 minutes and more)

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, runtime_checkable
 
 from reelflow.exceptions import MediaUnreadableError, SourceChangedError
 
@@ -51,10 +51,39 @@ class Source(Protocol):
         """
 
 
+class RangeStream(Protocol):
+    """A range of a source, read from its first byte to its last."""
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """Read the next bytes into memory that is there already; return how many.
+
+        :return: 0 only at the end of the range
+        :raises SourceChangedError: the source was replaced before the range was asked for
+        :raises ObjectNotFoundError: it was deleted before that
+        """
+        ...
+
+    def close(self) -> None:
+        """Give up what is left of it; safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class StreamedSource(Source, Protocol):
+    """A source that lies far away: a long range of it comes best as one stream."""
+
+    def stream_at(self, offset: int, count: int) -> RangeStream:
+        """Return up to `count` bytes at an offset, fewer only at the end, as they come."""
+        ...
+
+
 class FileSource:
     """The file open at a descriptor, which stays the caller's to close; its position stays.
 
-    A file that is replaced or deleted under its name stays readable as it was.
+    A file that is replaced or deleted under its name stays readable as it was. Whoever writes to it
+    is noticed even if its modification time is set back: the system itself keeps the time of the
+    last change (ctime). That moves on when the file is renamed or gets other rights, too: both end
+    the reading, and `identity`, which outlives them, has no part of it.
 
     :param name: what errors call it
     :raises SourceChangedError: from `check_unchanged` and `read_at`, once somebody wrote to it
@@ -66,6 +95,7 @@ class FileSource:
         status = os.fstat(fd)
         self._size_bytes = status.st_size
         self._identity = identity_of(status)
+        self._ctime_ns = status.st_ctime_ns
 
     @property
     def size_bytes(self) -> int:
@@ -95,7 +125,9 @@ class FileSource:
     def check_unchanged(self) -> None:
         """Raise unless the file is as it was when it was opened."""
         now = os.fstat(self._fd)
-        if identity_of(now) != self._identity:
+        # To delete a file sets its ctime and changes no byte; who wrote to it sets its mtime.
+        is_touched = now.st_ctime_ns != self._ctime_ns and now.st_nlink > 0
+        if is_touched or identity_of(now) != self._identity:
             raise self._changed(now.st_size)
 
     def _changed(self, now_bytes: int) -> SourceChangedError:
@@ -215,6 +247,9 @@ def read_at(fd: int, offset: int, count: int) -> bytes:
 
 def file_identity(status: os.stat_result) -> tuple[int, int, int]:
     """Return inode, size in bytes and modification time in ns, as the ledger can keep them.
+
+    Not the time of the last change: it moves on with a rename, `chown -R` or a backup by hard
+    links, and files that nobody wrote to would look changed (docs/decisions/0010).
 
     Inodes may be unsigned, and a modification time may lie after the year 2262: both are folded
     into 64 signed bits, which still tells files apart.

@@ -171,7 +171,7 @@ def test_a_file_lost_on_the_way_fails_the_post_and_goes_out_once_when_it_is_back
         path.unlink()
     else:
         path.write_bytes(content[:-1] + b"!")
-    with pytest.raises(PostFailedError, match=r"gone from the data folder|changed after it was"):
+    with pytest.raises(PostFailedError, match=r"is gone from|changed after it was"):
         publisher.upload(post)
     assert publisher.read(post).fix == "put the file into the inbox again"
     assert publisher.simulator.posts() == []

@@ -17,12 +17,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from reelflow.domain.post import PostState
+from reelflow.domain.post import DONE, PostState
 from reelflow.domain.schedule import NormalRun
 from reelflow.exceptions import (
     MediaRejectedError,
     MediaUnreadableError,
     PostFailedError,
+    ReelflowError,
+    SourceChangedError,
+    StorageAccessError,
     StorageUnavailableError,
 )
 from reelflow.ledger.models import Account, Post
@@ -35,8 +38,7 @@ from reelflow.services.settling.settle import apply_status
 from reelflow.services.steering.commands import retry
 from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
-from reelflow.tiktok.source import WINDOW_BYTES
-from tests import factories, media_files
+from tests import factories, media_files, sparse_video
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 from tests.contract.storage.stores import S3Server, s3_client
 from tests.integration.publisher import CHUNK, SMALL_CHUNKS
@@ -45,6 +47,9 @@ from tests.photo_files import media_of
 
 RUN, ACTOR = "run-1", "tests"
 PREFIX = "reelflow"
+MIB = 1024 * 1024
+#: How often a worker's client makes a call.
+ATTEMPTS = 2
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +76,9 @@ class Bucket:
         content: bytes = answer["Body"].read()
         return content
 
+    def delete(self, key: str) -> None:
+        self.client.delete_object(Bucket=self.name, Key=f"{PREFIX}/{key}")
+
     def keys(self) -> list[str]:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
         found = [item["Key"] for page in pages for item in page.get("Contents", [])]
@@ -95,7 +103,10 @@ def workers(
         "extra": {
             "region_name": REGION,
             "endpoint_url": s3_server.url,
-            "config_kwargs": {"s3": {"addressing_style": "path"}},
+            "config_kwargs": {
+                "s3": {"addressing_style": "path"},
+                "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
+            },
         },
     }
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
@@ -193,6 +204,31 @@ def test_a_video_goes_its_way_from_bucket_to_tiktok(
     assert homes == []
 
 
+def test_the_stages_read_a_large_video_once_and_a_little_more(
+    workers: list[Workspace],
+    account: Account,
+    bucket: Bucket,
+    s3_server: S3Server,
+    tmp_path: Path,
+) -> None:
+    """Once is for the hash, and the rest what 1 GiB may cost in ``test_media_ranges``."""
+    one, two = workers
+    large = tmp_path / "large.mp4"
+    sparse_video.make_sparse(large, size_bytes=128 * MIB, faststart=True)
+    bucket.put("inbox/aurora/large.mp4", b"")
+    s3_server.give_content(bucket.name, f"{PREFIX}/inbox/aurora/large.mp4", large)
+    (post,) = find(one)
+    s3_server.reset()
+
+    validate(two, post.id, run_id=RUN, actor=ACTOR)
+    extract_metadata(one, post.id, run_id=RUN)
+    generate_thumbnail(two, post.id, run_id=RUN, actor=ACTOR)
+
+    asked = [_bounds(call["range"]) for call in s3_server.calls() if call["method"] == "GET"]
+    passed_bytes = sum(last - first + 1 for first, last in asked)
+    assert 0 <= passed_bytes - large.stat().st_size <= 32 * MIB
+
+
 def test_a_refused_video_lies_in_the_quarantine_and_comes_back(
     workers: list[Workspace], account: Account, bucket: Bucket
 ) -> None:
@@ -245,7 +281,7 @@ def test_a_source_that_is_replaced_between_two_chunks_is_not_published(
     assert (after.state, after.reason_code) == (PostState.FAILED, "source_changed")
 
 
-def test_an_upload_keeps_little_of_a_source_in_memory(
+def test_each_chunk_is_one_stream_from_the_bucket(
     workers: list[Workspace],
     account: Account,
     bucket: Bucket,
@@ -257,16 +293,17 @@ def test_an_upload_keeps_little_of_a_source_in_memory(
     bucket.put("inbox/aurora/clip.mp4", video)
     (post,) = find(one)
     validate(two, post.id, run_id=RUN, actor=ACTOR)
-    asked_before = len(s3_server.calls())
-    upload(one, simulator, post)
-    ranges = [call["range"] for call in s3_server.calls()[asked_before:] if call["range"]]
-    sizes = [last - first + 1 for first, last in map(_bounds, ranges)]
-    assert max(sizes) <= WINDOW_BYTES
-    chunks = 3
-    assert sum(sizes) == len(video) + chunks  # each byte once, and one to see that all is as it was
+    s3_server.reset()
+    uploaded = upload(one, simulator, post)
+    assert simulator.content(uploaded.publish_id) == video
+    asked = [_bounds(call["range"]) for call in s3_server.calls() if call["method"] == "GET"]
+    starts = [0, CHUNK, 2 * CHUNK]
+    # Before each chunk a byte, to see that all is as it was.
+    assert [first for first, _ in asked] == [start for start in starts for _ in range(2)]
+    assert sum(last - first + 1 for first, last in asked) == len(video) + len(starts)
 
 
-def test_a_bucket_that_does_not_answer_costs_a_try_and_no_post(
+def test_a_stream_that_breaks_off_goes_on_in_the_same_chunk(
     workers: list[Workspace],
     account: Account,
     bucket: Bucket,
@@ -274,15 +311,126 @@ def test_a_bucket_that_does_not_answer_costs_a_try_and_no_post(
     s3_server: S3Server,
 ) -> None:
     one, two = workers
-    bucket.put("inbox/aurora/clip.mp4", media_files.h264_mp4().read_bytes())
+    video = long_video()
+    bucket.put("inbox/aurora/clip.mp4", video)
     (post,) = find(one)
     validate(two, post.id, run_id=RUN, actor=ACTOR)
-    s3_server.fault("GET", post.media.id, status=503, code="ServiceUnavailable", times=20)
-    with pytest.raises(StorageUnavailableError):
-        upload(one, simulator, post)
-    kept = factories.read_post(two, post.id)
-    assert kept.state in (PostState.READY, PostState.UPLOADING)
+    s3_server.reset()
+    s3_server.fault("GET", post.media.id, kind="cut", range=f"-{CHUNK - 1}", times=3)
+    uploaded = upload(one, simulator, post)
+    assert simulator.content(uploaded.publish_id) == video
+    assert len(simulator.uploads()) == 1
+    asked = [_bounds(call["range"]) for call in s3_server.calls() if call["method"] == "GET"]
+    starts = [first for first, last in asked if last == CHUNK - 1]
+    assert starts == [0, CHUNK // 2, CHUNK * 3 // 4, CHUNK * 7 // 8]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "fix"),
+    [
+        (403, "AccessDenied", StorageAccessError, "allow these credentials s3:GetObject"),
+        (503, "SlowDown", StorageUnavailableError, "it is tried again later"),
+        (500, "InternalError", StorageUnavailableError, "it is tried again later"),
+    ],
+)
+def test_a_bucket_that_refuses_any_stage_costs_a_try_and_nothing_else(
+    workers: list[Workspace],
+    account: Account,
+    bucket: Bucket,
+    simulator: Simulator,
+    s3_server: S3Server,
+    status: int,
+    code: str,
+    kind: type[ReelflowError],
+    fix: str,
+) -> None:
+    """Each stage is refused once, and tried again when the bucket lets it."""
+    one, two = workers
+    bucket.put("inbox/aurora/clip.mp4", media_files.h264_mp4().read_bytes())
+    (post,) = find(one)
+    source = post.media.source_path
+    uploaded: list[Uploaded] = []
+    stages = {
+        "validate": lambda: validate(two, post.id, run_id=RUN, actor=ACTOR),
+        "thumbnail": lambda: generate_thumbnail(one, post.id, run_id=RUN, actor=ACTOR),
+        "upload": lambda: uploaded.append(upload(two, simulator, post)),
+    }
+    for name, stage in stages.items():
+        before = bucket.keys()
+        s3_server.fault("*", post.media.id, status=status, code=code, times=20)
+        with pytest.raises(kind, match=f"{PREFIX}/{source}.*{fix}"):
+            stage()
+        s3_server.reset()
+        kept = factories.read_post(one, post.id)
+        assert (name, kept.state in (PostState.READY, PostState.UPLOADING)) == (name, True)
+        assert bucket.keys() == before
+        s3_server.fault("*", post.media.id, status=503, code="SlowDown", times=ATTEMPTS - 1)
+        stage()
+
+    assert settle(one, simulator, uploaded[0]) in DONE
+    before = bucket.keys()
+    s3_server.fault("DELETE", status=status, code=code, times=20)
+    with pytest.raises(kind, match=f"{PREFIX}/{source}.*{fix}"):
+        clean_up_files(two, post.id)
+    s3_server.reset()
+    assert bucket.keys() == before
+    assert clean_up_files(one, post.id)
+    assert bucket.keys() == [key for key in before if key != source]
+
+
+def test_a_bucket_that_refuses_the_inbox_keeps_what_lies_in_it(
+    workers: list[Workspace], account: Account, bucket: Bucket, s3_server: S3Server
+) -> None:
+    one, two = workers
+    bucket.put("inbox/aurora/clip.mp4", media_files.h264_mp4().read_bytes())
+    s3_server.fault("GET", "list-type=2", status=403, code="AccessDenied", times=20)
+    with pytest.raises(StorageAccessError, match=f"{bucket.name}/{PREFIX}/inbox.*s3:ListBucket"):
+        find(one)
+    s3_server.reset()
+    s3_server.fault("PUT", "media", status=403, code="AccessDenied", times=20)
+    (post,) = find(one)
+    assert "inbox/aurora/clip.mp4 may not be used (AccessDenied)" in str(post.rescheduled_because)
+    assert bucket.keys() == ["inbox/aurora/clip.mp4"]
+    s3_server.reset()
+    find(two)
     assert bucket.keys() == [post.media.source_path]
+
+
+@pytest.mark.parametrize("stage", ["validate", "thumbnail", "upload"])
+@pytest.mark.parametrize("damage", ["missing", "replaced"])
+def test_a_source_that_is_not_there_any_more_is_named_with_key_and_fix(
+    workers: list[Workspace],
+    account: Account,
+    bucket: Bucket,
+    simulator: Simulator,
+    stage: str,
+    damage: str,
+) -> None:
+    one, two = workers
+    bucket.put("inbox/aurora/clip.mp4", media_files.h264_mp4().read_bytes())
+    (post,) = find(one)
+    source = post.media.source_path
+    if stage != "validate":
+        validate(two, post.id, run_id=RUN, actor=ACTOR)
+    replaced = long_video()
+    if damage == "missing":
+        bucket.delete(source)
+    else:
+        bucket.put(source, replaced)
+    said = f"{source}.*put (it|the file) into the inbox again"
+    if stage == "validate":
+        with pytest.raises(MediaRejectedError, match=said):
+            validate(one, post.id, run_id=RUN, actor=ACTOR)
+    elif stage == "thumbnail":
+        with pytest.raises((MediaUnreadableError, SourceChangedError), match=said):
+            generate_thumbnail(one, post.id, run_id=RUN, actor=ACTOR)
+    else:
+        with pytest.raises(PostFailedError, match=said):
+            upload(one, simulator, post)
+    assert simulator.uploads() == []
+    left = bucket.keys()
+    kept = [bucket.get(key) for key in left if key.endswith(".mp4")]
+    assert kept == ([replaced] if damage == "replaced" else [])
 
 
 def test_a_folder_of_images_becomes_one_post(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,13 +16,14 @@ class Subject:
     :param source: its bytes
     :param container: its type by its own first bytes, as `reelflow.media.sniff` names it
     :param sha256: what identifies its content, in hexadecimal
-    :param url: where an engine that may fetch it finds it; a credential, so it is never shown
+    :param make_url: returns where an engine that may fetch it finds it for the next minutes; a
+        credential, so it is made when it is wanted, and never shown. None where it has no address
     """
 
     source: Source = field(repr=False)
     container: str
     sha256: str
-    url: str | None = field(default=None, repr=False)
+    make_url: Callable[[], str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

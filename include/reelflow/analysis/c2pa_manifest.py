@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice, repeat
 from typing import Any, Final
 
 from reelflow.analysis.base import Subject
 from reelflow.analysis.digital_source import GENERATED, term_of
+from reelflow.block_source import BlockSource
 from reelflow.domain.printable import printable
 from reelflow.exceptions import (
     AnalysisRefusedError,
@@ -31,7 +33,8 @@ C2PA: Final = Program(
     limits=Limits(
         wall_clock_s=120, cpu_s=60, address_space_bytes=1024 * 1024 * 1024, has_threads=True
     ),
-    max_answer_bytes=8 * 1024 * 1024,
+    # As JSON, which may take 30 times as much memory once it is read; real ones have 10 to 100 KiB.
+    max_answer_bytes=2 * 1024 * 1024,
 )
 """What reads manifests."""
 
@@ -47,6 +50,8 @@ _MIME_TYPES: Final = {
 #: It goes over a file more than once, but not without end.
 _READINGS_MAX: Final = 4
 _SPARE_BYTES: Final = 4 * 1024 * 1024
+#: Of a signed file it hashes every byte, and asks for 256 KiB at a time: too many requests of S3.
+_READ_AHEAD_BYTES: Final = 4 * 1024 * 1024
 _SOURCE_TYPE_KEYS: Final = frozenset({"digitalsourcetype"})
 _SHOWN_MAX_CHARS: Final = 300
 _MAX_NODES: Final = 50_000
@@ -97,7 +102,8 @@ def read_declared(subject: Subject, *, program: Program = C2PA) -> Declared:
 
 def _read_store(source: Source, mime_type: str, program: Program) -> dict[str, Any]:
     most_bytes = _READINGS_MAX * source.size_bytes + _SPARE_BYTES
-    with open_conversation(program, source, budget_bytes=most_bytes) as conversation:
+    ahead = BlockSource(source, block_max_bytes=_READ_AHEAD_BYTES)
+    with open_conversation(program, ahead, budget_bytes=most_bytes) as conversation:
         told = conversation.ask("read", mime_type=mime_type, most_bytes=most_bytes)
     return _json_object(told.get("store"))
 
@@ -122,17 +128,25 @@ def _declared(store: Mapping[str, Any]) -> Declared:
 
 def _strings(node: object) -> Iterator[tuple[str, str]]:
     """Give each string in a JSON document with the local part of its key, in lower case."""
-    waiting: list[tuple[str, object]] = [("", node)]
-    for _ in range(_MAX_NODES):
-        if not waiting:
-            return
-        key, value = waiting.pop()
+    for key, value in islice(_nodes(node), _MAX_NODES):
         if isinstance(value, str):
             yield key.rpartition(":")[2].lower(), value
-        elif isinstance(value, dict):
-            waiting += reversed(value.items())
+
+
+def _nodes(root: object) -> Iterator[tuple[str, object]]:
+    """Give all in a JSON document, in its order; what is in a list by the key of the list."""
+    open_ones: list[Iterator[tuple[str, object]]] = [iter([("", root)])]
+    while open_ones:
+        found = next(open_ones[-1], None)
+        if found is None:
+            open_ones.pop()
+            continue
+        yield found
+        key, value = found
+        if isinstance(value, dict):
+            open_ones.append(iter(value.items()))
         elif isinstance(value, list):
-            waiting += [(key, one) for one in reversed(value)]
+            open_ones.append(zip(repeat(key), value, strict=False))
 
 
 def _signature(store: Mapping[str, Any]) -> dict[str, Any]:

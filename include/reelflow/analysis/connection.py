@@ -29,7 +29,7 @@ class DetectionConnection:
 
     :param base_url: its address, without a slash at the end
     :param api_key: sent as bearer token; empty where the engine wants none
-    :param sends_url: give it the address of a file, where there is one, instead of the bytes
+    :param sends_url: give it the address of a file, which files in S3 have, instead of the bytes
     """
 
     base_url: str
@@ -79,6 +79,16 @@ def missing_connection() -> ConfigurationError:
         f"the connection {CONN_ID} does not exist: add one of type {CONN_TYPE} with the host and "
         f"API key of the detection engine, in the UI or as {VARIABLE}, such as {_EXAMPLE}",
         code="connection_missing",
+    )
+
+
+def no_address() -> ConfigurationError:
+    """Return the error of an engine that wants addresses of files that have none."""
+    return ConfigurationError(
+        f'the connection {CONN_ID} says "send": "url" in its extra, but files in a data folder have'
+        " no address from which an engine could fetch them: keep the media in S3, or take"
+        ' "send" out of the extra, so that their bytes are sent',
+        code="analysis_no_address",
     )
 
 

@@ -23,32 +23,44 @@ _CHARSETS: Final = {b"ASCII\0\0\0": "ascii", b"UNICODE\0": "utf-16", bytes(8): "
 
 
 def read_texts(block: bytes) -> list[tuple[str, str]]:
-    """Return the texts of an EXIF block by the names of their tags; what is damaged is left out."""
+    """Return the texts of an EXIF block by the names of their tags; what is damaged is left out.
+
+    Of a tag that stands there more than once the first is read: many could name the same bytes.
+    """
     block = block.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
     if order is None or len(block) < 8:
         return []
-    found: list[tuple[str, str]] = []
-    first = struct.unpack_from(f"{order}I", block, 4)[0]
-    for tag, kind, value in _entries(block, first, order):
-        if kind == _ASCII and tag in _TEXTS:
-            found.append((_TEXTS[tag], _text(value, "utf-8")))
-        elif tag == _EXIF_IFD and kind == _LONG and len(value) == 4:
-            inner = struct.unpack(f"{order}I", value)[0]
-            found += _user_comments(block, inner, order)
+    outer = _texts_of(block, struct.unpack_from(f"{order}I", block, 4)[0], order)
+    found = [
+        (_TEXTS[tag], _text(value, "utf-8"))
+        for tag, (kind, value) in outer.items()
+        if kind == _ASCII and tag in _TEXTS
+    ]
+    kind, value = outer.get(_EXIF_IFD, (0, b""))
+    if kind == _LONG and len(value) == 4:
+        inner = _texts_of(block, struct.unpack(f"{order}I", value)[0], order)
+        kind, value = inner.get(_USER_COMMENT, (0, b""))
+        if kind in (_BYTE, _ASCII, _UNDEFINED):
+            found.append(("UserComment", _user_comment(value)))
     return found
 
 
-def _user_comments(block: bytes, offset: int, order: str) -> list[tuple[str, str]]:
-    comments = []
+def _texts_of(block: bytes, offset: int, order: str) -> dict[int, tuple[int, bytes]]:
+    """Return type and value of the tags that are looked at, of one directory."""
+    found: dict[int, tuple[int, bytes]] = {}
     for tag, kind, value in _entries(block, offset, order):
-        if tag == _USER_COMMENT and kind in (_BYTE, _ASCII, _UNDEFINED):
-            charset = _CHARSETS.get(value[:8], "utf-8")
-            if charset == "utf-16":
-                # Exif says UCS-2 in the block's order; writers disagree, so the zeros decide.
-                charset = "utf-16-be" if value[8:9] == b"\0" else "utf-16-le"
-            comments.append(("UserComment", _text(value[8:], charset)))
-    return comments
+        if tag in _TEXTS or tag in (_EXIF_IFD, _USER_COMMENT):
+            found.setdefault(tag, (kind, value))
+    return found
+
+
+def _user_comment(value: bytes) -> str:
+    charset = _CHARSETS.get(value[:8], "utf-8")
+    if charset == "utf-16":
+        # Exif says UCS-2 in the block's order; writers disagree, so the zeros decide.
+        charset = "utf-16-be" if value[8:9] == b"\0" else "utf-16-le"
+    return _text(value[8:], charset)
 
 
 def _entries(block: bytes, offset: int, order: str) -> Iterator[tuple[int, int, bytes]]:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from reelflow.analysis import http_answers
 from reelflow.analysis.base import Analysis, Progress, Subject, Verdict
-from reelflow.analysis.connection import DetectionConnection
+from reelflow.analysis.connection import DetectionConnection, no_address
 from reelflow.analysis.http_answers import Answer
 from reelflow.analysis.http_transport import HttpLimits, Transport
 from reelflow.exceptions import AnalysisUnavailableError
@@ -77,11 +77,14 @@ class HttpEngine:
         self._transport.close()
 
     def start(self, subject: Subject, *, model_type: str) -> Analysis:
-        """Send the file, or its address where the connection says so and there is one."""
+        """Send the file, or its address where the connection says so."""
         query = f"?model_type={quote(model_type, safe='')}"
         headers = {"Idempotency-Key": f"{subject.sha256}-{model_type}"}
-        if self._connection.sends_url and subject.url:
-            answer = self._call("POST", f"/analyses{query}", headers, json={"url": subject.url})
+        if self._connection.sends_url:
+            if subject.make_url is None:
+                raise no_address()
+            address = {"url": subject.make_url()}
+            answer = self._call("POST", f"/analyses{query}", headers, json=address)
         else:
             headers["Content-Type"] = _MEDIA_TYPES.get(
                 subject.container, "application/octet-stream"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Final
 
 from reelflow.analysis import exif
-from reelflow.analysis.embedded import PART_MAX_BYTES, Embedded
+from reelflow.analysis.embedded import Embedded
 from reelflow.source import Source
 
 _XMP_SEGMENT: Final = b"http://ns.adobe.com/xap/1.0/\0"
@@ -43,7 +42,7 @@ def _take_segment(found: Embedded, marker: int, content: bytes) -> None:
     elif content.startswith(_XMP_SEGMENT):
         found.xmp.append(content[len(_XMP_SEGMENT) :])
     elif content.startswith(_EXIF_SEGMENT):
-        found.texts += exif.read_texts(content)
+        found.add_texts(exif.read_texts(content))
 
 
 def read_png(source: Source, found: Embedded) -> None:
@@ -61,30 +60,20 @@ def read_png(source: Source, found: Embedded) -> None:
 
 def _take_chunk(found: Embedded, kind: bytes, content: bytes) -> None:
     if kind == b"eXIf":
-        found.texts += exif.read_texts(content)
+        found.add_texts(exif.read_texts(content))
         return
     keyword, _, rest = content.partition(b"\0")
     if kind == b"zTXt":
-        rest = _inflate(rest[1:])
+        rest = found.inflate(rest[1:])
     elif kind == b"iTXt":
         is_packed, rest = rest[:1] == b"\1", rest[2:]
         rest = rest.split(b"\0", 2)[-1]  # after the language and the translated keyword
-        rest = _inflate(rest) if is_packed else rest
+        rest = found.inflate(rest) if is_packed else rest
     if keyword == _XMP_KEYWORD:
         found.xmp.append(rest)
     elif keyword:
         charset = "utf-8" if kind == b"iTXt" else "latin-1"
         found.add_text(keyword.decode("latin-1"), rest, charset)
-
-
-def _inflate(packed: bytes) -> bytes:
-    """Unpack at most a part's size; nothing of what is damaged or larger."""
-    unpacker = zlib.decompressobj()
-    try:
-        text = unpacker.decompress(packed, PART_MAX_BYTES)
-    except zlib.error:
-        return b""
-    return b"" if unpacker.unconsumed_tail else text
 
 
 def read_riff(source: Source, found: Embedded) -> None:
@@ -98,5 +87,5 @@ def read_riff(source: Source, found: Embedded) -> None:
         if kind in (b"XMP ", b"_PMX"):
             found.xmp.append(found.take(source, offset + 8, size))
         elif kind == b"EXIF":
-            found.texts += exif.read_texts(found.take(source, offset + 8, size))
+            found.add_texts(exif.read_texts(found.take(source, offset + 8, size)))
         offset += 8 + size + size % 2

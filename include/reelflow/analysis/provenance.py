@@ -11,9 +11,9 @@ from typing import Any, Final
 from reelflow.analysis.base import Analysis, Progress, Subject, Verdict
 from reelflow.analysis.c2pa_manifest import read_declared
 from reelflow.analysis.digital_source import GENERATED, term_of
-from reelflow.analysis.embedded import Embedded, read_embedded
+from reelflow.analysis.embedded import read_embedded
 from reelflow.analysis.generators import find_generators
-from reelflow.analysis.xmp import XmpError, read_properties
+from reelflow.analysis.xmp import read_properties
 from reelflow.domain.printable import printable
 from reelflow.exceptions import AnalysisLostError, ConfigurationError
 
@@ -21,6 +21,7 @@ NAME: Final = "provenance"
 #: What a file says that declares nothing. It may be generated all the same.
 NO_EVIDENCE: Final = "no evidence"
 _SHOWN_MAX_CHARS: Final = 300
+_UNREAD_MAX: Final = 5
 
 #: IPTC's property in XMP (IPTC Photo Metadata Standard 2025.1, "Digital Source Type").
 _SOURCE_TYPE: Final = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/ DigitalSourceType"
@@ -83,7 +84,7 @@ class ProvenanceEngine:
 def _examine(subject: Subject) -> tuple[list[str], dict[str, Any]]:
     """Return the evidence that media were generated, and everything worth telling."""
     found = read_embedded(subject.source, subject.container)
-    properties, unread = _properties(found)
+    properties, unread = read_properties(found.xmp)
     declared = read_declared(subject)
     evidence = [f"C2PA: {GENERATED[term]} ({term})" for term in declared.terms]
     iptc = [term_of(value) for name, value in properties if name == _SOURCE_TYPE]
@@ -95,23 +96,11 @@ def _examine(subject: Subject) -> tuple[list[str], dict[str, Any]]:
     if declared.details:
         details["c2pa"] = declared.details
     if unread:
-        details["xmp_unread"] = unread
+        details["xmp_unread"] = unread[:_UNREAD_MAX]
     elsewhere = [value for name, value in properties if name == _MANIFEST_ELSEWHERE]
     if elsewhere and not declared.has_manifest:
         details["manifest_elsewhere"] = f"not fetched: {printable(elsewhere[0], _SHOWN_MAX_CHARS)}"
     return evidence, details
-
-
-def _properties(found: Embedded) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return the properties of all XMP packets, and why some could not be read."""
-    properties: list[tuple[str, str]] = []
-    unread: list[str] = []
-    for packet in found.xmp:
-        try:
-            properties += read_properties(packet)
-        except XmpError as exc:
-            unread.append(printable(str(exc), _SHOWN_MAX_CHARS))
-    return properties, unread[:5]
 
 
 def _identity(subject: Subject, details: dict[str, Any]) -> str:

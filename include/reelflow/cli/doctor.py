@@ -26,7 +26,9 @@ def doctor(
     ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
-    """Check programs, folders, ledger, key, accounts, TikTok and Airflow; change nothing.
+    """Check libraries, folders or bucket, ledger, key, accounts, engine, TikTok and Airflow.
+
+    Everything is left as it is: in a bucket a small object is put and deleted again.
 
     Exit code 0: no problem, though there may be warnings. 1: at least one problem.
     """
@@ -41,12 +43,19 @@ def doctor(
 
 
 def _diagnose(airflow_url: str | None) -> Iterator[Finding]:
-    from reelflow.cli import machine_checks, network_checks, web_checks
+    from reelflow.cli import (
+        analysis_checks,
+        machine_checks,
+        network_checks,
+        storage_checks,
+        web_checks,
+    )
     from reelflow.exceptions import ConfigurationError
     from reelflow.settings import Settings
 
     yield from run_check("libav", machine_checks.check_libav)
     yield from run_check("ffmpeg", machine_checks.check_ffmpeg)
+    yield from run_check("C2PA", analysis_checks.check_c2pa)
     try:
         settings = Settings.load()
     except ConfigurationError as error:
@@ -54,10 +63,13 @@ def _diagnose(airflow_url: str | None) -> Iterator[Finding]:
     else:
         for name, check in (
             ("data folder", machine_checks.check_data_folder),
+            ("storage", storage_checks.check_storage),
             ("Fernet key", machine_checks.check_key),
             ("ledger", machine_checks.check_ledger),
         ):
             yield from run_check(name, partial(check, settings))
+        detection = partial(analysis_checks.check_detection, settings, os.environ)
+        yield from run_check("detection", detection)
         tiktok = partial(network_checks.check_tiktok, settings, os.environ)
         yield from run_check("TikTok", tiktok)
         yield from run_check("public address", partial(web_checks.check_public_url, settings))

@@ -50,17 +50,15 @@ def check_data_folder(
 ) -> Iterator[Finding]:
     """Say whether the data folder can be written to, and how much room its disk has.
 
-    Where media lie in S3 there is nothing to say but whether the bucket answers.
+    Silent where media lie in a bucket.
 
     :param low_space_bytes: less room is a warning
     """
     from reelflow.storage.folders import FOLDERS
 
-    folders = _folders(settings)
     if settings.storage_location is not None:
-        folders.check()
-        yield Finding("storage", Status.OK, f"{folders.store.shown('')} can be listed")
         return
+    folders = _folders(settings)
     root = settings.data_folder
     if not root.is_dir():
         message = f"{root} does not exist yet"

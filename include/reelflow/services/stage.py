@@ -127,7 +127,7 @@ def open_media(workspace: Workspace, media: Media, *, post_id: int) -> Iterator[
             try:
                 source = _hold(workspace, again, held)
             except ObjectNotFoundError as exc:
-                raise _gone(media, post_id) from exc
+                raise _gone(again, post_id) from exc
         try:
             yield source
         except ObjectNotFoundError as exc:  # while it was read
@@ -136,8 +136,8 @@ def open_media(workspace: Workspace, media: Media, *, post_id: int) -> Iterator[
 
 def _gone(media: Media, post_id: int) -> MediaUnreadableError:
     return MediaUnreadableError(
-        f"the source of post {post_id} ({media.file_name}) is gone from the data folder: put the "
-        "file into the inbox again"
+        f"the source of post {post_id} ({media.file_name}) is gone from {media.source_path}: put "
+        "the file into the inbox again"
     )
 
 
@@ -149,4 +149,7 @@ def _hold(workspace: Workspace, media: Media, held: ExitStack) -> Source:
         what = f"it had {media.size_bytes} bytes and has {source.size_bytes}"
     else:
         what = f"it was {media.source_identity} and is {source.identity}, of the same size"
-    raise SourceChangedError(f"{media.file_name} changed after it was taken from the inbox: {what}")
+    raise SourceChangedError(
+        f"{media.file_name} changed after it was taken from the inbox to {media.source_path}: "
+        f"{what}; put it into the inbox again"
+    )

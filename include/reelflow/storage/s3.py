@@ -63,10 +63,11 @@ def regional_client(make: Callable[[Config], S3Client]) -> S3Client:
 class S3Store(S3Uploads, S3Presigning):
     """A :class:`~reelflow.storage.base.MediaStore` and ``PresigningStore``.
 
-    A put or a hash has a block of 8 MiB in memory at a time; a part of an upload is there as a
-    whole, and so is a range that is read. With boto3's own copies that is less than three times as
-    much, whatever the object's size. A put of more than 8 MiB is an upload in parts, which a crash
-    leaves among :meth:`begun`. S3 copies at most 5 GiB in one request: more cannot be moved.
+    A put has a block of 8 MiB in memory at a time; a part of an upload is there as a whole, and so
+    is a range that is read, but for a stream, of which nothing is kept. With boto3's own copies
+    that is less than three times as much, whatever the object's size. A put of more than 8 MiB is
+    an upload in parts, which a crash leaves among :meth:`begun`. S3 copies at most 5 GiB in one
+    request: more cannot be moved.
 
     An object's identity is its ETag. What is in the bucket under a name that no file can have (a
     part that is empty, ``.`` or ``..``) is not seen.
@@ -81,7 +82,7 @@ class S3Store(S3Uploads, S3Presigning):
         """See :meth:`ObjectStore.list <reelflow.storage.base.ObjectStore.list>`."""
         prefix = f"{self._raw_key(folder)}/" if folder else self._prefix
         pages = self._client.get_paginator("list_objects_v2")
-        with s3_errors(self._bucket, folder):
+        with s3_errors(self._bucket, prefix):
             for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
                 for found in page.get("Contents", []):
                     key = self._key_at(found["Key"])
@@ -96,16 +97,16 @@ class S3Store(S3Uploads, S3Presigning):
     @contextmanager
     def open(self, key: str, *, identity: str | None = None) -> Iterator[S3Reader]:
         """See :meth:`ObjectStore.open <reelflow.storage.base.ObjectStore.open>`."""
-        info = self.stat(key)
+        info, raw_key = self.stat(key), self._raw_key(key)
         if info is None:
             raise ObjectNotFoundError(
-                f"s3://{self._bucket}/{key} does not exist: it was moved or deleted",
+                f"s3://{self._bucket}/{raw_key} does not exist: it was moved or deleted",
                 bucket=self._bucket,
                 key=key,
             )
         if identity not in (None, info.identity):
-            raise changed(self._bucket, key)
-        yield S3Reader(self._client, self._bucket, self._raw_key(key), info=info)
+            raise changed(self._bucket, raw_key)
+        yield S3Reader(self._client, self._bucket, raw_key, info=info)
 
     def put(
         self,
@@ -147,13 +148,14 @@ class S3Store(S3Uploads, S3Presigning):
         if self.stat(target) is not None:
             return True
         if info is not None:
-            raise changed(self._bucket, source)
+            raise changed(self._bucket, self._raw_key(source))
         return False
 
     def delete(self, key: str) -> None:
         """See :meth:`ObjectStore.delete <reelflow.storage.base.ObjectStore.delete>`."""
-        with s3_errors(self._bucket, key):
-            self._client.delete_object(Bucket=self._bucket, Key=self._raw_key(key))
+        raw_key = self._raw_key(key)
+        with s3_errors(self._bucket, raw_key):
+            self._client.delete_object(Bucket=self._bucket, Key=raw_key)
 
     def look_into(self, folder: str, *, depth: int) -> Iterator[ObjectInfo | FolderInfo]:
         """See :meth:`FolderStore.look_into <reelflow.storage.base.FolderStore.look_into>`.
@@ -200,11 +202,12 @@ class S3Store(S3Uploads, S3Presigning):
     ) -> ObjectInfo:
         content = b"".join(blocks)
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if only_if_absent else {}
-        with s3_errors(self._bucket, key):
+        raw_key = self._raw_key(key)
+        with s3_errors(self._bucket, raw_key):
             try:
                 answer = self._client.put_object(
                     Bucket=self._bucket,
-                    Key=self._raw_key(key),
+                    Key=raw_key,
                     Body=content,
                     ChecksumAlgorithm="SHA256",
                     ChecksumSHA256=checksum_of(content),
@@ -213,7 +216,7 @@ class S3Store(S3Uploads, S3Presigning):
                 )
             except ClientError as exc:
                 if code_of(exc) in _PRECONDITION:
-                    raise exists(self._bucket, key) from exc
+                    raise exists(self._bucket, raw_key) from exc
                 raise
         modified_at = answered_at(answer["ResponseMetadata"])
         return info_of(key, etag=answer["ETag"], size_bytes=size_bytes, modified_at=modified_at)
@@ -238,12 +241,13 @@ class S3Store(S3Uploads, S3Presigning):
 
     def _copy(self, source: ObjectInfo, target: str) -> bool:
         """Copy an object within the bucket; False when it is gone or replaced meanwhile."""
-        with s3_errors(self._bucket, source.key):
+        raw_key = self._raw_key(source.key)
+        with s3_errors(self._bucket, raw_key):
             try:
                 self._client.copy_object(
                     Bucket=self._bucket,
                     Key=self._raw_key(target),
-                    CopySource={"Bucket": self._bucket, "Key": self._raw_key(source.key)},
+                    CopySource={"Bucket": self._bucket, "Key": raw_key},
                     CopySourceIfMatch=f'"{source.identity}"',
                 )
             except ClientError as exc:
@@ -254,11 +258,12 @@ class S3Store(S3Uploads, S3Presigning):
 
     def _delete_if_same(self, info: ObjectInfo) -> None:
         """Delete an object unless another has come in its place, which is then another file."""
-        with s3_errors(self._bucket, info.key):
+        raw_key = self._raw_key(info.key)
+        with s3_errors(self._bucket, raw_key):
             try:
                 self._client.delete_object(
                     Bucket=self._bucket,
-                    Key=self._raw_key(info.key),
+                    Key=raw_key,
                     IfMatch=f'"{info.identity}"',
                 )
             except ClientError as exc:

@@ -74,7 +74,7 @@ class S3Bucket:
     def _head(self, key: str) -> HeadObjectOutputTypeDef | None:
         """Return what S3 knows of an object; None when there is none."""
         raw_key = self._raw_key(key)
-        with s3_errors(self._bucket, key):
+        with s3_errors(self._bucket, raw_key):
             try:
                 return self._client.head_object(Bucket=self._bucket, Key=raw_key)
             except ClientError as exc:

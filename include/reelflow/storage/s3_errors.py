@@ -57,14 +57,17 @@ _LONGEST_WAIT_S: Final = 3600.0
 
 
 @contextmanager
-def s3_errors(bucket: str, key: str = "") -> Iterator[None]:
-    """Raise errors of S3, its client and the network as ours, each with the key and the fix."""
+def s3_errors(bucket: str, raw_key: str = "") -> Iterator[None]:
+    """Raise errors of S3, its client and the network as ours, each with the key and the fix.
+
+    :param raw_key: as S3 knows it, with the prefix, so that people find it there
+    """
     try:
         yield
     except ClientError as exc:
-        raise _refusal(exc, bucket, key) from exc
+        raise _refusal(exc, bucket, raw_key) from exc
     except BotoCoreError as exc:
-        raise _trouble(exc, bucket, key) from exc
+        raise _trouble(exc, bucket, raw_key) from exc
 
 
 def code_of(exc: ClientError) -> str:

@@ -20,7 +20,7 @@ class S3Presigning(S3Bucket):
         """See :meth:`PresigningStore.presigned_get`, of ``reelflow.storage.base``."""
         _check_lifetime(lifetime_s)
         raw_key = self._raw_key(key)
-        with s3_errors(self._bucket, key):
+        with s3_errors(self._bucket, raw_key):
             url = self._client.generate_presigned_url(
                 "get_object",
                 Params={"Bucket": self._bucket, "Key": raw_key},
@@ -41,7 +41,7 @@ class S3Presigning(S3Bucket):
             raise InvalidObjectKeyError(
                 f"{key} stands for many names in a form of S3: leave '${{filename}}' out", key=key
             )
-        with s3_errors(self._bucket, key):
+        with s3_errors(self._bucket, raw_key):
             post = self._client.generate_presigned_post(
                 self._bucket,
                 raw_key,

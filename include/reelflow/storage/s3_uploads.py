@@ -97,10 +97,11 @@ class S3Uploads(S3Bucket):
                 after = {"KeyMarker": marker, "UploadIdMarker": page["NextUploadIdMarker"]}
 
     def _begin(self, key: str, described: Mapping[str, Any]) -> str:
-        with s3_errors(self._bucket, key):
+        raw_key = self._raw_key(key)
+        with s3_errors(self._bucket, raw_key):
             answer = self._client.create_multipart_upload(
                 Bucket=self._bucket,
-                Key=self._raw_key(key),
+                Key=raw_key,
                 ChecksumAlgorithm="SHA256",
                 **described,
             )
@@ -154,22 +155,23 @@ class S3Uploads(S3Bucket):
         """Read a new object once; delete it when it is not what it must be."""
         raw_key = self._raw_key(info.key)
         reader = S3Reader(self._client, self._bucket, raw_key, info=info)
-        actual = sha256_of(reader, block_bytes=BLOCK_BYTES)
+        actual = sha256_of(reader)
         if actual != sha256:
-            with s3_errors(self._bucket, info.key):
+            with s3_errors(self._bucket, raw_key):
                 self._client.delete_object(Bucket=self._bucket, Key=raw_key)
             raise hash_mismatch(info.key, expected=sha256, actual=actual)
 
     @contextmanager
     def _upload_errors(self, upload: MultipartUpload | BegunUpload) -> Iterator[None]:
-        with s3_errors(self._bucket, upload.key):
+        raw_key = self._raw_key(upload.key)
+        with s3_errors(self._bucket, raw_key):
             try:
                 yield
             except ClientError as exc:
                 if code_of(exc) == "NoSuchUpload":
-                    raise _not_found(self._bucket, upload.key) from exc
+                    raise _not_found(self._bucket, raw_key) from exc
                 if code_of(exc) == "PreconditionFailed":
-                    raise exists(self._bucket, upload.key) from exc
+                    raise exists(self._bucket, raw_key) from exc
                 raise
 
 
@@ -183,13 +185,13 @@ def checksum_of(content: bytes) -> str:
     return base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
 
 
-def exists(bucket: str, key: str) -> ObjectExistsError:
+def exists(bucket: str, raw_key: str) -> ObjectExistsError:
     """Return the error for a key that is taken."""
     return ObjectExistsError(
-        f"s3://{bucket}/{key} exists already and was left as it is: choose another name, or delete"
-        " it first",
+        f"s3://{bucket}/{raw_key} exists already and was left as it is: choose another name, or"
+        " delete it first",
         bucket=bucket,
-        key=key,
+        key=raw_key,
     )
 
 
@@ -210,10 +212,10 @@ def _decoded(raw_key: str, *, is_encoded: bool) -> str:
     return unquote_plus(raw_key) if is_encoded else raw_key
 
 
-def _not_found(bucket: str, key: str) -> UploadNotFoundError:
+def _not_found(bucket: str, raw_key: str) -> UploadNotFoundError:
     return UploadNotFoundError(
-        f"the upload of s3://{bucket}/{key} was completed, aborted or never begun: look whether the"
-        " object is there, or begin anew",
+        f"the upload of s3://{bucket}/{raw_key} was completed, aborted or never begun: look whether"
+        " the object is there, or begin anew",
         bucket=bucket,
-        key=key,
+        key=raw_key,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from reelflow.domain.chunks import ByteRange, ChunkPlan
 from reelflow.exceptions import TikTokUnavailableError
@@ -146,7 +147,8 @@ class TikTokClient(HostClient):
         body = SourceSlice(source, byte_range, checkpoint=self._deadline(byte_range, checkpoint))
         # urllib3 keeps the first of the two timeouts on the socket while the body is sent.
         timeout = (self._limits.put_stall_timeout_s, self._limits.put_answer_timeout_s)
-        answer = self._transport.send("PUT", url, headers, body, timeout)
+        with closing(body):
+            answer = self._transport.send("PUT", url, headers, body, timeout)
         return chunk_put.parse_chunk(answer, byte_range)
 
     def _init(self, request: Request, source: ChunkPlan | PullFromUrl) -> InitAnswer:

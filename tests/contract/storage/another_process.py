@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from reelflow.exceptions import ReelflowError
+from reelflow.storage.s3 import S3Store
 from tests.contract.storage.stores import DEADLINE_S, REPOSITORY, Place, Store, open_store
 
 MIB = 1024 * 1024
@@ -51,6 +52,19 @@ def pass_through(store: Store, key: str, size: str) -> Any:
             digest.update(reader.read_at(offset, 8 * MIB))
     after_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"grown_bytes": (after_kib - before_kib) * 1024, "sha256": digest.hexdigest()}
+
+
+def stream(store: Store, key: str) -> Any:
+    """Read an object as a stream; return how many bytes that were, and how many memory grew by."""
+    assert isinstance(store, S3Store)
+    block = bytearray(256 * 1024)
+    with store.open(key) as reader:
+        reader.read_at(0, MIB)
+        before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        whole = reader.stream_at(0, reader.size_bytes)
+        read_bytes = sum(iter(lambda: whole.readinto(block), 0))
+    after_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"grown_bytes": (after_kib - before_kib) * 1024, "read_bytes": read_bytes}
 
 
 def say(line: str) -> None:
@@ -97,5 +111,5 @@ if __name__ == "__main__":
     opened.stat("warm-up")  # what is loaded on first use is loaded
     say("ready")
     sys.stdin.readline()
-    command = {"create": create, "pass_through": pass_through}[sys.argv[2]]
+    command = {"create": create, "pass_through": pass_through, "stream": stream}[sys.argv[2]]
     say(json.dumps(command(opened, *sys.argv[3:])))

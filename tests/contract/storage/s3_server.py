@@ -3,8 +3,9 @@
 It is moto's server with the rules of S3 in front that moto 5.2.5 lacks: conditional writes are
 atomic, SHA-256 checksums are compared, ``x-amz-copy-source-if-match`` counts, a part of an unknown
 upload is refused, the list of begun uploads has pages, forms are held to their policies, and
-presigned URLs to their signature and lifetime, by a clock that can be moved. Faults can be ordered,
-and what was asked is counted. It prints one line of JSON when it is ready: its address.
+presigned URLs to their signature and lifetime, by a clock that can be moved. A range costs its own
+bytes, where moto reads the whole object for each. Faults can be ordered, and what was asked is
+counted. It prints one line of JSON when it is ready: its address.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import signal
 import socket
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote_plus, unquote, urlsplit
 
@@ -99,6 +102,8 @@ class StrictS3:
         self, environ: Environ, start_response: StartResponse, fault: dict[str, Any] | None
     ) -> Iterable[bytes]:
         if fault is None:
+            if environ["REQUEST_METHOD"] == "GET" and "HTTP_RANGE" in environ:
+                return self.answer_range(environ, start_response)
             return self.moto(environ, start_response)
         if fault["kind"] == "rangeless":
             del environ["HTTP_RANGE"]
@@ -108,9 +113,30 @@ class StrictS3:
             hang_up(environ)
         return cut(self.moto(environ, start_response), environ)
 
+    def answer_range(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Take moto's word for a HEAD of the range, and add the bytes of that range alone."""
+        said: list[Any] = []
+        list(self.moto({**environ, "REQUEST_METHOD": "HEAD"}, lambda *head: said.extend(head[:2])))
+        status, headers = said
+        if not status.startswith("206"):
+            return self.moto(environ, start_response)
+        content_range = dict(headers)["content-range"]  # bytes 0-99/1000
+        first, last = (int(end) for end in content_range[6:].partition("/")[0].split("-"))
+        bucket, _, key = Request(environ).path.lstrip("/").partition("/")
+        found = s3().get_object(bucket, key)
+        with found.lock:
+            found._value_buffer.seek(first)
+            content = found._value_buffer.read(last + 1 - first)
+        # S3 gives no checksum of a part, and moto's of the whole would be that of the parts it had.
+        kept = [(name, value) for name, value in headers if "-checksum-" not in name.lower()]
+        start_response(status, kept)
+        return [content]
+
     def next_fault(self, request: Request) -> dict[str, Any] | None:
+        asked_range = request.headers.get("Range") or ""
         for fault in self.faults:
-            if fault["method"] in ("*", request.method) and fault["contains"] in request.url:
+            is_meant = fault["contains"] in request.url and fault.get("range", "") in asked_range
+            if is_meant and fault["method"] in ("*", request.method):
                 fault["times"] -= 1
                 if fault["times"] <= 0:
                     self.faults.remove(fault)
@@ -126,12 +152,23 @@ class StrictS3:
             self.ahead += timedelta(seconds=request.get_json()["advance_s"])
         elif request.path == "/_control/fault":
             self.faults.append(dict(request.get_json()))
+        elif request.path == "/_control/content":
+            give_content(**request.get_json())
         return Response(json.dumps(self.calls), content_type="application/json")
 
 
 def s3() -> Any:
     """Moto's own view of all buckets."""
     return s3_backends["123456789012"]["aws"]
+
+
+def give_content(bucket: str, key: str, path: str) -> None:
+    """Make a local file the content of an object, which may be large and sparse then."""
+    found = s3().get_object(bucket, key)
+    found._value_buffer.close()
+    found._value_buffer = Path(path).open("r+b")  # noqa: SIM115  # the object's from now on
+    found.contentsize = Path(path).stat().st_size
+    found._etag = uuid.uuid4().hex  # moto would hash the file
 
 
 def begun_uploads(request: Request) -> Response:

@@ -103,10 +103,17 @@ class S3Server:
 
         :param fault: ``status``, ``code`` and ``headers`` of a refusal; or ``kind``: ``cut`` gives
             half of the answer, ``lost`` does what was asked and gives none, ``overtaken`` puts
-            another object under the S3 key ``key`` first, ``rangeless`` gives the whole object
+            another object under the S3 key ``key`` first, ``rangeless`` gives the whole object;
+            and ``range``, which the call's own contains
         """
         order = {"kind": "", **fault, "method": method, "contains": contains, "times": times}
         requests.post(f"{self.url}/_control/fault", json=order, timeout=DEADLINE_S)
+
+    def give_content(self, bucket: str, key: str, path: Path) -> None:
+        """Make a local file the content of an object that is there; a sparse one costs nothing."""
+        order = {"bucket": bucket, "key": key, "path": str(path)}
+        answer = requests.post(f"{self.url}/_control/content", json=order, timeout=DEADLINE_S)
+        answer.raise_for_status()
 
     def advance(self, seconds: float) -> None:
         """Move the server's clock."""

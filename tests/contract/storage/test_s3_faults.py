@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import socket
+from contextlib import closing
 
 import pytest
 
@@ -17,9 +18,12 @@ from reelflow.exceptions import (
     StorageThrottledError,
     StorageUnavailableError,
 )
+from reelflow.source import StreamedSource
 from reelflow.storage.s3 import S3Store
+from reelflow.storage.s3_reader import S3RangeStream
 from reelflow.storage.s3_uploads import checksum_of
-from tests.contract.storage.stores import S3Server, s3_client
+from tests.contract.storage.another_process import AnotherProcess
+from tests.contract.storage.stores import Place, S3Server, open_store, s3_client
 
 MIB = 1024 * 1024
 KEY = "media/7.mp4"
@@ -70,7 +74,7 @@ class TestRefusals:
         with pytest.raises(ReelflowError, match=fix) as caught:
             put(s3_store)
         assert type(caught.value) is kind
-        assert KEY in str(caught.value)
+        assert f"s3://{s3_store._bucket}/a/{KEY}" in str(caught.value)
         assert caught.value.context["s3_code"] == code
         assert type(pickle.loads(pickle.dumps(caught.value))) is kind
         assert put(s3_store)
@@ -231,6 +235,86 @@ def test_only_the_ranges_that_are_wanted_are_asked_for(
     asked = [(call["method"], call["range"]) for call in s3_server.calls()]
     last = 9 * MIB - 1
     assert asked == [("HEAD", None), ("GET", "bytes=0-99"), ("GET", f"bytes={last - 4}-{last}")]
+
+
+class TestStreams:
+    CONTENT = bytes(range(256)) * 4 * 1024
+
+    def read(self, stream: S3RangeStream) -> bytes:
+        block = bytearray(100_000)
+        return b"".join(bytes(block[:count]) for count in iter(lambda: stream.readinto(block), 0))
+
+    def ranges(self, server: S3Server) -> list[str]:
+        return [call["range"] for call in server.calls() if call["method"] == "GET"]
+
+    def test_a_range_is_one_request(self, s3_store: S3Store, s3_server: S3Server) -> None:
+        put(s3_store, content=self.CONTENT)
+        with s3_store.open(KEY) as source, closing(source.stream_at(10, 500_000)) as stream:
+            assert isinstance(source, StreamedSource)
+            assert self.ranges(s3_server) == []
+            assert self.read(stream) == self.CONTENT[10:500_010]
+        assert self.ranges(s3_server) == ["bytes=10-500009"]
+
+    def test_it_ends_with_the_object(self, s3_store: S3Store, s3_server: S3Server) -> None:
+        put(s3_store, content=self.CONTENT)
+        with s3_store.open(KEY) as source:
+            assert self.read(source.stream_at(MIB - 5, 100)) == self.CONTENT[-5:]
+            assert self.read(source.stream_at(MIB, 100)) == b""
+        assert len(self.ranges(s3_server)) == 1
+
+    def test_what_breaks_off_goes_on_where_it_broke(
+        self, s3_store: S3Store, s3_server: S3Server
+    ) -> None:
+        put(s3_store, content=self.CONTENT)
+        s3_server.fault("GET", KEY, kind="cut", times=2)
+        with s3_store.open(KEY) as source:
+            assert self.read(source.stream_at(0, MIB)) == self.CONTENT
+        starts = [
+            int(asked.removeprefix("bytes=").partition("-")[0]) for asked in self.ranges(s3_server)
+        ]
+        assert starts == [0, MIB // 2, MIB * 3 // 4]
+
+    def test_what_breaks_off_without_a_byte_each_time_is_an_error(
+        self, s3_store: S3Store, s3_server: S3Server
+    ) -> None:
+        put(s3_store, content=b"v")
+        s3_server.fault("GET", KEY, kind="cut", times=3)
+        with (
+            s3_store.open(KEY) as source,
+            pytest.raises(StorageUnavailableError, match=f"{KEY}.*cut off"),
+        ):
+            self.read(source.stream_at(0, 1))
+
+    def test_a_replaced_object_gives_no_byte(self, s3_store: S3Store) -> None:
+        put(s3_store, content=self.CONTENT)
+        with s3_store.open(KEY) as source:
+            put(s3_store, content=self.CONTENT[::-1])
+            with pytest.raises(SourceChangedError, match=f"a/{KEY} was replaced"):
+                self.read(source.stream_at(0, 100))
+
+    def test_what_was_given_up_leaves_the_store_usable(
+        self, s3_store: S3Store, s3_server: S3Server
+    ) -> None:
+        put(s3_store, content=self.CONTENT)
+        with s3_store.open(KEY) as source:
+            for _ in range(20):  # more than connections are kept
+                stream = source.stream_at(0, MIB)
+                stream.readinto(bytearray(10))
+                stream.close()
+            stream.close()
+            assert self.read(stream) == self.CONTENT[10:]
+
+    def test_memory_does_not_grow_with_the_range(self, s3_server: S3Server) -> None:
+        where = {"url": s3_server.url, "bucket": s3_server.new_bucket(), "prefix": ""}
+        store = open_store(where)
+        size_bytes = 48 * MIB
+        store.put(KEY, bytes(size_bytes), size_bytes=size_bytes)
+        with AnotherProcess(Place(store, where), "stream", KEY) as process:
+            process.wait_until_ready()
+            process.go()
+            outcome = process.outcome()
+        assert outcome["read_bytes"] == size_bytes
+        assert outcome["grown_bytes"] < 8 * MIB
 
 
 def test_what_s3_received_it_compares_with_its_sha256(s3_store: S3Store) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from reelflow.digest import sha256_of
 from reelflow.source import BytesSource, open_file
+from tests.far_source import FarSource
 
 
 @pytest.mark.parametrize("size", [0, 1, 1024 * 1024, 2 * 1024 * 1024 + 17])
@@ -24,17 +25,9 @@ def test_the_size_of_blocks_changes_nothing(block_bytes: int) -> None:
     assert digest == hashlib.sha256(b"0123456789").hexdigest()
 
 
-class Counted(BytesSource):
-    """Bytes that come from far away, each read a request."""
-
-    reads = 0
-
-    def read_at(self, offset: int, count: int) -> bytes:
-        self.reads += 1
-        return super().read_at(offset, count)
-
-
-def test_what_is_no_file_is_asked_for_in_few_requests() -> None:
-    source = Counted(bytes(20 * 1024 * 1024))
-    sha256_of(source)
-    assert source.reads == 3
+def test_what_lies_far_away_comes_as_one_stream() -> None:
+    content = os.urandom(2 * 1024 * 1024 + 17)
+    source = FarSource(content)
+    assert sha256_of(source) == hashlib.sha256(content).hexdigest()
+    assert source.streams == [(0, len(content))]
+    assert source.closed == 1

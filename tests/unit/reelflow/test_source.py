@@ -12,6 +12,7 @@ from reelflow.source import (
     SourceStream,
     as_stream,
     file_identity,
+    identity_of,
     open_file,
     open_source,
     read_at,
@@ -92,6 +93,49 @@ def test_a_source_that_gets_shorter_is_told_at_the_read(tmp_path: Path) -> None:
         path.write_bytes(b"b")
         with pytest.raises(SourceChangedError, match="5 bytes at first, then 1"):
             source.read_at(0, 5)
+
+
+def test_a_source_that_is_rewritten_under_its_old_time_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"bytes")
+    with open_source(path) as fd:
+        source = FileSource(fd)
+        was = path.stat()
+        rewrite_once_the_clock_ticked(path, b"BYTES", was)
+        assert (path.stat().st_mtime_ns, path.stat().st_size) == (was.st_mtime_ns, was.st_size)
+        with pytest.raises(SourceChangedError, match="written to"):
+            source.read_at(0, 5)
+
+
+def rewrite_once_the_clock_ticked(path: Path, content: bytes, was: os.stat_result) -> None:
+    """Write to a file and set its time back; the clock that stamps files ticks every few ms."""
+    while path.stat().st_ctime_ns == was.st_ctime_ns:
+        with path.open("r+b") as file:
+            file.write(content)
+        os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_source_without_a_name_stays_readable_as_it_was(
+    tmp_path: Path, is_replaced: bool
+) -> None:
+    path, other = tmp_path / "clip.mp4", tmp_path / "other.mp4"
+    path.write_bytes(b"bytes")
+    other.write_bytes(b"other")
+    with open_source(path) as fd:
+        source = FileSource(fd)
+        other.replace(path) if is_replaced else path.unlink()
+        assert source.read_at(0, 5) == b"bytes"
+
+
+def test_an_identity_outlives_what_changes_no_byte(tmp_path: Path) -> None:
+    path, moved = tmp_path / "clip.mp4", tmp_path / "moved.mp4"
+    path.write_bytes(b"bytes")
+    before = identity_of(path.stat())
+    path.chmod(0o400)
+    path.rename(moved)
+    (tmp_path / "backup.mp4").hardlink_to(moved)
+    assert identity_of(moved.stat()) == before
 
 
 def test_a_source_can_be_a_stream(tmp_path: Path) -> None:

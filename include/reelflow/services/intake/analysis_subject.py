@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from reelflow.analysis.base import Subject
 from reelflow.digest import sha256_of
@@ -11,6 +12,11 @@ from reelflow.ledger.models import Media, Post
 from reelflow.media.sniff import HEAD_BYTES, sniff
 from reelflow.services.stage import open_media
 from reelflow.services.workspace import Workspace
+from reelflow.storage.base import PresigningStore
+
+#: An engine fetches a file when it is asked to judge it, or soon: whoever finds the URL later, in
+#: a log of theirs, has nothing.
+_URL_LIFETIME_S: Final = 15 * 60
 
 
 @contextmanager
@@ -22,4 +28,19 @@ def open_subject(workspace: Workspace, post: Post, media: Media) -> Iterator[Sub
     """
     with open_media(workspace, media, post_id=post.id) as source:
         sha256 = media.sha256 or sha256_of(source)
-        yield Subject(source, sniff(source.read_at(0, HEAD_BYTES)), sha256)
+        container = sniff(source.read_at(0, HEAD_BYTES))
+        yield Subject(source, container, sha256, _url_maker(workspace, media))
+
+
+def _url_maker(workspace: Workspace, media: Media) -> Callable[[], str] | None:
+    """Return what presigns a file's URL where it lies by then; None where a store has no URLs."""
+    store = workspace.folders.store
+    if not isinstance(store, PresigningStore):
+        return None
+
+    def make_url() -> str:
+        with workspace.ledger.read() as session:
+            key = session.get_one(Media, media.id).source_path
+        return store.presigned_get(key, lifetime_s=_URL_LIFETIME_S)
+
+    return make_url

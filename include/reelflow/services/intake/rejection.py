@@ -35,7 +35,8 @@ def reject(
 
     One that another run rejected meanwhile keeps the reasons it was given first.
 
-    :param facts: what was measured of its files, by the id of each
+    :param facts: what was measured of its files now, by the id of each; None where nothing was,
+        and what is known of them stays
     :raises PostNotTakeableError: it left READY while its files were judged, as when a person
         cancelled it; they are judged again when it is READY again
     """
@@ -57,10 +58,15 @@ def reject(
                 fix="; ".join(dict.fromkeys(v["fix"] for v in violations)),
             )
             post.media.violations = violations
-            for media in photo_images.media_of(session, post):
-                measured = (facts or {}).get(media.id)
-                media.facts = measured.as_dict() if measured else None
+            if facts is not None:
+                _store_facts(session, post, facts)
     try_quarantine(workspace, post_id)
+
+
+def _store_facts(session: Session, post: Post, facts: Mapping[str, MediaFacts]) -> None:
+    for media in photo_images.media_of(session, post):
+        measured = facts.get(media.id)
+        media.facts = measured.as_dict() if measured else None
 
 
 def try_quarantine(workspace: Workspace, post_id: int) -> None:

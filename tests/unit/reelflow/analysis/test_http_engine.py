@@ -78,10 +78,18 @@ def test_an_engine_that_may_fetch_gets_the_address_alone(server: DetectionServer
     url = "https://files.example.com/clip.mp4?signature=s3cret"
     with HttpEngine(DetectionConnection(server.url, sends_url=True)) as engine:
         engine.start(subject(b"x", url=url), model_type="resnet")
-        engine.start(subject(b"bytes"), model_type="resnet")
     assert server.calls[0].body == b'{"url": "' + url.encode() + b'"}'
-    assert server.calls[1].body == b"bytes"
     assert "authorization" not in server.calls[0].headers
+    assert url not in repr(subject(b"x", url=url))
+
+
+def test_an_engine_that_wants_addresses_gets_no_file_without_one(server: DetectionServer) -> None:
+    with (
+        HttpEngine(DetectionConnection(server.url, sends_url=True)) as engine,
+        pytest.raises(ConfigurationError, match=r"data folder have no address.*S3"),
+    ):
+        engine.start(subject(b"bytes"), model_type="resnet")
+    assert server.calls == []
 
 
 def test_a_call_that_fails_is_repeated_with_growing_pauses(

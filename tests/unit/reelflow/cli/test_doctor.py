@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from reelflow.domain.analysis import AnalysisEngine, AnalysisPolicy
 from reelflow.ledger.models import Account
 from reelflow.services.workspace import Workspace
+from tests import factories
 from tests.data_folder import data_folder
 from tests.unit.reelflow.cli.conftest import Run
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http
@@ -52,7 +54,7 @@ def test_json_has_every_check_with_its_status_and_fix(
     report = json.loads(result.stdout)
     assert report["ok"] is True
     assert [check["check"] for check in report["checks"]] == [
-        *("libav", "ffmpeg", "data folder", "free space", "Fernet key"),
+        *("libav", "ffmpeg", "C2PA", "data folder", "free space", "Fernet key"),
         *("ledger", "accounts", "stored tokens", "connection", "TikTok"),
         *("public address", "webhooks"),
         *("Airflow", "metadatabase", "scheduler", "dag_processor", "triggerer"),
@@ -83,10 +85,28 @@ def test_settings_that_cannot_be_read_leave_the_other_checks(
     monkeypatch.setenv("REELFLOW_BATCH_SIZE", "many")
     report = json.loads(bare_run("doctor", "--json", "--airflow-url", closed_url).stdout)
     assert [(one["check"], one["status"]) for one in report["checks"]] == [
-        *(("libav", "ok"), ("ffmpeg", "ok")),
+        *(("libav", "ok"), ("ffmpeg", "ok"), ("C2PA", "ok")),
         *(("settings", "problem"), ("Airflow", "problem")),
     ]
-    assert "REELFLOW_BATCH_SIZE is 'many'" in report["checks"][2]["message"]
+    assert "REELFLOW_BATCH_SIZE is 'many'" in report["checks"][3]["message"]
+
+
+def test_bucket_and_engine_are_checked_where_they_are_used(
+    run: Run,
+    workspace: Workspace,
+    account: Account,
+    closed_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asks = {"analysis_policy": AnalysisPolicy.HOLD, "analysis_engine": AnalysisEngine.HTTP}
+    factories.change_account(workspace, account.id, **asks)
+    monkeypatch.setenv("REELFLOW_STORAGE_URL", "s3://bucket?connection=media")
+    report = json.loads(run("doctor", "--json", "--airflow-url", closed_url).stdout)
+    found = {one["check"]: one for one in report["checks"]}
+    assert found["storage"]["status"] == "problem"
+    assert "set AIRFLOW_CONN_MEDIA" in found["storage"]["message"]
+    assert found["detection"]["status"] == "warning"
+    assert "data folder" not in found
 
 
 @pytest.mark.parametrize("columns", ["40", "100"])

@@ -35,6 +35,7 @@ from reelflow.tiktok.models import (
     VideoPost,
 )
 from reelflow.tiktok.source import BLOCK_BYTES
+from tests.far_source import FarSource
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 
 TOKEN = "act.s3cret-token"
@@ -343,6 +344,19 @@ def test_a_source_that_shrank_stops_the_chunk_instead_of_sending_less(
     os.truncate(source_path, BLOCK_BYTES)
     with pytest.raises(SourceChangedError, match=f"then {BLOCK_BYTES}\\)"):
         client.put_chunk(f"http://{server.address}{UPLOAD_PATH}", source, CHUNK, "video/mp4")
+
+
+def test_a_chunk_that_fails_ends_the_stream_it_came_from(
+    server: ScriptedServer, client: TikTokClient
+) -> None:
+    url = f"http://{server.address}{UPLOAD_PATH}"
+    whole, cut = FarSource(CONTENT), FarSource(CONTENT[:BLOCK_BYTES])
+    server.answers += [http(206)]
+    client.put_chunk(url, whole, CHUNK, "video/mp4")
+    assert server.received[0].body == CONTENT[CHUNK.first : CHUNK.last + 1]
+    with pytest.raises(SourceChangedError):
+        client.put_chunk(url, cut, CHUNK, "video/mp4")
+    assert (whole.closed, cut.closed) == (1, 1)
 
 
 def test_a_lost_lease_stops_the_chunk_between_two_blocks(

@@ -7,7 +7,8 @@ import pytest
 from reelflow.domain.chunks import ByteRange
 from reelflow.exceptions import LeaseLostError, MediaUnreadableError, SourceChangedError
 from reelflow.source import BytesSource, FileSource, Source
-from reelflow.tiktok.source import BLOCK_BYTES, WINDOW_BYTES, SourceSlice
+from reelflow.tiktok.source import BLOCK_BYTES, SourceSlice
+from tests.far_source import FarSource
 
 CONTENT = bytes(range(256)) * 4
 
@@ -26,21 +27,11 @@ def fd(path: Path) -> Iterator[int]:
     os.close(fd)
 
 
-class Counted(BytesSource):
-    """Bytes that come from far away, each read a request."""
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__(content)
-        self.reads: list[tuple[int, int]] = []
-
-    def read_at(self, offset: int, count: int) -> bytes:
-        self.reads.append((offset, count))
-        return super().read_at(offset, count)
-
-
-@pytest.fixture(params=["file", "no file"])
+@pytest.fixture(params=["file", "no file", "far away"])
 def source(request: pytest.FixtureRequest, fd: int) -> Source:
-    return FileSource(fd) if request.param == "file" else BytesSource(CONTENT)
+    if request.param == "file":
+        return FileSource(fd)
+    return BytesSource(CONTENT) if request.param == "no file" else FarSource(CONTENT)
 
 
 def test_a_window_shows_its_bytes_alone(source: Source) -> None:
@@ -138,9 +129,41 @@ def test_a_file_that_is_written_to_gives_no_more_of_itself(fd: int, path: Path) 
         window.read(5)
 
 
-def test_of_what_is_no_file_a_window_is_asked_for_at_a_time() -> None:
-    last = 2 * WINDOW_BYTES + 6
-    source = Counted(bytes(last + 100))
+def test_a_range_that_lies_far_away_comes_as_one_stream_into_one_block() -> None:
+    last = 2 * BLOCK_BYTES + 6
+    source = FarSource(os.urandom(last + 100), most=BLOCK_BYTES - 1)
     window = SourceSlice(source, ByteRange(7, last, source.size_bytes))
-    assert sum(len(block) for block in window) == last - 6
-    assert source.reads == [(7, WINDOW_BYTES), (7 + WINDOW_BYTES, WINDOW_BYTES)]
+    blocks = [bytes(block) for block in iter(window.read, b"")]
+    assert b"".join(blocks) == source.read_at(7, last - 6)
+    assert max(map(len, blocks)) <= BLOCK_BYTES
+    assert source.streams == [(7, last - 6)]
+
+
+def test_after_a_jump_only_the_rest_is_streamed() -> None:
+    source = FarSource(CONTENT)
+    window = SourceSlice(source, ByteRange(10, 109, len(CONTENT)))
+    window.read(5)
+    window.seek(60)
+    assert window.read(5) == CONTENT[70:75]
+    assert source.streams == [(10, 100), (70, 40)]
+    assert source.closed == 1
+    window.seek(0)
+    assert b"".join(window) == CONTENT[10:110]
+
+
+def test_closing_ends_the_stream_once() -> None:
+    source = FarSource(CONTENT)
+    window = SourceSlice(source, ByteRange(10, 109, len(CONTENT)))
+    window.close()
+    window.read(5)
+    window.close()
+    window.close()
+    assert source.closed == 1
+
+
+def test_a_stream_that_ends_early_is_a_source_that_changed() -> None:
+    source = FarSource(CONTENT[:50])
+    window = SourceSlice(source, ByteRange(10, 109, len(CONTENT)))
+    assert window.read() == CONTENT[10:50]
+    with pytest.raises(SourceChangedError, match="ends at byte 50, but 1024 bytes"):
+        window.read()

@@ -1,0 +1,138 @@
+"""The DAG under real Airflow processes with inbox and files in S3, on two workers."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
+from tests.contract.storage.stores import S3Server, s3_client
+from tests.e2e.scene import Scene, unique_video
+from tests.e2e.two_workers import WORKERS, TwoWorkers
+from tests.postgresql import TEMPLATE, PostgresqlServer
+
+ACCOUNTS = ("aurora.kitchen", "north.trail", "paper.moon", "city.loops")
+PREFIX = "reelflow"
+#: Whatever runs besides, two schedulers and the rest of Airflow come up in this time.
+HEALTHY_S = 300
+DONE_S = 400
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[S3Server]:
+    server = S3Server()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The bucket as those see it who put files into it."""
+
+    client: Any
+    name: str
+
+    def put(self, key: str, content: bytes) -> None:
+        self.client.put_object(Bucket=self.name, Key=f"{PREFIX}/{key}", Body=content)
+
+    def get(self, key: str) -> bytes:
+        answer = self.client.get_object(Bucket=self.name, Key=f"{PREFIX}/{key}")
+        content: bytes = answer["Body"].read()
+        return content
+
+    def list(self) -> list[str]:
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
+        found = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return sorted(key.removeprefix(f"{PREFIX}/") for key in found)
+
+
+@pytest.fixture(scope="module")
+def bucket(s3_server: S3Server) -> Bucket:
+    return Bucket(s3_client(s3_server.url), s3_server.new_bucket())
+
+
+@pytest.fixture(scope="module")
+def stack(
+    bucket: Bucket,
+    s3_server: S3Server,
+    postgresql_server: PostgresqlServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[TwoWorkers]:
+    connection = {
+        "conn_type": "aws",
+        "login": ACCESS_KEY,
+        "password": SECRET_KEY,
+        "extra": {
+            "region_name": REGION,
+            "endpoint_url": s3_server.url,
+            "config_kwargs": {"s3": {"addressing_style": "path"}},
+        },
+    }
+    metadata, ledger = (
+        postgresql_server.create_database(template=template) for template in ("template0", TEMPLATE)
+    )
+    stack = TwoWorkers(
+        tmp_path_factory.mktemp("two-workers"),
+        metadata_url=postgresql_server.url(metadata),
+        extra_environment={
+            "REELFLOW_DATABASE_URL": postgresql_server.url(ledger),
+            "REELFLOW_STORAGE_URL": f"s3://{bucket.name}/{PREFIX}",
+            "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
+            "REELFLOW_INBOX_QUIET_S": "2",
+            "REELFLOW_WATCH_INTERVAL_S": "2",
+        },
+        simulator_arguments=("--link-polls", "0"),
+    )
+    try:
+        with stack:
+            stack.start(ACCOUNTS)
+            stack.wait_healthy(HEALTHY_S)
+            yield stack
+            stack.check_alive()
+    finally:
+        for database in (metadata, ledger):
+            postgresql_server.drop_database(database)
+
+
+def test_posts_go_their_way_through_the_bucket_on_workers_that_share_no_folder(
+    stack: TwoWorkers, bucket: Bucket, tmp_path: Path
+) -> None:
+    scene = Scene(stack, tmp_path)
+    videos = {}
+    for account in ACCOUNTS:
+        name = f"{uuid.uuid4().hex[:6]}-clip.mp4"
+        videos[name] = unique_video(tmp_path / name).read_bytes()
+        bucket.put(f"inbox/{account}/{name}.json", json.dumps({"caption": name}).encode())
+        bucket.put(f"inbox/{account}/{name}", videos[name])
+    bad = f"{uuid.uuid4().hex[:6]}-notes.mp4"
+    bucket.put(f"inbox/{ACCOUNTS[0]}/{bad}", b"not a video at all")
+    scene.wait_for([*videos, bad], deadline_s=DONE_S)
+    scene.wait_for_runs_to_end(deadline_s=DONE_S)
+
+    posts = {name: scene.post(name) for name in videos}
+    assert {post["state"] for post in posts.values()} == {"PUBLISHED"}
+    for name, video in videos.items():
+        assert scene.received(posts[name]["publish_id"]) == video
+    assert scene.simulator("GET", "/posts")["duplicates"] == 0
+    rejected = scene.post(bad)
+    assert (rejected["state"], rejected["reason_code"]) == ("REJECTED", "type")
+    aside = f"quarantine/{ACCOUNTS[0]}/{rejected['id']}"
+    thumbnails = [post["thumbnail_path"] for post in posts.values()]
+    assert bucket.list() == sorted([f"{aside}.mp4", f"{aside}.reason.json", *thumbnails])
+    assert all(bucket.get(key).startswith(b"\xff\xd8") for key in thumbnails)
+
+    tasks = [task for run in scene.runs() for task in scene.task_instances(run["dag_run_id"])]
+    hosts = {(task["rendered_map_index"], task["hostname"]) for task in tasks if task["hostname"]}
+    ours = [str(stack.workers[name]) for name in WORKERS]
+    assert {host for _, host in hosts} == set(ours)
+    assert any({(name, host) for host in ours} <= hosts for name in videos), "no post changed hosts"
+    for name in WORKERS:
+        assert list(stack.home(name).rglob("*")) == []
