@@ -140,8 +140,8 @@ def test_a_moment_of_the_largest_video_is_shown_behind_its_candidates(make: Make
     """Its frames are 100 MB each: what the candidates took is given back."""
     late = ("-refs", "4", "-bf", "3")  # the decoder holds frames back
     encode = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv444p10le", *late, "-an")
-    path = make(Case("largest.mp4", encode, size="4096x4096", seconds=0.3))
+    path = make(Case("largest.mp4", encode, size="4096x4096", seconds=0.33))
     with open_file(path) as source, examine(source, with_covers=True) as examination:
         assert len(examination.candidates()) == 1
-        assert examination.cover(0.05).width == 640
+        assert examination.cover(0.03).width == 640
         assert examination.cover().width == 640
