@@ -84,21 +84,24 @@ def decode_upright(
         profile = image.info.get("icc_profile")
         upright = _in_standard_colours(_opaque(_upright(image)), profile)
     except _DECODE_ERRORS as error:
-        raise _unreadable(f"the image cannot be decoded: {error}") from error
+        raise undecodable(f"the image cannot be decoded: {error}") from error
     upright.info.clear()  # Pillow would write comment, profile and XMP from here
     return upright
 
 
-def measure_image(source: BinaryIO) -> dict[str, Any]:
+def measure_image(source: BinaryIO, *, is_decoded: bool = True) -> dict[str, Any]:
     """Measure an untrusted image, decoding it once.
 
+    :param is_decoded: False measures by its head alone
     :return: the fields of `MediaFacts` that an image has; ``probe_error`` if it is not a whole one
     """
     facts: dict[str, Any] = {}
     try:
         image = Image.open(source, formats=FORMATS)
         facts |= {"width": image.width, "height": image.height}
-        if image.width * image.height <= MAX_PIXELS:  # of a PNG, EXIF alone decodes all pixels
+        if (
+            is_decoded and image.width * image.height <= MAX_PIXELS
+        ):  # of a PNG, EXIF alone decodes all pixels
             facts |= _shown_size(image)
             # At a fraction of its size, a JPEG that is cut shows it just as well.
             image.thumbnail(_GLANCE_PX)
@@ -144,7 +147,7 @@ def _open(source: BinaryIO) -> Image.Image:
     image = Image.open(source, formats=FORMATS)
     width, height = image.size
     if width * height > MAX_PIXELS:  # before any pixel is decoded
-        raise _unreadable(f"{width}x{height} pixels are more than {MAX_PIXELS}")
+        raise undecodable(f"{width}x{height} pixels are more than {MAX_PIXELS}")
     return image
 
 
@@ -189,7 +192,11 @@ def _in_standard_colours(image: Image.Image, profile: bytes | None) -> Image.Ima
     return converted or image.convert("RGB")
 
 
-def _unreadable(value: str) -> MediaRejectedError:
+def undecodable(value: str) -> MediaRejectedError:
+    """Return the error that refuses an image.
+
+    :param value: what stands against it
+    """
     fix = "export the image again as JPEG, PNG or WebP of at most 4096x4096"
     limit = "a whole JPEG, PNG or WebP image"
     violation = {"rule": "image", "value": value, "limit": limit, "fix": fix}

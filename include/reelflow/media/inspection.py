@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from reelflow.block_source import BlockSource
 from reelflow.domain.media import IMAGE_CONTAINERS, VIDEO_EXTENSIONS, MediaFacts
 from reelflow.domain.violation import Violation
 from reelflow.exceptions import MediaRejectedError, MediaToolError
@@ -80,7 +81,7 @@ class Examination:
         :raises MediaToolError: libav is missing, ran out of time or was killed
         """
         if self.facts.kind == "image":
-            return image_cover(self._source)
+            return image_cover(self._source, self.facts)
         try:
             return self._decoding().cover(at_s)
         except FileRefusedError as error:
@@ -93,7 +94,7 @@ class Examination:
         :raises MediaToolError: libav is missing, ran out of time or was killed
         """
         if self.facts.kind == "image":
-            return [image_cover(self._source)]
+            return [image_cover(self._source, self.facts)]
         try:
             return self._decoding().candidates(count)
         except FileRefusedError as error:
@@ -127,7 +128,7 @@ def examine(source: Source, *, with_covers: bool = False) -> Iterator[Examinatio
 def _examine_video(
     source: Source, container: str, with_covers: bool, held: ExitStack
 ) -> Examination:
-    walk = walk_container(source.read_at, source.size_bytes, container)
+    walk = walk_container(BlockSource(source).read_at, source.size_bytes, container)
     decoder: Decoder | None = None
     measured: dict[str, Any]
     try:
