@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -29,6 +30,15 @@ def image(form: str = "JPEG", size: tuple[int, int] = (160, 120), *, shade: int 
     """Return an image file; another ``shade``, from 0 to 255, gives other bytes."""
     written = io.BytesIO()
     Image.new("RGB", size, (shade, 255 - shade, shade // 2)).save(written, form)
+    return written.getvalue()
+
+
+def unique_image() -> bytes:
+    """Return a JPEG that no other is like, and that holds nothing but its picture."""
+    written = io.BytesIO()
+    Image.frombytes("RGB", (16, 12), os.urandom(16 * 12 * 3)).resize((640, 480)).save(
+        written, "JPEG"
+    )
     return written.getvalue()
 
 

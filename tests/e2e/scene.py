@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import uuid
 from collections.abc import Iterable
@@ -75,10 +74,7 @@ class Scene:
     ) -> tuple[str, list[bytes]]:
         """Put a folder of photos into an account's inbox; return its unique name and the images."""
         name = f"{uuid.uuid4().hex[:6]}-{name}"
-        images = [
-            photo_files.image(size=(640, 480), shade=secrets.randbelow(256)) for _ in range(count)
-        ]
-        images = [data + uuid.uuid4().bytes for data in images]  # what follows a JPEG's end is free
+        images = [photo_files.unique_image() for _ in range(count)]
         inbox = self.stack.inbox / account
         (inbox / f"{name}.json").write_text(json.dumps(sidecar))
         hidden = inbox / f".{name}"
@@ -90,6 +86,11 @@ class Scene:
 
     def original(self, name: str) -> bytes:
         return (self.folder / name).read_bytes()
+
+    def kept(self) -> set[bytes]:
+        """Return what lies among the sources: other tests leave theirs for later days."""
+        media = self.stack.folders.reelflow_home / "media"
+        return {path.read_bytes() for path in media.rglob("*") if path.is_file()}
 
     def find(self, name: str) -> dict[str, Any] | None:
         return next((one for one in self.stack.posts() if one["file_name"] == name), None)

@@ -70,7 +70,7 @@ def test_good_files_are_published_byte_for_byte(first: First) -> None:
     uploads = {one["publish_id"]: one for one in scene.simulator("GET", "/uploads")["uploads"]}
     told = uploads[scene.post(first.told)["publish_id"]]
     assert told["post_info"]["title"] == "Hello #reelflow"
-    assert not list((scene.stack.folders.reelflow_home / "media").glob("*.mp4"))
+    assert not scene.kept() & {scene.original(name) for name in first.good}
 
 
 def test_a_bad_file_is_rejected_with_its_reason_and_stops_no_other(first: First) -> None:
@@ -134,8 +134,7 @@ def test_photos_and_pulled_videos_go_the_same_way(scene: Scene) -> None:
     assert uploads[scene.post(pulled)["publish_id"]]["source"] == "PULL_FROM_URL"
     assert scene.received(scene.post(pulled)["publish_id"]) == scene.original(pulled)
     assert scene.simulator("GET", "/posts")["duplicates"] == 0
-    media = scene.stack.folders.reelflow_home / "media"
-    assert not [path for path in media.rglob("*") if path.is_file()]
+    assert not scene.kept() & {*images, scene.original(pulled)}
     assert scene.task_of(photos, UPLOAD_TASK)["state"] == "success"
 
 

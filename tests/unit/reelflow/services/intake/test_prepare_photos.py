@@ -123,7 +123,7 @@ def test_all_violations_of_all_images_are_told_at_once_and_name_their_image(
         ("photo_type", "trip/2.gif"),
         ("resolution", "trip/3.jpg"),
         ("empty", "trip/4.jpg"),
-        ("unreadable", "trip/5.jpg"),
+        ("truncated", "trip/5.jpg"),
         ("photo_type", "trip/6.txt"),
         ("extension", "trip/7.webp"),
     ]
