@@ -229,6 +229,19 @@ def test_the_polls_of_many_accounts_cost_one_transaction(
     assert (counted.reads, counted.writes) == (1, 1)
 
 
+def test_a_spent_budget_is_not_asked_for_again_before_its_slot(
+    workspace: Workspace, tiktok: ScriptedTikTok, account: Account, make_posts: MakePosts
+) -> None:
+    for _ in range(30):
+        budgets.spend(workspace, account.id, Call.STATUS)
+    [post] = make_posts(1)
+    tiktok.answers = {f"pub-{post.id}": [DONE]}
+    counted = CountedLedger(workspace)
+    seen = replace(workspace, ledger=counted)  # type: ignore[arg-type] # it does what a ledger does
+    run(seen, tiktok, [wait_for(tiktok, post)])
+    assert counted.writes == 2  # refused, and granted
+
+
 def test_a_wait_ends_with_its_time_and_the_last_status(
     workspace: Workspace, tiktok: ScriptedTikTok, make_posts: MakePosts
 ) -> None:
