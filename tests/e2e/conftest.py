@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from demo.postgresql import program_folder
 from demo.stack import Stack
 from tests.e2e.scene import Scene
+from tests.postgresql import PostgresqlServer
 
 #: Accounts of the simulator. Each test uses its own where TikTok's limits (6 inits a minute) bind.
 ACCOUNTS = ("aurora.kitchen", "north.trail", "paper.moon", "city.loops")
@@ -30,12 +32,30 @@ def ends_on_sigterm() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    settings = {"REELFLOW_INBOX_QUIET_S": "2", "REELFLOW_WATCH_INTERVAL_S": "2"}
+def airflow_database(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings of Airflow's own database: PostgreSQL, or SQLite where no server is installed.
+
+    On a busy machine Airflow finds its own SQLite locked, and refuses a backfill or a clear.
+    """
+    if program_folder() is None:
+        return {}
+    server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+    url = server.url(server.create_database())
+    return {
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": url,
+    }
+
+
+@pytest.fixture(scope="session")
+def stack(
+    airflow_database: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    timing = {"REELFLOW_INBOX_QUIET_S": "2", "REELFLOW_WATCH_INTERVAL_S": "2"}
     folder = tmp_path_factory.mktemp("stack")
     stack = Stack(
         folder,
-        extra_environment=settings,
+        extra_environment={**airflow_database, **timing},
         # A killed worker is noticed after this many seconds without a heartbeat.
         heartbeat_timeout_s=25,
         simulator_arguments=("--link-polls", "0"),
