@@ -1,4 +1,4 @@
-"""``reelflow posts``: see what became of each post, and release, cancel, retry or resolve it, or choose its cover."""
+"""``reelflow posts``: see what became of each post, steer one, or choose its cover."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _AT = typer.Option(
 
 @app.callback()
 def posts() -> None:
-    """See what became of each post, and release, cancel, retry or resolve it, or choose its cover."""
+    """See what became of each post, steer one, or choose its cover."""
 
 
 @app.command("list")
