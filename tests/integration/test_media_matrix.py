@@ -135,7 +135,6 @@ def test_media_data_without_a_size_are_cut_where_the_index_says(make: Make, tmp_
     )
 
 
-@pytest.mark.skipif(not IS_WHOLE, reason="make media-matrix takes the largest pictures")
 def test_a_moment_of_the_largest_video_is_shown_behind_its_candidates(make: Make) -> None:
     """Its frames are 100 MB each: what the candidates took is given back."""
     late = ("-refs", "4", "-bf", "3")  # the decoder holds frames back
