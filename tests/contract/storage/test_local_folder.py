@@ -25,6 +25,7 @@ from reelflow.exceptions import (
 from reelflow.storage.local_store import LocalStore
 from tests.contract.storage.stores import DEADLINE_S
 from tests.integration.simulator_process import wait_until
+from tests.unprivileged import as_nobody_much, reachable_folder
 
 MIB = 1024 * 1024
 KEY = "media/7.mp4"
@@ -251,11 +252,12 @@ def test_a_file_cannot_be_a_folder_too(store: LocalStore) -> None:
     assert list(store.begun()) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
-def test_a_closed_folder_is_named(store: LocalStore, root: Path) -> None:
-    (root / "inbox").mkdir(mode=0)
-    try:
-        with pytest.raises(StorageAccessError, match=r"inbox.*give this user permission"):
-            keys(store)
-    finally:
-        (root / "inbox").chmod(0o700)
+def test_a_closed_folder_is_named() -> None:
+    with reachable_folder() as root:
+        store = LocalStore(root)
+        (root / "inbox").mkdir(mode=0)
+        try:
+            told = as_nobody_much(lambda: str(keys(store)))
+        finally:
+            (root / "inbox").chmod(0o700)
+    assert re.match(r"StorageAccessError: .*inbox.*give this user permission", told)
