@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 
 from reelflow.exceptions import MediaRejectedError
 from reelflow.media.images import measure_image, shrink_image
+from tests.webp_bomb import webp_bomb
 
 ORIENTATION = 0x0112
 
@@ -237,3 +238,24 @@ def test_whatever_exif_says_the_picture_is_shown(form: str, block: bytes) -> Non
     broken = encoded(Image.new("RGB", (80, 40)), form, exif=b"Exif\0\0II*\0" + block)
     assert sorted(shrink(broken)[0].size) == [40, 80]
     assert "probe_error" not in measure_image(broken)
+
+
+def test_a_large_image_of_16_bits_of_grey_is_a_whole_one() -> None:
+    large = encoded(Image.new("I;16", (1280, 960), 40_000), "PNG").getvalue()
+    assert "probe_error" not in measured(large)
+
+
+def test_a_webp_that_takes_more_memory_than_pixels_do_is_refused() -> None:
+    assert measured(webp_bomb())["probe_error"]
+    with pytest.raises(MediaRejectedError, match="cannot be decoded"):
+        shrink(io.BytesIO(webp_bomb()))
+
+
+def test_a_png_of_more_text_than_picture_is_refused() -> None:
+    text = zlib.compress("\N{GRINNING FACE}".encode().ljust(1_000_000))
+    chunk = b"iTXtnote\0\1\0\0\0" + text
+    packed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    plain = encoded(Image.new("RGB", (160, 120)), "PNG").getvalue()
+    assert "probe_error" not in measured(plain[:33] + packed + plain[33:])
+    facts = measured(plain[:33] + packed * 40 + plain[33:])
+    assert facts["probe_error"].startswith("Too much memory used in text chunks")
