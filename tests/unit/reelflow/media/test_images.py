@@ -5,7 +5,7 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
@@ -33,6 +33,28 @@ def shrink(source: io.BytesIO) -> tuple[Image.Image, bytes]:
 def test_a_large_image_is_shrunk_and_a_small_one_is_not_enlarged(form: str) -> None:
     assert shrink(encoded(Image.new("RGB", (1280, 960)), form))[0].size == (640, 480)
     assert shrink(encoded(Image.new("RGB", (50, 40)), form))[0].size == (50, 40)
+
+
+@settings(max_examples=30)
+@given(
+    long_px=st.integers(1, 4096),
+    short_px=st.integers(1, 200),
+    is_tall=st.booleans(),
+    form=st.sampled_from(["JPEG", "PNG", "WEBP"]),
+)
+@example(long_px=4096, short_px=100, is_tall=True, form="JPEG")
+@example(long_px=4096, short_px=100, is_tall=False, form="PNG")
+@example(long_px=4096, short_px=1, is_tall=True, form="JPEG")
+@example(long_px=4096, short_px=1, is_tall=False, form="WEBP")
+def test_however_long_an_image_is_a_pixel_is_left_of_each_side(
+    long_px: int, short_px: int, is_tall: bool, form: str
+) -> None:
+    size = (short_px, long_px) if is_tall else (long_px, short_px)
+    small = shrink(encoded(Image.new("L", size), form))[0].size
+    factor = min(1, 640 / max(size))
+    assert all(1 <= px <= 640 for px in small)
+    for px, was_px in zip(small, size, strict=True):
+        assert px == 1 or abs(px - was_px * factor) <= 1
 
 
 def test_the_image_is_turned_upright() -> None:
