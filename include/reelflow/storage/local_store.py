@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from reelflow.exceptions import ConfigurationError, StorageAccessError
+from reelflow.exceptions import ConfigurationError, ObjectExistsError, StorageAccessError
 from reelflow.source import identity_of
 from reelflow.storage.base import ByteStream, FolderInfo, ObjectInfo
 from reelflow.storage.content import checked_blocks
@@ -210,7 +210,9 @@ class LocalStore(LocalUploads):
         with self.open(source) as reader:
             offsets = range(0, reader.size_bytes, BLOCK_BYTES)
             blocks = (reader.read_at(offset, BLOCK_BYTES) for offset in offsets)
-            self._write(target, blocks, size_bytes=reader.size_bytes, only_if_absent=False)
+            absent = self._status(target) is None
+            with suppress(ObjectExistsError):  # somebody else moved it first, and may use it by now
+                self._write(target, blocks, size_bytes=reader.size_bytes, only_if_absent=absent)
             return reader.identity
 
     def _link_again(self, leads_to: str, target: str) -> None:

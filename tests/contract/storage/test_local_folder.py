@@ -179,6 +179,32 @@ class TestOtherDisks:
         assert (root / KEY).read_bytes() == b"video"
         assert path.read_bytes() == b"another video"
 
+    def test_of_two_who_move_at_once_the_first_copy_stays(
+        self,
+        store: LocalStore,
+        root: Path,
+        other_disk: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Its identity is in the ledger by the time that the second is whole."""
+        (root / "inbox").symlink_to(other_disk)
+        (other_disk / "a.mp4").write_bytes(b"video")
+        synced = os.fsync
+        first = []
+
+        def sync_after_the_first(fd: int) -> None:
+            monkeypatch.setattr(os, "fsync", synced)
+            assert LocalStore(root).move("inbox/a.mp4", KEY)
+            first.append(store.stat(KEY))
+            synced(fd)
+
+        put(store, "media/other.mp4")  # makes the folders
+        monkeypatch.setattr(os, "fsync", sync_after_the_first)  # the copy is whole by then
+        assert store.move("inbox/a.mp4", KEY)
+        assert [store.stat(KEY)] == first
+        assert list(other_disk.iterdir()) == []
+        assert list(store.begun()) == []
+
     def test_nothing_is_written_to_one(
         self, store: LocalStore, root: Path, other_disk: Path
     ) -> None:
