@@ -15,6 +15,7 @@ from reelflow.exceptions import (
     ObjectExistsError,
     ObjectNotFoundError,
     ReelflowError,
+    StorageAccessError,
     UploadNotFoundError,
 )
 from reelflow.storage.base import ByteStream, FolderInfo, MultipartUpload, ObjectInfo
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 #: Metadata by which a writer knows its own object again when it is told that one is there: the
 #: answer to its first try may have been lost.
 _WRITER: Final = "reelflow-writer"
+#: AmazonS3 API, CopyObject.
+_COPY_MAX_BYTES: Final = 5 * 1024**3
 _PRECONDITION: Final = frozenset({"PreconditionFailed", "412"})
 
 
@@ -242,6 +245,14 @@ class S3Store(S3Uploads, S3Presigning):
     def _copy(self, source: ObjectInfo, target: str) -> bool:
         """Copy an object within the bucket; False when it is gone or replaced meanwhile."""
         raw_key = self._raw_key(source.key)
+        if source.size_bytes > _COPY_MAX_BYTES:
+            raise StorageAccessError(
+                f"s3://{self._bucket}/{raw_key} has {source.size_bytes} bytes, and S3 copies at"
+                f" most {_COPY_MAX_BYTES}, so it stays: put a smaller one in its place, or delete"
+                " it",
+                code="too_large_to_move",
+                key=raw_key,
+            )
         with s3_errors(self._bucket, raw_key):
             try:
                 self._client.copy_object(
