@@ -139,7 +139,9 @@ class S3Store(S3Uploads, S3Presigning):
     def move(self, source: str, target: str, *, identity: str | None = None) -> bool:
         """See :meth:`ObjectStore.move <reelflow.storage.base.ObjectStore.move>`.
 
-        It is a copy by S3, then a delete, each on condition that the source is still the same.
+        It is a copy by S3, then a delete, each on condition that the source is still the same. What
+        its writer said of it stays behind: headers that TikTok would get with it, and tags, which
+        cost permissions of their own and may let a lifecycle rule delete it.
         """
         info = self.stat(source)
         if info is not None and identity in (None, info.identity):
@@ -260,6 +262,8 @@ class S3Store(S3Uploads, S3Presigning):
                     Key=self._raw_key(target),
                     CopySource={"Bucket": self._bucket, "Key": raw_key},
                     CopySourceIfMatch=f'"{source.identity}"',
+                    MetadataDirective="REPLACE",
+                    TaggingDirective="REPLACE",
                 )
             except ClientError as exc:
                 if code_of(exc) in _PRECONDITION | {"NoSuchKey"}:

@@ -232,6 +232,17 @@ class TestMovingInSteps:
             s3_store.move("inbox/a", KEY)
         assert keys(s3_store) == ["inbox/a"]
 
+    def test_what_its_writer_said_of_it_stays_behind(self, s3_store: S3Store) -> None:
+        client, bucket = s3_store._client, s3_store._bucket
+        said = {"ContentEncoding": "gzip", "ContentType": "text/html", "Tagging": "expire=today"}
+        private = {"gps": "48.1,11.5"}
+        client.put_object(Bucket=bucket, Key="a/inbox/a", Body=b"v", Metadata=private, **said)
+        s3_store.move("inbox/a", KEY)
+        assert client.get_object_tagging(Bucket=bucket, Key=f"a/{KEY}")["TagSet"] == []
+        head = client.head_object(Bucket=bucket, Key=f"a/{KEY}")
+        assert (head["Metadata"], head.get("ContentEncoding")) == ({}, None)
+        assert head["ContentType"] != "text/html"
+
     def test_the_bytes_stay_with_s3(self, s3_store: S3Store, s3_server: S3Server) -> None:
         put(s3_store, "inbox/a")
         s3_server.reset()
