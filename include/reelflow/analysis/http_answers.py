@@ -59,7 +59,7 @@ def progress(answer: Answer) -> Progress:
         raise AnalysisRefusedError(
             f"the detection engine failed over the file: {_said(document) or 'it gives no reason'}"
         )
-    if status not in _RUNNING:
+    if not isinstance(status, str) or status not in _RUNNING:
         raise _malformed("polling the analysis", answer, "its status is none that is known")
     return Progress(False, _seconds(document.get("remaining_seconds")))
 
@@ -165,7 +165,7 @@ def _seconds(value: object) -> float | None:
     """Return a time of up to a day; None for anything else."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return float(value) if math.isfinite(value) and 0 <= value <= _LONGEST_S else None
+    return float(value) if 0 <= value <= _LONGEST_S else None  # NaN is in no range
 
 
 def _details(value: object) -> dict[str, Any]:
