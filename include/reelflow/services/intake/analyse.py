@@ -31,11 +31,12 @@ _SHORTEST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 15.0
 
 
-def asks_for_analysis(workspace: Workspace, post_id: int) -> bool:
-    """Whether a post's account wants its media analysed, so that engines are worth opening."""
+def engine_asked(workspace: Workspace, post_id: int) -> AnalysisEngine | None:
+    """Return the engine that a post's account asks; None where it wants nothing analysed."""
     with workspace.ledger.read() as session:
         account = posts.get(session, post_id).account
-    return account.analysis_policy is not AnalysisPolicy.IGNORE
+    ignores = account.analysis_policy is AnalysisPolicy.IGNORE
+    return None if ignores else account.analysis_engine
 
 
 def analyse(

@@ -23,7 +23,7 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import audit, publications, verdicts
 from reelflow.ledger.models import Account, Post, Verdict
-from reelflow.services.intake.analyse import analyse, asks_for_analysis, obtain_verdicts
+from reelflow.services.intake.analyse import analyse, engine_asked, obtain_verdicts
 from reelflow.services.intake.engines import open_engines
 from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
@@ -76,7 +76,7 @@ def post(account: Account, make_post: MakePost) -> Post:
 def test_an_account_that_does_not_ask_is_not_asked_for(
     workspace: Workspace, post: Post, engine: ScriptedEngine
 ) -> None:
-    assert not asks_for_analysis(workspace, post.id)
+    assert engine_asked(workspace, post.id) is None
     assert ask(workspace, post, engine) == []
     assert engine.started == []
 
@@ -85,7 +85,7 @@ def test_the_model_type_is_passed_through_and_the_verdict_is_asked_for_once(
     workspace: Workspace, account: Account, post: Post, engine: ScriptedEngine
 ) -> None:
     want(workspace, account, AnalysisPolicy.LABEL)
-    assert asks_for_analysis(workspace, post.id)
+    assert engine_asked(workspace, post.id) is AnalysisEngine.HTTP
     (found,) = ask(workspace, post, engine)
     (again,) = ask(workspace, post, engine)
     assert (found.verdict_id, again.verdict_id) == ("v-1", "v-1")
