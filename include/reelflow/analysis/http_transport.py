@@ -87,7 +87,8 @@ class Transport:
                 proxies=get_environ_proxies(url) if url.startswith("https") else {},
             ) as response:
                 lowered = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status_code, lowered, self._body(response))
+                body = self._body(response)
+                return Answer(response.status_code, lowered, body, self._connection.api_key)
         except (requests.RequestException, UnicodeError) as error:
             reason = type(error).__name__
         raise AnalysisUnavailableError(

@@ -51,6 +51,25 @@ def follow_policy(workspace: Workspace, post_id: int, *, actor: str) -> None:
         _reject(workspace, post, unapproved, actor=actor)
 
 
+def is_followed(session: Session, post: Post) -> bool:
+    """Whether a post may be sent as its account wants it now: judged, and nothing held against it.
+
+    What was validated before the account asked for analysis, or asked another model, is not.
+    """
+    policy = post.account.analysis_policy
+    if policy is AnalysisPolicy.IGNORE:
+        return True
+    found = _verdicts(session, post)
+    if len(found) < len(photo_images.media_of(session, post)):
+        return False
+    if any(one.refused_because and one.approved_at is None for one in found):
+        return False
+    fakes = [one for one in found if one.is_fake]
+    if policy is AnalysisPolicy.LABEL:
+        return post.is_aigc or not fakes
+    return all(one.approved_at is not None for one in fakes)
+
+
 def sentence(verdict: Verdict) -> str:
     """Say in one line what an engine found in a file."""
     name = verdict.media.file_name

@@ -1,5 +1,6 @@
 """The client of a detection engine, against a small engine that is a real server."""
 
+import json
 import socket
 from collections.abc import Iterator
 from hashlib import sha256
@@ -150,6 +151,33 @@ def test_an_engine_that_does_not_run_is_named_without_the_key(sleeps: Sleeps) ->
     assert KEY not in repr(caught.value) + repr(engine.__dict__)
     assert caught.value.__context__ is None
     assert sleeps == [1, 2, 4]
+
+
+def test_what_an_engine_quotes_of_key_and_address_is_hidden(
+    server: DetectionServer, engine: HttpEngine
+) -> None:
+    quoted = f"{KEY} may not fetch https://files.example.com/clip.mp4?X-Amz-Signature=s3cret&a=b."
+    hidden = "*** may not fetch https://files.example.com/clip.mp4?***"
+    said = json.dumps({"error": {"message": quoted}}).encode()
+    server.interruptions = [
+        Reply(401, said),
+        Reply(422, said),
+        Reply(200, json.dumps({"status": "failed", "error": quoted}).encode()),
+    ]
+    with pytest.raises(ConfigurationError) as refused:
+        engine.start(subject(b"file"), model_type="cnn")
+    with pytest.raises(AnalysisRefusedError) as unwanted:
+        engine.start(subject(b"file"), model_type="cnn")
+    with pytest.raises(AnalysisRefusedError) as failed:
+        engine.poll("an-1")
+    for error in (refused, unwanted, failed):
+        assert hidden in str(error.value)
+        assert KEY not in repr(error.value)
+        assert "s3cret" not in repr(error.value)
+    server.verdict["details"] = {quoted: [quoted]}
+    assert engine.read(engine.start(subject(b"file"), model_type="cnn").id).details == {
+        hidden: [hidden]
+    }
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
