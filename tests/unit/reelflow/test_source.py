@@ -11,7 +11,6 @@ from reelflow.source import (
     FileSource,
     file_identity,
     identity_of,
-    open_file,
     open_source,
     read_at,
 )
