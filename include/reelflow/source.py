@@ -143,6 +143,12 @@ class FileSource:
         now = os.fstat(self._fd)
         # To delete a file sets its ctime and changes no byte; who wrote to it sets its mtime.
         is_touched = now.st_ctime_ns != self._ctime_ns and now.st_nlink > 0
+        if identity_of(now) == self._identity and is_touched and self.sha256 is None:
+            raise SourceChangedError(
+                f"{self._name} was written to, renamed or given other rights while it was read: "
+                "provide it again, and leave it alone until it is published. If nobody wrote to "
+                "it, `reelflow posts retry` takes it as it is"
+            )
         if identity_of(now) != self._identity or (is_touched and not self._has_known_content()):
             raise self._changed(now.st_size)
         if is_touched:
@@ -150,7 +156,7 @@ class FileSource:
         return is_touched
 
     def _has_known_content(self) -> bool:
-        if self.sha256 is None or self._looks_left == 0:
+        if self._looks_left == 0:
             return False
         self._looks_left -= 1
         digest, offset = hashlib.sha256(), 0
