@@ -19,6 +19,10 @@ from reelflow.exceptions import MediaUnreadableError, SourceChangedError
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+_HASHED_BLOCK_BYTES: Final = 1024 * 1024
+#: How often a file is hashed again because something touched it: whoever does so all the time gets
+#: nobody to hash it without end.
+_LOOKS_MAX: Final = 8
 _REASONS = {
     errno.ENOENT: "does not exist; check the name",
     errno.ELOOP: "is a symbolic link; give the file itself",
@@ -79,12 +83,16 @@ class FileSource:
 
     A file that is replaced or deleted under its name stays readable as it was. Whoever writes to it
     is noticed even if its modification time is set back: the system itself keeps the time of the
-    last change (ctime). That moves on when the file is renamed or gets other rights, too: both end
-    the reading, and `identity`, which outlives them, has no part of it.
+    last change (ctime). That moves on when the file is renamed or gets other rights, too, so it is
+    hashed again then, if `sha256` says what it must be; and given up if not. `identity`, which
+    outlives such things, has no part of it.
 
     :param name: what errors call it
-    :raises SourceChangedError: from `check_unchanged` and `read_at`, once somebody wrote to it
+    :raises SourceChangedError: from `check_unchanged` and every reading, once somebody wrote to it
     """
+
+    #: What its content hashes to, in hexadecimal, where that is known.
+    sha256: str | None = None
 
     def __init__(self, fd: int, name: str = "the file") -> None:
         self._fd = fd
@@ -93,6 +101,7 @@ class FileSource:
         self._size_bytes = status.st_size
         self._identity = identity_of(status)
         self._ctime_ns = status.st_ctime_ns
+        self._looks_left = _LOOKS_MAX
 
     @property
     def size_bytes(self) -> int:
@@ -108,7 +117,8 @@ class FileSource:
         """Read up to `count` bytes at an offset; fewer only at the end."""
         wanted = max(0, min(count, self._size_bytes - offset))
         data = read_at(self._fd, offset, wanted)
-        self.check_unchanged()  # after the read: what was written before it is noticed
+        while self._is_touched():  # after the read: what was written before it is noticed
+            data = read_at(self._fd, offset, wanted)
         if len(data) < wanted:
             raise self._changed(offset + len(data))
         return data
@@ -116,16 +126,45 @@ class FileSource:
     def read_into(self, buffer: Buffer, offset: int) -> int:
         """Read at an offset into memory that is there already; return how many bytes."""
         count = os.preadv(self._fd, [buffer], offset)
-        self.check_unchanged()
+        while self._is_touched():
+            count = os.preadv(self._fd, [buffer], offset)
         return count
 
     def check_unchanged(self) -> None:
         """Raise unless the file is as it was when it was opened."""
+        while self._is_touched():
+            pass
+
+    def _is_touched(self) -> bool:
+        """Whether something touched it since the last look, of which its content is still known.
+
+        Whoever asks reads again: what was read before may be of a state in between.
+        """
         now = os.fstat(self._fd)
         # To delete a file sets its ctime and changes no byte; who wrote to it sets its mtime.
         is_touched = now.st_ctime_ns != self._ctime_ns and now.st_nlink > 0
-        if is_touched or identity_of(now) != self._identity:
+        if identity_of(now) == self._identity and is_touched and self.sha256 is None:
+            raise SourceChangedError(
+                f"{self._name} was written to, renamed or given other rights while it was read: "
+                "provide it again, and leave it alone until it is published. If nobody wrote to "
+                "it, `reelflow posts retry` takes it as it is"
+            )
+        if identity_of(now) != self._identity or (is_touched and not self._has_known_content()):
             raise self._changed(now.st_size)
+        if is_touched:
+            self._ctime_ns = now.st_ctime_ns  # of before it was hashed: a later one is looked into
+        return is_touched
+
+    def _has_known_content(self) -> bool:
+        if self._looks_left == 0:
+            return False
+        self._looks_left -= 1
+        digest, offset = hashlib.sha256(), 0
+        block = memoryview(bytearray(_HASHED_BLOCK_BYTES))
+        while count := os.preadv(self._fd, [block], offset):
+            digest.update(block[:count])
+            offset += count
+        return digest.hexdigest() == self.sha256
 
     def _changed(self, now_bytes: int) -> SourceChangedError:
         return SourceChangedError(

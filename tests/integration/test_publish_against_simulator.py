@@ -509,6 +509,23 @@ def test_a_source_that_changes_during_the_last_chunk_is_not_published(publisher:
     assert publisher.read(post).state is PostState.COMMITTING  # only TikTok's word moves it now
 
 
+def test_a_source_that_is_renamed_and_gets_other_rights_during_the_upload_is_sent_whole(
+    publisher: Publisher,
+) -> None:
+    post = publisher.make_post(three_chunks())
+    path = data_folder(publisher.workspace).path(post.media.source_path)
+    content = publisher.content(post)
+    publisher.simulator.hold(0, "after")
+    with publisher.uploading(post) as upload:
+        publisher.simulator.wait_until_held()
+        before_ns = path.stat().st_ctime_ns
+        while path.stat().st_ctime_ns == before_ns:
+            path.chmod(0o440)
+            path.rename(path.with_suffix(".old")).rename(path)
+        publisher.simulator.release()
+        assert publisher.simulator.content(upload.result().publish_id) == content
+
+
 def test_a_source_that_is_unlinked_during_the_upload_is_still_sent_whole(
     publisher: Publisher,
 ) -> None:

@@ -19,7 +19,7 @@ from reelflow.exceptions import (
 from reelflow.ledger import audit, photo_images, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.services.workspace import Workspace
-from reelflow.source import Source
+from reelflow.source import FileSource, Source
 
 _NOT_FOR_A_RUN: Final = frozenset(
     {
@@ -144,6 +144,8 @@ def _gone(media: Media, post_id: int) -> MediaUnreadableError:
 def _hold(workspace: Workspace, media: Media, held: ExitStack) -> Source:
     source = held.enter_context(workspace.folders.open(media.source_path))
     if media.source_identity in (None, source.identity):
+        if isinstance(source, FileSource):
+            source.sha256 = media.sha256  # known once it is validated
         return source
     if source.size_bytes != media.size_bytes:
         what = f"it had {media.size_bytes} bytes and has {source.size_bytes}"

@@ -1,9 +1,11 @@
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import Buffer
 
 from reelflow.exceptions import MediaUnreadableError, SourceChangedError
 from reelflow.source import (
@@ -110,6 +112,104 @@ def rewrite_once_the_clock_ticked(path: Path, content: bytes, was: os.stat_resul
         with path.open("r+b") as file:
             file.write(content)
         os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+
+def touch(path: Path, how: str) -> Path:
+    """Change a file's ctime, but none of its bytes; return where it is now."""
+    was, moved = path.stat(), path.with_name(f"{path.name}.moved")
+    while path.stat().st_ctime_ns == was.st_ctime_ns:
+        if how == "rename":
+            path = path.rename(moved).rename(path)
+        elif how == "chmod":
+            path.chmod(0o640)
+        else:
+            moved.unlink(missing_ok=True)
+            moved.hardlink_to(path)
+    return path
+
+
+@pytest.mark.parametrize("how", ["rename", "chmod", "link"])
+def test_a_source_whose_hash_is_known_outlives_what_changes_no_byte(
+    tmp_path: Path, how: str
+) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"bytes")
+    with open_source(path) as fd:
+        source = FileSource(fd)
+        source.sha256 = hashlib.sha256(b"bytes").hexdigest()
+        buffer = bytearray(5)
+        for _ in range(2):
+            path = touch(path, how)
+            assert source.read_at(1, 3) == b"yte"
+            path = touch(path, how)
+            assert (source.read_into(buffer, 0), bytes(buffer)) == (5, b"bytes")
+            path = touch(path, how)
+            source.check_unchanged()
+
+
+def test_a_source_whose_hash_nobody_knows_is_given_up(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"bytes")
+    with open_source(path) as fd:
+        source = FileSource(fd)
+        touch(path, "chmod")
+        with pytest.raises(
+            SourceChangedError, match=r"given other rights .* `reelflow posts retry`"
+        ):
+            source.read_at(0, 5)
+
+
+def test_a_known_hash_does_not_cover_a_rewrite_under_the_old_time(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"bytes")
+    with open_source(path) as fd:
+        source = FileSource(fd)
+        source.sha256 = hashlib.sha256(b"bytes").hexdigest()
+        rewrite_once_the_clock_ticked(path, b"byteZ", path.stat())
+        for read in (lambda: source.read_at(0, 2), lambda: source.read_into(bytearray(2), 0)):
+            with pytest.raises(SourceChangedError, match="replaced or written to"):
+                read()
+
+
+def test_bytes_that_were_read_before_they_were_set_back_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"bytes")
+    was = path.stat()
+    real = os.preadv
+    reads: list[int] = []
+
+    def read_between_two_rewrites(fd: int, buffers: list[Buffer], offset: int) -> int:
+        if not reads:
+            rewrite_once_the_clock_ticked(path, b"BYTES", was)
+        reads.append(offset)
+        count = real(fd, buffers, offset)
+        if len(reads) == 1:
+            rewrite_once_the_clock_ticked(path, b"bytes", path.stat())
+            os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+        return count
+
+    with open_source(path) as fd:
+        source = FileSource(fd)
+        source.sha256 = hashlib.sha256(b"bytes").hexdigest()
+        monkeypatch.setattr(os, "preadv", read_between_two_rewrites)
+        buffer = bytearray(5)
+        assert (source.read_into(buffer, 0), bytes(buffer)) == (5, b"bytes")
+
+
+def test_a_source_that_is_touched_all_the_time_is_given_up(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"bytes")
+    with open_source(path) as fd:
+        source = FileSource(fd)
+        source.sha256 = hashlib.sha256(b"bytes").hexdigest()
+        for _ in range(8):
+            touch(path, "chmod")
+            source.check_unchanged()
+        touch(path, "chmod")
+        with pytest.raises(SourceChangedError, match="written to"):
+            source.check_unchanged()
 
 
 @pytest.mark.parametrize("is_replaced", [False, True])

@@ -181,13 +181,14 @@ def test_no_account_is_a_warning(settings: Settings, workspace: Workspace) -> No
     assert statuses(found) == [("ledger", OK), ("accounts", WARNING)]
 
 
+@pytest.mark.parametrize("token", ["access_token_encrypted", "refresh_token_encrypted"])
 def test_tokens_of_another_key_are_a_problem_with_their_accounts(
-    settings: Settings, workspace: Workspace, make_account: Callable[..., Account]
+    settings: Settings, workspace: Workspace, make_account: Callable[..., Account], token: str
 ) -> None:
     make_account("acme")
     old = make_account("old")
     with workspace.ledger.write() as session:
-        session.get_one(Account, old.id).access_token_encrypted = b"gAAAAA of another key"
+        setattr(session.get_one(Account, old.id), token, b"gAAAAA of another key")
     [*_, finding] = machine_checks.check_ledger(settings)
     assert finding.status is PROBLEM
     assert finding.message == "REELFLOW_FERNET_KEY does not open the stored tokens of old"

@@ -77,6 +77,7 @@ def segment(kind: int, content: bytes) -> bytes:
         (0xFE, b"Jane Roe", image_extras.COMMENT),
         (0xED, b"Photoshop 3.0\0 8BIM", image_extras.IPTC),
         (0xE2, b"MPF\0", image_extras.MORE_PICTURES),
+        (0xE2, b"ICC_PROFILE\0\1\2" + SRGB, image_extras.PROFILE),  # the first of two
         (0xEB, b"JP jumb c2pa", image_extras.OTHER_DATA),
         (0xE1, b"http://ns.adobe.com/xmp/extension/\0", image_extras.XMP),
         (0xE1, b"anything", image_extras.OTHER_DATA),
@@ -145,6 +146,22 @@ def test_chunks_that_nobody_knows_are_told() -> None:
     assert find_extras(with_chunk(b"GPS ", b"52.5,13.4"), "webp") == [image_extras.OTHER_DATA]
     assert find_extras(with_chunk(b"EXIF", b"odd"), "webp") == [image_extras.EXIF]
     assert find_extras(with_chunk(b"VP8 ", b"again"), "webp") == [image_extras.UNUSUAL_PARTS]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "told"),
+    [
+        (b"VP8X", b"\x10" + bytes(9), image_extras.TRANSPARENCY),
+        (b"VP8X", b"\x02" + bytes(9), image_extras.ANIMATION),
+        (b"ALPH", b"\0", image_extras.TRANSPARENCY),
+        (b"ANIM", bytes(6), image_extras.ANIMATION),
+        (b"ANMF", bytes(16), image_extras.ANIMATION),
+    ],
+)
+def test_each_sign_of_transparency_and_animation_is_told(
+    kind: bytes, content: bytes, told: str
+) -> None:
+    assert find_extras(with_chunk(kind, content), "webp") == [told]
 
 
 @pytest.mark.parametrize("container", FORMS)

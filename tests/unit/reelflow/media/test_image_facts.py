@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import pytest
 from PIL import Image
@@ -45,3 +46,13 @@ def test_an_image_larger_than_any_that_is_taken_in_is_not_decoded() -> None:
     assert (facts.width, facts.probe_error, facts.data_end_byte) == (160, None, None)
     with pytest.raises(MediaRejectedError, match="bytes are too many"):
         image_cover(source, facts)
+
+
+def test_where_a_damaged_image_ends_is_not_looked_for_if_it_is_too_large() -> None:
+    damaged = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", 2**31 - 1, b"none") + bytes(8)
+    small = image_facts(BytesSource(damaged), "png")
+    assert small.probe_error is not None
+    assert small.data_end_byte == len(damaged)
+    large = image_facts(BytesSource(damaged + bytes(INTAKE_PHOTOS.max_size_bytes)), "png")
+    assert large.probe_error is not None
+    assert large.data_end_byte is None

@@ -169,6 +169,18 @@ def test_a_source_that_is_written_to_while_it_is_read_gives_no_more_bytes(
             source.read_at(0, 1)
 
 
+def test_a_validated_source_that_gets_other_rights_is_read_on(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, content=b"video")
+    path = data_folder(workspace).path(post.media.source_path)
+    with open_video(workspace, post) as source:
+        before_ns = path.stat().st_ctime_ns
+        while path.stat().st_ctime_ns == before_ns:
+            path.chmod(0o640)
+        assert source.read_at(0, 5) == b"video"
+
+
 def test_a_stage_that_cannot_work_keeps_the_post_for_later_and_says_why(
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
 ) -> None:
