@@ -281,11 +281,12 @@ class MediaStore(ObjectStore, FolderStore, MultipartStore, Protocol):
 class PresigningStore(Protocol):
     """URLs under which others read and write the store with their own hands; S3 alone has them."""
 
-    def presigned_get(self, key: str, *, lifetime_s: int) -> str:
+    def presigned_get(self, key: str, *, lifetime_s: int, content_type: str | None = None) -> str:
         """Return a URL that gives the object to whoever has it; a secret for as long as it lives.
 
         :param lifetime_s: 1 second to 7 days; one signed with a role's temporary credentials dies
             with them
+        :param content_type: what the answer says it is; None for what it was put as
         """
         ...
 
