@@ -33,7 +33,8 @@ class ObjectInfo:
     """An object as it is now.
 
     :param modified_at: UTC, to the second at least: when the store last took something of it, a
-        time that nobody can set
+        time that nobody can set; of an upload in parts, S3 keeps when it was begun, which may be
+        long before the object appeared (AmazonS3 user guide, UsingMetadata)
     :param identity: another one whenever the content may have changed
     :param is_plain: whether it can be opened: False for a link, device or pipe in a local folder
     """
