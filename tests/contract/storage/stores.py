@@ -16,7 +16,8 @@ import requests
 from botocore.config import Config
 
 from reelflow.storage.local_store import LocalStore
-from reelflow.storage.s3 import S3Store, client_config
+from reelflow.storage.s3 import S3Store
+from reelflow.storage.s3_client import client_config
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 
 REPOSITORY = Path(__file__).parents[3]
