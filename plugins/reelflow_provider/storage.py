@@ -96,7 +96,7 @@ def _hook(connection: str | None, found: Connection | None) -> S3Hook:
 def _client(hook: S3Hook, connection: str | None) -> S3Client:
     from botocore.exceptions import BotoCoreError
 
-    from reelflow.storage.s3 import regional_client
+    from reelflow.storage.s3_client import regional_client
 
     conn_id = connection or DEFAULT_CONNECTION
     try:

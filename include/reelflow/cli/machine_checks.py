@@ -184,11 +184,14 @@ def _stored_tokens(settings: Settings, known: Sequence[Account]) -> Iterator[Fin
 def _inbox_folders(settings: Settings, known: Sequence[Account]) -> Iterator[Finding]:
     names = {account.name for account in known}
     try:
-        found = _folders(settings).read_inbox().account_folders
+        listing = _folders(settings).read_inbox()
     except ReelflowError as error:
         yield Finding("inbox", Status.PROBLEM, str(error), "then look again")
         return
-    for folder in found:
+    if listing.stray_files:
+        message = f"files that wait in inbox/ in no account's folder: {len(listing.stray_files)}"
+        yield Finding("inbox", Status.WARNING, message, "move each into an account's, or delete it")
+    for folder in listing.account_folders:
         if folder not in names:
             message = f"inbox/{folder} belongs to no account, so its files wait"
             fix = "rename it to an account's name, or connect one with `reelflow accounts connect`"

@@ -9,8 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from reelflow.cli.findings import Finding, Status
-from reelflow.exceptions import ReelflowError
-from reelflow.storage.folders import FOLDERS, PROBES
+from reelflow.exceptions import ConfigurationError, ObjectExistsError, ReelflowError
 
 if TYPE_CHECKING:
     from reelflow.settings import Settings
@@ -21,14 +20,15 @@ _PART_BYTES: Final = 5 * 1024 * 1024
 
 
 def check_storage(settings: Settings) -> Iterator[Finding]:
-    """Say whether the bucket can be used: listed, written to, read, deleted from.
+    """Say whether the bucket can be used: listed, written to, read, deleted from, moved in.
 
-    A small object with a name of its own is put and deleted again, and an upload begun and aborted;
-    only a bucket's versioning keeps something of that. Silent where media lie in a folder.
+    A small object with a name of its own is put, moved and deleted again, and an upload begun and
+    aborted; only a bucket's versioning keeps something of that. Silent where media lie in a folder.
 
     :raises ConfigurationError: the connection is missing or malformed
     """
     from reelflow.storage.aws_variable import open_s3
+    from reelflow.storage.folders import PROBES
 
     location = settings.storage_location
     if location is None:
@@ -38,7 +38,7 @@ def check_storage(settings: Settings) -> Iterator[Finding]:
     where, shown = store.shown(""), store.shown(probe)
     failed = _first_failure(store, probe)
     if failed is None:
-        message = f"{where} can be listed, written to, read and deleted from"
+        message = f"{where} can be listed, written to, read, deleted from and moved in"
         yield Finding("storage", Status.OK, message)
         return
     what, error = failed
@@ -50,22 +50,50 @@ def check_storage(settings: Settings) -> Iterator[Finding]:
 
 def _first_failure(store: MediaStore, probe: str) -> tuple[str, ReelflowError] | None:
     """Try one thing after the other; return what cannot be done, and why."""
+    from reelflow.storage.folders import FOLDERS
+
+    moved = f"{probe}-moved"
     steps: dict[str, Callable[[], object]] = {
         "listed": lambda: store.check(FOLDERS),
-        "written to": lambda: store.put(probe, _CONTENT, size_bytes=len(_CONTENT)),
+        "written to": lambda: _put(store, probe),
         "read": lambda: _read(store, probe),
+        "kept from being overwritten": lambda: _put_if_absent(store, probe),
         "deleted from": lambda: store.delete(probe),
+        "moved in": lambda: _move(store, probe, moved),
         "uploaded to in parts": lambda: _begin_and_abort(store, probe),
     }
     for what, step in steps.items():
         try:
             step()
         except ReelflowError as error:
-            if what in ("written to", "read"):
+            if what not in ("listed", "deleted from"):
                 with suppress(ReelflowError):  # what went wrong first is what is told
                     store.delete(probe)
+                    store.delete(moved)
             return what, error
     return None
+
+
+def _put(store: MediaStore, key: str, *, only_if_absent: bool = False) -> None:
+    store.put(key, _CONTENT, size_bytes=len(_CONTENT), only_if_absent=only_if_absent)
+
+
+def _put_if_absent(store: MediaStore, key: str) -> None:
+    """See that what is there is left alone, though a put would replace it."""
+    with suppress(ObjectExistsError):
+        _put(store, key, only_if_absent=True)
+        raise ConfigurationError(
+            f"{store.shown(key)} was, on condition that it is not there: take a storage that knows"
+            " conditional writes (If-None-Match)",
+            code="storage_unconditional",
+        )
+
+
+def _move(store: MediaStore, source: str, target: str) -> None:
+    """Do what takes a file out of the inbox."""
+    _put(store, source)
+    store.move(source, target)
+    store.delete(target)
 
 
 def _read(store: MediaStore, key: str) -> None:

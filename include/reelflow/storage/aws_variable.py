@@ -48,7 +48,7 @@ def s3_client(connection: str | None, environment: Mapping[str, str]) -> S3Clien
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
 
-    from reelflow.storage.s3 import regional_client
+    from reelflow.storage.s3_client import regional_client
 
     variable = f"AIRFLOW_CONN_{(connection or DEFAULT_CONNECTION).upper()}"
     stored = environment.get(variable, "").strip()

@@ -33,7 +33,8 @@ class ObjectInfo:
     """An object as it is now.
 
     :param modified_at: UTC, to the second at least: when the store last took something of it, a
-        time that nobody can set
+        time that nobody can set; of an upload in parts, S3 keeps when it was begun, which may be
+        long before the object appeared (AmazonS3 user guide, UsingMetadata)
     :param identity: another one whenever the content may have changed
     :param is_plain: whether it can be opened: False for a link, device or pipe in a local folder
     """
@@ -281,11 +282,12 @@ class MediaStore(ObjectStore, FolderStore, MultipartStore, Protocol):
 class PresigningStore(Protocol):
     """URLs under which others read and write the store with their own hands; S3 alone has them."""
 
-    def presigned_get(self, key: str, *, lifetime_s: int) -> str:
+    def presigned_get(self, key: str, *, lifetime_s: int, content_type: str | None = None) -> str:
         """Return a URL that gives the object to whoever has it; a secret for as long as it lives.
 
         :param lifetime_s: 1 second to 7 days; one signed with a role's temporary credentials dies
             with them
+        :param content_type: what the answer says it is; None for what it was put as
         """
         ...
 

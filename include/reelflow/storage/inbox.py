@@ -116,6 +116,12 @@ class InboxListing:
         """The names of the folders in the inbox, sorted; hostile."""
         return sorted(names_in(folder.key)[-1] for folder in self._at(INBOX).folders.values())
 
+    @property
+    def stray_files(self) -> list[str]:
+        """The names of the files that lie in no account's folder, sorted; hostile."""
+        found = self._at(INBOX).objects
+        return sorted(names_in(file.key)[-1] for file in found.values() if not _is_litter(file.key))
+
     def is_closed(self, account: str) -> bool:
         """Whether an account's folder exists, but this user may not move files out of it."""
         folder = self._at(INBOX).folders.get(key_of(account))

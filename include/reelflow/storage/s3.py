@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from reelflow.exceptions import (
@@ -27,7 +26,6 @@ from reelflow.storage.s3_reader import S3Reader, changed
 from reelflow.storage.s3_uploads import BLOCK_BYTES, S3Uploads, checksum_of, exists, new_object
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 #: Metadata by which a writer knows its own object again when it is told that one is there: the
@@ -36,31 +34,6 @@ _WRITER: Final = "reelflow-writer"
 #: AmazonS3 API, CopyObject.
 _COPY_MAX_BYTES: Final = 5 * 1024**3
 _PRECONDITION: Final = frozenset({"PreconditionFailed", "412"})
-
-
-def client_config() -> Config:
-    """Return how a client for :class:`S3Store` is best made: ``boto3.client("s3", config=...)``."""
-    return Config(
-        signature_version="s3v4",  # the default presigns by version 2
-        retries={"mode": "standard", "total_max_attempts": 4},
-        connect_timeout=10,
-        read_timeout=60,
-    )
-
-
-def regional_client(make: Callable[[Config], S3Client]) -> S3Client:
-    """Return a client that signs URLs of the bucket's own region, where S3 is Amazon's.
-
-    By itself boto3 signs those of one host for all regions, which answers for some with a redirect
-    (AmazonS3 user guide, Redirects), and TikTok takes that for a failure.
-
-    :param make: makes a client with a configuration; called twice where S3 is Amazon's
-    """
-    client = make(client_config())
-    host = urlsplit(client.meta.endpoint_url).hostname or ""
-    if not host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
-        return client
-    return make(client_config().merge(Config(s3={"addressing_style": "virtual"})))
 
 
 class S3Store(S3Uploads, S3Presigning):

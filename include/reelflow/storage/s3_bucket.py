@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from reelflow.storage.s3_errors import bucket_missing, code_of, s3_errors
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
+
+log = logging.getLogger(__name__)
 
 _PREFIX: Final = re.compile(r"([A-Za-z0-9._~-]+/)*[A-Za-z0-9._~-]+", re.ASCII)
 
@@ -43,6 +46,7 @@ class S3Bucket:
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._bucket_was_seen = False
+        self._told: set[str] = set()
 
     def _raw_key(self, key: str) -> str:
         """Return the S3 key of an object.
@@ -64,11 +68,22 @@ class S3Bucket:
             ) from exc
 
     def _key_at(self, raw_key: str) -> str | None:
-        """Return the key of an S3 key; None for one that has none, as the marker of a folder."""
+        """Return the key of an S3 key; None for one that has none, which is logged once.
+
+        Nothing is logged of the empty object that ends in a slash: it marks a folder.
+        """
         names = raw_key.removeprefix(self._prefix).encode("utf-8").split(b"/")
         try:
             return key_of(*(os.fsdecode(name) for name in names))
         except ReelflowError:
+            if not raw_key.endswith("/") and raw_key not in self._told:
+                self._told.add(raw_key)
+                log.warning(
+                    "%r in the bucket %r is seen by nobody, because no file can have this name:"
+                    " give it one without an empty part, '.' or '..'",
+                    raw_key,
+                    self._bucket,
+                )
             return None
 
     def _head(self, key: str) -> HeadObjectOutputTypeDef | None:

@@ -21,6 +21,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     PartialCredentialsError,
 )
+from urllib3.exceptions import HTTPError
 
 from reelflow.exceptions import (
     ConfigurationError,
@@ -58,7 +59,11 @@ _FIXES: Final = {
     "301": "the bucket is in another region: set the connection's region_name",
 }
 _UNTOLD: Final = "; or keys or clock are wrong: `reelflow doctor` says which"
-_NETWORK: Final = (HTTPClientError, ConnectionError, IncompleteReadError, FlexibleChecksumError)
+#: The last is what botocore lets through of a body whose TLS breaks.
+_NETWORK: Final = (
+    *(HTTPClientError, ConnectionError, IncompleteReadError, FlexibleChecksumError),
+    HTTPError,
+)
 _LONGEST_WAIT_S: Final = 3600.0
 
 
@@ -72,7 +77,7 @@ def s3_errors(bucket: str, raw_key: str = "") -> Iterator[None]:
         yield
     except ClientError as exc:
         raise _refusal(exc, bucket, raw_key) from exc
-    except BotoCoreError as exc:
+    except (BotoCoreError, HTTPError) as exc:
         raise _trouble(exc, bucket, raw_key) from exc
 
 
@@ -128,7 +133,7 @@ def _refusal(exc: ClientError, bucket: str, key: str) -> ReelflowError:
     )
 
 
-def _trouble(exc: BotoCoreError, bucket: str, key: str) -> ReelflowError:
+def _trouble(exc: BotoCoreError | HTTPError, bucket: str, key: str) -> ReelflowError:
     what, kind = f"s3://{bucket}/{key}", type(exc).__name__
     if isinstance(exc, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
         return StorageAccessError(

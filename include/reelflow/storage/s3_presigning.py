@@ -18,14 +18,15 @@ POST_MAX_BYTES: Final = 2_000_000_000
 class S3Presigning(S3Bucket):
     """A :class:`~reelflow.storage.base.PresigningStore` of a bucket; nothing is asked of S3."""
 
-    def presigned_get(self, key: str, *, lifetime_s: int) -> str:
+    def presigned_get(self, key: str, *, lifetime_s: int, content_type: str | None = None) -> str:
         """See :meth:`PresigningStore.presigned_get`, of ``reelflow.storage.base``."""
         _check_lifetime(lifetime_s)
         raw_key = self._raw_key(key)
+        said = {} if content_type is None else {"ResponseContentType": content_type}
         with s3_errors(self._bucket, raw_key):
             url = self._client.generate_presigned_url(
                 "get_object",
-                Params={"Bucket": self._bucket, "Key": raw_key},
+                Params={"Bucket": self._bucket, "Key": raw_key, **said},
                 ExpiresIn=lifetime_s,
             )
         if "X-Amz-Signature=" not in url:

@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from urllib3.exceptions import HTTPError
 
 from reelflow.exceptions import SourceChangedError, StorageUnavailableError
 from reelflow.storage.base import ObjectInfo
@@ -150,7 +151,7 @@ class S3RangeStream:
 def _attempt(read: Callable[[], _T]) -> _T:
     """Read; once more, and so on, when the bytes break off."""
     for _ in range(_ATTEMPTS - 1):
-        with suppress(HTTPClientError, IncompleteReadError):
+        with suppress(HTTPClientError, IncompleteReadError, HTTPError):
             return read()
     return read()
 

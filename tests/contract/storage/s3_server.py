@@ -105,6 +105,9 @@ class StrictS3:
             if environ["REQUEST_METHOD"] == "GET" and "HTTP_RANGE" in environ:
                 return self.answer_range(environ, start_response)
             return self.moto(environ, start_response)
+        if fault["kind"] == "unconditional":
+            environ.pop("HTTP_IF_NONE_MATCH", None)
+            return self.moto(environ, start_response)
         if fault["kind"] == "rangeless":
             del environ["HTTP_RANGE"]
             return self.moto(environ, start_response)

@@ -16,7 +16,8 @@ import requests
 from botocore.config import Config
 
 from reelflow.storage.local_store import LocalStore
-from reelflow.storage.s3 import S3Store, client_config
+from reelflow.storage.s3 import S3Store
+from reelflow.storage.s3_client import client_config
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 
 REPOSITORY = Path(__file__).parents[3]
@@ -103,8 +104,8 @@ class S3Server:
 
         :param fault: ``status``, ``code`` and ``headers`` of a refusal; or ``kind``: ``cut`` gives
             half of the answer, ``lost`` does what was asked and gives none, ``overtaken`` puts
-            another object under the S3 key ``key`` first, ``rangeless`` gives the whole object;
-            and ``range``, which the call's own contains
+            another object under the S3 key ``key`` first, ``rangeless`` gives the whole object,
+            ``unconditional`` writes whatever is there; and ``range``, which the call's own contains
         """
         order = {"kind": "", **fault, "method": method, "contains": contains, "times": times}
         requests.post(f"{self.url}/_control/fault", json=order, timeout=DEADLINE_S)

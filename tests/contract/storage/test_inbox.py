@@ -145,8 +145,10 @@ def test_accounts_are_the_folders_of_the_inbox(store: Store, folders: Folders) -
     put(store, "a.mp4")
     store.put("inbox/nobody/b.mp4", b"b", size_bytes=1)
     store.put("inbox/file", b"f", size_bytes=1)
+    store.put("inbox/.DS_Store", b"l", size_bytes=1)
     listing = folders.read_inbox()
     assert listing.account_folders == ["acme", "nobody"]
+    assert listing.stray_files == ["file"]
     assert not listing.is_closed("acme")
     for account in ("file", "missing"):
         assert list(listing.quiet_files(account, later())) == []

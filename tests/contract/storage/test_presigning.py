@@ -48,6 +48,11 @@ class TestGetting:
         assert whole.headers["Content-Type"] == "video/mp4"
         assert (part.status_code, part.content) == (206, b"345")
 
+    def test_a_url_says_what_the_object_is_whatever_it_was_put_as(self, s3_store: S3Store) -> None:
+        s3_store.put(KEY, b"video", size_bytes=5, content_type="text/html")
+        answer = get(s3_store.presigned_get(KEY, lifetime_s=60, content_type="video/mp4"))
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "video/mp4")
+
     def test_a_url_lies_below_the_prefix_that_was_verified(
         self, s3_store: S3Store, s3_server: S3Server
     ) -> None:

@@ -354,11 +354,16 @@ def test_what_s3_received_it_compares_with_its_sha256(s3_store: S3Store) -> None
         s3_store.put_part(upload, 1, b"video", sha256="0" * 64)
 
 
-def test_what_has_no_name_of_a_file_is_not_seen(s3_store: S3Store) -> None:
+def test_what_has_no_name_of_a_file_is_not_seen_and_told_once(
+    s3_store: S3Store, caplog: pytest.LogCaptureFixture
+) -> None:
     client, bucket = s3_store._client, s3_store._bucket
     for raw_key in ("a/inbox/", "a//x", "a/inbox//y", "ab/z", "a/inbox/ok"):
         client.put_object(Bucket=bucket, Key=raw_key, Body=b"x")
-    assert keys(s3_store) == ["inbox/ok"]
+    for _ in range(2):
+        assert keys(s3_store) == ["inbox/ok"]
+    said = [message.partition(" is seen by nobody")[0] for message in caplog.messages]
+    assert said == [f"{raw_key!r} in the bucket {bucket!r}" for raw_key in ("a//x", "a/inbox//y")]
 
 
 def test_a_name_that_is_no_utf_8_has_no_place_in_s3(s3_store: S3Store) -> None:

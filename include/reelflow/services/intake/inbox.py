@@ -77,6 +77,10 @@ def report_waiting(workspace: Workspace, listing: InboxListing) -> None:
     """Log what lies in the inbox and waits for a person."""
     with workspace.ledger.read() as session:
         unknown = set(listing.account_folders).difference(accounts.names(session))
+    for name in listing.stray_files:
+        log.warning(
+            "inbox/%s lies in no account's folder, so it waits: move it into one", displayed(name)
+        )
     for name in listing.account_folders:
         if name in unknown:
             log.warning(

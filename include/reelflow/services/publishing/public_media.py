@@ -94,10 +94,11 @@ class PublicMedia:
                 code="public_url_missing",
             )
         lifetime_s = int(self._workspace.rules.public_url_lifetime.total_seconds())
-        url = store.presigned_get(published_file(media).key, lifetime_s=lifetime_s)
+        file = published_file(media)
+        url = store.presigned_get(file.key, content_type=file.content_type, lifetime_s=lifetime_s)
         if not url.startswith(verified):
             raise ConfigurationError(
-                f"objects are below {url.partition('?')[0].rpartition('/media/')[0]}/, not below "
+                f"objects are below {url.partition('?')[0].removesuffix(file.key)}, not below "
                 f"REELFLOW_VERIFIED_STORAGE_URL, {verified}: verify the former for the app in "
                 "TikTok's developer portal, and set it",
                 code="public_url_wrong",

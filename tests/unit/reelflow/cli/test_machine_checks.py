@@ -240,6 +240,15 @@ def test_a_revoked_account_is_a_warning_with_the_way_back(
     assert "`reelflow accounts connect acme`" in warning.fix
 
 
+def test_files_in_no_accounts_folder_are_a_warning(
+    settings: Settings, workspace: Workspace, account: Account
+) -> None:
+    (data_folder(workspace).inbox / "clip.mp4").touch()
+    [warning] = [one for one in machine_checks.check_ledger(settings) if one.status is WARNING]
+    assert warning.check == "inbox"
+    assert warning.message == "files that wait in inbox/ in no account's folder: 1"
+
+
 def test_an_inbox_folder_of_nobody_is_a_warning(
     settings: Settings, workspace: Workspace, account: Account
 ) -> None:

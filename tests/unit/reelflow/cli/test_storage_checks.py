@@ -81,6 +81,8 @@ def test_a_bucket_that_can_be_used_is_left_as_it_was(
         ("PUT", PROBES, "written to"),
         ("HEAD", PROBES, "read"),
         ("GET", PROBES, "read"),
+        ("PUT", "-moved", "moved in"),
+        ("DELETE", "-moved", "moved in"),
         ("POST", "uploads", "uploaded to in parts"),
         ("DELETE", "uploadId", "uploaded to in parts"),
         ("GET", "uploads", "uploaded to in parts"),
@@ -107,6 +109,16 @@ def test_an_object_that_may_not_be_deleted_is_named(
     assert "cannot be deleted from: " in found[0].message
     [left] = client.list_objects_v2(Bucket=bucket_of(settings))["Contents"]
     assert found[1].fix == f"delete it: aws s3 rm s3://{bucket_of(settings)}/{left['Key']}"
+
+
+def test_a_storage_that_knows_no_conditional_writes_is_told(
+    settings: Settings, client: Any, s3_server: S3Server
+) -> None:
+    s3_server.fault("PUT", PROBES, kind="unconditional", times=2)
+    [finding] = check_storage(settings)
+    assert "cannot be kept from being overwritten: " in finding.message
+    assert "take a storage that knows conditional writes" in finding.message
+    assert "Contents" not in client.list_objects_v2(Bucket=bucket_of(settings))
 
 
 def test_a_bucket_that_does_not_exist_is_told(settings: Settings) -> None:

@@ -2,16 +2,12 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from http.client import RemoteDisconnected
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -27,6 +23,7 @@ from reelflow.exceptions import ConfigurationError, TikTokUnavailableError, TikT
 from reelflow.source import FileSource
 from reelflow.tiktok.source import BLOCK_BYTES, SourceSlice
 from reelflow.tiktok.transport import Transport
+from tests.certificates import self_signed
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http
 
 POOL = HTTPSConnectionPool("open.tiktokapis.com")
@@ -129,7 +126,7 @@ def test_a_call_that_is_cut_behind_a_proxy_may_have_been_carried_out(
 def cut_behind_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[bytes]]:
     """Have requests go through a proxy to a host that hangs up; what it received by then."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate := self_signed(tmp_path))
+    context.load_cert_chain(certificate := self_signed(tmp_path, "tiktok.invalid"))
     received: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         arguments = listener, context, received
@@ -154,22 +151,3 @@ def tunnel_and_cut(listener: socket.socket, context: ssl.SSLContext, received: l
             while not request.endswith(END):
                 request += stream.recv(65536)
             received.append(request)
-
-
-def self_signed(folder: Path) -> Path:
-    """Return a file with the certificate of ``tiktok.invalid``, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tiktok.invalid")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("tiktok.invalid")]), False)
-        .sign(key, hashes.SHA256())
-    )
-    pem, none = serialization.Encoding.PEM, serialization.NoEncryption()
-    path = folder / "tls.pem"
-    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, none)
-    path.write_bytes(certificate.public_bytes(pem) + secret)
-    return path

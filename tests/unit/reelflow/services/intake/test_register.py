@@ -533,6 +533,17 @@ def test_a_sidecar_without_its_file_is_reported(
     assert inbox(workspace) == ["old.mp4.json"]
 
 
+def test_files_in_no_accounts_folder_are_reported_and_left_alone(
+    workspace: Workspace, account: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    stray = data_folder(workspace).inbox / "clip\n.mp4"
+    stray.write_bytes(b"video")
+    with caplog.at_level(logging.WARNING):
+        assert register(workspace) == []
+    assert stray.is_file()
+    assert "inbox/clip\N{REPLACEMENT CHARACTER}.mp4 lies in no account's folder" in caplog.text
+
+
 def test_folders_of_unknown_accounts_are_reported_and_left_alone(
     workspace: Workspace, account: Account, drop: Drop, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -233,6 +233,7 @@ def test_from_a_verified_bucket_tiktok_fetches_by_its_signed_urls(
     assert url.startswith(f"{ABOVE}{photo.source_path}?")
     lifetime_s = int(public.rules.public_url_lifetime.total_seconds())
     assert f"X-Amz-Expires={lifetime_s}" in url
+    assert "response-content-type=image%2Fjpeg" in url  # by its content, not its writer's word
 
 
 def test_from_a_verified_bucket_tiktok_fetches_the_copy(
@@ -251,13 +252,16 @@ def test_a_bucket_that_is_not_verified_is_used_through_the_web_application(
 
 
 def test_a_bucket_that_is_elsewhere_than_what_was_verified_is_named_without_a_signature(
-    public: Workspace, photo: Media
+    public: Workspace, account: Account, photo: Media
 ) -> None:
     other = in_s3(public, "https://media.example.com/")
-    with pytest.raises(ConfigurationError, match=rf"^objects are below {ABOVE}, not") as refused:
-        PublicMedia(other).url(photo)
-    assert refused.value.code == "public_url_wrong"
-    assert "X-Amz" not in str(refused.value)
+    post = make_photo_post(public, account, images=[image("PNG")])
+    copied = give_copy(public, media_of(public, post)[0])
+    for media in (photo, copied):
+        with pytest.raises(ConfigurationError, match=rf"^objects are below {ABOVE}, not") as told:
+            PublicMedia(other).url(media)
+        assert told.value.code == "public_url_wrong"
+        assert "X-Amz" not in str(told.value)
 
 
 def test_a_folder_has_no_signed_urls(public: Workspace, photo: Media) -> None:
