@@ -133,6 +133,20 @@ def test_the_suggested_line_makes_a_file_that_publishing_accepts(
     assert broken_rules(made) == []
 
 
+def test_the_line_keeps_a_high_dynamic_range_that_only_the_container_tells_of(
+    tmp_path: Path,
+) -> None:
+    marks = ("-color_primaries", "bt2020", "-color_trc", "arib-std-b67", "-colorspace", "bt2020nc")
+    source = ("-f", "lavfi", "-t", "1.2", "-i", "testsrc2=size=640x360:rate=30")
+    media_files.run_ffmpeg(*source, "-c:v", "prores_ks", *marks, str(tmp_path / "a.mov"))
+    facts = inspect_media(tmp_path / "a.mov")
+    assert facts.hdr_transfer == "arib-std-b67"
+    (broken,) = publishing_violations(facts, "a.mov", repair_line)
+    fix = f"{broken.fix} -v error -nostdin"
+    subprocess.run(["sh", "-c", fix], cwd=tmp_path, check=True, capture_output=True)
+    assert inspect_media(tmp_path / "a.mp4").hdr_transfer == "arib-std-b67"
+
+
 def thumbnail_of(path: Path, at_s: float | None = None) -> Image.Image:
     with open_file(path) as source:
         cover = make_thumbnail(source, at_s=at_s)

@@ -38,9 +38,12 @@ class _Mending:
     ) -> None:
         self._repair = plan_repair(facts, file_name, policy)
         self._repair_line = repair_line
+        #: The line, once a rule asked for it.
+        self.needed_line: str | None = None
 
     def or_else(self, advice: str) -> str:
         """Give the line that repairs the file, or what else to do where there is none."""
+        self.needed_line = self._line
         return self._line or advice
 
     @cached_property
@@ -71,9 +74,10 @@ def violations(
     mending = _Mending(facts, file_name, policy, repair_line)
     found = list(_broken_file_rules(facts, policy, mending))
     if facts.kind == "video":
-        found += _broken_container_rules(facts, file_name, policy, mending)
+        found += _broken_container_rules(facts, policy, mending)
         if facts.probe_error is None and facts.is_measured:
             found += _broken_video_rules(facts, policy, mending)
+        found += _broken_name(facts, file_name, mending)
     return found
 
 
@@ -102,9 +106,8 @@ def _broken_file_rules(
         )
 
 
-def _broken_container_rules(
-    facts: MediaFacts, file_name: str, policy: MediaPolicy, mending: _Mending
-) -> Iterator[Violation]:
+def _broken_name(facts: MediaFacts, file_name: str, mending: _Mending) -> Iterator[Violation]:
+    """Compare the name with the content, last: a line reads the file by the name that it has."""
     expected = VIDEO_EXTENSIONS[facts.container]
     actual = file_extension(file_name)
     if actual != expected:
@@ -112,8 +115,13 @@ def _broken_container_rules(
             "extension",
             actual or "no extension",
             f"{expected}, because the content is {facts.container.upper()}",
-            f"rename the file so that its name ends in {expected}",
+            mending.needed_line or f"rename the file so that its name ends in {expected}",
         )
+
+
+def _broken_container_rules(
+    facts: MediaFacts, policy: MediaPolicy, mending: _Mending
+) -> Iterator[Violation]:
     if facts.container not in policy.containers:
         yield Violation(
             "container",

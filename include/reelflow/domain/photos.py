@@ -128,7 +128,10 @@ def count_violation(count: int) -> Violation | None:
 
 #: Pictures that are no photos for TikTok, as `reelflow.media.sniff` names them.
 _OTHER_PICTURES: Final = frozenset(
-    {"other:heif", "other:avif", "other:cr3", "other:jpeg2000", "other:gif"}
+    {
+        *("other:heif", "other:avif", "other:cr3", "other:jpeg2000", "other:jpeg-xl"),
+        *("other:gif", "other:tiff", "other:bmp"),
+    }
 )
 
 

@@ -51,7 +51,8 @@ class Repair:
     :param extension: of the target: ``.mp4`` or ``.webm``
     :param changes: None where the streams fit as they are, and are copied
     :param is_hevc: whether what is made needs the tag that players expect of HEVC
-    :param is_hdr: whether it must keep ten bits, without which high dynamic range looks washed out
+    :param hdr_transfer: as of `MediaFacts`, for a picture that must keep it, and ten bits: without
+        either, high dynamic range looks washed out
     """
 
     source_name: str
@@ -59,7 +60,7 @@ class Repair:
     extension: str
     changes: Changes | None
     is_hevc: bool = False
-    is_hdr: bool = False
+    hdr_transfer: str | None = None
 
 
 RepairLine = Callable[[Repair], str]
@@ -91,8 +92,8 @@ def plan_repair(facts: MediaFacts, file_name: str, policy: MediaPolicy) -> Repai
     extension = _copy_extension(facts, policy) if changes == Changes() else None
     target_name = _target_name(file_name, extension or ".mp4")
     if extension is None:
-        is_hdr = facts.hdr_transfer is not None
-        return Repair(file_name, target_name, ".mp4", changes, is_hevc=is_hdr, is_hdr=is_hdr)
+        hdr = facts.hdr_transfer
+        return Repair(file_name, target_name, ".mp4", changes, hdr is not None, hdr)
     is_hevc = extension == ".mp4" and facts.video_codec == "hevc"
     return Repair(file_name, target_name, extension, None, is_hevc)
 

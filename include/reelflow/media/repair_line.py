@@ -30,7 +30,7 @@ def repair_line(repair: Repair) -> str:
 def _options(repair: Repair) -> dict[str, Any]:
     options: dict[str, Any] = {"c": "copy"}
     if repair.changes is not None:
-        options = _encoding(repair.changes, is_hdr=repair.is_hdr)
+        options = _encoding(repair.changes, repair.hdr_transfer)
     if repair.is_hevc:
         options["tag:v"] = "hvc1"
     if repair.extension == ".mp4":
@@ -38,11 +38,15 @@ def _options(repair: Repair) -> dict[str, Any]:
     return options
 
 
-def _encoding(changes: Changes, *, is_hdr: bool) -> dict[str, Any]:
+def _encoding(changes: Changes, hdr_transfer: str | None) -> dict[str, Any]:
     options: dict[str, Any] = {"c:v": "libx264", "pix_fmt": "yuv420p", "c:a": "aac"}
-    if is_hdr:
+    filters = _filters(changes)
+    if hdr_transfer is not None:
         options |= {"c:v": "libx265", "pix_fmt": "yuv420p10le"}
-    if filters := _filters(changes):
+        # What only the container says of the colours, a decoder does not hand on to the encoder.
+        marks = f"color_primaries=bt2020:color_trc={hdr_transfer}:colorspace=bt2020nc"
+        filters.append(f"setparams={marks}")
+    if filters:
         options["vf"] = ",".join(filters)
     if changes.frame_rate is not None:
         options["r"] = f"{changes.frame_rate:g}"

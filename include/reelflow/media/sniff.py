@@ -12,7 +12,7 @@ _QUICKTIME_BOXES = frozenset({b"moov", b"mdat", b"wide", b"pnot"})
 _OTHER_FTYP_BRANDS = {
     b"heic": "heif", b"heix": "heif", b"hevc": "heif", b"heim": "heif", b"heis": "heif",
     b"mif1": "heif", b"msf1": "heif", b"avif": "avif", b"avis": "avif", b"crx ": "cr3",
-    b"M4A ": "m4a", b"M4B ": "m4a", b"jp2 ": "jpeg2000",
+    b"M4A ": "m4a", b"M4B ": "m4a",
 }  # fmt: skip
 _PREFIXES = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -21,6 +21,11 @@ _PREFIXES = (
     (b"#EXTM3U", "other:playlist"),
     (b"v=0", "other:playlist"),
     (b"GIF8", "other:gif"),
+    (b"II*\0", "other:tiff"),
+    (b"MM\0*", "other:tiff"),
+    (b"\0\0\0\x0cjP  ", "other:jpeg2000"),
+    (b"\0\0\0\x0cJXL ", "other:jpeg-xl"),
+    (b"\xff\x0a", "other:jpeg-xl"),
     (b"%PDF", "other:pdf"),
     (b"PK\x03\x04", "other:zip"),
     (b"OggS", "other:ogg"),
@@ -54,6 +59,8 @@ def sniff(head: bytes) -> str:
     for prefix, name in _PREFIXES:
         if head.startswith(prefix):
             return name
+    if head.startswith(b"BM") and head[6:10] == bytes(4):  # two letters alone may be a text
+        return "other:bmp"
     if head[4:8] in _QUICKTIME_BOXES:
         return "mov"
     if head[0] == 0x47 and head[_TS_PACKET_BYTES : _TS_PACKET_BYTES + 1] == b"\x47":

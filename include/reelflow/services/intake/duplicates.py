@@ -73,6 +73,8 @@ def give_key(
 
 def _take_over(session: Session, post: Post, twin: Post, *, now: datetime, actor: str) -> None:
     """Give a HELD post what the newcomer of the same bytes wishes, and let it go if that helps."""
+    if twin.cover_timestamp_ms != post.cover_timestamp_ms:
+        twin.media.thumbnail_path = None  # it shows another moment than TikTok will
     for field in _TAKEN_OVER:
         setattr(twin, field, getattr(post, field))
     complete = twin.privacy_level is not None or twin.mode is PostMode.DRAFT

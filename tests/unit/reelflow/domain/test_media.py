@@ -147,6 +147,14 @@ def test_an_extension_that_lies_is_told_with_the_right_one(name: str) -> None:
     assert "ends in .mp4" in found["extension"].fix
 
 
+def test_the_line_that_mends_a_file_mends_its_name_as_well() -> None:
+    """Who renames the file first has none any more that the line could read."""
+    found = broken("a.mp4", container="mkv", average_frame_rate=120.0)
+    assert found["extension"].fix == found["container"].fix
+    assert found["extension"].fix.startswith("ffmpeg -i a.mp4 ")
+    assert found["extension"].fix.endswith(" a-fixed.mp4")
+
+
 def test_an_empty_file_breaks_one_rule_only() -> None:
     empty = MediaFacts("other:empty", "other", 0)
     assert [v.rule for v in publishing_violations(empty, "clip.mp4", repair_line)] == ["empty"]

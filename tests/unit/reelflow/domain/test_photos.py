@@ -101,7 +101,7 @@ def test_pictures_of_any_type_are_judged_as_images(container: str, judged: bool)
     assert is_picture(facts(container)) is judged
 
 
-@pytest.mark.parametrize("container", ["other:heif", "other:gif"])
+@pytest.mark.parametrize("container", ["other:heif", "other:gif", "other:tiff", "other:bmp"])
 def test_other_pictures_are_refused_with_the_fix(container: str) -> None:
     (broken,) = photo_violations(facts(container), "trip/a.png")
     assert (broken.rule, broken.limit) == ("photo_type", "JPEG, PNG or WebP")

@@ -65,7 +65,8 @@ def test_avi_is_always_encoded() -> None:
 def test_high_dynamic_range_stays_so_where_it_is_encoded() -> None:
     assert line(video_codec="av1", hdr_transfer="smpte2084") == (
         f"ffmpeg -i a.mkv {MAP} -c:a aac -c:v libx265 -movflags +faststart -pix_fmt yuv420p10le "
-        "-tag:v hvc1 a.mp4"
+        "-tag:v hvc1 "
+        "-vf setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc a.mp4"
     )
 
 

@@ -55,6 +55,13 @@ def test_media_is_known_by_its_first_bytes(head: bytes, name: str) -> None:
         (ebml_head(b"x"), "other:ebml"),
         (b"G" + bytes(187) + b"G" + bytes(187), "other:mpeg-ts"),
         (b"GIF89a", "other:gif"),
+        (b"II*\0\x08\0\0\0", "other:tiff"),
+        (b"MM\0*\0\0\0\x08", "other:tiff"),
+        (b"BM\x36\0\1\0\0\0\0\0\x36\0", "other:bmp"),
+        (b"BM is two letters\n", "other:text"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftypjp2 ", "other:jpeg2000"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "other:jpeg-xl"),
+        (b"\xff\x0a\xfa\x7f", "other:jpeg-xl"),
         (b"PK\x03\x04", "other:zip"),
     ],
 )

@@ -37,7 +37,7 @@ Drop = Callable[..., Path]
 RUN = "run"
 
 
-def check(workspace: Workspace, post_id: int, run_id: str = RUN) -> str:
+def check(workspace: Workspace, post_id: int, run_id: str | None = RUN) -> str:
     return validate(workspace, post_id, run_id=run_id, actor=ACTOR)
 
 
@@ -287,6 +287,24 @@ def test_a_post_held_for_privacy_takes_over_the_newcomers_fields_and_goes(
     assert held.due_at == read_post(workspace, newcomer).due_at
     assert read_post(workspace, newcomer).state is PostState.CANCELLED
     check(workspace, held.id, "third")
+
+
+def test_a_cover_is_made_again_when_another_moment_is_wished_for(
+    workspace: Workspace, make_account: Callable[..., Account], drop: Drop, clock: Clock
+) -> None:
+    account = make_account(inbox_privacy_level=None)
+    drop_clip(drop, account, "a.mp4")
+    register(workspace, "first")
+    check(workspace, 1, None)
+    path = generate_thumbnail(workspace, 1, run_id=None, actor=ACTOR)
+    before = data_folder(workspace).path(path).read_bytes()
+    clock.advance(timedelta(hours=2))
+    drop_clip(drop, account, "b.mp4", **WISHES)
+    (newcomer,) = register(workspace, "second")
+    with pytest.raises(PostNotTakeableError):
+        check(workspace, newcomer)
+    assert generate_thumbnail(workspace, 1, run_id="third", actor=ACTOR) == path
+    assert data_folder(workspace).path(path).read_bytes() != before
 
 
 def test_a_post_held_for_another_reason_takes_the_fields_over_and_stays_held(
