@@ -135,13 +135,21 @@ def test_media_data_without_a_size_are_cut_where_the_index_says(make: Make, tmp_
     )
 
 
-@pytest.mark.skipif(not IS_WHOLE, reason="make media-matrix takes the largest pictures")
-def test_a_moment_of_the_largest_video_is_shown_behind_its_candidates(make: Make) -> None:
-    """Its frames are 100 MB each: what the candidates took is given back."""
+#: The sides of a large video, and how many pictures its decoder's memory allows: of the largest,
+#: whose frames are 100 MB each, the one that no other is needed for.
+LARGE = [(1024, 4), *([(4096, 1)] if IS_WHOLE else [])]
+
+
+@pytest.mark.parametrize(("side_px", "pictures"), LARGE)
+def test_a_moment_of_a_large_video_is_shown_behind_its_candidates(
+    side_px: int, pictures: int, make: Make
+) -> None:
+    """What the candidates took is given back."""
     late = ("-refs", "4", "-bf", "3")  # the decoder holds frames back
     encode = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv444p10le", *late, "-an")
-    path = make(Case("largest.mp4", encode, size="4096x4096", seconds=0.33))
+    size = f"{side_px}x{side_px}"
+    path = make(Case(f"large-{side_px}.mp4", encode, size=size, seconds=0.33))
     with open_file(path) as source, examine(source, with_covers=True) as examination:
-        assert len(examination.candidates()) == 1
+        assert len(examination.candidates()) == pictures
         assert examination.cover(0.03).width == 640
         assert examination.cover().width == 640

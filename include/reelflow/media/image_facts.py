@@ -9,7 +9,8 @@ from reelflow.domain.photos import INTAKE_PHOTOS, PUBLISHED_PHOTOS
 from reelflow.media.decoder import MAX_SIDE_PX, Cover
 from reelflow.media.image_end import find_end
 from reelflow.media.image_extras import find_extras
-from reelflow.source import Source, as_stream
+from reelflow.source import Source
+from reelflow.source_stream import as_stream
 
 #: Progressive JPEG has about ten; each costs a pass over all pixels, and takes a few bytes only.
 MAX_SCANS: Final = 100

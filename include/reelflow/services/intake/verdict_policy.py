@@ -8,7 +8,6 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from reelflow.domain.analysis import AI_GENERATED, NOT_ANALYSED, AnalysisPolicy
-from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.post import PostState
 from reelflow.domain.violation import Violation
 from reelflow.exceptions import MediaRejectedError, PostHeldError
@@ -159,10 +158,7 @@ def _reject(workspace: Workspace, post: Post, against: Sequence[Verdict], *, act
         for one in against
     ]
     told = [violation.as_dict() for violation in violations]
-    with workspace.ledger.read() as session:
-        files = photo_images.media_of(session, post)
-    measured = {one.id: MediaFacts.from_dict(one.facts) for one in files if one.facts is not None}
-    reject(workspace, post.id, told, actor=actor, facts=measured)
+    reject(workspace, post.id, told, actor=actor)
     raise MediaRejectedError(
         f"{photo_images.name_of(post)} is rejected. " + " ".join(map(str, violations)),
         violations=told,

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import pytest
 
-from reelflow.analysis.base import Analysis, Progress
+from reelflow.analysis.base import Analysis, Progress, Subject
 from reelflow.analysis.connection import DetectionConnection
 from reelflow.analysis.http_engine import HttpEngine
 from reelflow.analysis.http_transport import HttpLimits
@@ -20,6 +20,7 @@ from reelflow.exceptions import (
 from tests import media_files
 from tests.analysis_subjects import subject
 from tests.detection_server import DetectionServer, Reply
+from tests.far_source import FarSource
 
 KEY = "dk-secret-key"
 
@@ -73,6 +74,28 @@ def test_a_file_is_sent_block_by_block(server: DetectionServer, engine: HttpEngi
     content = bytes(range(256)) * 4096 * 3 + b"end"
     engine.start(subject(content), model_type="cnn")
     assert server.calls[0].body == content
+
+
+def test_a_file_that_lies_far_away_is_sent_as_one_stream(
+    server: DetectionServer, engine: HttpEngine
+) -> None:
+    content = bytes(range(256)) * 4096 * 3 + b"end"
+    source = FarSource(content)
+    engine.start(Subject(source, "mp4", sha256(content).hexdigest()), model_type="cnn")
+    assert server.calls[0].body == content
+    assert server.calls[0].headers["content-length"] == str(len(content))
+    assert source.streams == [(0, len(content))]
+    assert source.closed == 1
+
+
+def test_a_call_that_is_repeated_sends_the_whole_stream_again(
+    server: DetectionServer, engine: HttpEngine
+) -> None:
+    server.interruptions = [Reply(503)]
+    source = FarSource(b"far" * 100_000)
+    engine.start(Subject(source, "mp4", "0" * 64), model_type="cnn")
+    assert [call.body for call in server.calls] == [b"far" * 100_000] * 2
+    assert source.closed == len(source.streams) == 2
 
 
 def test_an_engine_that_may_fetch_gets_the_address_alone(server: DetectionServer) -> None:

@@ -22,7 +22,7 @@ from reelflow.exceptions import (
     SourceChangedError,
 )
 from reelflow.ledger import audit, publications, verdicts
-from reelflow.ledger.models import Account, Post, Verdict
+from reelflow.ledger.models import Account, Media, Post, Verdict
 from reelflow.services.intake.analyse import analyse, engine_asked, obtain_verdicts
 from reelflow.services.intake.engines import open_engines
 from reelflow.services.steering import commands
@@ -199,6 +199,18 @@ def test_a_rejected_post_says_why_and_goes_on_once_a_person_has_decided(
     want(workspace, account, AnalysisPolicy.REJECT)
     ask(workspace, post, engine)
     assert read_post(workspace, post.id).state is PostState.READY
+
+
+def test_a_rejected_post_keeps_what_is_known_of_its_file_as_it_stands(
+    workspace: Workspace, account: Account, post: Post, engine: ScriptedEngine
+) -> None:
+    known = {"container": "mp4", "kind": "video", "size_bytes": 7, "told by a later version": 1}
+    with workspace.ledger.write() as session:
+        session.get_one(Media, post.media.id).facts = known
+    want(workspace, account, AnalysisPolicy.REJECT)
+    with pytest.raises(MediaRejectedError):
+        ask(workspace, post, engine)
+    assert read_post(workspace, post.id).media.facts == known
 
 
 @pytest.mark.parametrize(
