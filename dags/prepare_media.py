@@ -13,8 +13,8 @@ work is done, and leaves alone what a run publishes by then.
 
 **When it is red.** A `validate` or `generate_thumbnail` that failed names each broken rule and its
 fix: the post is rejected, or it is held and its release would reject it. What failed for another
-reason is tried again after an hour, and in any case when the post is published. The whole story
-of a post: `reelflow posts show ID`.
+reason is tried again every hour for a day, and in any case when the post is published. The whole
+story of a post: `reelflow posts show ID`.
 """
 
 from __future__ import annotations

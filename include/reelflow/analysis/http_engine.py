@@ -43,7 +43,6 @@ class HttpEngine:
 
     :param connection: where it is
     :param sleep: waits between two tries, given seconds
-    :param clock: seconds that only rise
     """
 
     name = NAME
@@ -54,12 +53,11 @@ class HttpEngine:
         *,
         limits: HttpLimits | None = None,
         sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
         self._limits = limits or HttpLimits()
         self._sleep = sleep
-        self._transport = Transport(connection, self._limits, clock=clock)
+        self._transport = Transport(connection, self._limits)
 
     def __enter__(self) -> Self:
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Final
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.utils import get_environ_proxies
 
+from reelflow.analysis.answer_deadline import DeadlineAdapter, answered_within
 from reelflow.analysis.connection import DetectionConnection
 from reelflow.analysis.http_answers import ANSWER_MAX_BYTES, Answer
 from reelflow.blocks import blocks_of
@@ -28,7 +29,7 @@ class HttpLimits:
     :param connect_timeout_s: longest wait for a connection
     :param read_timeout_s: longest silence before and in an answer
     :param send_timeout_s: longest silence after a whole file was sent, while it is taken in
-    :param answer_timeout_s: longest time over which an answer may be spread
+    :param answer_timeout_s: how much longer than that an answer may take to its last byte
     :param attempts: how often a call is made
     :param first_pause_s: before a call is repeated; doubled after each further try
     :param longest_pause_s: longest pause; an engine that asks for more is left to a later task
@@ -46,12 +47,9 @@ class HttpLimits:
 class Transport:
     """Connections to one engine, kept open between calls. Not for several threads."""
 
-    def __init__(
-        self, connection: DetectionConnection, limits: HttpLimits, *, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, connection: DetectionConnection, limits: HttpLimits) -> None:
         self._connection = connection
         self._limits = limits
-        self._clock = clock
         self._session = _new_session(connection)
 
     def close(self) -> None:
@@ -75,36 +73,39 @@ class Transport:
         silence_s = self._limits.read_timeout_s if source is None else self._limits.send_timeout_s
         # Raised outside of the except clause: the chain of exceptions would show the request.
         try:
-            with self._session.request(
-                method,
-                url,
-                headers=headers,
-                data=None if source is None else _Body(source),
-                json=json,
-                timeout=(self._limits.connect_timeout_s, silence_s),
-                allow_redirects=False,
-                stream=True,
-                proxies=get_environ_proxies(url) if url.startswith("https") else {},
-            ) as response:
+            with (
+                answered_within(silence_s + self._limits.answer_timeout_s),
+                self._session.request(
+                    method,
+                    url,
+                    headers=headers,
+                    data=None if source is None else _Body(source),
+                    json=json,
+                    timeout=(self._limits.connect_timeout_s, silence_s),
+                    allow_redirects=False,
+                    stream=True,
+                    proxies=get_environ_proxies(url) if url.startswith("https") else {},
+                ) as response,
+            ):
                 lowered = {name.lower(): value for name, value in response.headers.items()}
-                body = self._body(response)
-                return Answer(response.status_code, lowered, body, self._connection.api_key)
-        except (requests.RequestException, UnicodeError) as error:
+                body = _body(response)
+            return Answer(response.status_code, lowered, body, self._connection.api_key)
+        except (requests.RequestException, UnicodeError, TimeoutError) as error:
             reason = type(error).__name__
         raise AnalysisUnavailableError(
             f"the detection engine at {urlsplit(url).netloc} did not answer ({reason}): check that "
             "it runs, and the network"
         )
 
-    def _body(self, response: requests.Response) -> bytes:
-        """Read an answer of bounded size in bounded time."""
-        ends_at = self._clock() + self._limits.answer_timeout_s
-        body = bytearray()
-        for piece in response.iter_content(65536):
-            body += piece
-            if len(body) > ANSWER_MAX_BYTES or self._clock() > ends_at:
-                raise requests.exceptions.ContentDecodingError("the answer does not end")
-        return bytes(body)
+
+def _body(response: requests.Response) -> bytes:
+    """Read an answer of bounded size."""
+    body = bytearray()
+    for piece in response.iter_content(65536):
+        body += piece
+        if len(body) > ANSWER_MAX_BYTES:
+            raise requests.exceptions.ContentDecodingError("the answer does not end")
+    return bytes(body)
 
 
 class _Body:
@@ -129,6 +130,8 @@ class _Session(requests.Session):
 
 def _new_session(connection: DetectionConnection) -> requests.Session:
     session = _Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, DeadlineAdapter())
     session.trust_env = False  # ~/.netrc would replace the key
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True

@@ -108,6 +108,9 @@ class Media(Base):
               sqlite_where=text("moved_at IS NULL"), postgresql_where=text("moved_at IS NULL")),
         Index("ix_media_unvalidated", "id", sqlite_where=text("validated_at IS NULL"),
               postgresql_where=text("validated_at IS NULL")),
+        Index("ix_media_unpictured", "id",
+              sqlite_where=text("candidates IS NULL AND deleted_at IS NULL"),
+              postgresql_where=text("candidates IS NULL AND deleted_at IS NULL")),
     )  # fmt: skip
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, String, and_, exists, or_, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    String,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import Session
 
 from reelflow.domain.analysis import APPROVED_BY_RELEASE
@@ -16,18 +27,23 @@ from reelflow.ledger.models import BatchEntry, Media, Post
 AHEAD = "ahead/"
 
 
-def unprepared(session: Session, *, now: datetime, tried_before: datetime, limit: int) -> list[int]:
+def unprepared(
+    session: Session, *, now: datetime, tried_before: datetime, most_tries: int, limit: int
+) -> list[int]:
     """Return the ids of posts whose media are to be prepared, the first that is due first.
 
-    Nobody has validated the media of a READY post that is not due yet, or of a HELD one; or a post
-    waits for approval of what its media are, and has no pictures to judge them by.
+    Nobody has validated the media of a READY post that is not due yet, or of a HELD one; or they
+    were, but have no pictures yet, because a run ahead of time did not come so far, or because a
+    run that published the post held it for approval of what they are.
 
     :param tried_before: posts that were taken ahead of time after this are left out
+    :param most_tries: and those that were taken so often
     """
     found: list[tuple[datetime, int]] = []
-    for query in (_unvalidated(now), _unpictured()):
-        query = query.where(~_taken(after=tried_before)).order_by(Post.due_at, Post.id)
-        found += [(due_at, post_id) for post_id, due_at in session.execute(query.limit(limit))]
+    for query in (_unvalidated(now), _unpictured(now)):
+        rested = query.where(~_taken(after=tried_before), _times_taken() < most_tries)
+        rows = session.execute(rested.order_by(Post.due_at, Post.id).limit(limit))
+        found += [(due_at, post_id) for post_id, due_at in rows]
     return [post_id for _, post_id in sorted(found)[:limit]]
 
 
@@ -35,36 +51,45 @@ def _unvalidated(now: datetime) -> Select[int, datetime]:
     unvalidated = select(Media.id).where(
         Media.validated_at.is_(None), Media.moved_at.is_not(None), Media.deleted_at.is_(None)
     )
-    # Not by an index of states: of the posts that are scheduled, almost all are prepared.
-    state = type_coerce(Post.state, String()).concat("")
-    waiting = and_(state == PostState.READY, Post.due_at > now, unclaimed(now))
     # What is wrong with a held post's media is told once; they are judged again when it is READY.
-    held = and_(state == PostState.HELD, Media.violations.is_(None))
-    return (
-        select(Post.id, Post.due_at)
-        .join(Media, Media.id == Post.media_id)
-        .where(Post.media_id.in_(unvalidated), or_(waiting, held))
+    held = and_(_is(PostState.HELD), Media.violations.is_(None))
+    return _posts_of(unvalidated).where(or_(_waits(now), held))
+
+
+def _unpictured(now: datetime) -> Select[int, datetime]:
+    unpictured = select(Media.id).where(Media.candidates.is_(None), Media.deleted_at.is_(None))
+    waiting = and_(_waits(now), _taken())
+    held = and_(
+        _is(PostState.HELD),
+        Media.violations.is_(None),
+        or_(Post.reason_code.in_(APPROVED_BY_RELEASE), _taken()),
     )
+    return _posts_of(unpictured).where(Media.validated_at.is_not(None), or_(waiting, held))
 
 
-def _unpictured() -> Select[int, datetime]:
-    return (
-        select(Post.id, Post.due_at)
-        .join(Media, Media.id == Post.media_id)
-        .where(
-            Post.state == PostState.HELD,
-            Post.reason_code.in_(APPROVED_BY_RELEASE),
-            Media.validated_at.is_not(None),
-            Media.candidates.is_(None),
-            Media.violations.is_(None),
-            Media.deleted_at.is_(None),
-        )
-    )
+def _posts_of(media: Select[str]) -> Select[int, datetime]:
+    query = select(Post.id, Post.due_at).join(Media, Media.id == Post.media_id)
+    return query.where(Post.media_id.in_(media))
 
 
-def _taken(*, after: datetime) -> ColumnElement[bool]:
-    return exists().where(
-        BatchEntry.post_id == Post.id,
-        BatchEntry.created_at > after,
-        BatchEntry.run_id.startswith(AHEAD, autoescape=True),
-    )
+def _waits(now: datetime) -> ColumnElement[bool]:
+    return and_(_is(PostState.READY), Post.due_at > now, unclaimed(now))
+
+
+def _is(state: PostState) -> ColumnElement[bool]:
+    # Not by an index of states: of the posts that are scheduled, almost all are prepared.
+    return type_coerce(Post.state, String()).concat("") == state
+
+
+def _taken(*, after: datetime | None = None) -> ColumnElement[bool]:
+    taken = exists().where(BatchEntry.post_id == Post.id, _is_ahead())
+    return taken if after is None else taken.where(BatchEntry.created_at > after)
+
+
+def _times_taken() -> ScalarSelect[int]:
+    times = select(func.count()).select_from(BatchEntry)
+    return times.where(BatchEntry.post_id == Post.id, _is_ahead()).scalar_subquery()
+
+
+def _is_ahead() -> ColumnElement[bool]:
+    return BatchEntry.run_id.startswith(AHEAD, autoescape=True)

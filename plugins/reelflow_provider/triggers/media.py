@@ -20,8 +20,9 @@ log = logging.getLogger(__name__)
 class MediaTrigger(BaseEventTrigger):
     """Fire while posts that are held, or not due yet, have media that nobody has prepared.
 
-    What is due is left to the run that publishes it, and what could not be prepared rests for an
-    hour. Only the ledger is looked at. It has no parameters: settings are read where it runs.
+    What is due is left to the run that publishes it. What could not be prepared rests for an hour,
+    and is not tried for ever. Only the ledger is looked at.
+    It has no parameters: settings are read where it runs.
     """
 
     def __init__(self) -> None:

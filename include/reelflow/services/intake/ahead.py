@@ -15,6 +15,8 @@ from reelflow.services.workspace import Workspace
 #: What could not be prepared is tried again by another run after this; its publishing run does it
 #: in any case.
 TRY_AGAIN: Final = timedelta(hours=1)
+#: But no more often than this: what fails for a whole day fails for ever, or waits for a person.
+MOST_TRIES: Final = 24
 #: Most characters that a batch keeps of a run's id.
 _RUN_ID_CHARS: Final = 250
 
@@ -45,4 +47,6 @@ def waiting_media(workspace: Workspace) -> frozenset[str]:
 
 
 def _waiting(session: Session, *, now: datetime, limit: int) -> list[int]:
-    return unprepared(session, now=now, tried_before=now - TRY_AGAIN, limit=limit)
+    return unprepared(
+        session, now=now, tried_before=now - TRY_AGAIN, most_tries=MOST_TRIES, limit=limit
+    )

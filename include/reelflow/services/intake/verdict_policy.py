@@ -8,7 +8,8 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from reelflow.domain.analysis import AI_GENERATED, NOT_ANALYSED, AnalysisPolicy
-from reelflow.domain.post import PostState
+from reelflow.domain.post import PostMode, PostState
+from reelflow.domain.printable import printable
 from reelflow.domain.violation import Violation
 from reelflow.exceptions import MediaRejectedError, PostHeldError
 from reelflow.ledger import audit, photo_images, posts, publications, verdicts
@@ -82,7 +83,8 @@ def sentence(verdict: Verdict) -> str:
     what = "is generated" if verdict.is_fake else "is not generated"
     sure = "" if verdict.confidence is None else f" (confidence {verdict.confidence:.0%})"
     summary = (verdict.details or {}).get("summary")
-    why = f": {summary[:_SUMMARY_CHARS]}" if verdict.is_fake and isinstance(summary, str) else ""
+    why = printable(summary, _SUMMARY_CHARS) if isinstance(summary, str) else ""
+    why = f": {why}" if verdict.is_fake and why else ""
     return f"{name} {what}, says {_who(verdict)}{sure}{why}"
 
 
@@ -109,15 +111,22 @@ def _verdicts(session: Session, post: Post) -> list[Verdict]:
 def _label(
     workspace: Workspace, session: Session, post: Post, fakes: Sequence[Verdict], *, actor: str
 ) -> None:
-    """Tell TikTok's viewers that the post is generated; what was begun without it is given up."""
+    """Tell TikTok's viewers that the post is generated; what was begun without it is given up.
+
+    TikTok takes no label of a draft: whoever finishes it in the app must set it.
+    """
     if post.is_aigc:
         return
     post.is_aigc = True
     now = workspace.ledger.now()
-    why = "labelled as AI-generated: " + "; ".join(map(sentence, fakes))
-    publications.give_up_unfinished(
-        session, post.id, now=now, actor=actor, why="it was opened without the AI label"
-    )
+    told = "; ".join(map(sentence, fakes))
+    if post.mode is PostMode.DRAFT:
+        why = f"AI-generated, and a draft carries no label: set it in TikTok's app: {told}"
+    else:
+        why = f"labelled as AI-generated: {told}"
+        publications.give_up_unfinished(
+            session, post.id, now=now, actor=actor, why="it was opened without the AI label"
+        )
     audit.record(session, post_id=post.id, at=now, actor=actor, why=why)
 
 

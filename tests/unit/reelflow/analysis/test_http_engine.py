@@ -3,7 +3,9 @@
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
+from threading import Event, Thread
 
 import pytest
 
@@ -221,14 +223,44 @@ def test_an_answer_without_end_is_not_read_to_it(server: DetectionServer) -> Non
         engine.poll("an-1")
 
 
-def test_an_answer_that_drips_is_given_up(server: DetectionServer) -> None:
-    ticks = iter(range(0, 1000, 100))
-    limits = HttpLimits(attempts=1, answer_timeout_s=60)
-    connection = DetectionConnection(server.url)
-    server.interruptions = [Reply(200, b'{"status": "completed"}')]
+@contextmanager
+def dripping(begin: bytes, drop: bytes) -> Iterator[str]:
+    """Serve one answer without end, a drop at a time; give its address."""
+    stopped = Event()
+
+    def drip(listener: socket.socket) -> None:
+        client, _ = listener.accept()
+        with client, suppress(OSError):
+            client.recv(65536)
+            client.sendall(begin)
+            while not stopped.wait(0.01):
+                client.sendall(drop)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dripper = Thread(target=drip, args=[listener])
+        dripper.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            stopped.set()
+            dripper.join(10)
+
+
+@pytest.mark.parametrize(
+    ("begin", "drop"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n", b" "),
+        (b"HTTP/1.1 200 OK\r\nX-Long: ", b"a"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["body", "header", "interim answers"],
+)
+def test_an_answer_that_drips_is_given_up(begin: bytes, drop: bytes) -> None:
+    limits = HttpLimits(attempts=1, read_timeout_s=0.2, answer_timeout_s=0.1)
     with (
-        HttpEngine(connection, limits=limits, clock=lambda: float(next(ticks))) as engine,
-        pytest.raises(AnalysisUnavailableError, match="did not answer"),
+        dripping(begin, drop) as url,
+        HttpEngine(DetectionConnection(url), limits=limits) as engine,
+        pytest.raises(AnalysisUnavailableError, match=r"did not answer \(TimeoutError\)"),
     ):
         engine.poll("an-1")
 

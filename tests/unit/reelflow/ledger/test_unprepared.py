@@ -25,7 +25,14 @@ WRONG = [{"rule": "duration", "value": "0.5 s", "limit": "1 s", "fix": "longer"}
 
 def found(workspace: Workspace, clock: Clock, *, limit: int = 100) -> list[int]:
     with workspace.ledger.read() as session:
-        return unprepared(session, now=clock(), tried_before=clock() - HOUR, limit=limit)
+        return unprepared(
+            session, now=clock(), tried_before=clock() - HOUR, most_tries=3, limit=limit
+        )
+
+
+def take(workspace: Workspace, clock: Clock, run_id: str, *taken: Post) -> None:
+    with workspace.ledger.write() as session:
+        batches.append(session, f"{AHEAD}{run_id}", [post.id for post in taken], now=clock())
 
 
 def change_media(workspace: Workspace, post: Post, **values: Any) -> None:
@@ -105,12 +112,40 @@ def test_what_was_taken_lately_is_left_for_a_while_unless_a_publishing_run_took_
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
 ) -> None:
     taken, free = (make_post(account, validated=False, due_at=clock() + 9 * HOUR) for _ in "ab")
+    take(workspace, clock, "run", taken)
     with workspace.ledger.write() as session:
-        batches.append(session, f"{AHEAD}run", [taken.id], now=clock())
         batches.append(session, "run", [free.id], now=clock())
     assert found(workspace, clock) == [free.id]
     clock.advance(HOUR)
     assert found(workspace, clock) == [taken.id, free.id]
+
+
+@pytest.mark.parametrize("state", [PostState.READY, PostState.HELD])
+def test_what_was_validated_and_came_no_further_is_found_again(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, state: PostState
+) -> None:
+    begun = make_post(account, state=state, due_at=clock() + 9 * HOUR, reason_code="no_privacy")
+    make_post(account, state=state, due_at=clock() + 9 * HOUR)  # a publishing run validated it
+    take(workspace, clock, "run", begun)
+    assert found(workspace, clock) == []
+    clock.advance(HOUR)
+    assert found(workspace, clock) == [begun.id]
+    change_media(workspace, begun, candidates=[])
+    assert found(workspace, clock) == []
+
+
+def test_what_fails_every_time_is_not_tried_for_ever(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    posts = [
+        make_post(account, validated=False, due_at=clock() + 99 * HOUR),
+        make_post(account, state=PostState.HELD, reason_code=AI_GENERATED),
+    ]
+    for run_id in "abc":
+        assert sorted(found(workspace, clock)) == [post.id for post in posts]
+        take(workspace, clock, run_id, *posts)
+        clock.advance(HOUR)
+    assert found(workspace, clock) == []
 
 
 def test_the_first_that_is_due_comes_first_whatever_waits_for_it(

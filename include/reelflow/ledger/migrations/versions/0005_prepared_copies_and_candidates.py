@@ -22,3 +22,10 @@ def upgrade() -> None:
         sqlite_where=sa.text("validated_at IS NULL"),
         postgresql_where=sa.text("validated_at IS NULL"),
     )
+    op.create_index(
+        "ix_media_unpictured",
+        "media",
+        ["id"],
+        sqlite_where=sa.text("candidates IS NULL AND deleted_at IS NULL"),
+        postgresql_where=sa.text("candidates IS NULL AND deleted_at IS NULL"),
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reelflow.domain.analysis import AI_GENERATED, NOT_ANALYSED, AnalysisEngine, AnalysisPolicy
-from reelflow.domain.post import PostState
+from reelflow.domain.post import PostMode, PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import (
     AnalysisLostError,
@@ -115,6 +115,23 @@ def test_what_was_begun_without_the_label_is_given_up(
     ask(workspace, post, engine)
     with workspace.ledger.read() as session:
         assert publications.current(session, post.id) is None
+
+
+def test_a_generated_draft_is_not_said_to_be_labelled(
+    workspace: Workspace, account: Account, make_post: MakePost, engine: ScriptedEngine
+) -> None:
+    post = make_post(account, mode=PostMode.DRAFT)
+    begun = make_publication(workspace, post, state=PublicationState.UPLOADING)
+    want(workspace, account, AnalysisPolicy.LABEL)
+    ask(workspace, post, engine)
+    assert story(workspace, post)[-1].startswith(
+        "AI-generated, and a draft carries no label: set it in TikTok's app: clip.mp4 is generated"
+    )
+    assert read_post(workspace, post.id).is_aigc
+    with workspace.ledger.read() as session:
+        current = publications.current(session, post.id)
+    assert current is not None
+    assert current.id == begun.id
 
 
 @pytest.mark.parametrize("is_fake", [False, None])

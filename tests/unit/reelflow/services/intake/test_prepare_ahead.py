@@ -11,7 +11,7 @@ from reelflow.domain.post import PostState
 from reelflow.exceptions import MediaRejectedError, PostNotTakeableError
 from reelflow.ledger import audit, posts
 from reelflow.ledger.models import Account, Post
-from reelflow.ledger.unprepared import unprepared
+from reelflow.services.intake.ahead import waiting_media
 from reelflow.services.intake.prepare import extract_metadata, generate_thumbnail, validate
 from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
@@ -44,9 +44,7 @@ def publish_stages(workspace: Workspace, post: Post) -> str:
 
 
 def is_found(workspace: Workspace, post: Post) -> bool:
-    now = workspace.ledger.now()
-    with workspace.ledger.read() as session:
-        return post.id in unprepared(session, now=now, tried_before=now, limit=100)
+    return f"post:{post.id}" in waiting_media(workspace)
 
 
 def story(workspace: Workspace, post: Post) -> list[str]:

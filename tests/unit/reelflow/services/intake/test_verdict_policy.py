@@ -17,6 +17,11 @@ AT = datetime(2026, 11, 21, tzinfo=UTC)
         ({"is_fake": True, "confidence": 0.934}, "is generated, says http/cnn (confidence 93%)"),
         ({"is_fake": True, "details": {"summary": "why"}}, "is generated, says http/cnn: why"),
         ({"is_fake": True, "details": {"summary": 7}}, "is generated, says http/cnn"),
+        (
+            {"is_fake": True, "details": {"summary": "\x1b[2Jwhy\nnot"}},
+            "is generated, says http/cnn: [2Jwhynot",
+        ),
+        ({"is_fake": True, "details": {"summary": "\n"}}, "is generated, says http/cnn"),
         ({"is_fake": False}, "is not generated, says http/cnn"),
         (
             {"is_fake": None, "engine": "provenance", "model_type": "provenance"},
