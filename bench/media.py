@@ -18,7 +18,6 @@ import itertools
 import json
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -27,25 +26,16 @@ from typing import Any
 
 from PIL import Image
 
+from bench.media_files import HDR, X264, photo, run, video
+from bench.media_memory import memory_results
 from reelflow.media.inspection import examine
-from reelflow.media.repair_line import repair_line
 from reelflow.source import open_file
 
 COVER_MAX_RATIO = 0.35
 CANDIDATE_MAX_RATIO = 0.2
 IMAGE_MAX_RATIO = 0.4
-RSS_MAX_MIB = 400
 #: Where the usual recipe takes its picture: in turn all over the video.
 POSITIONS = (0.3, 0.1, 0.5, 0.7, 0.2, 0.9, 0.4, 0.8, 0.6)
-
-X264 = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p")
-#: Keyframes every 2 s, twice as far apart as phones set them.
-HDR = (
-    *("-pix_fmt", "yuv420p10le", "-c:v", "libx265", "-preset", "ultrafast", "-tag:v", "hvc1"),
-    "-x265-params",
-    "log-level=error:keyint=60:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc",
-)
-FASTSTART = ("-movflags", "+faststart")
 
 
 def main() -> None:
@@ -54,11 +44,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=9, help="pairs that are measured in turn")
-    parser.add_argument("--examine", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.examine:
-        _examine_alone(options.examine)
-        return
     missed = False
     with tempfile.TemporaryDirectory(prefix="reelflow-bench-") as folder:
         for result in measure(Path(folder), options.rounds):
@@ -70,17 +56,13 @@ def main() -> None:
 def measure(folder: Path, rounds: int) -> Any:
     """Yield one result after the other."""
     noise = "testsrc2=size={size}:rate=30,noise=alls=8:allf=t"
-    hd = _video(folder / "hd.mp4", noise.format(size="1920x1080"), 60, *X264, "-b:v", "6M")
-    uhd = _video(folder / "uhd.mp4", noise.format(size="3840x2160"), 8, *HDR, "-b:v", "30M")
-    most = ("-preset", "ultrafast", "-refs", "16")  # as many frames in memory as H.264 allows
-    largest = _video(folder / "largest.mp4", noise.format(size="4096x4096"), 1.2, *X264, *most)
+    hd = video(folder / "hd.mp4", noise.format(size="1920x1080"), 60, *X264, "-b:v", "6M")
+    uhd = video(folder / "uhd.mp4", noise.format(size="3840x2160"), 8, *HDR, "-b:v", "30M")
     for name, path, duration_s in (("1080p_h264", hd, 60.0), ("4k_hevc_hdr", uhd, 8.0)):
         yield from _video_results(name, path, duration_s, rounds)
-    photo = _photo(folder / "photo.jpg", (4000, 3000))
-    yield _image_result(photo, rounds)
-    graphic = _photo(folder / "graphic.png", (4096, 4096))
-    for name, path in (("4096x4096_h264", largest), ("4k_hevc_hdr", uhd), ("16mp_png", graphic)):
-        yield _memory_result(name, path)
+    jpeg = photo(folder / "photo.jpg", (4000, 3000))
+    yield _image_result(jpeg, rounds)
+    yield from memory_results(folder, uhd)
 
 
 def _video_results(name: str, path: Path, duration_s: float, rounds: int) -> Any:
@@ -88,10 +70,10 @@ def _video_results(name: str, path: Path, duration_s: float, rounds: int) -> Any
 
     def usual() -> None:
         moment = str(next(positions) * duration_s)
-        _run("ffprobe", "-v", "error", "-show_format", "-show_streams", "-of", "json", str(path))
+        run("ffprobe", "-v", "error", "-show_format", "-show_streams", "-of", "json", str(path))
         cover = path.with_suffix(".jpg")
         ffmpeg = ("ffmpeg", "-v", "error", "-nostdin", "-y", "-ss", moment, "-i", str(path))
-        _run(*ffmpeg, "-frames:v", "1", "-vf", "scale=640:-2", str(cover))
+        run(*ffmpeg, "-frames:v", "1", "-vf", "scale=640:-2", str(cover))
 
     ours, theirs, ratio = _compare(lambda: _one_cover(path), usual, rounds)
     yield {
@@ -156,44 +138,6 @@ def _image_result(path: Path, rounds: int) -> dict[str, Any]:
     }
 
 
-def _memory_result(name: str, path: Path) -> dict[str, Any]:
-    """Examine a file in a fresh process: its peak and its child's, as if both peaked at once."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.media", "--examine", str(path)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    peaks: dict[str, Any] = json.loads(done.stdout)
-    rss_mib = peaks["parent_mib"] + peaks["child_mib"]
-    return {
-        "benchmark": f"media_memory_{name}",
-        **peaks,
-        "rss_mib": rss_mib,
-        "rss_mib_max": RSS_MAX_MIB,
-        "ok": rss_mib <= RSS_MAX_MIB,
-    }
-
-
-def _examine_alone(path: Path) -> None:
-    from reelflow.digest import sha256_of
-    from reelflow.domain.media import publishing_violations
-    from reelflow.source import open_file
-
-    with open_file(path) as source:
-        sha256_of(source)
-    with open_file(path) as source, examine(source, with_covers=True) as examination:
-        publishing_violations(examination.facts, path.name, repair_line)
-        examination.cover()
-        examination.cover(at_s=1.0)
-    status = Path("/proc/self/status").read_text()  # getrusage remembers who started the process
-    peaks = {
-        "parent_mib": int(status.partition("VmHWM:")[2].split()[0]) // 1024,
-        "child_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
-    }
-    print(json.dumps(peaks))
-
-
 def _compare(
     ours: Callable[[], None], usual: Callable[[], None], rounds: int
 ) -> tuple[float, float, float]:
@@ -217,21 +161,6 @@ def _cpu_s(work: Callable[[], None]) -> float:
 def _used_cpu_s() -> float:
     usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
-
-
-def _video(path: Path, picture: str, seconds: float, *options: str) -> Path:
-    source = ("-f", "lavfi", "-i", picture, "-t", str(seconds))
-    _run("ffmpeg", "-v", "error", "-nostdin", *source, *options, *FASTSTART, str(path))
-    return path
-
-
-def _photo(path: Path, size: tuple[int, int]) -> Path:
-    Image.effect_noise((size[0] // 8, size[1] // 8), 64).resize(size).convert("RGB").save(path)
-    return path
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

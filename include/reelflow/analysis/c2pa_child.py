@@ -18,11 +18,19 @@ VERSION: Final = f"{c2pa.sdk_version()} (c2pa-python {c2pa.__version__})"
 FAILURES: Final = (c2pa.C2paError, OSError, ValueError, MemoryError)
 """What a file was seen to raise. Anything else ends the process, which the parent survives."""
 
-#: Nothing is fetched: neither a manifest that lies elsewhere nor the state of a certificate.
-_SETTINGS: Final = {
-    "core": {"allowed_network_hosts": [], "max_decompressed_manifest_size_in_mb": 32},
-    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
-}
+
+def _settings(*, is_checked: bool) -> dict[str, Any]:
+    """Give c2pa's settings: nothing is fetched, neither a manifest nor a certificate's state."""
+    return {
+        "core": {"allowed_network_hosts": [], "max_decompressed_manifest_size_in_mb": 32},
+        "verify": {
+            "remote_manifest_fetch": False,
+            "ocsp_fetch": False,
+            "verify_after_reading": is_checked,
+        },
+    }
+
+
 c2pa.Stream(io.BytesIO())  # the first one opens files of /proc, which the seal forbids
 
 
@@ -40,15 +48,17 @@ class _ReadOnlyFile(RangeFile):
 class Service:
     """Reads the manifest store of one file."""
 
-    def __init__(self) -> None:
-        self._context = c2pa.Context(c2pa.Settings.from_dict(_SETTINGS))
-
     def answer(self, question: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-        """Give the file's manifest store as JSON, with its ``validation_state``; none is empty."""
+        """Give the file's manifest store as JSON; none is empty.
+
+        Where it is to be checked, with its ``validation_state``.
+        """
         file = _ReadOnlyFile(parent.ask_range, question["size_bytes"])
         file.allow(question["most_bytes"])
+        settings = _settings(is_checked=question["is_checked"])
+        context = c2pa.Context(c2pa.Settings.from_dict(settings))
         try:
-            with c2pa.Reader(question["mime_type"], file, context=self._context) as reader:
+            with c2pa.Reader(question["mime_type"], file, context=context) as reader:
                 return {"store": reader.json()}, []
         except c2pa.C2paError.ManifestNotFound:
             return {"store": "{}"}, []

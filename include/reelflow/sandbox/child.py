@@ -27,6 +27,10 @@ from reelflow.sandbox.inside.main import main
 main()
 """
 
+#: To the GNU C library: give large pieces of memory back as soon as they are free. It would learn
+#: to keep those of up to 32 MiB, and hold them against the limit.
+_ENVIRONMENT: Final = {"MALLOC_MMAP_THRESHOLD_": str(1024 * 1024)}
+
 
 class LibraryMissingError(Exception):
     """What the child runs is not installed here, or cannot be loaded."""
@@ -68,9 +72,9 @@ class Program:
 class Child:
     """A running child and the socket to it. Leaving the context kills it, whatever it does.
 
-    It gets no environment, no descriptor but the socket, its own session, and sets its own limits
-    before it sees a byte of the file (`reelflow.sandbox.inside.main`): where they were set between
-    fork and exec, starting it from a large process would take a hundred times as long.
+    It gets nothing of our environment, no descriptor but the socket, its own session, and sets its
+    own limits before it sees a byte of the file (`reelflow.sandbox.inside.main`): where they were
+    set between fork and exec, starting it from a large process would take a hundred times as long.
 
     :raises LibraryMissingError: the packages that it needs are not installed
     :raises MediaToolError: no process could be started
@@ -89,7 +93,7 @@ class Child:
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
-                    env={},
+                    env=_ENVIRONMENT,
                     cwd="/",
                     start_new_session=True,
                 )

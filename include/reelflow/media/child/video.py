@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import mmap
 import re
 import time
 from collections.abc import Iterator
@@ -33,10 +34,13 @@ _OPEN_BYTES: Final = 16 * 1024 * 1024
 _KEYFRAME_BYTES: Final = 8 * 1024 * 1024
 _FRAMES_BYTES: Final = 12 * 1024 * 1024
 _MOMENTS_BYTES: Final = 4 * 1024 * 1024
+# Beside a frame, decoding it takes its motion vectors and its packet.
+_SPARE_BYTES: Final = 8 * 1024 * 1024
+_MOST_BYTES_A_PIXEL: Final = 6
 
 
 class NoPictureError(Exception):
-    """No frame of the video can be decoded, or none without too much work."""
+    """No frame of the video can be decoded, or none without too much work or memory."""
 
 
 class Video:
@@ -114,12 +118,14 @@ class Video:
         """Decode all frames from the keyframe at or before a moment on, each with its moment.
 
         :param cpu_s: how long to compute
-        :raises NoPictureError: it took longer
+        :raises NoPictureError: it took longer, or takes more memory than there is
         """
         context = self._prepare(keyframes_only=False)
         self._seek(from_s, _FRAMES_BYTES)
         stops_at = time.process_time() + cpu_s
+        room_bytes = _frame_bytes(context) + _SPARE_BYTES
         for packet in self._packets(with_flush=True):
+            _check_room(room_bytes)
             for frame in _decode(context, packet):
                 yield self.moment_s(frame), frame
             if time.process_time() > stops_at:
@@ -192,6 +198,25 @@ class Video:
 
 def _is_video(stream: Any) -> bool:
     return stream.type == "video" and not stream.disposition & Disposition.attached_pic
+
+
+def _frame_bytes(context: Any) -> int:
+    """Give what a frame takes in memory, or the most that it may take."""
+    form = context.format
+    if form is None:
+        return int(context.width * context.height * _MOST_BYTES_A_PIXEL)
+    return sum(part.width * part.height * ((part.bits + 7) // 8) for part in form.components)
+
+
+def _check_room(wanted_bytes: int) -> None:
+    """Make sure that there is memory before libav asks for it: without it, some decoders crash.
+
+    :raises NoPictureError: the limit of the process is too near
+    """
+    try:
+        mmap.mmap(-1, wanted_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except OSError as error:
+        raise NoPictureError("the frames that others refer to take too much memory") from error
 
 
 def _decode(context: Any, packet: Any) -> list[VideoFrame]:

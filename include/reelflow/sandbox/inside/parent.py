@@ -38,11 +38,14 @@ def ask_range(offset: int, count: int) -> bytes:
 
     :raises RangeRefusedError: the parent gives no more
     """
+    # Room for it comes first: who ran out of memory halfway would take the rest for an answer.
+    given = bytearray(count)
     _send(wire.frame(wire.RANGE_WANTED, wire.RANGE.pack(offset, count)))
-    kind, payload = _receive()
-    if kind != wire.RANGE_GIVEN:
+    kind, length = _receive_head()
+    if kind != wire.RANGE_GIVEN or length != count:
         raise RangeRefusedError("reading it takes more of the file than allowed")
-    return payload
+    _fill(memoryview(given))
+    return bytes(given)
 
 
 def _send(data: bytes) -> None:
@@ -52,16 +55,24 @@ def _send(data: bytes) -> None:
 
 
 def _receive() -> tuple[bytes, bytes]:
-    kind, length = wire.HEADER.unpack(_read_exactly(wire.HEADER.size))
+    kind, length = _receive_head()
     return kind, _read_exactly(length)
 
 
+def _receive_head() -> tuple[bytes, int]:
+    kind, length = wire.HEADER.unpack(_read_exactly(wire.HEADER.size))
+    return kind, length
+
+
 def _read_exactly(count: int) -> bytes:
-    parts = []
-    while count > 0:
-        part = os.read(_SOCKET_FD, count)
-        if not part:
+    read = bytearray(count)
+    _fill(memoryview(read))
+    return bytes(read)
+
+
+def _fill(left: memoryview) -> None:
+    while left:
+        count = os.readv(_SOCKET_FD, [left])
+        if count == 0:
             raise ParentGoneError
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
+        left = left[count:]

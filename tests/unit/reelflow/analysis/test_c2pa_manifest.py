@@ -87,8 +87,28 @@ def test_the_child_can_open_neither_files_nor_connections_once_it_reads(install:
 def test_the_library_is_told_to_fetch_nothing(install: Install) -> None:
     told = told_by_library(install, "return json.dumps({'error': json.dumps(self.context)})")
     settings = json.loads(str(told["error"]))
-    assert settings["verify"] == {"remote_manifest_fetch": False, "ocsp_fetch": False}
+    assert (settings["verify"]["remote_manifest_fetch"], settings["verify"]["ocsp_fetch"]) == (
+        False,
+        False,
+    )
     assert settings["core"]["allowed_network_hosts"] == []
+
+
+@pytest.mark.parametrize(
+    ("size_mib", "asked_to", "state"),
+    [(1, "True", "Valid"), (129, "False", "not checked: more than 128 MiB")],
+)
+def test_of_a_large_file_the_manifest_is_read_and_the_signature_not_checked(
+    install: Install, size_mib: int, asked_to: str, state: str
+) -> None:
+    install(
+        "asked_to = str(self.context['verify']['verify_after_reading'])\n"
+        "manifest = {'claim_generator_info': [{'name': asked_to}]}\n"
+        "return json.dumps({'manifests': {'m': manifest}, 'active_manifest': 'm',"
+        " 'validation_state': 'Valid'})"
+    )
+    details = read_declared(subject(photo_files.image().ljust(size_mib << 20))).details
+    assert (details["claim_generator"], details["validation_state"]) == (asked_to, state)
 
 
 @pytest.mark.parametrize(

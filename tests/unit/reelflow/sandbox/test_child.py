@@ -37,13 +37,14 @@ def test_it_has_no_descriptor_but_its_socket_and_can_get_no_other(child: Child) 
 
 def test_memory_and_computing_time_are_limited(child: Child) -> None:
     limits = read_limits(child)
-    assert limits["Max address space"] == [str(448 * 1024**2)] * 2
+    assert limits["Max address space"] == [str(408 * 1024**2)] * 2
     assert limits["Max cpu time"] == ["7", "9"]
     assert limits["Max core file size"] == ["0", "0"]
 
 
 def test_it_sees_neither_environment_nor_folder_of_its_parent(child: Child) -> None:
-    assert Path(f"/proc/{child.pid}/environ").read_bytes() == b""
+    environment = Path(f"/proc/{child.pid}/environ").read_bytes()
+    assert environment == b"MALLOC_MMAP_THRESHOLD_=1048576\0"
     assert Path(f"/proc/{child.pid}/cwd").readlink() == Path("/")
     assert os.getsid(child.pid) == os.getpgid(child.pid) == child.pid
 
