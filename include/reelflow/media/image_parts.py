@@ -63,15 +63,15 @@ def _jpeg_parts(content: bytes) -> Iterator[int]:
 def _png_parts(content: bytes) -> Iterator[int]:
     """Give where each chunk starts (ISO/IEC 15948, 5.3): length, type, content, checksum."""
     offset = 8
-    while offset + 8 <= len(content):
+    while offset + 8 <= len(content) and content[offset + 4 : offset + 8] != b"IEND":
         yield offset
         offset += 12 + int.from_bytes(content[offset : offset + 4], "big")
 
 
 def _webp_parts(content: bytes) -> Iterator[int]:
     """Give where each chunk starts (RFC 9649, 2.3), those of an animation's pictures left out."""
-    offset = 12
-    while offset + 8 <= len(content):
+    offset, end = 12, 8 + int.from_bytes(content[4:8], "little")
+    while offset + 8 <= min(end, len(content)):
         yield offset
         size = int.from_bytes(content[offset + 4 : offset + 8], "little")
         offset += 8 + size + size % 2
