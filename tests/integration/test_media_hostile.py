@@ -1,21 +1,29 @@
 """Hostile videos: they open no other file and no connection, and take no more than allowed."""
 
 import io
+import json
 import os
 import random
 import re
 import shutil
 import socket
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from reelflow.cli.app import app
 from reelflow.domain.media import INTAKE, Violation, publishing_violations, violations
 from reelflow.domain.photos import image_violations
+from reelflow.domain.post import PostState
+from reelflow.domain.schedule import NormalRun
 from reelflow.exceptions import MediaRejectedError
+from reelflow.ledger.models import Account
 from reelflow.media.decoder import DEMUXERS, open_decoder
 from reelflow.media.inspection import (
     COVERS_BUDGET_BYTES,
@@ -24,8 +32,11 @@ from reelflow.media.inspection import (
 )
 from reelflow.media.repair_line import repair_line
 from reelflow.sandbox.conversation import FileRefusedError
+from reelflow.services.discover import find_new_uploads
+from reelflow.services.intake.prepare import extract_metadata, generate_thumbnail, validate
+from reelflow.services.workspace import Workspace
 from reelflow.source import BytesSource, Source, open_file
-from tests import media_files
+from tests import factories, media_files, photo_files
 
 MIB = 1024 * 1024
 
@@ -155,9 +166,10 @@ def test_without_the_walls_a_lure_is_followed(victim: Path, tmp_path: Path) -> N
     assert victim.stat().st_atime > 0
 
 
-@pytest.mark.parametrize(
-    "name", ["-x.mp4", "http:x.mp4", "concat:a|b.mp4", "%d.mp4", "a b;$(touch x).mp4", "file:..mp4"]
-)
+NAMES = ("-x.mp4", "http:x.mp4", "concat:a|b.mp4", "%d.mp4", "a b;$(touch x).mp4", "file:..mp4")
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_name_is_only_a_name(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     shutil.copyfile(media_files.h264_mp4(), path)
@@ -165,6 +177,56 @@ def test_a_name_is_only_a_name(name: str, tmp_path: Path) -> None:
         assert examination.facts.video_codec == "h264"
         assert examination.cover().width == 640
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "\u202egpj.jpg"])
+def test_a_name_of_an_image_is_only_a_name(name: str, tmp_path: Path) -> None:
+    path = tmp_path / Path(name).with_suffix(".jpg")
+    path.write_bytes(noisy("JPEG"))
+    with open_file(path) as source, examine(source, with_covers=True) as examination:
+        assert examination.facts.container == "jpeg"
+        assert examination.cover().width == 240
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_inspect_takes_a_name_for_a_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given as it is, in the folder of the file, with nothing before it but what ends options."""
+    shutil.copyfile(media_files.h264_mp4(), tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["inspect", "--json", "--", name])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["accepted"]
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def test_names_in_the_inbox_are_only_names_and_lures_are_rejected(
+    workspace: Workspace, account: Account, victim: Path, server: socket.socket
+) -> None:
+    """A video of each name, photos of all of them, and a playlist between."""
+    wished = {"privacy_level": "SELF_ONLY"}
+    for number, name in enumerate(NAMES):
+        made = media_files.folder() / f"named-{number}.mp4"  # each is another video
+        tag = ("-metadata", f"title={number}")
+        media_files.run_ffmpeg("-i", str(media_files.h264_mp4()), "-c", "copy", *tag, str(made))
+        factories.drop(workspace, account, name, made, wished)
+    images = {name.replace(".mp4", ".jpg"): photo_files.unique_image() for name in NAMES}
+    photo_files.drop_folder(workspace, account, "trip", images, wished)
+    address = "{}:{}".format(*server.getsockname())
+    for number, content in enumerate(lures(victim, address).values()):
+        factories.drop(workspace, account, f"{number}.mp4", content, wished)
+    run = NormalRun("run", workspace.ledger.now(), workspace.rules.max_lateness)
+    states: Counter[PostState] = Counter()
+    for found in find_new_uploads(workspace, run, actor="test"):
+        with suppress(MediaRejectedError):
+            validate(workspace, found.post_id, run_id="run", actor="test")
+            extract_metadata(workspace, found.post_id, run_id="run")
+            generate_thumbnail(workspace, found.post_id, run_id="run", actor="test")
+        states[factories.read_post(workspace, found.post_id).state] += 1
+    assert states == {PostState.READY: len(NAMES) + 2, PostState.REJECTED: len(LURES) - 1}
+    assert_untouched(victim, server)
 
 
 class Counted:

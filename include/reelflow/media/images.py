@@ -26,6 +26,9 @@ PngImagePlugin.MAX_TEXT_MEMORY = 16 * 1024 * 1024
 _GLANCE_PX = (64, 64)
 _MAX_ERROR_CHARS = 200
 _MAX_PROFILE_BYTES = 1024 * 1024  # display profiles have some kilobytes
+#: The type of a tag that lists steps (ICC.1:2022, 10.16), each in eight bytes: a profile of 600 kB
+#: that names one step 75,000 times would take minutes. No camera or editor is known to embed one.
+_ANY_STEPS = b"mpet"
 #: The colours that a profile may be of, and the images it is for (ICC.1:2022, 7.2.6).
 _PROFILED_MODES = {b"RGB ": "RGB", b"CMYK": "CMYK", b"GRAY": "L"}
 _HIGH_BYTES = [value >> 8 for value in range(65536)]
@@ -189,9 +192,11 @@ def _opaque(image: Image.Image) -> Image.Image:
 def _in_standard_colours(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Convert to sRGB what was made for another screen or for print; the profile is not kept.
 
-    A profile that is broken, huge, or of other colours than the image's is not obeyed.
+    A profile that is broken, huge, of other colours than the image's, or one whose steps may be as
+    many as it likes, is not obeyed.
     """
-    space = profile[16:20] if profile and len(profile) <= _MAX_PROFILE_BYTES else b""
+    is_obeyed = profile and len(profile) <= _MAX_PROFILE_BYTES and _ANY_STEPS not in profile
+    space = profile[16:20] if profile and is_obeyed else b""
     if _PROFILED_MODES.get(space) != image.mode:
         return image.convert("RGB")
     from PIL import ImageCms  # most images carry none

@@ -10,7 +10,8 @@ from PIL import Image
 
 from reelflow.domain.photos import INTAKE_PHOTOS
 from reelflow.exceptions import MediaRejectedError
-from reelflow.media.image_facts import MAX_SCANS, image_cover, image_facts
+from reelflow.media.image_facts import image_cover, image_facts
+from reelflow.media.image_parts import MAX_SCANS
 from reelflow.source import BytesSource
 
 
@@ -34,7 +35,11 @@ def test_a_jpeg_of_as_many_scans_as_cameras_write_is_measured() -> None:
 def test_a_jpeg_that_would_be_decoded_for_minutes_is_not() -> None:
     source = BytesSource(progressive(MAX_SCANS + 1))
     facts = image_facts(source, "jpeg")
-    assert (facts.width, facts.height, facts.probe_error) == (160, 120, "101 scans, more than 100")
+    assert (facts.width, facts.height, facts.probe_error) == (
+        None,
+        None,
+        "101 scans, more than 100",
+    )
     with pytest.raises(MediaRejectedError, match="No picture: 101 scans, more than 100; export"):
         image_cover(source, facts)
 
@@ -56,3 +61,19 @@ def test_where_a_damaged_image_ends_is_not_looked_for_if_it_is_too_large() -> No
     large = image_facts(BytesSource(damaged + bytes(INTAKE_PHOTOS.max_size_bytes)), "png")
     assert large.probe_error is not None
     assert large.data_end_byte is None
+
+
+def test_of_an_image_larger_than_any_that_is_taken_in_only_the_head_is_read() -> None:
+    read: list[int] = []
+
+    class Counted(BytesSource):
+        def read_at(self, offset: int, count: int) -> bytes:
+            read.append(count)
+            return super().read_at(offset, count)
+
+    written = io.BytesIO()
+    Image.new("RGB", (160, 120)).save(written, "WEBP")
+    source = Counted(written.getvalue() + bytes(INTAKE_PHOTOS.max_size_bytes))
+    facts = image_facts(source, "webp")
+    assert (facts.probe_error, facts.image_extras) == (None, None)
+    assert read == [1024 * 1024]
