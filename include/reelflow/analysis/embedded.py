@@ -1,4 +1,4 @@
-"""What a file carries beside its pictures: XMP packets, and named texts, read in bounds."""
+"""What is found in a file beside its pictures, within bounds: XMP packets and named texts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from reelflow.block_source import BlockSource
 from reelflow.source import Source
 
 #: Most bytes of one text or packet that are read; what is longer is left out.
@@ -67,26 +66,3 @@ class Embedded:
             return b""
         self._bytes_left -= len(text)
         return text if unpacker.eof else b""
-
-
-def read_embedded(source: Source, container: str) -> Embedded:
-    """Return what a file carries; of a damaged one, what comes before the damage.
-
-    :param container: as `reelflow.media.sniff` names it; others carry nothing that is known here
-    """
-    from reelflow.analysis import boxes, image_parts, tags
-
-    readers = {
-        "jpeg": image_parts.read_jpeg,
-        "png": image_parts.read_png,
-        "webp": image_parts.read_riff,
-        "avi": image_parts.read_riff,
-        "mp4": boxes.read_boxes,
-        "mov": boxes.read_boxes,
-        "mkv": tags.read_matroska,
-        "webm": tags.read_matroska,
-    }
-    found = Embedded()
-    if container in readers:
-        readers[container](BlockSource(source), found)
-    return found

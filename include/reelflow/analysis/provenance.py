@@ -11,7 +11,7 @@ from typing import Any, Final
 from reelflow.analysis.base import Analysis, Progress, Subject, Verdict
 from reelflow.analysis.c2pa_manifest import read_declared
 from reelflow.analysis.digital_source import GENERATED, term_of
-from reelflow.analysis.embedded import read_embedded
+from reelflow.analysis.embedded_reader import read_embedded
 from reelflow.analysis.generators import find_generators
 from reelflow.analysis.xmp import read_properties
 from reelflow.domain.printable import printable

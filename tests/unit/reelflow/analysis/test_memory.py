@@ -25,7 +25,7 @@ import resource, sys
 from pathlib import Path
 from reelflow.analysis.base import Subject
 from reelflow.analysis.c2pa_manifest import read_declared
-from reelflow.analysis.embedded import read_embedded
+from reelflow.analysis.embedded_reader import read_embedded
 from reelflow.analysis.generators import find_generators
 from reelflow.analysis.xmp import read_properties
 from reelflow.source import open_file

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelflow.analysis.embedded import PART_MAX_BYTES, Embedded, read_embedded
+from reelflow.analysis.embedded import PART_MAX_BYTES, Embedded
+from reelflow.analysis.embedded_reader import read_embedded
 from reelflow.block_source import FIRST_BLOCK_BYTES
 from tests import media_files, photo_files
 from tests.analysis_subjects import MemoryFile, subject
