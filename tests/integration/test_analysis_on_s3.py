@@ -13,6 +13,7 @@ import requests
 
 from reelflow.analysis.base import Subject
 from reelflow.analysis.connection import DetectionConnection
+from reelflow.analysis.http_engine import HttpEngine
 from reelflow.analysis.provenance import NO_EVIDENCE, ProvenanceEngine
 from reelflow.domain.analysis import AnalysisEngine, AnalysisPolicy
 from reelflow.exceptions import ConfigurationError
@@ -122,7 +123,9 @@ def post(
 def ask(workspace: Workspace, post: Post, detector: DetectionServer) -> None:
     connection = DetectionConnection(detector.url, sends_url=True)
     with open_engines(connection) as engines:
-        analyse(workspace, post.id, engines=engines, run_id="run", actor=ACTOR)
+        analyse(
+            workspace, post.id, engines=engines, run_id="run", actor=ACTOR, sleep=lambda _: None
+        )
 
 
 def test_an_engine_gets_an_address_that_works_for_a_quarter_of_an_hour(
@@ -140,6 +143,17 @@ def test_an_engine_gets_an_address_that_works_for_a_quarter_of_an_hour(
     assert requests.get(url, timeout=30).content == b"the video"
     s3_server.advance(15 * 60 + 1)
     assert requests.get(url, timeout=30).status_code == 403
+
+
+def test_an_engine_gets_the_bytes_of_a_file_by_one_request(
+    s3_server: S3Server, store: MediaStore, detector: DetectionServer
+) -> None:
+    content = bytes(range(256)) * 4096 * 3 + b"end"
+    store.put(KEY, content, size_bytes=len(content))
+    with store.open(KEY) as source, HttpEngine(DetectionConnection(detector.url)) as engine:
+        engine.start(Subject(source, "mp4", "0" * 64), model_type="cnn")
+    assert detector.calls[0].body == content
+    assert requests_made(s3_server) == [f"bytes=0-{len(content) - 1}"]
 
 
 def test_files_in_a_folder_have_no_address(

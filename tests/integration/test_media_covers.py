@@ -89,6 +89,29 @@ def test_of_bad_frames_the_best_is_taken() -> None:
     assert 4 <= cover_of(path).at_s < 6
 
 
+@pytest.mark.parametrize("bad", ["color=black:size=640x360:rate=10", f"{SCENE},gblur=sigma=40"])
+def test_a_clip_whose_only_keyframe_is_bad_shows_a_later_frame(bad: str) -> None:
+    name = f"one-keyframe-{len(bad)}.mp4"
+    words = lavfi(bad, SCENE, SCENE, seconds=3)
+    path = made(name, *words, *X264, "-g", "1000", "-sc_threshold", "0")
+    cover = cover_of(path)
+    assert cover.at_s >= 3
+    assert ImageStat.Stat(opened(cover)).stddev[0] > 40
+
+
+def test_a_clip_that_is_black_all_through_has_a_black_cover() -> None:
+    path = made("black.mp4", *lavfi("color=black:size=640x360:rate=10"), *X264, "-g", "1000")
+    assert opened(cover_of(path)).getextrema() == ((0, 0),) * 3
+
+
+def test_a_trimmed_clip_shows_four_of_the_frames_that_are_left() -> None:
+    """Its only keyframe lies before what is left: it is decoded, and never shown."""
+    whole = made("untrimmed.mp4", *lavfi(SCENE, seconds=5), *X264, "-g", "1000")
+    path = made("trimmed.mp4", "-ss", "2", "-i", str(whole), "-c", "copy")
+    moments_s = [cover.at_s for cover in candidates_of(path)]
+    assert moments_s == pytest.approx([0.4, 1.1, 1.9, 2.6], abs=0.15)
+
+
 def test_without_a_moment_the_cover_is_a_keyframe_near_the_first_third() -> None:
     path = made("keys.mp4", *lavfi(SCENE, seconds=10), *X264, "-g", "20", "-sc_threshold", "0")
     assert cover_of(path).at_s == 2.0

@@ -26,6 +26,8 @@ _DETAILS_MAX_CHARS: Final = 64 * 1024
 _LONGEST_S: Final = 86_400.0
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+_URL_QUERY: Final = re.compile(r"(https?://[^\s?\"'<>]{1,2048}\?)[^\s\"'<>]+")
+_HIDDEN: Final = "***"
 _RUNNING: Final = frozenset({"queued", "processing"})
 #: Refusals of the file or the question, which the same question gets again.
 _OF_THE_FILE: Final = frozenset({400, 413, 415, 422})
@@ -33,11 +35,15 @@ _OF_THE_FILE: Final = frozenset({400, 413, 415, 422})
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer: its status, its headers by lower-case names, its body."""
+    """One HTTP answer: its status, its headers by lower-case names, its body.
+
+    :param api_key: what it was asked with, which it may quote
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(default=b"", repr=False)
+    api_key: str = field(default="", repr=False)
 
 
 def started(answer: Answer) -> Analysis:
@@ -57,9 +63,10 @@ def progress(answer: Answer) -> Progress:
         return Progress(is_finished=True)
     if status == "failed":
         raise AnalysisRefusedError(
-            f"the detection engine failed over the file: {_said(document) or 'it gives no reason'}"
+            "the detection engine failed over the file: "
+            f"{_said(document, answer) or 'it gives no reason'}"
         )
-    if status not in _RUNNING:
+    if not isinstance(status, str) or status not in _RUNNING:
         raise _malformed("polling the analysis", answer, "its status is none that is known")
     return Progress(False, _seconds(document.get("remaining_seconds")))
 
@@ -87,7 +94,7 @@ def verdict(answer: Answer, *, engine: str) -> Verdict:
         is_fake=is_fake,
         confidence=None if confidence is None else float(confidence),
         seconds=_seconds(document.get("processing_seconds")) or 0.0,
-        details=_details(document.get("details")),
+        details=_details(document.get("details"), answer),
     )
 
 
@@ -110,7 +117,7 @@ def _document(answer: Answer, call: str) -> dict[str, Any]:
         document = None
     document = document if isinstance(document, dict) else {}
     if not 200 <= answer.status < 300:
-        raise _failure(answer, call, _said(document))
+        raise _failure(answer, call, _said(document, answer))
     if not document:
         raise _malformed(call, answer, "it is no JSON object")
     return document
@@ -140,11 +147,20 @@ def _malformed(call: str, answer: Answer, wrong: str) -> AnalysisUnavailableErro
     )
 
 
-def _said(document: Mapping[str, Any]) -> str:
+def _said(document: Mapping[str, Any], answer: Answer) -> str:
     """Return the engine's own words, in one short line."""
     error = document.get("error")
     message = error.get("message") if isinstance(error, dict) else error
-    return printable(message, _SAID_MAX_CHARS) if isinstance(message, str) else ""
+    if not isinstance(message, str):
+        return ""
+    return printable(_without_credentials(message[:_DETAILS_MAX_CHARS], answer), _SAID_MAX_CHARS)
+
+
+def _without_credentials(text: str, answer: Answer) -> str:
+    """Return a text without what it may quote: the API key, and what signs a URL."""
+    if answer.api_key:
+        text = text.replace(answer.api_key, _HIDDEN)
+    return _URL_QUERY.sub(rf"\1{_HIDDEN}", text)
 
 
 def _id(document: Mapping[str, Any], name: str) -> str:
@@ -165,29 +181,31 @@ def _seconds(value: object) -> float | None:
     """Return a time of up to a day; None for anything else."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return float(value) if math.isfinite(value) and 0 <= value <= _LONGEST_S else None
+    return float(value) if 0 <= value <= _LONGEST_S else None  # NaN is in no range
 
 
-def _details(value: object) -> dict[str, Any]:
+def _details(value: object, answer: Answer) -> dict[str, Any]:
     """Return what the engine says beside its verdict, as it can be stored and shown."""
     if not isinstance(value, dict):
         return {}
     try:
         size = len(json.dumps(value))
-        cleaned = {_cleaned(key): _cleaned(one) for key, one in value.items()}
+        if size > _DETAILS_MAX_CHARS:
+            return {"omitted": f"{size} characters of details"}
+        cleaned: dict[str, Any] = _cleaned(value, answer)
     except RecursionError:
         return {"omitted": "details that are nested too deeply"}
-    return cleaned if size <= _DETAILS_MAX_CHARS else {"omitted": f"{size} characters of details"}
+    return cleaned
 
 
-def _cleaned(value: Any) -> Any:
-    """Return JSON without what a database cannot hold: NUL, half surrogate pairs, NaN."""
+def _cleaned(value: Any, answer: Answer) -> Any:
+    """Return JSON without credentials, and what no database holds: NUL, half surrogates, NaN."""
     if isinstance(value, str):
-        return _UNSTORABLE.sub("\ufffd", value)
+        return _UNSTORABLE.sub("\ufffd", _without_credentials(value, answer))
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, list):
-        return [_cleaned(one) for one in value]
+        return [_cleaned(one, answer) for one in value]
     if isinstance(value, dict):
-        return {_cleaned(key): _cleaned(one) for key, one in value.items()}
+        return {_cleaned(key, answer): _cleaned(one, answer) for key, one in value.items()}
     return value

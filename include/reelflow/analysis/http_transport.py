@@ -14,6 +14,7 @@ from requests.utils import get_environ_proxies
 
 from reelflow.analysis.connection import DetectionConnection
 from reelflow.analysis.http_answers import ANSWER_MAX_BYTES, Answer
+from reelflow.blocks import blocks_of
 from reelflow.exceptions import AnalysisUnavailableError
 from reelflow.source import Source
 
@@ -68,6 +69,7 @@ class Transport:
         """Make one request, with a file or a JSON object as its body, or none.
 
         :raises AnalysisUnavailableError: it got no answer
+        :raises SourceChangedError: somebody wrote to the file meanwhile
         """
         url = self._connection.base_url + path
         silence_s = self._limits.read_timeout_s if source is None else self._limits.send_timeout_s
@@ -85,7 +87,8 @@ class Transport:
                 proxies=get_environ_proxies(url) if url.startswith("https") else {},
             ) as response:
                 lowered = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status_code, lowered, self._body(response))
+                body = self._body(response)
+                return Answer(response.status_code, lowered, body, self._connection.api_key)
         except (requests.RequestException, UnicodeError) as error:
             reason = type(error).__name__
         raise AnalysisUnavailableError(
@@ -105,7 +108,7 @@ class Transport:
 
 
 class _Body:
-    """A file as the body of a request: read block by block, of a known length."""
+    """A file as the body of a request, of a known length: in one pass, a block at a time."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -114,13 +117,7 @@ class _Body:
         return self._source.size_bytes
 
     def __iter__(self) -> Iterator[bytes]:
-        offset = 0
-        while offset < self._source.size_bytes:
-            block = self._source.read_at(offset, _BLOCK_BYTES)
-            if not block:
-                raise OSError("the file ended before its size")
-            yield block
-            offset += len(block)
+        return map(bytes, blocks_of(self._source, block_bytes=_BLOCK_BYTES))
 
 
 class _Session(requests.Session):

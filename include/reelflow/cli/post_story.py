@@ -28,7 +28,7 @@ def print_post(post: Mapping[str, Any]) -> None:
     )
     screen.print(_fields(post))
     _print_obstacles(screen, post)
-    _print_candidates(screen, post["candidates"])
+    _print_candidates(screen, post)
     _print_verdicts(screen, post["verdicts"])
     _print_publications(screen, post["publications"])
     _print_webhooks(screen, post)
@@ -142,12 +142,15 @@ def _media(facts: Mapping[str, Any]) -> str:
     return ", ".join(str(one) for one in shown if one)
 
 
-def _print_candidates(screen: Console, candidates: Sequence[Mapping[str, Any]]) -> None:
-    """Print the pictures to choose a cover from, by what ``cover_timestamp_ms`` says of each."""
-    if candidates:
+def _print_candidates(screen: Console, post: Mapping[str, Any]) -> None:
+    """Print the pictures to choose a cover from, and how: while there is a choice."""
+    if post["candidates"]:
         screen.print("\nPictures for a cover", style="bold")
-    for one in candidates:
+    for one in post["candidates"]:
         screen.print(plain(f"{one['at_ms']} ms  {one['key']}"), soft_wrap=True)
+    if post["candidates"] and post["state"] in ("READY", "HELD") and post["mode"] == "direct":
+        choose = f"to choose: reelflow posts cover {post['id']} --at-ms MS"
+        screen.print(plain(choose, style="dim"), soft_wrap=True)
 
 
 def _print_verdicts(screen: Console, verdicts: Sequence[Mapping[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""``reelflow posts``: see what became of each post, and release, cancel, retry or resolve it."""
+"""``reelflow posts``: see what became of each post, steer one, or choose its cover."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _AT = typer.Option(
 
 @app.callback()
 def posts() -> None:
-    """See what became of each post, and release, cancel, retry or resolve it."""
+    """See what became of each post, steer one, or choose its cover."""
 
 
 @app.command("list")
@@ -115,6 +115,23 @@ def release(
     )
     _tell(post)
     tell_if_past(post, wished)
+
+
+@app.command()
+def cover(
+    post_id: int = _ID,
+    at_ms: int = typer.Option(
+        metavar="MS",
+        min=0,
+        max=_LARGEST,
+        help="Its place in the video in milliseconds; `reelflow posts show` names good ones.",
+    ),
+) -> None:
+    """Choose the frame that becomes the cover of a video, before TikTok gets it."""
+    from reelflow.services.steering.covers import choose_cover
+
+    choose_cover(open_workspace(), post_id, actor=person(), at_ms=at_ms)
+    typer.echo(f"The cover of post {post_id} is the frame at {at_ms} ms.")
 
 
 @app.command()

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from reelflow.cli.findings import Finding, Status
 from reelflow.exceptions import ReelflowError
+from reelflow.storage.folders import FOLDERS, PROBES
 
 if TYPE_CHECKING:
     from reelflow.settings import Settings
     from reelflow.storage.base import MediaStore
 
-#: Beside the folders of Reelflow, where no stage looks.
-PROBES: Final = "doctor"
 _CONTENT: Final = b"Written by `reelflow doctor`, which deletes it at once.\n"
 _PART_BYTES: Final = 5 * 1024 * 1024
 
@@ -51,8 +50,6 @@ def check_storage(settings: Settings) -> Iterator[Finding]:
 
 def _first_failure(store: MediaStore, probe: str) -> tuple[str, ReelflowError] | None:
     """Try one thing after the other; return what cannot be done, and why."""
-    from reelflow.storage.folders import FOLDERS
-
     steps: dict[str, Callable[[], object]] = {
         "listed": lambda: store.check(FOLDERS),
         "written to": lambda: store.put(probe, _CONTENT, size_bytes=len(_CONTENT)),

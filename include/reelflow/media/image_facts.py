@@ -12,7 +12,8 @@ from reelflow.media.decoder import MAX_SIDE_PX, Cover
 from reelflow.media.image_end import find_end
 from reelflow.media.image_extras import find_extras
 from reelflow.media.image_parts import excess
-from reelflow.source import Source, as_stream
+from reelflow.source import Source
+from reelflow.source_stream import as_stream
 
 #: Of what is too large to be taken in, enough to find its sides in: Pillow would read all of it.
 _HEAD_BYTES: Final = 1024 * 1024

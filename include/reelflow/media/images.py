@@ -6,15 +6,22 @@ import io
 import struct
 from typing import Any, BinaryIO
 
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from reelflow.domain.printable import printable
 from reelflow.exceptions import MediaRejectedError
+from reelflow.media.memory_fence import memory_fence
 
 # By name, so that Pillow's rarer decoders, where its security bugs live, never see the file.
 FORMATS = ("JPEG", "PNG", "WEBP")
 MAX_PIXELS = 4096 * 4096
 JPEG_QUALITY = 85
+
+# 4096x4096 pixels with transparency take 64 MiB, of which an animated WebP needs four, beside its
+# 20 MB twice; in a WebP of 300 kB, codes of its own for each 16 pixels would take 512 MiB and more.
+_DECODING_BYTES = 304 * 1024 * 1024
+# Of all texts of a PNG together, in characters of up to four bytes.
+PngImagePlugin.MAX_TEXT_MEMORY = 16 * 1024 * 1024
 
 _GLANCE_PX = (64, 64)
 _MAX_ERROR_CHARS = 200
@@ -41,6 +48,7 @@ _TURNED = frozenset({5, 6, 7, 8})  # those that swap width and height
 # What Pillow was seen to raise on 14 600 damaged images; it documents only OSError.
 _DECODE_ERRORS = (
     OSError,
+    MemoryError,
     SyntaxError,
     ValueError,
     IndexError,
@@ -79,15 +87,16 @@ def decode_upright(
     :return: an RGB image that has no metadata of the source
     :raises MediaRejectedError: not a JPEG, PNG or WebP, too many pixels, or damaged
     """
+    box = (max_long_side_px, max_short_side_px)
     try:
-        image = _with_smooth_colours(_open(source))
-        box = (max_long_side_px, max_short_side_px)
-        # Shrink before turning: JPEG then decodes at a fraction of its size.
-        image.thumbnail(box if image.width >= image.height else box[::-1], resampling)
-        profile = image.info.get("icc_profile")
-        upright = _in_standard_colours(_opaque(_upright(image)), profile)
+        with memory_fence(_DECODING_BYTES):
+            image = _with_smooth_colours(_open(source))
+            # Shrink before turning: JPEG then decodes at a fraction of its size.
+            image.thumbnail(box if image.width >= image.height else box[::-1], resampling)
+            profile = image.info.get("icc_profile")
+            upright = _in_standard_colours(_opaque(_upright(image)), profile)
     except _DECODE_ERRORS as error:
-        raise undecodable(f"the image cannot be decoded: {error}") from error
+        raise undecodable(f"the image cannot be decoded: {_plain(error)}") from error
     upright.info.clear()  # Pillow would write comment, profile and XMP from here
     return upright
 
@@ -100,14 +109,15 @@ def measure_image(source: BinaryIO, *, is_decoded: bool = True) -> dict[str, Any
     """
     facts: dict[str, Any] = {}
     try:
-        image = Image.open(source, formats=FORMATS)
-        facts |= {"width": image.width, "height": image.height}
-        if (
-            is_decoded and image.width * image.height <= MAX_PIXELS
-        ):  # of a PNG, EXIF alone decodes all pixels
-            facts |= _shown_size(image)
-            # At a fraction of its size, a JPEG that is cut shows it just as well.
-            image.thumbnail(_GLANCE_PX)
+        with memory_fence(_DECODING_BYTES):
+            image = Image.open(source, formats=FORMATS)
+            facts |= {"width": image.width, "height": image.height}
+            # Of a PNG, EXIF alone decodes all pixels.
+            if is_decoded and image.width * image.height <= MAX_PIXELS:
+                facts |= _shown_size(image)
+                # At a fraction of its size, a JPEG that is cut shows it just as well.
+                image.draft(None, _GLANCE_PX)
+                image.load()
     except _DECODE_ERRORS as error:
         facts["probe_error"] = _plain(error)
     return facts
@@ -141,6 +151,8 @@ def _orientation(image: Image.Image) -> int:
 
 def _plain(error: Exception) -> str:
     """Return what Pillow says, which may quote the file, without what could act on a screen."""
+    if isinstance(error, MemoryError):
+        return "decoding it takes more memory than any real image does"
     said = printable(str(error), _MAX_ERROR_CHARS)
     # Of what it cannot identify, Pillow tells the object it was given.
     return "the image cannot be decoded" if not said or "<_io." in said else said
@@ -151,7 +163,8 @@ def _open(source: BinaryIO) -> Image.Image:
     width, height = image.size
     if width * height > MAX_PIXELS:  # before any pixel is decoded
         raise undecodable(f"{width}x{height} pixels are more than {MAX_PIXELS}")
-    return image
+    # A copy leaves behind what the decoder of WebP keeps for the next picture of an animation.
+    return image.copy() if image.format == "WEBP" else image
 
 
 def _with_smooth_colours(image: Image.Image) -> Image.Image:

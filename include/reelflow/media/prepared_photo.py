@@ -7,7 +7,8 @@ from typing import BinaryIO, Final
 
 from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.photos import TIKTOK_PHOTOS, PhotoPolicy
-from reelflow.source import Source, as_stream
+from reelflow.source import Source
+from reelflow.source_stream import as_stream
 
 #: TikTok compresses once more, so this is close to the original; of 1920x1080 pixels, even noise
 #: stays under 4 MB of the 20 MB that TikTok takes.

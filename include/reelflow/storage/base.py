@@ -294,8 +294,10 @@ class PresigningStore(Protocol):
     ) -> PresignedPost:
         """Return a form that uploads one object of at least a byte under this very key.
 
-        :param max_size_bytes: storage refuses more
+        :param max_size_bytes: storage itself refuses more, by the policy that the form is signed
+            for; at most 2 GB, because nothing resumes a form
         :param content_type: the one that the form sends; storage refuses another
         :param lifetime_s: 1 second to 7 days, as with :meth:`presigned_get`
+        :raises ValueError: size or lifetime are outside of these bounds
         """
         ...

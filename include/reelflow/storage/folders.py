@@ -44,6 +44,12 @@ PREPARED: Final = "prepared"
 THUMBNAILS: Final = "thumbnails"
 QUARANTINE: Final = "quarantine"
 FOLDERS: Final = (INBOX, MEDIA, PREPARED, THUMBNAILS, QUARANTINE)
+#: Beside them, where no stage looks: what `reelflow doctor` tries out.
+PROBES: Final = "doctor"
+
+#: Where nobody else writes. Others put their files into the inbox, and a bucket without a prefix of
+#: ours may be anybody's.
+_OURS: Final = frozenset({MEDIA, PREPARED, THUMBNAILS, QUARANTINE, PROBES})
 
 
 @dataclass(frozen=True)
@@ -328,9 +334,10 @@ class Folders:
         self.store.delete(sidecar_of(source))
 
     def old_uploads(self, *, before: datetime) -> Iterator[BegunUpload]:
-        """Give what dead processes left of writes, but for uploads of others into the inbox."""
+        """Give what dead processes of ours left of writes; others' uploads are theirs to end."""
         for upload in self.store.begun():
-            if upload.begun_at < before and not upload.key.startswith(f"{INBOX}/"):
+            is_ours = not upload.key or upload.key.partition("/")[0] in _OURS
+            if is_ours and upload.begun_at < before:
                 yield upload
 
     def drop_upload(self, upload: BegunUpload) -> None:

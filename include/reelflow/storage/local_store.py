@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from reelflow.exceptions import ConfigurationError, StorageAccessError
+from reelflow.exceptions import ConfigurationError, ObjectExistsError, StorageAccessError
 from reelflow.source import identity_of
 from reelflow.storage.base import ByteStream, FolderInfo, ObjectInfo
 from reelflow.storage.content import checked_blocks
@@ -93,7 +93,8 @@ class LocalStore(LocalUploads):
     def move(self, source: str, target: str, *, identity: str | None = None) -> bool:
         """See :meth:`ObjectStore.move <reelflow.storage.base.ObjectStore.move>`.
 
-        From another disk it is a copy, whole on this one before its source is deleted.
+        From another disk it is a copy, whole on this one before its source is deleted; what came
+        in the source's place meanwhile stays.
         """
         status = self._status(source)
         wanted = status is not None and identity in (None, identity_of(status))
@@ -187,26 +188,32 @@ class LocalStore(LocalUploads):
             except OSError as exc:
                 if exc.errno != errno.EXDEV:
                     raise
-                self._copy(source, target, out_of, old[-1])
-                os.unlink(old[-1], dir_fd=out_of)
+                copied = self._copy(source, target, out_of, old[-1])
+                if identity_of(os.stat(old[-1], dir_fd=out_of, follow_symlinks=False)) == copied:
+                    os.unlink(old[-1], dir_fd=out_of)
             # The new name first: after a loss of power there are two rather than none.
             os.fsync(into)
             os.fsync(out_of)
             return True
         return False
 
-    def _copy(self, source: str, target: str, folder: int, name: str) -> None:
+    def _copy(self, source: str, target: str, folder: int, name: str) -> str:
         """Copy a file, or a link as a link, from another disk.
 
         :param folder: descriptor of the folder the source lies in
+        :return: the identity of what was copied
         """
-        if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISLNK(status.st_mode):
             self._link_again(os.readlink(name, dir_fd=folder), target)
-            return
+            return identity_of(status)
         with self.open(source) as reader:
             offsets = range(0, reader.size_bytes, BLOCK_BYTES)
             blocks = (reader.read_at(offset, BLOCK_BYTES) for offset in offsets)
-            self._write(target, blocks, size_bytes=reader.size_bytes, only_if_absent=False)
+            absent = self._status(target) is None
+            with suppress(ObjectExistsError):  # somebody else moved it first, and may use it by now
+                self._write(target, blocks, size_bytes=reader.size_bytes, only_if_absent=absent)
+            return reader.identity
 
     def _link_again(self, leads_to: str, target: str) -> None:
         names = path_names(target)

@@ -15,6 +15,7 @@ from reelflow.exceptions import (
     ObjectExistsError,
     ObjectNotFoundError,
     ReelflowError,
+    StorageAccessError,
     UploadNotFoundError,
 )
 from reelflow.storage.base import ByteStream, FolderInfo, MultipartUpload, ObjectInfo
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 #: Metadata by which a writer knows its own object again when it is told that one is there: the
 #: answer to its first try may have been lost.
 _WRITER: Final = "reelflow-writer"
+#: AmazonS3 API, CopyObject.
+_COPY_MAX_BYTES: Final = 5 * 1024**3
 _PRECONDITION: Final = frozenset({"PreconditionFailed", "412"})
 
 
@@ -136,7 +139,9 @@ class S3Store(S3Uploads, S3Presigning):
     def move(self, source: str, target: str, *, identity: str | None = None) -> bool:
         """See :meth:`ObjectStore.move <reelflow.storage.base.ObjectStore.move>`.
 
-        It is a copy by S3, then a delete, each on condition that the source is still the same.
+        It is a copy by S3, then a delete, each on condition that the source is still the same. What
+        its writer said of it stays behind: headers that TikTok would get with it, and tags, which
+        cost permissions of their own and may let a lifecycle rule delete it.
         """
         info = self.stat(source)
         if info is not None and identity in (None, info.identity):
@@ -242,6 +247,14 @@ class S3Store(S3Uploads, S3Presigning):
     def _copy(self, source: ObjectInfo, target: str) -> bool:
         """Copy an object within the bucket; False when it is gone or replaced meanwhile."""
         raw_key = self._raw_key(source.key)
+        if source.size_bytes > _COPY_MAX_BYTES:
+            raise StorageAccessError(
+                f"s3://{self._bucket}/{raw_key} has {source.size_bytes} bytes, and S3 copies at"
+                f" most {_COPY_MAX_BYTES}, so it stays: put a smaller one in its place, or delete"
+                " it",
+                code="too_large_to_move",
+                key=raw_key,
+            )
         with s3_errors(self._bucket, raw_key):
             try:
                 self._client.copy_object(
@@ -249,6 +262,8 @@ class S3Store(S3Uploads, S3Presigning):
                     Key=self._raw_key(target),
                     CopySource={"Bucket": self._bucket, "Key": raw_key},
                     CopySourceIfMatch=f'"{source.identity}"',
+                    MetadataDirective="REPLACE",
+                    TaggingDirective="REPLACE",
                 )
             except ClientError as exc:
                 if code_of(exc) in _PRECONDITION | {"NoSuchKey"}:

@@ -41,10 +41,15 @@ _PASSING: Final = frozenset(
     {"ConditionalRequestConflict", "OperationAborted", "RequestTimeout"}
     | {"BadDigest", "XAmzContentSHA256Mismatch", "InternalError", "ServiceUnavailable"}
 )
+#: It does not know what a header asks for (AmazonS3 API, ErrorResponses), and never will.
+_UNKNOWN: Final = frozenset({"NotImplemented", "501"})
 _FIXES: Final = {
     "InvalidAccessKeyId": "the access key is unknown: set the connection's login",
     "SignatureDoesNotMatch": "the secret key is wrong: set the connection's password",
     "ExpiredToken": "the credentials have expired: renew them",
+    "TokenRefreshRequired": "the credentials have expired: renew them",
+    "400": "S3 says no more to a HEAD: renew the credentials if they have expired, or set the"
+    " connection's region_name",
     "InvalidToken": "the session token is wrong: renew the connection's credentials",
     "RequestTimeTooSkewed": "this machine's clock is wrong: set it",
     "InvalidObjectState": "it is archived: restore it from its storage class first",
@@ -52,6 +57,7 @@ _FIXES: Final = {
     "AuthorizationHeaderMalformed": "the region is wrong: set the connection's region_name",
     "301": "the bucket is in another region: set the connection's region_name",
 }
+_UNTOLD: Final = "; or keys or clock are wrong: `reelflow doctor` says which"
 _NETWORK: Final = (HTTPClientError, ConnectionError, IncompleteReadError, FlexibleChecksumError)
 _LONGEST_WAIT_S: Final = 3600.0
 
@@ -98,7 +104,7 @@ def _refusal(exc: ClientError, bucket: str, key: str) -> ReelflowError:
             retry_after_s=_retry_after_s(exc),
             **context,
         )
-    if code in _PASSING or status >= 500:
+    if code in _PASSING or (status >= 500 and code not in _UNKNOWN):
         return StorageUnavailableError(
             f"{what}: S3 could not do it now ({code}, HTTP {status}): it is tried again later",
             retry_after_s=_retry_after_s(exc),
@@ -110,7 +116,8 @@ def _refusal(exc: ClientError, bucket: str, key: str) -> ReelflowError:
         return StorageAccessError(
             f"{what} may not be used ({code}): allow these credentials s3:GetObject, PutObject,"
             " DeleteObject, AbortMultipartUpload and ListMultipartUploadParts below the prefix,"
-            " s3:ListBucket and ListBucketMultipartUploads on the bucket",
+            " s3:ListBucket and ListBucketMultipartUploads on the bucket, and kms:Decrypt and"
+            f" GenerateDataKey where a key of theirs encrypts it{_UNTOLD if code == '403' else ''}",
             **context,
         )
     return ConfigurationError(

@@ -11,6 +11,8 @@ from reelflow.storage.s3_errors import s3_errors
 
 #: AmazonS3 user guide, using-presigned-url: signature version 4 allows no longer.
 _LIFETIME_MAX_S: Final = 7 * 24 * 3600
+#: A form sends a file in one go, which nothing resumes: larger ones come in parts.
+POST_MAX_BYTES: Final = 2_000_000_000
 
 
 class S3Presigning(S3Bucket):
@@ -35,6 +37,11 @@ class S3Presigning(S3Bucket):
     ) -> PresignedPost:
         """See :meth:`PresigningStore.presigned_post`, of ``reelflow.storage.base``."""
         _check_lifetime(lifetime_s)
+        if not 1 <= max_size_bytes <= POST_MAX_BYTES:
+            raise ValueError(
+                f"a form for {max_size_bytes} bytes: choose 1 to {POST_MAX_BYTES}, and let larger"
+                " files come in parts"
+            )
         raw_key = self._raw_key(key)
         if "${filename}" in raw_key:
             # S3 would put the name of the user's file there (sigv4-HTTPPOSTForms).

@@ -22,5 +22,5 @@ def detection_connection() -> DetectionConnection | None:
         connection = BaseHook.get_connection(CONN_ID)
     except AirflowNotFoundException:
         return None
-    names = ("conn_type", "schema", "host", "port", "password", "extra")
+    names = ("conn_type", "schema", "host", "port", "login", "password", "extra")
     return DetectionConnection.from_fields({name: getattr(connection, name) for name in names})

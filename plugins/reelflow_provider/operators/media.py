@@ -78,14 +78,18 @@ class ValidateMediaOperator(MediaOperator):
             return sha256
 
     def _analyse(self, context: Context) -> None:
-        from reelflow.services.intake.analyse import analyse, asks_for_analysis
+        from reelflow.domain.analysis import AnalysisEngine
+        from reelflow.services.intake.analyse import analyse, engine_asked
         from reelflow.services.intake.engines import open_engines
         from reelflow_provider.hooks.detection import detection_connection
 
-        if not asks_for_analysis(self.workspace, self.post_id):
+        asked = engine_asked(self.workspace, self.post_id)
+        if asked is None:
             return
+        # One that is set up wrongly stops nobody who does not ask it.
+        connection = detection_connection() if asked is AnalysisEngine.HTTP else None
         run_id, actor = self.claimant(context), actor_of(context)
-        with open_engines(detection_connection()) as engines:
+        with open_engines(connection) as engines:
             analyse(self.workspace, self.post_id, engines=engines, run_id=run_id, actor=actor)
 
 

@@ -371,12 +371,13 @@ def test_rejected_photos_lie_in_a_folder_of_their_own_and_come_back(folders: Fol
 # What dead processes left
 
 
-def test_old_writes_are_found_and_dropped_but_not_those_of_others_into_the_inbox(
-    folders: Folders,
+@pytest.mark.parametrize("theirs", ["inbox/acme/theirs.mp4", "warehouse/backup.tar", "media.tar"])
+def test_old_writes_are_found_and_dropped_but_not_those_of_others(
+    folders: Folders, theirs: str
 ) -> None:
     ours, _ = (
         folders.store.begin(key, size_bytes=6 * MIB, part_size_bytes=5 * MIB)
-        for key in ("media/1.mp4", "inbox/acme/theirs.mp4")
+        for key in ("media/1.mp4", theirs)
     )
     (begun,) = (found for found in folders.store.begun() if found.upload_id == ours.upload_id)
     assert list(folders.old_uploads(before=begun.begun_at)) == []

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -152,6 +153,58 @@ class TestOtherDisks:
         assert info is not None
         assert store.move("inbox/a.mp4", KEY, identity=info.identity)
         assert list(other_disk.iterdir()) == []
+
+    @pytest.mark.parametrize("in_place", [True, False])
+    def test_what_comes_in_the_place_of_a_copied_file_stays(
+        self,
+        store: LocalStore,
+        root: Path,
+        other_disk: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        in_place: bool,
+    ) -> None:
+        (root / "inbox").symlink_to(other_disk)
+        path = other_disk / "a.mp4"
+        path.write_bytes(b"video")
+        synced = os.fsync
+
+        def sync_after_somebody_wrote(fd: int) -> None:
+            if stat.S_ISREG(os.fstat(fd).st_mode):  # the copy, which is whole by now
+                written = path if in_place else other_disk / "new"
+                written.write_bytes(b"another video")
+                written.rename(path)
+            synced(fd)
+
+        monkeypatch.setattr(os, "fsync", sync_after_somebody_wrote)
+        assert store.move("inbox/a.mp4", KEY)
+        assert (root / KEY).read_bytes() == b"video"
+        assert path.read_bytes() == b"another video"
+
+    def test_of_two_who_move_at_once_the_first_copy_stays(
+        self,
+        store: LocalStore,
+        root: Path,
+        other_disk: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Its identity is in the ledger by the time that the second is whole."""
+        (root / "inbox").symlink_to(other_disk)
+        (other_disk / "a.mp4").write_bytes(b"video")
+        synced = os.fsync
+        first = []
+
+        def sync_after_the_first(fd: int) -> None:
+            monkeypatch.setattr(os, "fsync", synced)
+            assert LocalStore(root).move("inbox/a.mp4", KEY)
+            first.append(store.stat(KEY))
+            synced(fd)
+
+        put(store, "media/other.mp4")  # makes the folders
+        monkeypatch.setattr(os, "fsync", sync_after_the_first)  # the copy is whole by then
+        assert store.move("inbox/a.mp4", KEY)
+        assert [store.stat(KEY)] == first
+        assert list(other_disk.iterdir()) == []
+        assert list(store.begun()) == []
 
     def test_nothing_is_written_to_one(
         self, store: LocalStore, root: Path, other_disk: Path

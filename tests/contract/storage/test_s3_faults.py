@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import socket
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -57,7 +58,7 @@ class TestRefusals:
             (500, "InternalError", StorageUnavailableError, "tried again later"),
             (409, "ConditionalRequestConflict", StorageUnavailableError, "tried again later"),
             (400, "BadDigest", StorageUnavailableError, "tried again later"),
-            (501, "NotImplemented", StorageUnavailableError, "tried again later"),
+            (501, "NotImplemented", ConfigurationError, "conditional writes"),
             (400, "InvalidRequest", ConfigurationError, "conditional writes"),
         ],
     )
@@ -88,14 +89,18 @@ class TestRefusals:
     def test_a_head_without_a_code_is_understood(
         self, s3_store: S3Store, s3_server: S3Server
     ) -> None:
-        for status, kind in (
-            (503, StorageUnavailableError),
-            (403, StorageAccessError),
-            (500, StorageUnavailableError),
+        for status, kind, fix in (
+            (503, StorageUnavailableError, "tried again later"),
+            (403, StorageAccessError, "kms:Decrypt.*keys or clock are wrong"),
+            (400, StorageAccessError, "renew the credentials if they have expired"),
+            (500, StorageUnavailableError, "tried again later"),
+            (501, ConfigurationError, "conditional writes"),
         ):
-            s3_server.fault("HEAD", KEY, status=status, code="")
-            with pytest.raises(kind, match=KEY):
+            # Of a 400, boto3 asks the bucket's region, and tries again.
+            s3_server.fault("HEAD", status=status, code="", times=2 if status == 400 else 1)
+            with pytest.raises(kind, match=f"{KEY}.*{fix}") as caught:
                 s3_store.stat(KEY)
+            assert type(caught.value) is kind
 
     def test_a_bucket_whose_listing_is_not_for_us_may_lack_an_object(
         self, s3_store: S3Store, s3_server: S3Server
@@ -215,6 +220,28 @@ class TestMovingInSteps:
         with pytest.raises(SourceChangedError, match="inbox/a"):
             s3_store.move("inbox/a", KEY, identity=identity)
         assert keys(s3_store) == ["inbox/a"]
+
+    def test_what_s3_does_not_copy_stays_with_a_reason(
+        self, s3_store: S3Store, s3_server: S3Server, tmp_path: Path
+    ) -> None:
+        put(s3_store, "inbox/a")
+        with (tmp_path / "large").open("wb") as large:
+            large.truncate(5 * 1024 * MIB + 1)
+        s3_server.give_content(s3_store._bucket, "a/inbox/a", tmp_path / "large")
+        with pytest.raises(StorageAccessError, match=r"a/inbox/a has 5368709121 bytes.*smaller"):
+            s3_store.move("inbox/a", KEY)
+        assert keys(s3_store) == ["inbox/a"]
+
+    def test_what_its_writer_said_of_it_stays_behind(self, s3_store: S3Store) -> None:
+        client, bucket = s3_store._client, s3_store._bucket
+        said = {"ContentEncoding": "gzip", "ContentType": "text/html", "Tagging": "expire=today"}
+        private = {"gps": "48.1,11.5"}
+        client.put_object(Bucket=bucket, Key="a/inbox/a", Body=b"v", Metadata=private, **said)
+        s3_store.move("inbox/a", KEY)
+        assert client.get_object_tagging(Bucket=bucket, Key=f"a/{KEY}")["TagSet"] == []
+        head = client.head_object(Bucket=bucket, Key=f"a/{KEY}")
+        assert (head["Metadata"], head.get("ContentEncoding")) == ({}, None)
+        assert head["ContentType"] != "text/html"
 
     def test_the_bytes_stay_with_s3(self, s3_store: S3Store, s3_server: S3Server) -> None:
         put(s3_store, "inbox/a")

@@ -9,11 +9,8 @@ from reelflow.exceptions import MediaUnreadableError, SourceChangedError
 from reelflow.source import (
     BytesSource,
     FileSource,
-    SourceStream,
-    as_stream,
     file_identity,
     identity_of,
-    open_file,
     open_source,
     read_at,
 )
@@ -138,16 +135,6 @@ def test_an_identity_outlives_what_changes_no_byte(tmp_path: Path) -> None:
     assert identity_of(moved.stat()) == before
 
 
-def test_a_source_can_be_a_stream(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-    path.write_bytes(b"bytes")
-    with open_file(path) as source:
-        stream = SourceStream(source)
-        assert stream.read(2) == b"by"
-        assert (stream.seek(-1, os.SEEK_END), stream.read(), stream.read()) == (4, b"s", b"")
-        assert (stream.seek(-3, os.SEEK_CUR), stream.read(1)) == (2, b"t")
-
-
 def test_bytes_are_told_apart_by_what_they_are() -> None:
     assert BytesSource(b"a").identity == BytesSource(b"a").identity != BytesSource(b"b").identity
 
@@ -169,17 +156,3 @@ def test_any_inode_and_time_fit_a_signed_64_bit_column(inode: int, mtime_ns: int
 @pytest.mark.parametrize("number", [0, 1, 2**63 - 1])
 def test_what_fits_stays_as_it_is(number: int) -> None:
     assert file_identity(status(number, number)) == (number, 7, number)
-
-
-def test_a_stream_reads_in_large_blocks() -> None:
-    class Counted(BytesSource):
-        reads = 0
-
-        def read_at(self, offset: int, count: int) -> bytes:
-            self.reads += 1
-            return super().read_at(offset, count)
-
-    source = Counted(bytes(600_000))
-    stream = as_stream(source)
-    assert sum(len(stream.read(1000)) for _ in range(600)) == 600_000
-    assert source.reads <= 4

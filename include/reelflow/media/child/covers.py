@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from av.video.frame import VideoFrame
@@ -16,6 +18,8 @@ from reelflow.media.child.video import READ_FAILURES, NoPictureError, Video
 _FIRST_POSITION: Final = 0.3  # of the duration: past titles and fades
 _LATEST_FIRST_S: Final = 60.0
 _OTHER_POSITIONS: Final = (0.5, 0.7, 0.15, 0.9)
+_SEARCH_STEP_S: Final = 1.0
+_SEARCH_CPU_S: Final = 4.0
 _EXACT_CPU_S: Final = 12.0
 _SPREAD_CPU_S: Final = 4.0
 _FALLBACK_CPU_S: Final = 5.0
@@ -36,11 +40,11 @@ class Cover:
 
 
 def choose_cover(video: Video, maker: PictureMaker, at_s: float | None) -> Cover:
-    """Make the cover: of the exact moment, or without one of a good keyframe.
+    """Make the cover: of the exact moment, or without one of a good frame.
 
     :raises NoPictureError: no frame can be decoded
     """
-    found = _good_keyframe(video, maker) if at_s is None else _exact(video, maker, at_s)
+    found = _good_frame(video, maker) if at_s is None else _exact(video, maker, at_s)
     moment_s, picture = found or _first(video, maker)
     return _cover(moment_s, picture)
 
@@ -64,10 +68,11 @@ def spread_covers(video: Video, maker: PictureMaker, count: int) -> list[Cover]:
             open_s.setdefault(moment_s, []).append(at_s)
         else:
             pictures[moment_s] = _picture(video, maker, frame)
+    # No keyframe at all: the only one may lie before what is shown of a video that was trimmed.
+    for moments_s in open_s.values() if pictures else [wanted_s]:
+        pictures |= _between(video, maker, moments_s)
     if not pictures:
         pictures = dict([_first(video, maker)])
-    for moments_s in open_s.values():
-        pictures |= _between(video, maker, moments_s)
     return [_cover(moment_s, pictures[moment_s]) for moment_s in sorted(pictures)]
 
 
@@ -86,23 +91,44 @@ def _between(video: Video, maker: PictureMaker, moments_s: list[float]) -> dict[
     return pictures
 
 
-def _good_keyframe(video: Video, maker: PictureMaker) -> tuple[float, Image.Image] | None:
-    """Give the first keyframe that is neither black nor blurred, or else the best of them."""
-    tried: dict[float, tuple[float, Image.Image]] = {}
-    first_s = min(_FIRST_POSITION * video.duration_s, _LATEST_FIRST_S)
-    for at_s in (first_s, *(position * video.duration_s for position in _OTHER_POSITIONS)):
-        frame = _keyframe(video, at_s)
-        if frame is None and not tried:
-            return None  # the plain way looks for the first that can be decoded
-        if frame is None or video.moment_s(frame) in tried:
-            continue
-        picture = _picture(video, maker, frame)
+def _good_frame(video: Video, maker: PictureMaker) -> tuple[float, Image.Image] | None:
+    """Give the first frame that is neither black nor blurred, or else the best of all looked at."""
+    best: tuple[float, float, Image.Image] | None = None
+    for moment_s, picture in chain(_keyframes(video, maker), _later_frames(video, maker)):
         judgement = judge(picture)
         if judgement.is_good:
-            return video.moment_s(frame), picture
-        tried[video.moment_s(frame)] = (judgement.score, picture)
-    best_s = max(tried, key=lambda moment_s: tried[moment_s][0])
-    return best_s, tried[best_s][1]
+            return moment_s, picture
+        if best is None or judgement.score > best[0]:
+            best = judgement.score, moment_s, picture
+    return best and best[1:]
+
+
+def _keyframes(video: Video, maker: PictureMaker) -> Iterator[tuple[float, Image.Image]]:
+    """Give different keyframes from all over the video; none where the first is not to be had."""
+    seen_s: set[float] = set()
+    for at_s in (_first_s(video), *(position * video.duration_s for position in _OTHER_POSITIONS)):
+        frame = _keyframe(video, at_s)
+        if frame is None and not seen_s:
+            return
+        if frame is not None and video.moment_s(frame) not in seen_s:
+            seen_s.add(video.moment_s(frame))
+            yield video.moment_s(frame), _picture(video, maker, frame)
+
+
+def _later_frames(video: Video, maker: PictureMaker) -> Iterator[tuple[float, Image.Image]]:
+    """Give a frame a second behind a keyframe: short clips often have but one, and begin black."""
+    next_s = 0.0
+    try:
+        for moment_s, frame in video.frames(_first_s(video), cpu_s=_SEARCH_CPU_S):
+            if moment_s >= next_s:
+                yield moment_s, _picture(video, maker, frame)
+                next_s = moment_s + _SEARCH_STEP_S
+    except (NoPictureError, *READ_FAILURES):
+        video.reopen()  # for the memory that the frames between took
+
+
+def _first_s(video: Video) -> float:
+    return min(_FIRST_POSITION * video.duration_s, _LATEST_FIRST_S)
 
 
 def _exact(video: Video, maker: PictureMaker, at_s: float) -> tuple[float, Image.Image] | None:

@@ -31,11 +31,12 @@ _SHORTEST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 15.0
 
 
-def asks_for_analysis(workspace: Workspace, post_id: int) -> bool:
-    """Whether a post's account wants its media analysed, so that engines are worth opening."""
+def engine_asked(workspace: Workspace, post_id: int) -> AnalysisEngine | None:
+    """Return the engine that a post's account asks; None where it wants nothing analysed."""
     with workspace.ledger.read() as session:
         account = posts.get(session, post_id).account
-    return account.analysis_policy is not AnalysisPolicy.IGNORE
+    ignores = account.analysis_policy is AnalysisPolicy.IGNORE
+    return None if ignores else account.analysis_engine
 
 
 def analyse(
@@ -89,6 +90,7 @@ def obtain_verdicts(
     asking = _Asking(workspace, post, engines, _Patience(wait_s, sleep))
     # All are begun before any is waited for: an engine may work on several at once.
     begun = [asking.start(media) for media in files]
+    asking.wait_as_estimated()
     return [
         verdict if verdict.found_at is not None else asking.finish(media, verdict)
         for media, verdict in zip(files, begun, strict=True)
@@ -101,19 +103,21 @@ class _Patience:
 
     left_s: float
     sleep: Callable[[float], None]
+    waited_s: float = 0.0
 
-    def wait(self, wanted_s: float | None) -> None:
-        """Wait until an engine may be finished.
+    def wait(self, wanted_s: float) -> None:
+        """Wait until an engine may be finished, or may know better when it is.
 
         :raises AnalysisPendingError: the patience ends before
         """
-        pause_s = min(max(wanted_s or _SHORTEST_PAUSE_S, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
+        pause_s = min(max(wanted_s, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
         if pause_s > self.left_s:
             raise AnalysisPendingError(
                 "the analysis is not finished; the next try asks for its verdict again",
-                retry_after_s=wanted_s,
+                retry_after_s=wanted_s if wanted_s > 0 else None,
             )
         self.left_s -= pause_s
+        self.waited_s += pause_s
         self.sleep(pause_s)
 
 
@@ -133,6 +137,7 @@ class _Asking:
         self._model_type = post.account.analysis_model_type
         self._engines = engines
         self._patience = patience
+        self._estimated_s = 0.0
 
     def start(self, media: Media) -> Verdict:
         """Return the file's verdict, or an analysis that goes on; begin one if there is neither."""
@@ -142,11 +147,25 @@ class _Asking:
             return known
         try:
             with open_subject(self._workspace, self._post, media) as subject:
-                analysis_id = self._engine().start(subject, model_type=self._model_type).id
+                analysis = self._engine().start(subject, model_type=self._model_type)
         except AnalysisRefusedError as exc:
             return self._refuse(media, exc)
+        self._estimated_s = max(self._estimated_s, analysis.estimated_s or 0.0)
         with self._workspace.ledger.write() as session:
-            return self._begin(session, media, analysis_id)
+            return self._begin(session, media, analysis.id)
+
+    def wait_as_estimated(self) -> None:
+        """Leave the engine the time that it said it needs for what was begun here.
+
+        :raises AnalysisPendingError: the patience ends before
+        """
+        if self._estimated_s > 0:
+            self._wait(None)
+
+    def _wait(self, remaining_s: float | None) -> None:
+        """Wait as an engine says now or, where it does not, as it said at the beginning."""
+        estimated_s = self._estimated_s - self._patience.waited_s
+        self._patience.wait(estimated_s if remaining_s is None else remaining_s)
 
     def finish(self, media: Media, verdict: Verdict) -> Verdict:
         """Wait for a verdict and keep it; one whose engine lost the analysis is begun again."""
@@ -161,7 +180,7 @@ class _Asking:
         analysis_id = verdict.analysis_id or ""
         try:
             while not (progress := self._engine().poll(analysis_id)).is_finished:
-                self._patience.wait(progress.remaining_s)
+                self._wait(progress.remaining_s)
             found = self._engine().read(analysis_id)
         except AnalysisRefusedError as exc:
             return self._refuse(media, exc)

@@ -49,8 +49,10 @@ def finish_move(workspace: Workspace, post_id: int, *, actor: str) -> None:
     taken = None not in identities
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        for media, identity in zip(files, identities, strict=True):
-            row = session.get_one(Media, media.id)
+        rows = [session.get_one(Media, media.id, with_for_update=True) for media in files]
+        if _went_on(rows, files, taken=taken):
+            return
+        for row, identity in zip(rows, identities, strict=True):
             row.moved_at, row.source_identity = now, identity
             row.deleted_at = row.deleted_at if identity else now
         if not taken:
@@ -61,6 +63,18 @@ def finish_move(workspace: Workspace, post_id: int, *, actor: str) -> None:
         try_quarantine(workspace, post_id)
     elif taken and post.state is PostState.HELD:
         _try_remember_content(workspace, post_id)
+
+
+def _went_on(rows: Sequence[Media], before: Sequence[Media], *, taken: bool) -> bool:
+    """Whether another run took a post's files meanwhile, and they lie elsewhere or are gone since.
+
+    :param before: as they were when this run began to take them
+    """
+    if not all(row.moved_at for row in rows):
+        return False
+    return not taken or any(
+        row.source_path != media.source_path for row, media in zip(rows, before, strict=True)
+    )
 
 
 def _take(workspace: Workspace, post: Post, files: Sequence[Media]) -> list[str | None]:
@@ -129,6 +143,6 @@ def _postpone(workspace: Workspace, post: Post, exc: ReelflowError) -> None:
     next_try = workspace.ledger.now() + workspace.rules.unreachable_retry
     with workspace.ledger.write() as session:
         waiting = posts.get(session, post.id, lock=True)
-        if waiting.state is PostState.READY:
+        if waiting.state is PostState.READY and waiting.media.moved_at is None:
             waiting.due_at = max(waiting.due_at, next_try)
             waiting.rescheduled_because = f"next try at {waiting.due_at:%H:%M:%S} UTC: {trouble}"

@@ -8,7 +8,6 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from reelflow.domain.analysis import AI_GENERATED, NOT_ANALYSED, AnalysisPolicy
-from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.post import PostState
 from reelflow.domain.violation import Violation
 from reelflow.exceptions import MediaRejectedError, PostHeldError
@@ -50,6 +49,25 @@ def follow_policy(workspace: Workspace, post_id: int, *, actor: str) -> None:
         raise held
     if is_rejected:
         _reject(workspace, post, unapproved, actor=actor)
+
+
+def is_followed(session: Session, post: Post) -> bool:
+    """Whether a post may be sent as its account wants it now: judged, and nothing held against it.
+
+    What was validated before the account asked for analysis, or asked another model, is not.
+    """
+    policy = post.account.analysis_policy
+    if policy is AnalysisPolicy.IGNORE:
+        return True
+    found = _verdicts(session, post)
+    if len(found) < len(photo_images.media_of(session, post)):
+        return False
+    if any(one.refused_because and one.approved_at is None for one in found):
+        return False
+    fakes = [one for one in found if one.is_fake]
+    if policy is AnalysisPolicy.LABEL:
+        return post.is_aigc or not fakes
+    return all(one.approved_at is not None for one in fakes)
 
 
 def sentence(verdict: Verdict) -> str:
@@ -140,10 +158,7 @@ def _reject(workspace: Workspace, post: Post, against: Sequence[Verdict], *, act
         for one in against
     ]
     told = [violation.as_dict() for violation in violations]
-    with workspace.ledger.read() as session:
-        files = photo_images.media_of(session, post)
-    measured = {one.id: MediaFacts.from_dict(one.facts) for one in files if one.facts is not None}
-    reject(workspace, post.id, told, actor=actor, facts=measured)
+    reject(workspace, post.id, told, actor=actor)
     raise MediaRejectedError(
         f"{photo_images.name_of(post)} is rejected. " + " ".join(map(str, violations)),
         violations=told,

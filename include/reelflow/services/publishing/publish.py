@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, NoReturn
 
-from reelflow.domain.post import DONE, PostState
+from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState
 from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import (
     ConfigurationError,
@@ -28,6 +28,7 @@ from reelflow.ledger import posts, publications
 from reelflow.ledger.models import Post, Publication
 from reelflow.services.accounts.revocation import RECONNECT_SETTLES, reconnect_fix
 from reelflow.services.calls.account_client import AccountClient, AccountClients
+from reelflow.services.intake.verdict_policy import is_followed
 from reelflow.services.publishing.journal import UploadJournal
 from reelflow.services.publishing.lease import UploadLease
 from reelflow.services.publishing.opening import PublicationOpener
@@ -88,6 +89,7 @@ def upload_to_tiktok(
     post = begin(workspace, post_id, run_id=run_id)
     if post.state not in _SENT:
         _check_validated(post)
+        _check_analysed(workspace, post)
         _check_wish(workspace, post)
         with UploadLease(workspace, post_id, owner=owner) as lease:
             client = tiktok.of(post.account_id)
@@ -114,6 +116,24 @@ def _check_validated(post: Post) -> None:
         raise PostNotTakeableError(
             f"post {post.id} ({post.media.file_name}) was not validated: run `validate` for it "
             "first; nothing was sent"
+        )
+
+
+def _check_analysed(workspace: Workspace, post: Post) -> None:
+    """Refuse what the account's analysis has not let pass, as when it was asked for since.
+
+    Past the last byte it is too late. An upload that stopped before is READY again in a moment.
+
+    :raises PostNotTakeableError: ``validate`` has not done what the account wants by now
+    """
+    if post.state in PAST_LAST_BYTE:
+        return
+    with workspace.ledger.read() as session:
+        followed = is_followed(session, posts.get(session, post.id))
+    if not followed:
+        raise PostNotTakeableError(
+            f"post {post.id} ({post.media.file_name}) was not analysed as {post.account.name} "
+            "wants it now: run `validate` for it first; nothing more was sent"
         )
 
 

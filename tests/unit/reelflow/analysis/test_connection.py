@@ -44,6 +44,76 @@ def test_the_key_is_its_password_and_is_never_shown() -> None:
     assert SECRET not in repr(connection)
 
 
+@pytest.mark.parametrize(
+    ("extra", "sends_url"),
+    [
+        (None, False),
+        ("", False),
+        ({}, False),
+        ({"send": "bytes"}, False),
+        ({"send": "url"}, True),
+        ('{"send": "url"}', True),
+    ],
+)
+def test_bytes_are_sent_unless_the_extra_wants_urls(extra: object, sends_url: bool) -> None:
+    connection = read(host="detector", extra=extra)
+    assert connection is not None
+    assert connection.sends_url is sends_url
+
+
+@pytest.mark.parametrize("send", ["URL", "urls", " url", "", None, True, 1, ["url"], {"url": 1}])
+def test_another_way_to_send_is_named_with_those_there_are(send: object) -> None:
+    with pytest.raises(ConfigurationError, match='neither "url" nor "bytes"') as caught:
+        read(host="detector", extra={"send": send})
+    assert f'"send" of its extra is {json.dumps(send)},' in str(caught.value)
+
+
+def test_a_long_way_to_send_is_cut_and_acts_on_no_screen() -> None:
+    with pytest.raises(ConfigurationError, match="neither") as caught:
+        read(host="detector", extra={"send": "\x1b[2J" + "x" * 10_000})
+    assert "\x1b" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"send": "url"}, "it has 'send', of which nothing is read, only conn_type, description"),
+        ({"extra": {"timeout": 60}}, "extra has 'timeout', of which nothing is read, only send"),
+        ({"extra": {"Send": "url"}}, "extra has 'Send', of which nothing is read, only send"),
+        ({"extra": ["send"]}, "extra is no JSON object"),
+        ({"extra": '"url"'}, "extra is no JSON object"),
+        ({"extra": 7}, "extra is no JSON object"),
+        ({"extra": False}, "extra is no JSON object"),
+        ({"extra": "[]"}, "extra is no JSON object"),
+        ({"login": "key"}, "has a login"),
+        ({"login": 7}, "login is no text"),
+        ({"password": 12345}, "password is no text"),
+        ({"password": [SECRET]}, "password is no text"),
+        ({"password": False}, "password is no text"),
+        ({"host": 7}, "host is no text"),
+        ({"schema": "ftp"}, "schema is neither http nor https"),
+        ({"schema": "ftp", "host": "https://detector"}, "schema is neither http nor https"),
+        ({"schema": True}, "schema is no text"),
+        ({"port": 0}, "port is no number"),
+        ({"port": True}, "port is no number"),
+        ({"port": 80.5}, "port is no number"),
+        ({"port": "80/path"}, "port is no number"),
+        ({"port": 65536}, "port is no number"),
+    ],
+)
+def test_a_field_that_would_not_be_obeyed_is_named(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        read(**{"host": "detector", **fields})
+    assert caught.value.code == "connection_malformed"
+    assert SECRET not in str(caught.value)
+
+
+def test_a_port_as_text_and_a_description_are_taken() -> None:
+    connection = read(host="detector", port="8443", description="ours", login="", schema=None)
+    assert connection == DetectionConnection("https://detector:8443")
+
+
 def test_a_variable_that_is_not_set_is_no_connection() -> None:
     assert read_detection_connection({}) is None
     assert VARIABLE in str(missing_connection())

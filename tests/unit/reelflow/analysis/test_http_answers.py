@@ -1,7 +1,9 @@
 """What an engine answers is checked: types, ranges, sizes, and what a database cannot hold."""
 
+import contextlib
 import json
 import math
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -74,7 +76,9 @@ def test_details_are_kept_as_a_database_can_hold_them() -> None:
     assert verdict(details="a text").details == {}
 
 
-@pytest.mark.parametrize("seconds", [math.nan, -1, 1e300, "5", None, True])
+@pytest.mark.parametrize(
+    "seconds", [math.nan, math.inf, -1, 1e300, pytest.param(10**400, id="huge"), "5", None, True]
+)
 def test_a_time_that_is_none_is_no_time(seconds: object) -> None:
     assert verdict(processing_seconds=seconds).seconds == 0
 
@@ -84,8 +88,9 @@ def test_progress_is_finished_going_on_or_failed() -> None:
     assert http_answers.progress(answer({"status": "queued"})) == Progress(False)
     with pytest.raises(AnalysisRefusedError, match="no video in it"):
         http_answers.progress(answer({"status": "failed", "error": {"message": "no video in it"}}))
-    with pytest.raises(AnalysisUnavailableError, match="status"):
-        http_answers.progress(answer({"status": "dreaming"}))
+    for status in ("dreaming", None, 7, ["queued"], {"queued": 1}):
+        with pytest.raises(AnalysisUnavailableError, match="status"):
+            http_answers.progress(answer({"status": status}))
 
 
 def test_a_verdict_that_is_not_there_yet_is_pending() -> None:
@@ -103,6 +108,25 @@ def test_any_answer_is_understood_or_an_error_of_ours(body: bytes, status: int) 
     ):
         with pytest.raises(ReelflowError):
             read(given_answer)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@given(changes=st.dictionaries(st.sampled_from([*GOOD, "status", "error"]), JSON))
+def test_any_document_is_understood_or_an_error_of_ours(changes: dict[str, Any]) -> None:
+    known = {**GOOD, "analysis_id": "a", "status": "queued", "remaining_seconds": 1}
+    for read in (
+        http_answers.started,
+        http_answers.progress,
+        lambda one: http_answers.verdict(one, engine="http"),
+    ):
+        for status in (200, 400):
+            with contextlib.suppress(ReelflowError):
+                json.dumps(asdict(read(answer({**known, **changes}, status))), allow_nan=False)
 
 
 @pytest.mark.parametrize(

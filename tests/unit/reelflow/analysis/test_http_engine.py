@@ -1,12 +1,13 @@
 """The client of a detection engine, against a small engine that is a real server."""
 
+import json
 import socket
 from collections.abc import Iterator
 from hashlib import sha256
 
 import pytest
 
-from reelflow.analysis.base import Analysis, Progress
+from reelflow.analysis.base import Analysis, Progress, Subject
 from reelflow.analysis.connection import DetectionConnection
 from reelflow.analysis.http_engine import HttpEngine
 from reelflow.analysis.http_transport import HttpLimits
@@ -19,6 +20,7 @@ from reelflow.exceptions import (
 from tests import media_files
 from tests.analysis_subjects import subject
 from tests.detection_server import DetectionServer, Reply
+from tests.far_source import FarSource
 
 KEY = "dk-secret-key"
 
@@ -74,6 +76,28 @@ def test_a_file_is_sent_block_by_block(server: DetectionServer, engine: HttpEngi
     assert server.calls[0].body == content
 
 
+def test_a_file_that_lies_far_away_is_sent_as_one_stream(
+    server: DetectionServer, engine: HttpEngine
+) -> None:
+    content = bytes(range(256)) * 4096 * 3 + b"end"
+    source = FarSource(content)
+    engine.start(Subject(source, "mp4", sha256(content).hexdigest()), model_type="cnn")
+    assert server.calls[0].body == content
+    assert server.calls[0].headers["content-length"] == str(len(content))
+    assert source.streams == [(0, len(content))]
+    assert source.closed == 1
+
+
+def test_a_call_that_is_repeated_sends_the_whole_stream_again(
+    server: DetectionServer, engine: HttpEngine
+) -> None:
+    server.interruptions = [Reply(503)]
+    source = FarSource(b"far" * 100_000)
+    engine.start(Subject(source, "mp4", "0" * 64), model_type="cnn")
+    assert [call.body for call in server.calls] == [b"far" * 100_000] * 2
+    assert source.closed == len(source.streams) == 2
+
+
 def test_an_engine_that_may_fetch_gets_the_address_alone(server: DetectionServer) -> None:
     url = "https://files.example.com/clip.mp4?signature=s3cret"
     with HttpEngine(DetectionConnection(server.url, sends_url=True)) as engine:
@@ -127,6 +151,33 @@ def test_an_engine_that_does_not_run_is_named_without_the_key(sleeps: Sleeps) ->
     assert KEY not in repr(caught.value) + repr(engine.__dict__)
     assert caught.value.__context__ is None
     assert sleeps == [1, 2, 4]
+
+
+def test_what_an_engine_quotes_of_key_and_address_is_hidden(
+    server: DetectionServer, engine: HttpEngine
+) -> None:
+    quoted = f"{KEY} may not fetch https://files.example.com/clip.mp4?X-Amz-Signature=s3cret&a=b."
+    hidden = "*** may not fetch https://files.example.com/clip.mp4?***"
+    said = json.dumps({"error": {"message": quoted}}).encode()
+    server.interruptions = [
+        Reply(401, said),
+        Reply(422, said),
+        Reply(200, json.dumps({"status": "failed", "error": quoted}).encode()),
+    ]
+    with pytest.raises(ConfigurationError) as refused:
+        engine.start(subject(b"file"), model_type="cnn")
+    with pytest.raises(AnalysisRefusedError) as unwanted:
+        engine.start(subject(b"file"), model_type="cnn")
+    with pytest.raises(AnalysisRefusedError) as failed:
+        engine.poll("an-1")
+    for error in (refused, unwanted, failed):
+        assert hidden in str(error.value)
+        assert KEY not in repr(error.value)
+        assert "s3cret" not in repr(error.value)
+    server.verdict["details"] = {quoted: [quoted]}
+    assert engine.read(engine.start(subject(b"file"), model_type="cnn").id).details == {
+        hidden: [hidden]
+    }
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])

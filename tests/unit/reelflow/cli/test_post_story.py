@@ -159,7 +159,10 @@ def test_the_pictures_that_a_cover_may_be_chosen_from_are_shown_with_their_times
             {"at_ms": 1350, "key": "thumbnails/1-2.jpg"},
         ]
     told = sections(show(post))["Pictures for a cover"]
-    assert told == "150 ms  thumbnails/1-1.jpg\n1350 ms  thumbnails/1-2.jpg"
+    assert told == (
+        "150 ms  thumbnails/1-1.jpg\n1350 ms  thumbnails/1-2.jpg\n"
+        f"to choose: reelflow posts cover {post.id} --at-ms MS"
+    )
 
 
 def test_of_which_images_tiktok_gets_copies_is_shown_and_why(

@@ -104,6 +104,23 @@ def test_release_lets_a_held_post_go_in_the_person_s_name(
     assert last_step(workspace, post).actor == "person:mia"
 
 
+def test_cover_chooses_the_frame_in_the_person_s_name(
+    run: Run,
+    workspace: Workspace,
+    account: Account,
+    make_post: Callable[..., Post],
+    read_post: Callable[[int], Post],
+) -> None:
+    post = make_post(account, state=PostState.READY)
+    result = run("posts", "cover", post.id, "--at-ms", "1200")
+    assert (result.exit_code, result.stdout) == (
+        0,
+        f"The cover of post {post.id} is the frame at 1200 ms.\n",
+    )
+    assert read_post(post.id).cover_timestamp_ms == 1200
+    assert last_step(workspace, post).actor == "person:mia"
+
+
 def test_release_without_a_privacy_level_says_how_to_give_one(
     run: Run, account: Account, make_post: Callable[..., Post], read_post: Callable[[int], Post]
 ) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from reelflow.cli.findings import Status, run_check
-from reelflow.cli.storage_checks import PROBES, check_storage
+from reelflow.cli.storage_checks import check_storage
 from reelflow.exceptions import ConfigurationError
 from reelflow.settings import Settings
+from reelflow.storage.folders import PROBES
 from tests import factories
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 from tests.contract.storage.stores import S3Server, s3_client

@@ -5,12 +5,13 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from reelflow.exceptions import MediaRejectedError
 from reelflow.media.images import measure_image, shrink_image
+from tests.webp_bomb import webp_bomb
 
 ORIENTATION = 0x0112
 
@@ -32,6 +33,28 @@ def shrink(source: io.BytesIO) -> tuple[Image.Image, bytes]:
 def test_a_large_image_is_shrunk_and_a_small_one_is_not_enlarged(form: str) -> None:
     assert shrink(encoded(Image.new("RGB", (1280, 960)), form))[0].size == (640, 480)
     assert shrink(encoded(Image.new("RGB", (50, 40)), form))[0].size == (50, 40)
+
+
+@settings(max_examples=30)
+@given(
+    long_px=st.integers(1, 4096),
+    short_px=st.integers(1, 200),
+    is_tall=st.booleans(),
+    form=st.sampled_from(["JPEG", "PNG", "WEBP"]),
+)
+@example(long_px=4096, short_px=100, is_tall=True, form="JPEG")
+@example(long_px=4096, short_px=100, is_tall=False, form="PNG")
+@example(long_px=4096, short_px=1, is_tall=True, form="JPEG")
+@example(long_px=4096, short_px=1, is_tall=False, form="WEBP")
+def test_however_long_an_image_is_a_pixel_is_left_of_each_side(
+    long_px: int, short_px: int, is_tall: bool, form: str
+) -> None:
+    size = (short_px, long_px) if is_tall else (long_px, short_px)
+    small = shrink(encoded(Image.new("L", size), form))[0].size
+    factor = min(1, 640 / max(size))
+    assert all(1 <= px <= 640 for px in small)
+    for px, was_px in zip(small, size, strict=True):
+        assert px == 1 or abs(px - was_px * factor) <= 1
 
 
 def test_the_image_is_turned_upright() -> None:
@@ -237,3 +260,24 @@ def test_whatever_exif_says_the_picture_is_shown(form: str, block: bytes) -> Non
     broken = encoded(Image.new("RGB", (80, 40)), form, exif=b"Exif\0\0II*\0" + block)
     assert sorted(shrink(broken)[0].size) == [40, 80]
     assert "probe_error" not in measure_image(broken)
+
+
+def test_a_large_image_of_16_bits_of_grey_is_a_whole_one() -> None:
+    large = encoded(Image.new("I;16", (1280, 960), 40_000), "PNG").getvalue()
+    assert "probe_error" not in measured(large)
+
+
+def test_a_webp_that_takes_more_memory_than_pixels_do_is_refused() -> None:
+    assert measured(webp_bomb())["probe_error"]
+    with pytest.raises(MediaRejectedError, match="cannot be decoded"):
+        shrink(io.BytesIO(webp_bomb()))
+
+
+def test_a_png_of_more_text_than_picture_is_refused() -> None:
+    text = zlib.compress("\N{GRINNING FACE}".encode().ljust(1_000_000))
+    chunk = b"iTXtnote\0\1\0\0\0" + text
+    packed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    plain = encoded(Image.new("RGB", (160, 120)), "PNG").getvalue()
+    assert "probe_error" not in measured(plain[:33] + packed + plain[33:])
+    facts = measured(plain[:33] + packed * 40 + plain[33:])
+    assert facts["probe_error"].startswith("Too much memory used in text chunks")

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
@@ -45,6 +45,8 @@ def prepared(content: bytes) -> Image.Image:
         ((4000, 3000), (1440, 1080)),
         ((3000, 4000), (1080, 1440)),
         ((4000, 400), (1920, 192)),
+        ((4096, 100), (1920, 47)),
+        ((100, 4096), (47, 1920)),
         ((1200, 1200), (1080, 1080)),
         ((1920, 1080), (1920, 1080)),
         ((300, 200), (300, 200)),
@@ -57,6 +59,10 @@ def test_it_is_shrunk_to_what_the_platform_takes_and_never_enlarged(
 
 
 @settings(max_examples=30)
+@example(width=100, height=4096, orientation=1, form="JPEG")
+@example(width=4096, height=100, orientation=6, form="PNG")
+@example(width=1, height=4096, orientation=1, form="JPEG")
+@example(width=4096, height=1, orientation=8, form="WEBP")
 @given(
     width=st.integers(1, 2500),
     height=st.integers(1, 2500),

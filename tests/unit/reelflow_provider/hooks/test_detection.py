@@ -63,6 +63,8 @@ def test_a_connection_written_as_uri_is_read_as_well(monkeypatch: pytest.MonkeyP
         ({"host": "ftp://detector"}, "no address such as"),
         ({"host": f"user:{SECRET}@detector"}, "no address such as"),
         ({"host": "detector", "extra": f"{{{SECRET}"}, "extra is no JSON"),
+        ({"host": "detector", "extra": {"send": "file"}}, 'is "file", neither "url" nor "bytes"'),
+        ({"host": "detector", "login": "key"}, "has a login"),
     ],
 )
 def test_one_that_cannot_be_used_says_why_and_quotes_nothing(

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from reelflow.domain.analysis import AI_GENERATED, AnalysisPolicy
+from reelflow.analysis.connection import VARIABLE
+from reelflow.domain.analysis import AI_GENERATED, MODEL_TYPES, AnalysisEngine, AnalysisPolicy
 from reelflow.domain.post import PostState
 from reelflow.exceptions import ConfigurationError, MediaRejectedError, MediaToolError
 from reelflow.ledger.models import Account, Post
@@ -133,6 +134,28 @@ def test_each_stage_renews_the_claim_of_its_run(
     assert claimed.claimed_by == "run-7"
     assert claimed.claimed_until is not None
     assert claimed.claimed_until > worker.ledger.now()
+
+
+@pytest.mark.parametrize("engine", AnalysisEngine)
+def test_a_detection_engine_that_is_set_up_wrongly_stops_only_who_asks_it(
+    engine: AnalysisEngine,
+    worker: Workspace,
+    account: Account,
+    video: Post,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(VARIABLE, '{"conn_type": "http"}')
+    factories.change_account(
+        worker,
+        account.id,
+        analysis_policy=AnalysisPolicy.LABEL,
+        analysis_engine=engine,
+        analysis_model_type=MODEL_TYPES[engine][0],
+    )
+    ended = run_task(ValidateMediaOperator, post_id=video.id)
+    asks_it = engine is AnalysisEngine.HTTP
+    assert ended.state == ("failed" if asks_it else "success")
+    assert ("detection_default" in str(ended.error)) == asks_it
 
 
 # Ahead of time

@@ -22,8 +22,8 @@ from reelflow.exceptions import (
     SourceChangedError,
 )
 from reelflow.ledger import audit, publications, verdicts
-from reelflow.ledger.models import Account, Post, Verdict
-from reelflow.services.intake.analyse import analyse, asks_for_analysis, obtain_verdicts
+from reelflow.ledger.models import Account, Media, Post, Verdict
+from reelflow.services.intake.analyse import analyse, engine_asked, obtain_verdicts
 from reelflow.services.intake.engines import open_engines
 from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
@@ -76,7 +76,7 @@ def post(account: Account, make_post: MakePost) -> Post:
 def test_an_account_that_does_not_ask_is_not_asked_for(
     workspace: Workspace, post: Post, engine: ScriptedEngine
 ) -> None:
-    assert not asks_for_analysis(workspace, post.id)
+    assert engine_asked(workspace, post.id) is None
     assert ask(workspace, post, engine) == []
     assert engine.started == []
 
@@ -85,7 +85,7 @@ def test_the_model_type_is_passed_through_and_the_verdict_is_asked_for_once(
     workspace: Workspace, account: Account, post: Post, engine: ScriptedEngine
 ) -> None:
     want(workspace, account, AnalysisPolicy.LABEL)
-    assert asks_for_analysis(workspace, post.id)
+    assert engine_asked(workspace, post.id) is AnalysisEngine.HTTP
     (found,) = ask(workspace, post, engine)
     (again,) = ask(workspace, post, engine)
     assert (found.verdict_id, again.verdict_id) == ("v-1", "v-1")
@@ -201,6 +201,18 @@ def test_a_rejected_post_says_why_and_goes_on_once_a_person_has_decided(
     assert read_post(workspace, post.id).state is PostState.READY
 
 
+def test_a_rejected_post_keeps_what_is_known_of_its_file_as_it_stands(
+    workspace: Workspace, account: Account, post: Post, engine: ScriptedEngine
+) -> None:
+    known = {"container": "mp4", "kind": "video", "size_bytes": 7, "told by a later version": 1}
+    with workspace.ledger.write() as session:
+        session.get_one(Media, post.media.id).facts = known
+    want(workspace, account, AnalysisPolicy.REJECT)
+    with pytest.raises(MediaRejectedError):
+        ask(workspace, post, engine)
+    assert read_post(workspace, post.id).media.facts == known
+
+
 @pytest.mark.parametrize(
     "policy", [AnalysisPolicy.LABEL, AnalysisPolicy.HOLD, AnalysisPolicy.REJECT]
 )
@@ -237,10 +249,53 @@ def test_what_takes_longer_is_asked_for_by_the_next_try_and_not_begun_again(
     engine.polls_needed = 5
     with pytest.raises(AnalysisPendingError) as caught:
         ask(workspace, post, engine, wait_s=12)
-    assert (caught.value.retry_after_s, engine.polls) == (5, 3)
+    assert (caught.value.retry_after_s, engine.polls) == (5, 2)
     assert read_post(workspace, post.id).state is PostState.READY
     (found,) = ask(workspace, post, engine, wait_s=12)
     assert (found.is_fake, len(engine.started)) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    ("estimated_s", "says_what_remains", "pauses"),
+    [
+        (None, False, [1, 1]),
+        (5, False, [5, 1, 1]),
+        (5, True, [5, 5, 5]),
+        (40, False, [15, 15, 10]),
+        (40, True, [15, 5, 5]),
+    ],
+)
+def test_the_engines_own_estimate_is_waited_for(
+    workspace: Workspace,
+    account: Account,
+    post: Post,
+    engine: ScriptedEngine,
+    estimated_s: float | None,
+    says_what_remains: bool,
+    pauses: list[float],
+) -> None:
+    want(workspace, account, AnalysisPolicy.LABEL)
+    engine.polls_needed, engine.estimated_s = 3, estimated_s
+    engine.remaining_s = 5 if says_what_remains else None
+    slept: list[float] = []
+    analyse(
+        workspace, post.id, engines=engines(engine), run_id=RUN, actor=ACTOR, sleep=slept.append
+    )
+    assert slept == pauses
+
+
+def test_files_that_are_judged_at_once_are_waited_for_once(
+    workspace: Workspace, account: Account, engine: ScriptedEngine
+) -> None:
+    want(workspace, account, AnalysisPolicy.LABEL)
+    post = photo_files.make_photo_post(
+        workspace, account, images=[photo_files.image(shade=shade) for shade in (1, 2, 3)]
+    )
+    slept: list[float] = []
+    analyse(
+        workspace, post.id, engines=engines(engine), run_id=RUN, actor=ACTOR, sleep=slept.append
+    )
+    assert (len(engine.started), slept) == (3, [5])
 
 
 def test_an_analysis_that_the_engine_lost_is_begun_again(

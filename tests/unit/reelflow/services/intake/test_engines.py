@@ -33,7 +33,9 @@ def test_with_a_connection_the_external_engine_judges_over_http(
     with DetectionServer() as server:
         connection = DetectionConnection(server.url)
         with open_engines(connection) as engines:
-            (found,) = analyse(workspace, post.id, engines=engines, run_id="run", actor=ACTOR)
+            (found,) = analyse(
+                workspace, post.id, engines=engines, run_id="run", actor=ACTOR, sleep=lambda _: None
+            )
         assert server.calls[0].path == "/v1/analyses?model_type=enhanced"
         assert server.calls[0].body == b"what is judged"
     assert (found.model_type, found.confidence) == ("enhanced", 0.93)

@@ -5,13 +5,23 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from reelflow.domain.post import PostState
 from reelflow.domain.schedule import NormalRun
+from reelflow.ledger.models import Account, Media, Post
+from reelflow.services.cleanup import clean_up_files
+from reelflow.services.intake.moves import finish_move
 from reelflow.services.intake.register import register_inbox
+from reelflow.services.intake.rejection import reject
+from reelflow.services.workspace import Workspace
+from reelflow.source import identity_of
 from tests import factories
 from tests.data_folder import data_folder
 from tests.database_faults import before_statement
 from tests.factories import ACTOR, Clock, read_post
+
+VIOLATION = {"rule": "duration", "value": "0.5 s", "limit": "3 s", "fix": "make it longer"}
 
 
 def test_a_held_post_whose_bytes_become_another_post_meanwhile_is_registered_without_its_key(
@@ -31,3 +41,57 @@ def test_a_held_post_whose_bytes_become_another_post_meanwhile_is_registered_wit
     held = read_post(workspace, held_id)
     assert (held.state, held.sha256) == (PostState.HELD, None)
     assert data_folder(workspace).path(held.media.source_path).read_bytes() == b"same"
+
+
+def unmoved_post(workspace: Workspace, account: Account) -> Post:
+    """Return a READY post whose file still lies in the inbox, as a crash leaves it."""
+    post = factories.make_post(workspace, account, validated=False)
+    with workspace.ledger.write() as session:
+        media = session.get_one(Media, post.media_id)
+        media.moved_at = media.source_identity = None
+        path = factories.drop(workspace, account, "clip.mp4")
+        media.inbox_path, media.inbox_identity = "acme/clip.mp4", identity_of(path.stat())
+    data_folder(workspace).path(post.media.source_path).unlink()
+    return post
+
+
+@pytest.mark.parametrize("ends", ["quarantined", "deleted"])
+def test_a_file_that_another_run_took_and_went_on_with_is_left_alone(
+    workspace: Workspace, account: Account, ends: str
+) -> None:
+    """A run that waited for a slow store meanwhile knows the place before the last alone."""
+    post = unmoved_post(workspace, account)
+
+    def another_run() -> None:
+        finish_move(workspace, post.id, actor="another run")
+        if ends == "quarantined":
+            reject(workspace, post.id, [VIOLATION], actor="another run")
+        else:
+            factories.change_post(workspace, post.id, state=PostState.PUBLISHED)
+            assert clean_up_files(workspace, post.id)
+        left.append(read_post(workspace, post.id))
+
+    left: list[Post] = []
+    with before_statement(workspace, "FROM photo_images", another_run):
+        finish_move(workspace, post.id, actor=ACTOR)
+    (before,), after = left, read_post(workspace, post.id)
+    for field in ("moved_at", "source_path", "source_identity", "deleted_at"):
+        assert getattr(after.media, field) == getattr(before.media, field), field
+    assert (after.state, after.reason) == (before.state, before.reason)
+
+
+def test_a_file_that_another_run_took_is_not_waited_for(
+    workspace: Workspace, account: Account
+) -> None:
+    post = unmoved_post(workspace, account)
+    media = data_folder(workspace).media
+
+    def another_run() -> None:
+        finish_move(workspace, post.id, actor="another run")
+        media.rename(media.with_name("elsewhere"))
+        media.symlink_to(media)  # so that this run meets an error
+
+    with before_statement(workspace, "FROM photo_images", another_run):
+        finish_move(workspace, post.id, actor=ACTOR)
+    after = read_post(workspace, post.id)
+    assert (after.rescheduled_because, after.due_at) == (None, post.due_at)

@@ -8,6 +8,7 @@ from typing import SupportsIndex
 
 import pytest
 
+from reelflow.domain.analysis import AnalysisEngine, AnalysisPolicy
 from reelflow.domain.post import DONE, PostState
 from reelflow.exceptions import (
     LedgerNotMigratedError,
@@ -17,7 +18,7 @@ from reelflow.exceptions import (
     TikTokUnavailableError,
     TikTokUnreachableError,
 )
-from reelflow.ledger.models import Account, Post
+from reelflow.ledger.models import Account, Post, Verdict
 from reelflow.services.publishing.publish import Uploaded, upload_to_tiktok
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.workspace import Workspace
@@ -25,7 +26,7 @@ from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import PublishStatus
 from tests.data_folder import data_folder
-from tests.factories import Clock, account_clients, read_post
+from tests.factories import Clock, account_clients, change_account, read_post
 from tests.unit.reelflow.services.publication_factory import make_publication
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 
@@ -91,6 +92,90 @@ def test_a_post_that_was_not_validated_is_not_sent(
     with pytest.raises(PostNotTakeableError, match="was not validated"):
         upload(workspace, post.id)
     assert read_post(workspace, post.id).state is PostState.READY
+
+
+NOT_ANALYSED = "was not analysed as acme wants it now"
+
+
+def found(workspace: Workspace, post: Post, **values: object) -> None:
+    """Write down a verdict of the embedded engine."""
+    values = {"found_at": post.created_at, "started_at": post.created_at, **values}
+    with workspace.ledger.write() as session:
+        session.add(
+            Verdict(
+                media_id=post.media_id,
+                engine=AnalysisEngine.PROVENANCE,
+                model_type="provenance",
+                **values,
+            )
+        )
+
+
+@pytest.mark.parametrize("state", [PostState.READY, PostState.UPLOADING])
+@pytest.mark.parametrize("policy", sorted(set(AnalysisPolicy) - {AnalysisPolicy.IGNORE}))
+def test_a_post_whose_account_asked_for_analysis_since_it_was_validated_is_not_sent(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    policy: AnalysisPolicy,
+    state: PostState,
+) -> None:
+    post = make_post(account, state=state)
+    change_account(workspace, account.id, analysis_policy=policy)
+    with pytest.raises(PostNotTakeableError, match=NOT_ANALYSED):
+        upload(workspace, post.id)
+    assert read_post(workspace, post.id).state is state
+    found(workspace, post, is_fake=None, verdict_id="v")
+    with pytest.raises(TikTokUnreachableError):
+        upload(workspace, post.id)
+
+
+@pytest.mark.parametrize(
+    ("policy", "verdict"),
+    [
+        (AnalysisPolicy.LABEL, {"is_fake": True}),
+        (AnalysisPolicy.HOLD, {"is_fake": True}),
+        (AnalysisPolicy.REJECT, {"is_fake": True}),
+        (AnalysisPolicy.LABEL, {"refused_because": "no face"}),
+        (AnalysisPolicy.HOLD, {"found_at": None, "analysis_id": "an-1"}),
+    ],
+)
+def test_a_post_with_something_against_it_is_not_sent(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    policy: AnalysisPolicy,
+    verdict: dict[str, object],
+) -> None:
+    post = make_post(account)
+    change_account(workspace, account.id, analysis_policy=policy)
+    found(workspace, post, **verdict)
+    with pytest.raises(PostNotTakeableError, match=NOT_ANALYSED):
+        upload(workspace, post.id)
+
+
+@pytest.mark.parametrize(
+    ("policy", "is_aigc", "verdict"),
+    [
+        (AnalysisPolicy.LABEL, True, {"is_fake": True}),
+        (AnalysisPolicy.HOLD, False, {"is_fake": True, "approved_by": "mia"}),
+        (AnalysisPolicy.REJECT, False, {"refused_because": "no face", "approved_by": "mia"}),
+    ],
+)
+def test_a_labelled_or_approved_post_is_sent(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    policy: AnalysisPolicy,
+    is_aigc: bool,
+    verdict: dict[str, object],
+) -> None:
+    post = make_post(account, is_aigc=is_aigc)
+    change_account(workspace, account.id, analysis_policy=policy)
+    approved_at = post.created_at if "approved_by" in verdict else None
+    found(workspace, post, approved_at=approved_at, **verdict)
+    with pytest.raises(TikTokUnreachableError):
+        upload(workspace, post.id)
 
 
 def test_a_post_that_was_released_for_later_is_not_sent_by_a_run_that_had_taken_it(

@@ -1,0 +1,36 @@
+import resource
+from collections.abc import Iterator
+
+import pytest
+
+from reelflow.media.memory_fence import memory_fence
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture(autouse=True)
+def limit() -> Iterator[tuple[int, int]]:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    yield before
+    resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def test_what_fits_is_given_and_what_does_not_is_refused() -> None:
+    with memory_fence(256 * MIB):
+        assert len(bytearray(64 * MIB)) == 64 * MIB
+        with pytest.raises(MemoryError):
+            bytearray(512 * MIB)
+
+
+def test_the_limit_is_as_before_even_after_a_failure(limit: tuple[int, int]) -> None:
+    with pytest.raises(MemoryError), memory_fence(64 * MIB):
+        bytearray(512 * MIB)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == limit
+    assert len(bytearray(512 * MIB)) == 512 * MIB
+
+
+def test_a_limit_that_is_lower_already_stays(limit: tuple[int, int]) -> None:
+    lower = 16 * MIB
+    resource.setrlimit(resource.RLIMIT_DATA, (lower, limit[1]))
+    with memory_fence(256 * MIB):
+        assert resource.getrlimit(resource.RLIMIT_DATA)[0] == lower
