@@ -60,7 +60,7 @@ IMAGES = {
 #: These hold no more than what any worker decodes.
 SHOWN_IMAGES = {
     *hostile_images.POLYGLOTS,
-    *("declares-4096.jpg", "profile.jpg", "full-4096.png", "animation.png", "text.png"),
+    *("declares-4096.jpg", "profile.jpg", "full-4096.png", "animation.png"),
     *("short-animation.webp", "one-pixel-wide.png", "one-pixel-high.png"),
 }
 #: What these say of themselves is absurd, and of no consequence.
