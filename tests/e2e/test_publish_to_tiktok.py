@@ -15,6 +15,7 @@ from tests import media_files
 from tests.e2e.scene import ENDED, RUNS, UPLOAD_TASK, Scene
 
 CHUNKED_BYTES = 70_000_000  # two chunks
+TOLD = {"caption": "Hello #reelflow", "cover_timestamp_ms": 700}
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def first(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> First:
     first = First(
         scene,
         plain=scene.drop("aurora.kitchen", "plain.mp4"),
-        told=scene.drop("north.trail", "told.mp4", sidecar={"caption": "Hello #reelflow"}),
+        told=scene.drop("north.trail", "told.mp4", sidecar=TOLD),
         draft=scene.drop("paper.moon", "draft.mp4", sidecar={"mode": "draft"}),
         text=scene.drop("aurora.kitchen", "notes.mp4", data=b"not a video at all"),
         typo=scene.drop("north.trail", "typo.mp4", sidecar={"privcy_level": "SELF_ONLY"}),
@@ -69,7 +70,8 @@ def test_good_files_are_published_byte_for_byte(first: First) -> None:
     assert plain["post_id"] == published[plain["publish_id"]]
     uploads = {one["publish_id"]: one for one in scene.simulator("GET", "/uploads")["uploads"]}
     told = uploads[scene.post(first.told)["publish_id"]]
-    assert told["post_info"]["title"] == "Hello #reelflow"
+    said = told["post_info"]
+    assert (said["title"], said["video_cover_timestamp_ms"]) == tuple(TOLD.values())
     assert not scene.kept() & {scene.original(name) for name in first.good}
 
 

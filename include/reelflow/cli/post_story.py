@@ -148,7 +148,7 @@ def _print_candidates(screen: Console, post: Mapping[str, Any]) -> None:
         screen.print("\nPictures for a cover", style="bold")
     for one in post["candidates"]:
         screen.print(plain(f"{one['at_ms']} ms  {one['key']}"), soft_wrap=True)
-    if post["candidates"] and post["state"] in ("READY", "HELD") and post["mode"] == "direct":
+    if post["candidates"] and is_waiting(post["state"]) and post["mode"] == "direct":
         choose = f"to choose: reelflow posts cover {post['id']} --at-ms MS"
         screen.print(plain(choose, style="dim"), soft_wrap=True)
 

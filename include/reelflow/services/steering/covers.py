@@ -1,17 +1,19 @@
-"""Choosing the frame that becomes a video's cover, while TikTok does not have the video."""
+"""Choosing the frame that becomes a video's cover, while TikTok cannot have the video."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from reelflow.domain.post import PostKind, PostMode, PostState
+from reelflow.domain.cover import cover_violations
+from reelflow.domain.media_facts import MediaFacts
+from reelflow.domain.post import UNKEYED, PostKind, PostMode, PostState
 from reelflow.exceptions import IllegalTransitionError
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Post
 from reelflow.services.workspace import Workspace
 
-#: What was opened at TikTok has its cover; before that a person may choose.
-_CHOOSABLE: Final = frozenset({PostState.READY, PostState.HELD})
+#: What TikTok may have has its cover. Before that, also before another try, a person may choose.
+_CHOOSABLE: Final = UNKEYED | {PostState.READY, PostState.HELD}
 
 
 def choose_cover(workspace: Workspace, post_id: int, *, actor: str, at_ms: int) -> Post:
@@ -36,7 +38,7 @@ def choose_cover(workspace: Workspace, post_id: int, *, actor: str, at_ms: int) 
 def _check(post: Post, at_ms: int) -> None:
     if post.state not in _CHOOSABLE:
         raise IllegalTransitionError(
-            f"post {post.id} is {post.state}: a cover is chosen while it is READY or HELD"
+            f"post {post.id} is {post.state}: a cover is chosen before TikTok may have it"
         )
     if post.kind is not PostKind.VIDEO:
         raise IllegalTransitionError(
@@ -46,9 +48,8 @@ def _check(post: Post, at_ms: int) -> None:
         raise IllegalTransitionError(
             f"post {post.id} is a draft: its creator chooses the cover in TikTok's app"
         )
-    duration_s = post.media.duration_s or (post.media.facts or {}).get("duration_s")
-    if duration_s is not None and at_ms > duration_s * 1000:
+    facts = post.media.facts
+    for broken in cover_violations(MediaFacts.from_dict(facts), at_ms) if facts else ():
         raise IllegalTransitionError(
-            f"post {post.id} has no frame at {at_ms} ms: its video ends at "
-            f"{round(duration_s * 1000)} ms"
+            f"post {post.id} has no frame at {broken.value}: {broken.limit}"
         )

@@ -24,6 +24,7 @@ from reelflow.services.intake.prepare import extract_metadata, generate_thumbnai
 from reelflow.services.intake.rejection import reject
 from reelflow.services.settling.sweep import expire_sessions
 from reelflow.services.steering import commands
+from reelflow.services.steering.covers import choose_cover
 from reelflow.services.workspace import Workspace
 from reelflow.storage.folders import Kept
 from tests import factories, media_files
@@ -64,6 +65,19 @@ def test_a_good_file_is_measured_hashed_and_keyed_once(workspace: Workspace, fre
     assert post.media.facts["video_codec"] == "h264"
     workspace.folders.delete_source(post.media.source_path)
     assert check(workspace, fresh.id) == post.sha256  # a cleared task finds its work done
+
+
+def test_a_cover_behind_the_end_is_told_instead_of_showing_the_first_frame(
+    workspace: Workspace, fresh: Post
+) -> None:
+    with workspace.ledger.write() as session:
+        posts.get(session, fresh.id).cover_timestamp_ms = 60_000
+    with pytest.raises(MediaRejectedError, match="cover: 60000 ms"):
+        check(workspace, fresh.id)
+    choose_cover(workspace, fresh.id, actor=ACTOR, at_ms=0)
+    commands.retry(workspace, fresh.id, actor=ACTOR)
+    check(workspace, fresh.id)
+    assert read_post(workspace, fresh.id).state is PostState.READY
 
 
 def test_metadata_and_thumbnail_are_made_once_and_found_again(

@@ -1,0 +1,25 @@
+"""Whether a video has a frame at the moment that was chosen for its cover."""
+
+from __future__ import annotations
+
+from reelflow.domain.media_facts import MediaFacts
+from reelflow.domain.violation import Violation
+
+
+def cover_violations(facts: MediaFacts, at_ms: int | None) -> list[Violation]:
+    """Return the violation of a cover that is chosen behind the picture's end.
+
+    TikTok would take it, and show the first frame instead
+    (content-posting-api-reference-direct-post).
+
+    :param at_ms: milliseconds from the video's start; None for the frame that TikTok takes itself
+    """
+    duration_s = facts.video_duration_s or facts.duration_s
+    if at_ms is None or duration_s is None or at_ms <= duration_s * 1000:
+        return []
+    end = f"at most {int(duration_s * 1000)} ms, where the picture ends"
+    fix = (
+        "choose an earlier frame: `reelflow posts cover ID --at-ms MS` and `reelflow posts retry "
+        'ID`, or "cover_timestamp_ms" in the sidecar when you put the file into the inbox again'
+    )
+    return [Violation("cover", f"{at_ms} ms", end, fix)]
