@@ -52,13 +52,13 @@ def worked_through(folder: Path, files: Mapping[str, bytes | Callable[[], bytes]
     return {one["name"]: one for one in told}
 
 
-IMAGES = {
+IMAGES: Mapping[str, bytes | Callable[[], bytes]] = {
     **hostile_images.BOMBS,
     **hostile_images.POLYGLOTS,
     **hostile_images.STRANGERS,
 }
 #: These hold no more than what any worker decodes.
-SHOWN_IMAGES = {
+SHOWN_IMAGES: Mapping[str, bytes | Callable[[], bytes]] = {
     *hostile_images.POLYGLOTS,
     *("declares-4096.jpg", "profile.jpg", "full-4096.png", "animation.png"),
     *("short-animation.webp", "one-pixel-wide.png", "one-pixel-high.png"),
