@@ -58,7 +58,7 @@ IMAGES: Mapping[str, bytes | Callable[[], bytes]] = {
     **hostile_images.STRANGERS,
 }
 #: These hold no more than what any worker decodes.
-SHOWN_IMAGES: Mapping[str, bytes | Callable[[], bytes]] = {
+SHOWN_IMAGES = {
     *hostile_images.POLYGLOTS,
     *("declares-4096.jpg", "profile.jpg", "full-4096.png", "animation.png"),
     *("short-animation.webp", "one-pixel-wide.png", "one-pixel-high.png"),
