@@ -108,15 +108,17 @@ def _huge_vp9() -> bytes:
 
 
 def _huge_vp8() -> bytes:
-    sides = struct.pack("<HH", 640, 360), struct.pack("<HH", _SIDE_PX, _SIDE_PX)
+    head, form = b"\x9d\x01\x2a", "<HH"
     content = _made("huge-vp8.webm", "-c:v", "libvpx", *_FAST_VPX)
-    return content.replace(*(b"\x9d\x01\x2a" + side for side in sides))
+    huge = struct.pack(form, _SIDE_PX, _SIDE_PX)
+    return content.replace(head + struct.pack(form, 640, 360), head + huge)
 
 
 def _huge_mjpeg() -> bytes:
-    sides = struct.pack(">HH", 360, 640), struct.pack(">HH", _SIDE_PX, _SIDE_PX)
+    head, form = b"\xff\xc0\x00\x11\x08", ">HH"
     content = _made("huge-mjpeg.avi", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p")
-    return content.replace(*(b"\xff\xc0\x00\x11\x08" + side for side in sides))
+    huge = struct.pack(form, _SIDE_PX, _SIDE_PX)
+    return content.replace(head + struct.pack(form, 360, 640), head + huge)
 
 
 def _huge_png() -> bytes:

@@ -52,7 +52,7 @@ def worked_through(folder: Path, files: Mapping[str, bytes | Callable[[], bytes]
     return {one["name"]: one for one in told}
 
 
-IMAGES = {
+IMAGES: Mapping[str, bytes | Callable[[], bytes]] = {
     **hostile_images.BOMBS,
     **hostile_images.POLYGLOTS,
     **hostile_images.STRANGERS,
