@@ -151,6 +151,36 @@ def test_a_file_that_changed_after_it_was_taken_is_rejected(
         check(workspace, fresh.id)
 
 
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_file_that_is_lost_once_it_was_validated_is_not_tried_for_ever(
+    workspace: Workspace, fresh: Post, is_gone: bool
+) -> None:
+    check(workspace, fresh.id)
+    source = data_folder(workspace).path(fresh.media.source_path)
+    source.unlink()
+    if not is_gone:
+        source.write_bytes(b"another")
+    with pytest.raises(MediaRejectedError, match="put the file into the inbox again"):
+        generate_thumbnail(workspace, fresh.id, run_id=RUN, actor=ACTOR)
+    rejected = read_post(workspace, fresh.id)
+    assert rejected.state is PostState.REJECTED
+    assert rejected.fix == "put the file into the inbox again"
+
+
+def test_a_held_post_whose_file_is_lost_is_told_of_it(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    content = media_files.h264_mp4()
+    held = make_post(account, content=content, validated=False, state=PostState.HELD)
+    check(workspace, held.id, None)
+    data_folder(workspace).path(held.media.source_path).unlink()
+    with pytest.raises(MediaRejectedError, match="stays held, and its release would reject it"):
+        generate_thumbnail(workspace, held.id, run_id=None, actor=ACTOR)
+    told = read_post(workspace, held.id)
+    assert told.state is PostState.HELD
+    assert [violation["rule"] for violation in told.media.violations or ()] == ["media_unreadable"]
+
+
 def test_a_source_that_is_gone_is_named_and_its_post_rejected(
     workspace: Workspace, fresh: Post
 ) -> None:
