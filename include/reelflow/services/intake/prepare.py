@@ -18,7 +18,7 @@ from reelflow.digest import sha256_of
 from reelflow.domain.cover import cover_violations
 from reelflow.domain.media import MediaFacts, publishing_violations
 from reelflow.domain.photos import count_violation, photo_post_sha256, photo_violations
-from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostKind
+from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostKind, PostMode
 from reelflow.domain.violation import Violation
 from reelflow.exceptions import (
     MediaToolError,
@@ -108,7 +108,8 @@ def _examine(workspace: Workspace, post: Post, media: Media) -> _Examined:
         return _Examined(media.id, facts, sha256, photo_violations(facts, media.file_name))
     house = workspace.rules.house
     found = publishing_violations(facts, media.file_name, repair_line, house)
-    found += cover_violations(facts, post.cover_timestamp_ms)
+    if post.mode is not PostMode.DRAFT:  # TikTok is told no cover of a draft
+        found += cover_violations(facts, post.cover_timestamp_ms)
     return _Examined(media.id, facts, sha256, found)
 
 

@@ -80,6 +80,16 @@ def test_a_cover_behind_the_end_is_told_instead_of_showing_the_first_frame(
     assert read_post(workspace, fresh.id).state is PostState.READY
 
 
+def test_a_draft_is_not_rejected_for_a_cover_that_tiktok_is_not_told(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    clip, wish = media_files.h264_mp4(), {"mode": PostMode.DRAFT, "cover_timestamp_ms": 60_000}
+    draft = make_post(account, content=clip, validated=False, **wish)
+    check(workspace, draft.id)
+    generate_thumbnail(workspace, draft.id, run_id=RUN, actor=ACTOR)
+    assert read_post(workspace, draft.id).state is PostState.READY
+
+
 def test_metadata_and_thumbnail_are_made_once_and_found_again(
     workspace: Workspace, fresh: Post
 ) -> None:
