@@ -64,6 +64,8 @@ def refused_if_unreadable(
     except (MediaRejectedError, MediaUnreadableError, SourceChangedError) as exc:
         if post.state not in (PostState.READY, PostState.HELD):
             raise
-        is_told = isinstance(exc, MediaRejectedError)
-        violations = exc.violations if is_told else [unreadable(exc).as_dict()]
+        if isinstance(exc, MediaRejectedError):
+            violations = exc.violations
+        else:
+            violations = [unreadable(exc).as_dict()]
         raise refuse(workspace, post, violations, run_id=run_id, actor=actor) from exc
