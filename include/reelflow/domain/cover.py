@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.violation import Violation
+
+#: The rule that a cover breaks.
+COVER: Final = "cover"
 
 
 def cover_violations(facts: MediaFacts, at_ms: int | None) -> list[Violation]:
@@ -19,7 +24,8 @@ def cover_violations(facts: MediaFacts, at_ms: int | None) -> list[Violation]:
         return []
     end = f"at most {int(duration_s * 1000)} ms, where the picture ends"
     fix = (
-        "choose an earlier frame: `reelflow posts cover ID --at-ms MS` and `reelflow posts retry "
-        'ID`, or "cover_timestamp_ms" in the sidecar when you put the file into the inbox again'
+        "choose an earlier frame by `reelflow posts cover ID --at-ms MS`, then `reelflow posts "
+        "retry ID`, of a held post `release ID`; or put the file into the inbox again, with an "
+        'earlier "cover_timestamp_ms" in its sidecar'
     )
-    return [Violation("cover", f"{at_ms} ms", end, fix)]
+    return [Violation(COVER, f"{at_ms} ms", end, fix)]

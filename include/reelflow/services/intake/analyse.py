@@ -21,6 +21,7 @@ from reelflow.exceptions import (
 from reelflow.ledger import photo_images, posts, verdicts
 from reelflow.ledger.models import Media, Post, Verdict
 from reelflow.services.intake.analysis_subject import open_subject
+from reelflow.services.intake.refusal import refused_if_unreadable
 from reelflow.services.intake.verdict_policy import follow_policy
 from reelflow.services.stage import begin
 from reelflow.services.workspace import Workspace
@@ -62,13 +63,15 @@ def analyse(
     :raises AnalysisUnavailableError: the engine cannot be asked now
     :raises ConfigurationError: the account's engine is not set up
     :raises PostHeldError: the post is now HELD until a person approves
-    :raises MediaRejectedError: the post is now REJECTED and its files in the quarantine
+    :raises MediaRejectedError: the post is now REJECTED and its files in the quarantine, also when
+        one is gone or changed; ahead of time, one that is HELD stays HELD then
     """
     post = begin(workspace, post_id, run_id=run_id)
     is_to_be_judged = post.state in (PostState.READY, PostState.HELD)
     if post.account.analysis_policy is AnalysisPolicy.IGNORE or not is_to_be_judged:
         return []
-    found = obtain_verdicts(workspace, post, engines=engines, wait_s=wait_s, sleep=sleep)
+    with refused_if_unreadable(workspace, post, run_id=run_id, actor=actor):
+        found = obtain_verdicts(workspace, post, engines=engines, wait_s=wait_s, sleep=sleep)
     follow_policy(workspace, post_id, actor=actor)
     return found
 

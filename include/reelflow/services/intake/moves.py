@@ -49,6 +49,7 @@ def finish_move(workspace: Workspace, post_id: int, *, actor: str) -> None:
     taken = None not in identities
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
+        waiting = posts.get(session, post_id, lock=True)  # first, or two runs wait for each other
         rows = [session.get_one(Media, media.id, with_for_update=True) for media in files]
         if _went_on(rows, files, taken=taken):
             return
@@ -57,8 +58,7 @@ def finish_move(workspace: Workspace, post_id: int, *, actor: str) -> None:
             row.deleted_at = row.deleted_at if identity else now
         if not taken:
             _cancel_vanished(session, post, now=now, actor=actor)
-        # Of a move that failed before.
-        posts.get(session, post_id, lock=True).rescheduled_because = None
+        waiting.rescheduled_because = None  # of a move that failed before
     if taken and post.state is PostState.REJECTED:
         try_quarantine(workspace, post_id)
     elif taken and post.state is PostState.HELD:

@@ -7,7 +7,7 @@ done it does not do again, and two that do the same at once leave what one of th
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,10 +18,9 @@ from reelflow.digest import sha256_of
 from reelflow.domain.cover import cover_violations
 from reelflow.domain.media import MediaFacts, publishing_violations
 from reelflow.domain.photos import count_violation, photo_post_sha256, photo_violations
-from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostKind, PostState
+from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostKind, PostMode
 from reelflow.domain.violation import Violation
 from reelflow.exceptions import (
-    MediaRejectedError,
     MediaToolError,
     MediaUnreadableError,
     PostNotTakeableError,
@@ -33,7 +32,6 @@ from reelflow.media.decoder import DECODER_MISSING
 from reelflow.media.inspection import inspect_source
 from reelflow.media.repair_line import repair_line
 from reelflow.services.intake.duplicates import give_key
-from reelflow.services.intake.held_media import tell_held
 from reelflow.services.intake.pictures import keep_candidates, kept_cover, make_pictures
 from reelflow.services.intake.prepared_copies import (
     PreparedCopy,
@@ -41,7 +39,7 @@ from reelflow.services.intake.prepared_copies import (
     make_copies,
     store_copy,
 )
-from reelflow.services.intake.rejection import reject
+from reelflow.services.intake.refusal import refuse, refused_if_unreadable, unreadable
 from reelflow.services.stage import begin, open_media
 from reelflow.services.workspace import Workspace
 
@@ -89,26 +87,8 @@ def validate(workspace: Workspace, post_id: int, *, run_id: str | None, actor: s
         violations = [violation.as_dict() for violation in uncopied]
     if violations:
         facts = {file.media_id: file.facts for file in examined if file.facts is not None}
-        told = _refuse(workspace, post, violations, run_id=run_id, actor=actor, facts=facts)
-        raise MediaRejectedError(_sentence(told, violations), violations=violations)
+        raise refuse(workspace, post, violations, run_id=run_id, actor=actor, facts=facts)
     return _accept(workspace, post_id, examined, actor=actor)
-
-
-def _refuse(
-    workspace: Workspace,
-    post: Post,
-    violations: list[dict[str, str]],
-    *,
-    run_id: str | None,
-    actor: str,
-    facts: Mapping[str, MediaFacts] | None = None,
-) -> str:
-    """Reject a post; ahead of time one that is HELD stays so. Return which, as a sentence."""
-    name = photo_images.name_of(post)
-    if run_id is None and tell_held(workspace, post.id, violations, actor=actor, facts=facts):
-        return f"{name} stays held, and its release would reject it."
-    reject(workspace, post.id, violations, actor=actor, facts=facts)
-    return f"{name} is rejected."
 
 
 def _files(workspace: Workspace, post: Post) -> list[Media]:
@@ -123,22 +103,14 @@ def _examine(workspace: Workspace, post: Post, media: Media) -> _Examined:
             # One full pass in a file's life: what did not change since keeps its hash.
             sha256 = media.sha256 or sha256_of(source)
     except (MediaUnreadableError, SourceChangedError) as exc:
-        return _Examined(media.id, None, "", [_unreadable(exc)])
+        return _Examined(media.id, None, "", [unreadable(exc)])
     if post.kind is PostKind.PHOTO:
         return _Examined(media.id, facts, sha256, photo_violations(facts, media.file_name))
     house = workspace.rules.house
     found = publishing_violations(facts, media.file_name, repair_line, house)
-    found += cover_violations(facts, post.cover_timestamp_ms)
+    if post.mode is not PostMode.DRAFT:  # TikTok is told no cover of a draft
+        found += cover_violations(facts, post.cover_timestamp_ms)
     return _Examined(media.id, facts, sha256, found)
-
-
-def _unreadable(exc: MediaUnreadableError | SourceChangedError) -> Violation:
-    return Violation(
-        exc.code,
-        str(exc),
-        "a plain file that nobody writes to any more",
-        "put the file into the inbox again",
-    )
 
 
 def _accept(
@@ -226,8 +198,8 @@ def generate_thumbnail(
     no libav works, a video goes without any: a warning is logged.
 
     :return: the cover's key; empty without one
-    :raises MediaRejectedError: no picture of it can be decoded; the post is REJECTED, or ahead of
-        time HELD as before
+    :raises MediaRejectedError: no picture of it can be decoded, or the file is gone or changed; the
+        post is REJECTED, or ahead of time HELD as before
     """
     post, ahead = begin(workspace, post_id, run_id=run_id), run_id is None
     with workspace.ledger.read() as session:
@@ -238,11 +210,8 @@ def generate_thumbnail(
     if post.state in DONE | PAST_LAST_BYTE and media.deleted_at is not None:
         return ""
     try:
-        return make_pictures(workspace, post, media, ahead=ahead)
-    except MediaRejectedError as exc:
-        if post.state in (PostState.READY, PostState.HELD):
-            _refuse(workspace, post, exc.violations, run_id=run_id, actor=actor)
-        raise
+        with refused_if_unreadable(workspace, post, run_id=run_id, actor=actor):
+            return make_pictures(workspace, post, media, ahead=ahead)
     except MediaToolError as exc:
         if exc.code != DECODER_MISSING:
             raise
@@ -250,10 +219,3 @@ def generate_thumbnail(
         if ahead:
             keep_candidates(workspace, post, [])
         return ""
-
-
-def _sentence(told: str, violations: list[dict[str, str]]) -> str:
-    lines = [
-        f"{v['rule']}: {v['value']} (allowed: {v['limit']}). To fix: {v['fix']}" for v in violations
-    ]
-    return " ".join([told, *lines])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reelflow.domain.cover import cover_violations
+from reelflow.domain.cover import COVER, cover_violations
 from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.post import UNKEYED, PostKind, PostMode, PostState
 from reelflow.exceptions import IllegalTransitionError
@@ -29,6 +29,9 @@ def choose_cover(workspace: Workspace, post_id: int, *, actor: str, at_ms: int) 
         _check(post, at_ms)
         post.cover_timestamp_ms = at_ms
         post.media.thumbnail_path = None  # made again by the next run
+        if post.state is PostState.HELD:
+            told = post.media.violations or []
+            post.media.violations = [one for one in told if one["rule"] != COVER] or None
         why = f"the cover is now the frame at {at_ms} ms, by hand"
         publications.give_up_unfinished(session, post_id, now=now, actor=actor, why=why)
         audit.record(session, post_id=post_id, at=now, actor=actor, why=why)

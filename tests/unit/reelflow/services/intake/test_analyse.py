@@ -19,7 +19,6 @@ from reelflow.exceptions import (
     MediaRejectedError,
     PostHeldError,
     PostNotTakeableError,
-    SourceChangedError,
 )
 from reelflow.ledger import audit, publications, verdicts
 from reelflow.ledger.models import Account, Media, Post, Verdict
@@ -336,14 +335,16 @@ def test_an_engine_that_cannot_be_asked_leaves_the_post_as_it_is(
     assert read_post(workspace, post.id).state is PostState.READY
 
 
-def test_a_file_that_changed_is_not_sent(
+def test_a_post_whose_file_changed_is_rejected_and_its_file_not_sent(
     workspace: Workspace, account: Account, post: Post, engine: ScriptedEngine
 ) -> None:
     want(workspace, account, AnalysisPolicy.HOLD)
     data_folder(workspace).path(post.media.source_path).write_bytes(b"something else altogether")
-    with pytest.raises(SourceChangedError):
+    with pytest.raises(MediaRejectedError, match="changed after it was taken from the inbox"):
         ask(workspace, post, engine)
     assert engine.started == []
+    rejected = read_post(workspace, post.id)
+    assert (rejected.state, rejected.reason_code) == (PostState.REJECTED, "source_changed")
 
 
 @pytest.mark.parametrize("state", sorted(set(PostState) - {PostState.READY, PostState.REJECTED}))

@@ -18,7 +18,7 @@ from reelflow.services.workspace import Workspace
 from reelflow.source import identity_of
 from tests import factories
 from tests.data_folder import data_folder
-from tests.database_faults import before_statement
+from tests.database_faults import before_statement, impatient
 from tests.factories import ACTOR, Clock, read_post
 
 VIOLATION = {"rule": "duration", "value": "0.5 s", "limit": "3 s", "fix": "make it longer"}
@@ -78,6 +78,21 @@ def test_a_file_that_another_run_took_and_went_on_with_is_left_alone(
     for field in ("moved_at", "source_path", "source_identity", "deleted_at"):
         assert getattr(after.media, field) == getattr(before.media, field), field
     assert (after.state, after.reason) == (before.state, before.reason)
+
+
+def test_a_post_is_locked_before_its_files_as_by_every_other_stage(
+    tmp_path: Path, clock: Clock, postgresql_url: str
+) -> None:
+    workspace = factories.open_workspace(tmp_path, clock, database_url=postgresql_url)
+    post = unmoved_post(workspace, factories.make_account(workspace))
+
+    def another_stage() -> None:
+        with impatient(workspace).ledger.write() as session:
+            session.get_one(Media, post.media_id, with_for_update=True)
+
+    with before_statement(workspace, "FOR UPDATE OF posts", another_stage):
+        finish_move(workspace, post.id, actor=ACTOR)
+    assert read_post(workspace, post.id).media.moved_at is not None
 
 
 def test_a_file_that_another_run_took_is_not_waited_for(

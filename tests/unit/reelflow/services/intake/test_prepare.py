@@ -80,6 +80,16 @@ def test_a_cover_behind_the_end_is_told_instead_of_showing_the_first_frame(
     assert read_post(workspace, fresh.id).state is PostState.READY
 
 
+def test_a_draft_is_not_rejected_for_a_cover_that_tiktok_is_not_told(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    clip, wish = media_files.h264_mp4(), {"mode": PostMode.DRAFT, "cover_timestamp_ms": 60_000}
+    draft = make_post(account, content=clip, validated=False, **wish)
+    check(workspace, draft.id)
+    generate_thumbnail(workspace, draft.id, run_id=RUN, actor=ACTOR)
+    assert read_post(workspace, draft.id).state is PostState.READY
+
+
 def test_metadata_and_thumbnail_are_made_once_and_found_again(
     workspace: Workspace, fresh: Post
 ) -> None:
@@ -149,6 +159,36 @@ def test_a_file_that_changed_after_it_was_taken_is_rejected(
         stream.write(b"more")
     with pytest.raises(MediaRejectedError, match="changed after it was taken from the inbox"):
         check(workspace, fresh.id)
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_a_file_that_is_lost_once_it_was_validated_is_not_tried_for_ever(
+    workspace: Workspace, fresh: Post, is_gone: bool
+) -> None:
+    check(workspace, fresh.id)
+    source = data_folder(workspace).path(fresh.media.source_path)
+    source.unlink()
+    if not is_gone:
+        source.write_bytes(b"another")
+    with pytest.raises(MediaRejectedError, match="put the file into the inbox again"):
+        generate_thumbnail(workspace, fresh.id, run_id=RUN, actor=ACTOR)
+    rejected = read_post(workspace, fresh.id)
+    assert rejected.state is PostState.REJECTED
+    assert rejected.fix == "put the file into the inbox again"
+
+
+def test_a_held_post_whose_file_is_lost_is_told_of_it(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    content = media_files.h264_mp4()
+    held = make_post(account, content=content, validated=False, state=PostState.HELD)
+    check(workspace, held.id, None)
+    data_folder(workspace).path(held.media.source_path).unlink()
+    with pytest.raises(MediaRejectedError, match="stays held, and its release would reject it"):
+        generate_thumbnail(workspace, held.id, run_id=None, actor=ACTOR)
+    told = read_post(workspace, held.id)
+    assert told.state is PostState.HELD
+    assert [violation["rule"] for violation in told.media.violations or ()] == ["media_unreadable"]
 
 
 def test_a_source_that_is_gone_is_named_and_its_post_rejected(

@@ -73,6 +73,19 @@ def test_a_moment_behind_the_end_is_refused_with_the_end(
     choose_cover(workspace, post.id, actor=PERSON, at_ms=2500)
 
 
+def test_a_held_post_is_not_said_to_have_the_old_cover_any_more(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=PostState.HELD)
+    other, cover = ({"rule": rule, "value": "", "limit": "", "fix": ""} for rule in ("x", "cover"))
+    set_media(workspace, post, violations=[other, cover])
+    choose_cover(workspace, post.id, actor=PERSON, at_ms=1)
+    assert read_post(workspace, post.id).media.violations == [other]
+    set_media(workspace, post, violations=[cover])
+    choose_cover(workspace, post.id, actor=PERSON, at_ms=1)
+    assert read_post(workspace, post.id).media.violations is None
+
+
 def test_an_upload_that_was_opened_with_the_old_cover_is_given_up(
     workspace: Workspace, account: Account, make_post: MakePost
 ) -> None:
