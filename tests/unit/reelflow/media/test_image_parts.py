@@ -73,9 +73,14 @@ def test_segments_between_the_scans_count_as_well() -> None:
 
 
 @pytest.mark.parametrize("container", MAX_PARTS)
-@pytest.mark.parametrize("junk", [bytes(12), b"\xff\xe5\0\2"])
+@pytest.mark.parametrize("junk", [bytes(12), b"\xff\xe5\0\2", b"\xff\xda"])
 def test_what_follows_an_image_does_not_count(container: str, junk: bytes) -> None:
     assert excess(plain(container) + junk * 10_000, container) is None
+
+
+def test_a_segment_may_hold_what_looks_like_scans() -> None:
+    held = b"\xff\xda" * (MAX_SCANS + 1)
+    assert excess(jpeg_with(b"\xff\xe3\0" + bytes((len(held) + 2,)) + held, 1), "jpeg") is None
 
 
 def test_what_fills_a_jpeg_up_to_its_end_does_not_count() -> None:
