@@ -99,4 +99,4 @@ def test_a_library_that_computes_in_threads_may_start_them() -> None:
         limits = read_limits(started)
     assert limits["Max processes"] != ["0", "0"]
     assert limits["Max open files"] == ["3", "3"]
-    assert limits["Max address space"] == [str(1024**3)] * 2
+    assert limits["Max address space"] == [str(C2PA.limits.address_space_bytes)] * 2
