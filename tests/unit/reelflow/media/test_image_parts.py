@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
+from reelflow.domain.photos import INTAKE_PHOTOS
 from reelflow.media.image_parts import MAX_PARTS, MAX_SCANS, excess
 
 
@@ -72,10 +73,15 @@ def test_segments_between_the_scans_count_as_well() -> None:
     assert excess(many, "jpeg") == "more than 500 parts"
 
 
+def test_the_largest_png_may_have_chunks_of_two_kibibytes() -> None:
+    most = INTAKE_PHOTOS.max_size_bytes // (12 + 2048)
+    assert excess(png_with(b"IDAT", most), "png") is None
+
+
 @pytest.mark.parametrize("container", MAX_PARTS)
 @pytest.mark.parametrize("junk", [bytes(12), b"\xff\xe5\0\2", b"\xff\xda"])
 def test_what_follows_an_image_does_not_count(container: str, junk: bytes) -> None:
-    assert excess(plain(container) + junk * 10_000, container) is None
+    assert excess(plain(container) + junk * 40_000, container) is None
 
 
 def test_a_segment_may_hold_what_looks_like_scans() -> None:
