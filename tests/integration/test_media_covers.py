@@ -240,3 +240,17 @@ def test_hdr_looks_as_the_ffmpeg_program_maps_it(transfer: str, light: str) -> N
 def test_a_cover_holds_pixels_only(make: Callable[[], Path]) -> None:
     jpeg = cover_of(make()).jpeg
     assert not any(word in jpeg for word in (b"52.5163", b"At home", b"Exif", b"ICC", b"Lavc"))
+
+
+def test_a_short_clip_of_a_phone_in_4k_has_candidates_behind_its_cover(tmp_path: Path) -> None:
+    """Of one keyframe, in ten bits: what the cover took of the memory is given back before."""
+    source = ("-f", "lavfi", "-i", "testsrc2=size=3840x2160:rate=24", "-frames:v", "20")
+    x265 = ("-x265-params", "log-level=error:keyint=240:ref=4:bframes=3")
+    codec = ("-pix_fmt", "yuv420p10le", "-c:v", "libx265", "-preset", "ultrafast", *x265)
+    media_files.run_ffmpeg(*source, *codec, str(tmp_path / "a.mp4"))
+    with (
+        open_file(tmp_path / "a.mp4") as opened,
+        examine(opened, with_covers=True) as examination,
+    ):
+        assert examination.cover(0.6).at_s == pytest.approx(0.625)
+        assert len(examination.candidates()) > 1

@@ -26,7 +26,10 @@ _DETAILS_MAX_CHARS: Final = 64 * 1024
 _LONGEST_S: Final = 86_400.0
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
-_URL_QUERY: Final = re.compile(r"(https?://[^\s?\"'<>]{1,2048}\?)[^\s\"'<>]+")
+#: With or without its host: many libraries name that and the path apart.
+_URL_QUERY: Final = re.compile(
+    r"(https?://[^\s?\"'<>]{1,2048}\?|\?(?=[\w.~%-]{1,128}=))[^\s\"'<>]+", re.ASCII | re.IGNORECASE
+)
 _HIDDEN: Final = "***"
 _RUNNING: Final = frozenset({"queued", "processing"})
 #: Refusals of the file or the question, which the same question gets again.

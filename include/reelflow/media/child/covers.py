@@ -68,6 +68,9 @@ def spread_covers(video: Video, maker: PictureMaker, count: int) -> list[Cover]:
             open_s.setdefault(moment_s, []).append(at_s)
         else:
             pictures[moment_s] = _picture(video, maker, frame)
+    frame = None  # it belongs to the decoder, too
+    if open_s or not pictures:
+        video.reopen()  # for the memory that keyframes, and a cover before, took
     # No keyframe at all: the only one may lie before what is shown of a video that was trimmed.
     for moments_s in open_s.values() if pictures else [wanted_s]:
         pictures |= _between(video, maker, moments_s)

@@ -155,11 +155,19 @@ def test_an_engine_that_does_not_run_is_named_without_the_key(sleeps: Sleeps) ->
     assert sleeps == [1, 2, 4]
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://files.example.com/clip.mp4?",
+        "HTTPS://files.example.com/clip.mp4?",
+        "(host='files.example.com', port=443): Max retries exceeded with url: /clip.mp4?",
+    ],
+)
 def test_what_an_engine_quotes_of_key_and_address_is_hidden(
-    server: DetectionServer, engine: HttpEngine
+    server: DetectionServer, engine: HttpEngine, address: str
 ) -> None:
-    quoted = f"{KEY} may not fetch https://files.example.com/clip.mp4?X-Amz-Signature=s3cret&a=b."
-    hidden = "*** may not fetch https://files.example.com/clip.mp4?***"
+    quoted = f"{KEY} may not fetch? {address}X-Amz-Signature=s3cret&a=b."
+    hidden = f"*** may not fetch? {address}***"
     said = json.dumps({"error": {"message": quoted}}).encode()
     server.interruptions = [
         Reply(401, said),
