@@ -22,7 +22,11 @@ def memory_fence(growth_bytes: int) -> Iterator[None]:
 
     What asks for more is refused it: Python raises MemoryError, libraries say in their own way
     that they failed. Other threads share the bound, and wait for it where they want one, too.
+    A system without Linux's ``/proc`` sets no such bound.
     """
+    if not _MEMORY.exists():
+        yield
+        return
     with _lock:
         soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
         bounds = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]

@@ -1,5 +1,6 @@
 import resource
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +35,12 @@ def test_a_limit_that_is_lower_already_stays(limit: tuple[int, int]) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (lower, limit[1]))
     with memory_fence(256 * MIB):
         assert resource.getrlimit(resource.RLIMIT_DATA)[0] == lower
+
+
+def test_a_system_that_cannot_say_what_is_taken_goes_without(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: tuple[int, int]
+) -> None:
+    monkeypatch.setattr("reelflow.media.memory_fence._MEMORY", tmp_path / "proc")
+    with memory_fence(1):
+        assert resource.getrlimit(resource.RLIMIT_DATA) == limit
+        assert len(bytearray(64 * MIB)) == 64 * MIB
