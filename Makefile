@@ -10,8 +10,10 @@ UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Tests of one file stay together: they share what they started.
-PARALLEL := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+# Tests of one file stay together: they share what they started. One process more than there are
+# processors: the end-to-end tests mostly wait.
+PROCESSES := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PARALLEL := --numprocesses=$(PROCESSES) --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 # A Python that airflow 3.3.2 runs on and that can make virtual environments. Debian splits
 # ensurepip off into python3-venv, and a pyenv shim may exist without a version behind it, so each is tried.

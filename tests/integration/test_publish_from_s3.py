@@ -24,7 +24,6 @@ from reelflow.exceptions import (
     MediaUnreadableError,
     PostFailedError,
     ReelflowError,
-    SourceChangedError,
     StorageAccessError,
     StorageUnavailableError,
 )
@@ -418,15 +417,14 @@ def test_a_source_that_is_not_there_any_more_is_named_with_key_and_fix(
     else:
         bucket.put(source, replaced)
     said = f"{source}.*put (it|the file) into the inbox again"
-    if stage == "validate":
-        with pytest.raises(MediaRejectedError, match=said):
-            validate(one, post.id, run_id=RUN, actor=ACTOR)
-    elif stage == "thumbnail":
-        with pytest.raises((MediaUnreadableError, SourceChangedError), match=said):
-            generate_thumbnail(one, post.id, run_id=RUN, actor=ACTOR)
-    else:
+    if stage == "upload":
         with pytest.raises(PostFailedError, match=said):
             upload(one, simulator, post)
+    else:
+        work = validate if stage == "validate" else generate_thumbnail
+        with pytest.raises(MediaRejectedError, match=said):
+            work(one, post.id, run_id=RUN, actor=ACTOR)
+        assert factories.read_post(one, post.id).state is PostState.REJECTED
     assert simulator.uploads() == []
     left = bucket.keys()
     kept = [bucket.get(key) for key in left if key.endswith(".mp4")]
