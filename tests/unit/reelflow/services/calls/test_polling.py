@@ -174,15 +174,23 @@ def test_posts_that_others_wait_for_are_left_their_share(
     assert len(asked) == pytest.approx(3 + 120 / 61 * 30 / 1.2 / 2, abs=3)
 
 
-def test_what_other_processes_asked_is_counted_and_nothing_is_asked_beyond(
+@pytest.fixture
+def beyond_budget(
     workspace: Workspace, tiktok: ScriptedTikTok, account: Account, make_posts: MakePosts
-) -> None:
+) -> Post:
+    """A post whose account's polls of this minute other processes have made."""
     for _ in range(30):
         budgets.spend(workspace, account.id, Call.STATUS)
     [post] = make_posts(1)
-    began_s = tiktok.now()
     tiktok.answers = {f"pub-{post.id}": [DONE]}
-    run(workspace, tiktok, [wait_for(tiktok, post)])
+    return post
+
+
+def test_what_other_processes_asked_is_counted_and_nothing_is_asked_beyond(
+    workspace: Workspace, tiktok: ScriptedTikTok, beyond_budget: Post
+) -> None:
+    began_s = tiktok.now()
+    run(workspace, tiktok, [wait_for(tiktok, beyond_budget)])
     assert tiktok.times_s() == pytest.approx([began_s + 61], abs=1)
 
 
@@ -230,15 +238,11 @@ def test_the_polls_of_many_accounts_cost_one_transaction(
 
 
 def test_a_spent_budget_is_not_asked_for_again_before_its_slot(
-    workspace: Workspace, tiktok: ScriptedTikTok, account: Account, make_posts: MakePosts
+    workspace: Workspace, tiktok: ScriptedTikTok, beyond_budget: Post
 ) -> None:
-    for _ in range(30):
-        budgets.spend(workspace, account.id, Call.STATUS)
-    [post] = make_posts(1)
-    tiktok.answers = {f"pub-{post.id}": [DONE]}
     counted = CountedLedger(workspace)
     seen = replace(workspace, ledger=counted)  # type: ignore[arg-type] # it does what a ledger does
-    run(seen, tiktok, [wait_for(tiktok, post)])
+    run(seen, tiktok, [wait_for(tiktok, beyond_budget)])
     assert counted.writes == 2  # refused, and granted
 
 
