@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from reelflow.exceptions import MediaToolError
 from reelflow.media.jpeg import read_jpeg_size
-from reelflow.sandbox.child import LibraryMissingError, Limits, Program
 from reelflow.sandbox.conversation import Conversation, open_conversation
+from reelflow.sandbox.program import LibraryMissingError, Limits, Program
 from reelflow.source import BytesSource, Source
 
 DEMUXERS: Final[Mapping[str, str]] = {

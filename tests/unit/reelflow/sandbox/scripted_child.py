@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from reelflow.sandbox import wire
-from reelflow.sandbox.child import Child, Limits, Program
+from reelflow.sandbox.child import Child
 from reelflow.sandbox.conversation import Conversation
+from reelflow.sandbox.program import Limits, Program
 from reelflow.source import BytesSource, Source
 
 READY = wire.frame(wire.ANSWER, b'{"version": "8"}')

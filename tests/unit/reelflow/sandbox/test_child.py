@@ -1,7 +1,7 @@
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,18 +10,18 @@ import pytest
 from reelflow.analysis.c2pa_manifest import C2PA
 from reelflow.exceptions import MediaToolError
 from reelflow.media.decoder import LIBAV
-from reelflow.sandbox import wire
-from reelflow.sandbox.child import Child, LibraryMissingError
+from reelflow.sandbox.child import Child
+from reelflow.sandbox.program import LibraryMissingError, Program
+from tests.unit.reelflow.sandbox.started_child import forked_child, unused, wait_ready
 
 
-@pytest.fixture
-def child() -> Iterator[Child]:
-    """A child that has said that it is ready."""
-    with Child(replace(LIBAV, limits=replace(LIBAV.limits, cpu_s=7))) as started:
-        started.socket.settimeout(20)
-        kind, length = wire.HEADER.unpack(started.socket.recv(wire.HEADER.size))
-        assert kind == wire.ANSWER
-        assert b"version" in started.socket.recv(length)
+@pytest.fixture(params=["own", "forked"])
+def child(request: pytest.FixtureRequest) -> Iterator[Child]:
+    """A child that has said that it is ready: started for one file, or forked by a server."""
+    program = replace(LIBAV, limits=replace(LIBAV.limits, cpu_s=7))
+    start = forked_child if request.param == "forked" else Child
+    with start(program if request.param == "forked" else unused(program)) as started:
+        wait_ready(started)
         yield started
 
 
@@ -57,15 +57,15 @@ def read_limits(child: Child) -> dict[str, list[str]]:
 def test_an_inherited_descriptor_stays_away(tmp_path: Path) -> None:
     with (tmp_path / "kept").open("w") as kept:
         os.set_inheritable(kept.fileno(), True)
-        with Child(LIBAV) as started:
-            started.socket.settimeout(20)
-            started.socket.recv(1)
+        with Child(unused(LIBAV)) as started:
+            wait_ready(started)
             names = {str(link.readlink()) for link in Path(f"/proc/{started.pid}/fd").iterdir()}
     assert str(tmp_path / "kept") not in names
 
 
-def test_leaving_the_context_ends_it() -> None:
-    with Child(LIBAV) as started:
+@pytest.mark.parametrize("start", [Child, forked_child])
+def test_leaving_the_context_ends_it(start: Callable[[Program], Child]) -> None:
+    with start(LIBAV) as started:
         pid = started.pid
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -81,7 +81,7 @@ def test_a_python_that_cannot_be_started_may_be_there_later(
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nonexistent")
     with pytest.raises(MediaToolError, match="no process could be started") as caught:
-        Child(LIBAV)
+        Child(unused(LIBAV))
     assert caught.value.code == "media_tool_start"
 
 
@@ -89,13 +89,12 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "meta_path", [])
     monkeypatch.delitem(sys.modules, "av", raising=False)
     with pytest.raises(LibraryMissingError, match="the package av is not installed"):
-        Child(LIBAV)
+        Child(unused(LIBAV))
 
 
 def test_a_library_that_computes_in_threads_may_start_them() -> None:
     with Child(C2PA) as started:
-        started.socket.settimeout(20)
-        started.socket.recv(1)
+        wait_ready(started)
         limits = read_limits(started)
     assert limits["Max processes"] != ["0", "0"]
     assert limits["Max open files"] == ["3", "3"]
