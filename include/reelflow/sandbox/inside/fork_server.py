@@ -18,26 +18,36 @@ _CHECKED_EVERY_S: Final = 0.005
 
 
 def main() -> None:
-    """Obey the parent on standard input; with it, end all children."""
+    """Obey the parent on standard input; end with it, and all children with both."""
     arguments = Arguments.read()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     service = import_module(arguments.module)
     children: set[int] = set()
     with socket.socket(fileno=_ORDERS_FD) as orders:
-        while True:
-            order, descriptors, _, _ = socket.recv_fds(orders, wire.ORDER.size, 1)
-            if len(order) != wire.ORDER.size:
-                break
-            kind, pid, timeout_s = wire.ORDER.unpack(order)
-            if kind == wire.FORK:
-                outcome = _fork(service, arguments, descriptors[0])
-                children.add(outcome)
-            else:
-                outcome = _end(pid, timeout_s)
-                children.discard(pid)
-            orders.sendall(wire.OUTCOME.pack(outcome))
-    for pid in children:
-        _kill(pid)
+        try:
+            while _obey(orders, service, arguments, children):
+                pass
+        except ConnectionError:
+            pass  # the parent died before it heard what became of its order
+        finally:
+            for pid in children:
+                _kill(pid)
+
+
+def _obey(orders: socket.socket, service: Any, arguments: Arguments, children: set[int]) -> bool:
+    """Carry out the next order and tell its outcome; False when there will be no more."""
+    order, descriptors, _, _ = socket.recv_fds(orders, wire.ORDER.size, 1)
+    if len(order) != wire.ORDER.size:
+        return False
+    kind, pid, timeout_s = wire.ORDER.unpack(order)
+    if kind == wire.FORK:
+        outcome = _fork(service, arguments, descriptors[0])
+        children.add(outcome)
+    else:
+        outcome = _end(pid, timeout_s)
+        children.discard(pid)
+    orders.sendall(wire.OUTCOME.pack(outcome))
+    return True
 
 
 def _fork(service: Any, arguments: Arguments, descriptor: int) -> int:

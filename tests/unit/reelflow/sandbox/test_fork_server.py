@@ -121,6 +121,7 @@ def test_children_end_with_the_process_that_wanted_them_and_are_not_its_forks_to
         server, child = (psutil.Process(int(pid)) for pid in owner.stdout.readline().split())
         of_its_fork, again = (int(owner.stdout.readline()) for _ in range(2))
         assert of_its_fork != server.pid == again
+        child.suspend()  # as one that computes, and does not see its socket closed
     finally:
         owner.kill()
         owner.communicate()
