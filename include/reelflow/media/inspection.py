@@ -172,6 +172,7 @@ def _untold(measured: Mapping[str, Any]) -> dict[str, Any]:
     """Take back what libav makes up of lengths that nobody filled in."""
     return {
         "duration_s": None,
+        "video_start_s": None,
         "video_duration_s": None,
         "bit_rate_bps": None,
         "average_frame_rate": measured.get("nominal_frame_rate"),
