@@ -341,7 +341,7 @@ def _piped_ones() -> Iterator[Case]:
     }.items():  # fmt: skip
         yield Case(
             f"piped.{container}", (*_VIDEO[container], *_AUDIO[container], "-g", "15"),
-            _usual_rules(container),
+            _usual_rules(container), {"average_frame_rate": 30.0, "variable_frame_rate": False},
             copied=options, is_piped=True,
             is_common=container in ("webm", "mp4"),
         )  # fmt: skip

@@ -18,11 +18,13 @@ _MAX_TEXT_CHARS: Final = 64
 _DURATION_TAG: Final = re.compile(r"([0-9]{1,3}):([0-9]{2}):([0-9]{2}(?:\.[0-9]{1,9})?)")
 _LAST_SAMPLES: Final = 2
 _MATROSKA: Final = "matroska"
+_MOV: Final = "mov"
 # Enough to tell a rate by, and free: libav reads more of them for its own guesses.
 _COUNTED_PACKETS: Final = 200
 _FEWEST_COUNTED: Final = 8
 _OUT_OF_ORDER: Final = 16  # so many frames before the last one read may still be to come
 _ROUNDING: Final = Fraction(1, 100)
+_LONGEST_FIRST_S: Final = Fraction(1, 8)  # a slow frame, and 48 ms that AAC puts before it
 _PRECISION_S: Final = 0.001
 # Of the side data of a stream PyAV tells only by this dump. No tag can imitate it: a line break in
 # a tag's text is followed by spaces and a colon, and one in its name makes the dump worthless.
@@ -101,6 +103,8 @@ def _average_rate(video: Video, moments_s: list[float]) -> Fraction | None:
         # Whole milliseconds make a true rate look a little off: the header is exact if it is right.
         is_right = counted is None or (told and abs(counted / told - 1) < _ROUNDING)
         return told if is_right else counted
+    if video.container.format.name.startswith(_MOV) and not video.stream.frames:
+        return _fragments_rate(video.stream) or told
     return told
 
 
@@ -109,6 +113,21 @@ def _counted_rate(moments_s: list[float]) -> Fraction | None:
     if length_s <= 0:
         return None
     return Fraction(len(moments_s) - 1) / Fraction(length_s).limit_denominator(1000)
+
+
+def _fragments_rate(stream: Any) -> Fraction | None:
+    """Give the rate that all frames of a fragmented MP4 but the first keep to, if they do.
+
+    That one lasts longer by what the encoder of the sound puts before it: the average of a short
+    clip would be another one by up to a frame a second.
+    """
+    index, rate = stream.index_entries, stream.base_rate
+    if len(index) < _FEWEST_COUNTED or not rate or not stream.time_base:
+        return None
+    first, second, last = (index[number].timestamp for number in (0, 1, len(index) - 1))
+    expected_ticks = (len(index) - 2) / (rate * stream.time_base)
+    is_kept = abs(last - second - expected_ticks) <= 1
+    return rate if is_kept and (second - first) * stream.time_base < _LONGEST_FIRST_S else None
 
 
 def _dumped(video: Video) -> dict[str, Any]:
