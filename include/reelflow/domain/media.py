@@ -132,7 +132,8 @@ def _broken_container_rules(
     if facts.data_end_byte is not None:
         yield _damage(facts.data_end_byte, facts.declared_size_bytes)
     elif facts.probe_error is not None:
-        yield Violation("unreadable", facts.probe_error, "a video libav can read", _EXPORT_AGAIN)
+        fix = f"{_EXPORT_AGAIN}, as H.264 in MP4"
+        yield Violation("unreadable", facts.probe_error, "a video libav can read", fix)
 
 
 def _damage(data_end_byte: int, declared_size_bytes: int | None) -> Violation:

@@ -188,7 +188,7 @@ def _budget_bytes(walk: ContainerWalk, with_covers: bool) -> int:
 def _undecodable(why: str) -> MediaRejectedError:
     violation = Violation(
         "undecodable",
-        "no frame of the video can be decoded",
+        f"no frame of the video can be decoded: {why}",
         "a video that libav can decode",
         "export the video again, as H.264 in MP4",
     )

@@ -222,7 +222,7 @@ def _check_room(wanted_bytes: int) -> None:
     try:
         mmap.mmap(-1, wanted_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
     except OSError as error:
-        raise NoPictureError("the frames that others refer to take too much memory") from error
+        raise NoPictureError("reading it takes more memory than allowed") from error
 
 
 def _decode(context: Any, packet: Any) -> list[VideoFrame]:
