@@ -211,7 +211,11 @@ def test_where_no_process_can_be_started_the_post_is_kept(
     check(workspace, fresh.id)
 
 
+@pytest.mark.parametrize(
+    "loaded", ["raise ImportError('no libavcodec')", "import os; os.abort()"], ids=str
+)
 def test_without_libav_a_video_is_posted_without_a_thumbnail(
+    loaded: str,
     workspace: Workspace,
     fresh: Post,
     monkeypatch: pytest.MonkeyPatch,
@@ -219,7 +223,7 @@ def test_without_libav_a_video_is_posted_without_a_thumbnail(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "av").mkdir()
-    (tmp_path / "av" / "__init__.py").write_text("raise ImportError('no libavcodec')")
+    (tmp_path / "av" / "__init__.py").write_text(loaded)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "av", raising=False)
     check(workspace, fresh.id)
