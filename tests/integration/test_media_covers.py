@@ -133,6 +133,22 @@ def test_a_moment_shows_the_frame_that_the_ffmpeg_program_shows(
     assert mean < 4  # JPEG costs 3; a neighbouring frame is 5 and more apart
 
 
+@pytest.mark.parametrize(("at_s", "shown_s"), [(2.4, 2.0), (3.0, 2.0), (3.1, 0.0)])
+def test_in_the_last_frames_time_that_is_the_cover_and_behind_it_the_first(
+    at_s: float, shown_s: float
+) -> None:
+    path = made("slow.mp4", *lavfi(SCENE.replace("rate=10", "rate=1"), seconds=3), *X264)
+    assert cover_of(path, at_s).at_s == shown_s
+
+
+def test_a_candidate_that_is_chosen_by_its_whole_milliseconds_is_the_cover() -> None:
+    scene = SCENE.replace("rate=10", "rate=24")
+    path = made("24.mp4", *lavfi(scene, seconds=4), *X264, "-g", "13", "-sc_threshold", "0")
+    moments_s = [candidate.at_s for candidate in candidates_of(path)]
+    assert moments_s == pytest.approx([0.0, 26 / 24, 52 / 24, 78 / 24])
+    assert [cover_of(path, round(at_s, 3)).at_s for at_s in moments_s] == moments_s
+
+
 CODECS = {
     "mp4": X264,
     "webm": ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"),

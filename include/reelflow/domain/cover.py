@@ -19,10 +19,10 @@ def cover_violations(facts: MediaFacts, at_ms: int | None) -> list[Violation]:
 
     :param at_ms: milliseconds from the video's start; None for the frame that TikTok takes itself
     """
-    duration_s = facts.video_duration_s or facts.duration_s
-    if at_ms is None or duration_s is None or at_ms <= duration_s * 1000:
+    end_s = facts.picture_end_s
+    if at_ms is None or end_s is None or at_ms / 1000 <= end_s:
         return []
-    end = f"at most {int(duration_s * 1000)} ms, where the picture ends"
+    end = f"at most {int(end_s * 1000)} ms, where the picture ends"
     fix = (
         "choose an earlier frame by `reelflow posts cover ID --at-ms MS`, then `reelflow posts "
         "retry ID`, of a held post `release ID`; or put the file into the inbox again, with an "

@@ -86,6 +86,13 @@ class MediaFacts:
     is_measured: bool = True
     image_extras: tuple[str, ...] | None = None
 
+    @property
+    def picture_end_s(self) -> float | None:
+        """When the last frame ends, in seconds from the start; None when it is unknown."""
+        if self.video_duration_s is None:
+            return self.duration_s
+        return (self.video_start_s or 0) + self.video_duration_s
+
     def as_dict(self) -> dict[str, Any]:
         """Give all facts as a JSON-safe mapping; `from_dict` is its inverse."""
         extras = None if self.image_extras is None else list(self.image_extras)

@@ -75,13 +75,17 @@ class Examination:
     def cover(self, at_s: float | None = None) -> Cover:
         """Make the cover, a JPEG of at most 640 pixels a side; nothing is enlarged.
 
-        :param at_s: show exactly this moment; without it, a keyframe that is neither black nor
-            blurred, which costs a fraction of the work
+        :param at_s: show exactly this moment, or behind the picture's end the first frame, as
+            TikTok does; without it, a keyframe that is neither black nor blurred, which costs a
+            fraction of the work
         :raises MediaRejectedError: nothing of it can be decoded
         :raises MediaToolError: libav is missing, ran out of time or was killed
         """
         if self.facts.kind == "image":
             return image_cover(self._source, self.facts)
+        end_s = self.facts.picture_end_s
+        if at_s is not None and end_s is not None and at_s > end_s:
+            at_s = 0.0
         try:
             return self._decoding().cover(at_s)
         except FileRefusedError as error:

@@ -23,7 +23,7 @@ _SEARCH_CPU_S: Final = 4.0
 _EXACT_CPU_S: Final = 12.0
 _SPREAD_CPU_S: Final = 4.0
 _FALLBACK_CPU_S: Final = 5.0
-_ROUNDING_S: Final = 1e-4  # of a moment that was given in whole milliseconds
+_ROUNDING_S: Final = 6e-4  # of a moment that was given in whole milliseconds
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,9 @@ def _first_s(video: Video) -> float:
 
 
 def _exact(video: Video, maker: PictureMaker, at_s: float) -> tuple[float, Image.Image] | None:
-    """Give the first frame from the moment on, the keyframe before it where that is too much work.
+    """Give the first frame from the moment on, the last one where none follows.
 
-    Behind the end there is none.
+    Where that is too much work, it is the keyframe before the moment.
     """
     with suppress(NoPictureError, *READ_FAILURES):
         return _first_from(video, maker, at_s)
@@ -149,10 +149,12 @@ def _exact(video: Video, maker: PictureMaker, at_s: float) -> tuple[float, Image
 
 
 def _first_from(video: Video, maker: PictureMaker, at_s: float) -> tuple[float, Image.Image] | None:
-    for moment_s, frame in video.frames(at_s, cpu_s=_EXACT_CPU_S):
-        if moment_s >= at_s - _ROUNDING_S:
-            return moment_s, _picture(video, maker, frame)
-    return None
+    latest: tuple[float, VideoFrame] | None = None
+    # What was chosen for being a keyframe is found as one, to whichever side it was rounded.
+    for latest in video.frames(at_s + _ROUNDING_S if at_s else 0, cpu_s=_EXACT_CPU_S):
+        if latest[0] >= at_s - _ROUNDING_S:
+            break
+    return latest and (latest[0], _picture(video, maker, latest[1]))
 
 
 def _first(video: Video, maker: PictureMaker) -> tuple[float, Image.Image]:

@@ -21,5 +21,11 @@ def test_a_moment_behind_the_pictures_end_is_told_with_the_end() -> None:
     assert broken.limit == "at most 2500 ms, where the picture ends"
 
 
+def test_a_picture_that_starts_late_ends_as_much_later() -> None:
+    late = MediaFacts("mp4", "video", 1, duration_s=9.0, video_start_s=2.0, video_duration_s=2.5)
+    assert cover_violations(late, 4500) == []
+    assert cover_violations(late, 4501)[0].limit == "at most 4500 ms, where the picture ends"
+
+
 def test_without_a_known_length_nothing_is_told() -> None:
     assert cover_violations(MediaFacts("mp4", "video", 1), 2501) == []
