@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,6 +22,9 @@ _MILLISECOND_CONTAINERS = frozenset({"mkv", "webm"})
 # the rate measures 60.05 in MP4.
 _RATE_UNCERTAINTY = 0.1
 _TRIM_MARGIN_S = 0.5  # the last audio frame may stick out past the wished end
+_LONGEST_BUFFER_S = 2.0  # in which a bit rate may be above its average
+_BUFFERED_SHARE = 0.05  # of the whole, at most: so much may a short clip be larger than planned
+_LONGEST_NAME_BYTES = 255  # of Linux and macOS
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Changes:
     :param makes_even: cut a row or column off odd sides, which H.264 cannot have
     :param start_s: what to cut off before the picture
     :param duration_s: where to cut it off, counted from that start
-    :param video_bit_rate_kbps: in thousands of bits a second
+    :param video_bit_rate_kbps: in thousands of bits a second, on average and at most
+    :param video_buffer_kbits: how many thousands of bits may be above it at a time
     """
 
     scaled: tuple[int, int] | None = None
@@ -42,6 +47,7 @@ class Changes:
     start_s: float | None = None
     duration_s: float | None = None
     video_bit_rate_kbps: int | None = None
+    video_buffer_kbits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -118,10 +124,11 @@ def _copy_extension(facts: MediaFacts, policy: MediaPolicy) -> str | None:
 def _changes(facts: MediaFacts, policy: MediaPolicy) -> Changes:
     duration_s = _shorter_duration_s(facts, policy)
     kept_s = duration_s or facts.duration_s
-    bit_rate_kbps = None
+    bit_rate_kbps = buffer_kbits = None
     if facts.size_bytes > policy.max_size_bytes and kept_s:
         budget_bps = policy.max_size_bytes * 8 * 0.9 / kept_s - _AUDIO_BIT_RATE_BPS
         bit_rate_kbps = max(100, int(budget_bps / 1000))
+        buffer_kbits = math.ceil(bit_rate_kbps * min(_LONGEST_BUFFER_S, _BUFFERED_SHARE * kept_s))
     scaled, padded = _new_size(facts, policy)
     odd = any(side % 2 for side in (facts.width or 0, facts.height or 0))
     return Changes(
@@ -132,6 +139,7 @@ def _changes(facts: MediaFacts, policy: MediaPolicy) -> Changes:
         start_s=facts.video_start_s if picture_is_short(facts) else None,
         duration_s=duration_s,
         video_bit_rate_kbps=bit_rate_kbps,
+        video_buffer_kbits=buffer_kbits,
     )
 
 
@@ -191,7 +199,15 @@ def _shorter_duration_s(facts: MediaFacts, policy: MediaPolicy) -> float | None:
 def _target_name(file_name: str, extension: str) -> str:
     folder, slash, base_name = file_name.rpartition("/")
     stem = base_name.rpartition(".")[0] or base_name
-    target = f"{stem}{extension}"
-    if target.lower() == base_name.lower():  # never over the source
-        target = f"{stem}-fixed{extension}"
+    # Never over the source, which may have been cut to the longest name itself.
+    endings = (extension, f"-fixed{extension}", f"-fixed-again{extension}")
+    targets = (f"{_shortened(stem, ending)}{ending}" for ending in endings)
+    target = next(target for target in targets if target.lower() != base_name.lower())
     return f"{folder}{slash}{target}"
+
+
+def _shortened(stem: str, ending: str) -> str:
+    """Cut off whole characters that a file system has no room for."""
+    while len(os.fsencode(stem + ending)) > _LONGEST_NAME_BYTES:
+        stem = stem[:-1]
+    return stem

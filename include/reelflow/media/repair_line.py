@@ -55,7 +55,8 @@ def _encoding(changes: Changes, hdr_transfer: str | None) -> dict[str, Any]:
     if changes.duration_s is not None:
         options["t"] = f"{changes.duration_s:g}"
     if changes.video_bit_rate_kbps is not None:
-        options["b:v"] = f"{changes.video_bit_rate_kbps}k"
+        options["b:v"] = options["maxrate"] = f"{changes.video_bit_rate_kbps}k"
+        options["bufsize"] = f"{changes.video_buffer_kbits}k"
     return options
 
 

@@ -76,10 +76,18 @@ def test_a_rate_without_a_limit_stays() -> None:
 
 
 def test_a_large_file_gets_a_bit_rate_that_fits_what_is_kept_of_it() -> None:
-    kilobits = changes_of(size_bytes=BOTH.max_size_bytes + 1, duration_s=300.0).video_bit_rate_kbps
+    changes = changes_of(size_bytes=BOTH.max_size_bytes + 1, duration_s=300.0)
+    kilobits, buffer_kbits = changes.video_bit_rate_kbps, changes.video_buffer_kbits
     assert kilobits is not None
-    kept_bytes = (kilobits * 1000 + 128_000) * 179.5 / 8
+    assert buffer_kbits == 2 * kilobits
+    kept_bytes = ((kilobits * 1000 + 128_000) * 179.5 + buffer_kbits * 1000) / 8
     assert 0.8 * BOTH.max_size_bytes < kept_bytes < BOTH.max_size_bytes
+
+
+def test_of_a_short_clip_little_may_be_above_its_bit_rate() -> None:
+    changes = changes_of(size_bytes=BOTH.max_size_bytes + 1, duration_s=2.0)
+    assert changes.video_bit_rate_kbps is not None
+    assert changes.video_buffer_kbits == -(-changes.video_bit_rate_kbps // 10)
 
 
 @given(st.integers(2, 20000), st.integers(2, 20000))
@@ -94,12 +102,29 @@ def test_any_size_is_brought_into_the_limits_with_even_sides(width: int, height:
     assert is_copy or all(side % 2 == 0 for side in size)
 
 
-@pytest.mark.parametrize("name", ["Clip.MP4", "clip.mp4", "dir.mp4/clip.mp4", ".mp4"])
+LONGEST = "y" * 245 + "-fixed.mp4"
+
+
+@pytest.mark.parametrize("name", ["Clip.MP4", "clip.mp4", "dir.mp4/clip.mp4", ".mp4", LONGEST])
 def test_the_source_is_never_overwritten(name: str) -> None:
     repair = planned(name, container="mp4", average_frame_rate=90.0)
     assert repair is not None
     assert repair.target_name.lower() != name.lower()
     assert repair.target_name.endswith(".mp4")
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("y" * 251 + ".mp4", "y" * 245 + "-fixed.mp4"),
+        ("dir/" + "\u00fc" * 125 + "y.mp4", "dir/" + "\u00fc" * 122 + "-fixed.mp4"),
+        ("\udcff" * 251 + ".mp4", "\udcff" * 245 + "-fixed.mp4"),
+    ],
+)
+def test_a_name_without_room_for_more_is_cut_between_two_characters(name: str, target: str) -> None:
+    repair = planned(name, container="mp4", average_frame_rate=90.0)
+    assert repair is not None
+    assert repair.target_name == target
 
 
 @pytest.mark.parametrize(
