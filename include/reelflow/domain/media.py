@@ -12,6 +12,7 @@ from reelflow.domain.media_facts import (
     file_extension,
 )
 from reelflow.domain.media_policy import INTAKE, MIB, TIKTOK, MediaPolicy
+from reelflow.domain.photos import image_violations, is_named_as_image
 from reelflow.domain.repair import RepairLine, picture_is_short, plan_repair
 from reelflow.domain.violation import Violation
 
@@ -41,6 +42,11 @@ class _Mending:
         #: The line, once a rule asked for it.
         self.needed_line: str | None = None
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether there is a line that repairs the file."""
+        return self._repair is not None
+
     def or_else(self, advice: str) -> str:
         """Give the line that repairs the file, or what else to do where there is none."""
         self.needed_line = self._line
@@ -66,12 +72,16 @@ def violations(
 ) -> list[Violation]:
     """List every rule of the policy that the file breaks as a video, all at once.
 
+    What is named as an image, and is neither that nor a video, is judged as the image it should be.
+
     :param file_name: the user's name of the file: data, quoted wherever a fix shows it
     :param repair_line: writes the line that repairs a video, as `reelflow.media.repair_line` does
     """
+    mending = _Mending(facts, file_name, policy, repair_line)
+    if facts.kind == "other" and is_named_as_image(file_name) and not mending.is_possible:
+        return image_violations(facts, file_name)
     if facts.size_bytes == 0:
         return [Violation("empty", "0 bytes", "a video file", "copy or upload the file again")]
-    mending = _Mending(facts, file_name, policy, repair_line)
     found = list(_broken_file_rules(facts, policy, mending))
     if facts.kind == "video":
         found += _broken_container_rules(facts, policy, mending)
@@ -94,15 +104,16 @@ def _broken_file_rules(
         )
     elif facts.kind != "video":
         what = facts.container.removeprefix("other:")
-        yield Violation(
-            "type", f"{what} content", names, "give a real video file; renaming does not make one"
-        )
+        fix = mending.or_else("give a real video file; renaming does not make one")
+        yield Violation("type", f"{what} content", names, fix)
     if facts.size_bytes > policy.max_size_bytes:
+        smaller = "compress or shorten the video"
         yield Violation(
             "size",
             _size_text(facts.size_bytes),
             f"at most {_size_text(policy.max_size_bytes)}",
-            mending.or_else("compress or shorten the video"),
+            # What is not measured is converted first: what that makes has another size.
+            mending.or_else(smaller) if facts.kind == "video" else smaller,
         )
 
 

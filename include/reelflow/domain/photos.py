@@ -135,6 +135,12 @@ _OTHER_PICTURES: Final = frozenset(
 )
 
 
+def is_named_as_image(file_name: str) -> bool:
+    """Whether a file's name is that of an image of an accepted type."""
+    extension = file_extension(file_name)
+    return any(extension in names for names in PHOTO_EXTENSIONS.values())
+
+
 def is_picture(facts: MediaFacts) -> bool:
     """Whether a file is to be judged as an image, be it of an accepted type or not."""
     return facts.kind == "image" or facts.container in _OTHER_PICTURES
@@ -179,11 +185,12 @@ def copy_reasons(facts: MediaFacts) -> list[str]:
 
 def _broken_type(facts: MediaFacts, file_name: str, policy: PhotoPolicy) -> Iterator[Violation]:
     if facts.container not in policy.containers:
-        fix = (
-            "export it as JPEG; renaming does not make one"
-            if is_picture(facts)
-            else "take it out of the folder, which is for the images of one post alone"
-        )
+        if is_picture(facts):
+            fix = "export it as JPEG; renaming does not make one"
+        elif facts.kind == "other" and is_named_as_image(file_name):
+            fix = "give a real image; renaming does not make one"
+        else:
+            fix = "take it out of the folder, which is for the images of one post alone"
         what = facts.container.removeprefix("other:")
         yield Violation("photo_type", f"{what} content", _any_of(policy.containers), fix)
     expected = PHOTO_EXTENSIONS.get(facts.container)
@@ -236,12 +243,18 @@ def _broken_resolution(width: int, height: int, policy: PhotoPolicy) -> Iterator
     limit = f"at most {long}x{short} px, either way round"
     if low > 1:
         limit += f", and at least {low} px each side"
-    if min(width, height) < low:
+    longer, shorter = max(width, height), min(width, height)
+    if shorter >= low and longer <= long and shorter <= short:
+        return
+    if longer * low > long * shorter:  # too long a shape: at no scale do both sides fit
+        fix = (
+            f"crop it so that its longer side is at most {long // low} times its shorter one, then "
+            f"export it with {low} to {long} px each side"
+        )
+    elif shorter < low:
         fix = f"use a larger image: at least {low} px on its shorter side"
-    elif max(width, height) > long or min(width, height) > short:
+    else:
         fix = (
             f"export it smaller: at most {long} px on its longer and {short} px on its shorter side"
         )
-    else:
-        return
     yield Violation("resolution", f"{width}x{height} px", limit, fix)

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.media_policy import MediaPolicy
 
+#: Videos that Reelflow does not take in nor measure, as `reelflow.media.sniff` names them.
+_OTHER_VIDEOS = frozenset(
+    {"other:flv", "other:mpeg-ts", "other:mpeg-ps", "other:mpeg-video", "other:asf"}
+)
 _MP4_VIDEO_CODECS = frozenset({"h264", "hevc"})
 _MP4_AUDIO_CODECS = frozenset({"aac", "mp3", None})
 _WEBM_VIDEO_CODECS = frozenset({"vp8", "vp9"})
@@ -89,8 +93,13 @@ def picture_is_short(facts: MediaFacts) -> bool:
 def plan_repair(facts: MediaFacts, file_name: str, policy: MediaPolicy) -> Repair | None:
     """Say what repairs all that can be repaired, or None if the file is past that.
 
+    A video of a type that is not measured is converted to one that can be.
+
     :param file_name: the user's name of the file
     """
+    if facts.container in _OTHER_VIDEOS:
+        even = Changes(makes_even=True)  # its sides are unknown
+        return Repair(file_name, _target_name(file_name, ".mp4"), ".mp4", even)
     cut_or_refused = facts.data_end_byte is not None or facts.probe_error is not None
     if cut_or_refused or facts.kind != "video" or not facts.width or not facts.height:
         return None

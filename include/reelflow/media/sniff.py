@@ -40,7 +40,9 @@ _PREFIXES = (
 )
 _RIFF_FORMS = {b"AVI ": "avi", b"WEBP": "webp", b"WAVE": "other:wav"}
 _EBML_DOC_TYPES = {"webm": "webm", "matroska": "mkv"}
-_TS_PACKET_BYTES = 188
+# Where the first packet of an MPEG-TS starts, and how long each is: Blu-ray and AVCHD put a time
+# before each.
+_TS_PACKETS = ((0, 188), (4, 192))
 
 
 def sniff(head: bytes) -> str:
@@ -63,7 +65,9 @@ def sniff(head: bytes) -> str:
         return "other:bmp"
     if head[4:8] in _QUICKTIME_BOXES:
         return "mov"
-    if head[0] == 0x47 and head[_TS_PACKET_BYTES : _TS_PACKET_BYTES + 1] == b"\x47":
+    if any(
+        head[start : start + length + 1 : length] == b"\x47\x47" for start, length in _TS_PACKETS
+    ):
         return "other:mpeg-ts"
     return _text_or_unknown(head)
 

@@ -173,6 +173,37 @@ def test_text_with_a_video_name_is_called_text() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("container", "size_bytes", "rule", "fix"),
+    [
+        ("other:text", 9, "photo_type", "give a real image; renaming does not make one"),
+        ("other:empty", 0, "empty", "copy or upload the file again"),
+    ],
+)
+def test_what_is_named_as_an_image_is_not_asked_to_be_a_video(
+    container: str, size_bytes: int, rule: str, fix: str
+) -> None:
+    facts = MediaFacts(container, "other", size_bytes)
+    [found] = publishing_violations(facts, "clip.jpg", repair_line)
+    assert (found.rule, found.fix) == (rule, fix)
+    assert "mp4" not in found.limit
+    assert "video" not in found.limit
+
+
+@pytest.mark.parametrize("kind", ["flv", "mpeg-ts", "mpeg-ps", "mpeg-video", "asf"])
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.jpg"])
+def test_a_video_of_a_type_that_is_not_taken_is_told_the_line_that_converts_it(
+    kind: str, name: str
+) -> None:
+    facts = MediaFacts(f"other:{kind}", "other", 501 * 1024**2)
+    converted, smaller = publishing_violations(facts, name, repair_line)
+    assert (converted.rule, converted.value) == ("type", f"{kind} content")
+    assert converted.fix.startswith(
+        f"ffmpeg -i {name} -map 0:V:0 -map '0:a:0?' -c:a aac -c:v libx2"
+    )
+    assert (smaller.rule, smaller.fix) == ("size", "compress or shorten the video")
+
+
 def test_a_single_image_is_told_how_photos_become_a_post() -> None:
     found = publishing_violations(MediaFacts("jpeg", "image", 420), "clip.jpg", repair_line)
     assert [v.rule for v in found] == ["photo"]

@@ -45,7 +45,7 @@ def test_1080p_is_meant_either_way_round(width: int, height: int) -> None:
     assert rules(facts(width=width, height=height)) == []
 
 
-@pytest.mark.parametrize(("width", "height"), [(1921, 100), (1081, 1081), (100, 1921)])
+@pytest.mark.parametrize(("width", "height"), [(1921, 101), (1081, 1081), (101, 1921)])
 def test_a_larger_image_is_told_its_size_and_the_way_out(width: int, height: int) -> None:
     measured = facts(width=width, height=height)
     (broken,) = photo_violations(measured, "trip/a.jpg", PUBLISHED_PHOTOS)
@@ -54,12 +54,25 @@ def test_a_larger_image_is_told_its_size_and_the_way_out(width: int, height: int
     assert "1920 px on its longer and 1080 px on its shorter" in broken.fix
 
 
-@pytest.mark.parametrize(("width", "height"), [(99, 1000), (1000, 99), (1, 1)])
+@pytest.mark.parametrize(("width", "height"), [(99, 1000), (4055, 99), (1, 1)])
 def test_a_tiny_image_is_told_how_large_it_must_be(width: int, height: int) -> None:
     (broken,) = photo_violations(facts(width=width, height=height), "trip/a.jpg")
     assert (broken.rule, broken.fix) == (
         "resolution",
         "use a larger image: at least 100 px on its shorter side",
+    )
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(5000, 50), (50, 5000), (4097, 100), (1000, 10), (20000, 200)]
+)
+def test_an_image_too_long_for_its_width_is_to_be_cropped(width: int, height: int) -> None:
+    """Of the two limits on sides, scaling keeps one and breaks the other."""
+    (broken,) = image_violations(facts(width=width, height=height), "a.jpg")
+    assert broken.limit == "at most 4096x4096 px, either way round, and at least 100 px each side"
+    assert broken.fix == (
+        "crop it so that its longer side is at most 40 times its shorter one, then export it with "
+        "100 to 4096 px each side"
     )
 
 
@@ -111,6 +124,15 @@ def test_other_pictures_are_refused_with_the_fix(container: str) -> None:
 @pytest.mark.parametrize("container", ["mp4", "other:text"])
 def test_what_is_no_picture_is_to_be_taken_out_of_the_folder(container: str) -> None:
     (broken,) = photo_violations(facts(container), "trip/a.json")
+    assert broken.fix.startswith("take it out of the folder")
+
+
+@pytest.mark.parametrize("name", ["trip/a.jpg", "a.JPEG", "a.png", "a.webp"])
+def test_what_is_only_named_as_an_image_is_to_be_a_real_one(name: str) -> None:
+    (broken,) = image_violations(facts("other:html"), name)
+    assert (broken.rule, broken.value) == ("photo_type", "html content")
+    assert broken.fix == "give a real image; renaming does not make one"
+    (broken,) = image_violations(MediaFacts("mp4", "video", 1000), name)
     assert broken.fix.startswith("take it out of the folder")
 
 
