@@ -201,6 +201,7 @@ def test_a_video_of_a_type_that_is_not_taken_is_told_the_line_that_converts_it(
     assert converted.fix.startswith(
         f"ffmpeg -i {name} -map 0:V:0 -map '0:a:0?' -c:a aac -c:v libx2"
     )
+    assert "crop=trunc(iw/2)*2:trunc(ih/2)*2" in converted.fix
     assert (smaller.rule, smaller.fix) == ("size", "compress or shorten the video")
 
 
