@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+
 from reelflow.domain.post import PostKind
+from reelflow.exceptions import MediaRejectedError
 from reelflow.ledger.models import Media, Post
 from reelflow.media.decoder import Cover
-from reelflow.media.inspection import examine
+from reelflow.media.inspection import Examination, examine
 from reelflow.media.thumbnail import make_thumbnail
 from reelflow.services.stage import open_media
 from reelflow.services.workspace import Workspace
+
+_log = logging.getLogger(__name__)
 
 
 def kept_cover(workspace: Workspace, post: Post, cover_of: Media, *, ahead: bool) -> str | None:
@@ -37,7 +42,7 @@ def make_pictures(workspace: Workspace, post: Post, cover_of: Media, *, ahead: b
     with open_media(workspace, cover_of, post_id=post.id) as source:
         if ahead and post.kind is PostKind.VIDEO:
             with examine(source, with_covers=True) as examination:
-                cover, candidates = examination.cover(at_s), examination.candidates()
+                cover, candidates = examination.cover(at_s), _candidates(examination, post)
         else:
             cover = make_thumbnail(source, at_s=at_s)
     key = workspace.folders.put_thumbnail(cover_of.id, cover.jpeg)
@@ -46,6 +51,15 @@ def make_pictures(workspace: Workspace, post: Post, cover_of: Media, *, ahead: b
     if ahead:
         keep_candidates(workspace, post, candidates)
     return key
+
+
+def _candidates(examination: Examination, post: Post) -> list[Cover]:
+    """Make what a cover may be chosen from: none, where that takes more than the cover did."""
+    try:
+        return examination.candidates()
+    except MediaRejectedError as exc:
+        _log.warning("post %d has a cover, and no other to choose: %s", post.id, exc)
+        return []
 
 
 def keep_candidates(workspace: Workspace, post: Post, candidates: list[Cover]) -> None:

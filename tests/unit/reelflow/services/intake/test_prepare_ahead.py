@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from reelflow.domain.post import PostState
 from reelflow.exceptions import MediaRejectedError, PostNotTakeableError
 from reelflow.ledger import audit, posts
 from reelflow.ledger.models import Account, Post
+from reelflow.media import decoder
 from reelflow.services.intake.ahead import waiting_media
 from reelflow.services.intake.prepare import extract_metadata, generate_thumbnail, validate
 from reelflow.services.steering import commands
@@ -26,6 +28,17 @@ from tests.postgresql import ON_BOTH_DATABASES
 MakePost = Callable[..., Post]
 WEEK = timedelta(days=7)
 RUN = "the run that publishes"
+#: A child that has no memory left after the cover.
+ONE_COVER = """
+from reelflow.media.child import service
+from reelflow.media.child.service import FAILURES, VERSION
+
+class Service(service.Service):
+    def answer(self, question):
+        if question["question"] == "candidates":
+            raise service.NoPictureError("reading it takes more memory than allowed")
+        return super().answer(question)
+"""
 
 
 def check(workspace: Workspace, post: Post) -> str:
@@ -351,6 +364,20 @@ def test_without_libav_there_is_nothing_to_choose(
     check(workspace, future)
     assert picture(workspace, future) == ""
     assert read_post(workspace, future.id).media.candidates == []
+
+
+def test_a_video_that_has_a_cover_is_not_refused_for_having_no_other(
+    workspace: Workspace, future: Post, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "one_cover").mkdir()
+    (tmp_path / "one_cover" / "__init__.py").write_text(ONE_COVER)
+    monkeypatch.syspath_prepend(tmp_path)
+    program = replace(decoder.LIBAV, service="one_cover", packages=("av", "PIL", "one_cover"))
+    monkeypatch.setattr(decoder, "LIBAV", program)
+    cover = picture(workspace, future)
+    assert workspace.folders.store.stat(cover) is not None
+    after = read_post(workspace, future.id)
+    assert (after.state, after.media.candidates) == (PostState.READY, [])
 
 
 @pytest.mark.parametrize("state", [PostState.READY, PostState.HELD])
