@@ -108,6 +108,18 @@ def test_a_generated_post_is_labelled_once(
     ]
 
 
+def test_what_a_person_approved_is_labelled_once_the_account_asks_for_labels(
+    workspace: Workspace, account: Account, post: Post, engine: ScriptedEngine
+) -> None:
+    want(workspace, account, AnalysisPolicy.HOLD)
+    with pytest.raises(PostHeldError):
+        ask(workspace, post, engine)
+    commands.release(workspace, post.id, actor="mia")
+    want(workspace, account, AnalysisPolicy.LABEL)
+    ask(workspace, post, engine)
+    assert read_post(workspace, post.id).is_aigc
+
+
 def test_what_was_begun_without_the_label_is_given_up(
     workspace: Workspace, account: Account, post: Post, engine: ScriptedEngine
 ) -> None:

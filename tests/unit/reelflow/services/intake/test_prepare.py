@@ -18,6 +18,7 @@ from reelflow.domain.schedule import NormalRun
 from reelflow.exceptions import MediaRejectedError, MediaToolError, PostNotTakeableError
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Account, Post
+from reelflow.services.cleanup import clean_up_files
 from reelflow.services.discover import find_new_uploads
 from reelflow.services.intake.duplicates import give_key
 from reelflow.services.intake.prepare import extract_metadata, generate_thumbnail, validate
@@ -40,6 +41,10 @@ RUN = "run"
 
 def check(workspace: Workspace, post_id: int, run_id: str | None = RUN) -> str:
     return validate(workspace, post_id, run_id=run_id, actor=ACTOR)
+
+
+def thumbnail(workspace: Workspace, post_id: int) -> str:
+    return generate_thumbnail(workspace, post_id, run_id=RUN, actor=ACTOR)
 
 
 def register(workspace: Workspace, run_id: str = RUN) -> list[int]:
@@ -65,6 +70,22 @@ def test_a_good_file_is_measured_hashed_and_keyed_once(workspace: Workspace, fre
     assert post.media.facts["video_codec"] == "h264"
     workspace.folders.delete_source(post.media.source_path)
     assert check(workspace, fresh.id) == post.sha256  # a cleared task finds its work done
+
+
+def test_a_post_whose_bytes_were_known_before_anybody_looked_at_them_is_judged(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    """As one that was held when it was registered, and released."""
+    post = make_post(account, content=b"no video", validated=False, keyed=True)
+    assert post.sha256 is not None
+    with pytest.raises(MediaRejectedError, match="type: text content"):
+        check(workspace, post.id)
+
+
+def test_a_file_whose_hash_is_known_is_not_hashed_again(workspace: Workspace, fresh: Post) -> None:
+    with workspace.ledger.write() as session:
+        posts.get(session, fresh.id).media.sha256 = "a" * 64
+    assert check(workspace, fresh.id) == "a" * 64
 
 
 def test_a_cover_behind_the_end_is_told_instead_of_showing_the_first_frame(
@@ -203,12 +224,40 @@ def test_a_source_that_is_gone_is_named_and_its_post_rejected(
 def test_where_no_process_can_be_started_the_post_is_kept(
     workspace: Workspace, fresh: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as bare:
-        bare.setattr(sys, "executable", "/nonexistent")
-        with pytest.raises(MediaToolError, match="no process could be started"):
-            check(workspace, fresh.id)
-    assert read_post(workspace, fresh.id).state is PostState.READY
-    check(workspace, fresh.id)
+    for stage in (check, thumbnail):
+        with monkeypatch.context() as bare:
+            bare.setattr(sys, "executable", "/nonexistent")
+            with pytest.raises(MediaToolError, match="no process could be started"):
+                stage(workspace, fresh.id)
+        assert read_post(workspace, fresh.id).state is PostState.READY
+        assert stage(workspace, fresh.id)
+
+
+def test_a_published_post_whose_file_was_cleaned_up_needs_no_thumbnail(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=PostState.PUBLISHED)
+    assert clean_up_files(workspace, post.id)
+    assert thumbnail(workspace, post.id) == ""
+
+
+def test_bytes_that_become_another_post_while_they_are_written_down_are_a_duplicate(
+    tmp_path: Path, clock: Clock, postgresql_url: str
+) -> None:
+    """PostgreSQL alone lets somebody else write between our look and our write."""
+    workspace = factories.open_workspace(tmp_path, clock, database_url=postgresql_url)
+    account, clip = factories.make_account(workspace), media_files.h264_mp4()
+    post = factories.make_post(workspace, account, content=clip, validated=False)
+
+    def post_the_same() -> None:
+        factories.make_post(workspace, account, content=clip)
+
+    with (
+        before_statement(workspace, "UPDATE posts SET sha256", post_the_same),
+        pytest.raises(PostNotTakeableError, match="has the same bytes as post"),
+    ):
+        check(workspace, post.id)
+    assert read_post(workspace, post.id).state is PostState.CANCELLED
 
 
 def test_without_libav_a_video_is_posted_without_a_thumbnail(

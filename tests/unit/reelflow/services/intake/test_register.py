@@ -361,6 +361,26 @@ def test_a_file_that_cannot_be_moved_waits_and_stops_no_other(
     assert read_post(workspace, stuck.id).rescheduled_because is None
 
 
+def test_a_scheduled_post_whose_file_cannot_be_moved_keeps_its_time(
+    workspace: Workspace,
+    account: Account,
+    drop: Drop,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    due_at = clock() + timedelta(days=7)
+    drop(account, "clip.mp4", sidecar={"publish_at": due_at.isoformat()})
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with monkeypatch.context() as immutable:
+        immutable.setattr(os, "rename", refuse)  # the disk, not our own code
+        (stuck,) = register(workspace)
+    assert stuck.rescheduled_because is not None
+    assert stuck.due_at == due_at
+
+
 def test_a_file_that_cannot_be_set_aside_waits_and_stops_no_other(
     workspace: Workspace, account: Account, drop: Drop, caplog: pytest.LogCaptureFixture
 ) -> None:
