@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -92,6 +93,14 @@ def test_the_model_type_is_passed_through_and_the_verdict_is_asked_for_once(
     assert (found.verdict_id, again.verdict_id) == ("v-1", "v-1")
     assert engine.model_types == ["cnn"]
     assert engine.started[0].sha256 == post.sha256
+
+
+def test_an_engine_is_told_the_hash_of_a_file_that_nobody_hashed_yet(
+    workspace: Workspace, account: Account, make_post: MakePost, engine: ScriptedEngine
+) -> None:
+    want(workspace, account, AnalysisPolicy.LABEL)
+    ask(workspace, make_post(account, content=b"video", validated=False), engine)
+    assert [subject.sha256 for subject in engine.started] == [sha256(b"video").hexdigest()]
 
 
 def test_a_generated_post_is_labelled_once(

@@ -15,7 +15,12 @@ import pytest
 from reelflow.domain.post import PostMode, PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.domain.schedule import NormalRun
-from reelflow.exceptions import MediaRejectedError, MediaToolError, PostNotTakeableError
+from reelflow.exceptions import (
+    MediaRejectedError,
+    MediaToolError,
+    MediaUnreadableError,
+    PostNotTakeableError,
+)
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Account, Post
 from reelflow.services.cleanup import clean_up_files
@@ -131,6 +136,14 @@ def test_metadata_and_thumbnail_are_made_once_and_found_again(
     assert picture.stat().st_mtime_ns == made
 
 
+def test_a_thumbnail_that_was_lost_is_made_again(workspace: Workspace, fresh: Post) -> None:
+    check(workspace, fresh.id)
+    picture = data_folder(workspace).path(thumbnail(workspace, fresh.id))
+    picture.unlink()
+    thumbnail(workspace, fresh.id)
+    assert picture.is_file()
+
+
 def test_a_bad_file_is_rejected_with_every_reason_and_set_aside(
     workspace: Workspace, account: Account, make_post: MakePost
 ) -> None:
@@ -196,6 +209,16 @@ def test_a_file_that_is_lost_once_it_was_validated_is_not_tried_for_ever(
     rejected = read_post(workspace, fresh.id)
     assert rejected.state is PostState.REJECTED
     assert rejected.fix == "put the file into the inbox again"
+
+
+def test_a_post_that_is_being_sent_is_not_rejected_for_a_lost_file(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=PostState.COMMITTING)
+    workspace.folders.delete_source(post.media.source_path)
+    with pytest.raises(MediaUnreadableError, match="put the file into the inbox again"):
+        thumbnail(workspace, post.id)
+    assert read_post(workspace, post.id).state is PostState.COMMITTING
 
 
 def test_a_held_post_whose_file_is_lost_is_told_of_it(
@@ -390,6 +413,19 @@ def test_a_post_held_for_privacy_takes_over_the_newcomers_fields_and_goes(
     assert held.due_at == read_post(workspace, newcomer).due_at
     assert read_post(workspace, newcomer).state is PostState.CANCELLED
     check(workspace, held.id, "third")
+
+
+def test_a_held_post_stays_held_for_privacy_when_its_bytes_come_again_without(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    clip = media_files.h264_mp4()
+    held = {"state": PostState.HELD, "reason_code": "no_privacy", "privacy_level": None}
+    first = make_post(account, content=clip, **held)
+    newcomer = make_post(account, content=clip, validated=False, **held)
+    with pytest.raises(PostNotTakeableError):
+        check(workspace, newcomer.id, run_id=None)
+    assert read_post(workspace, newcomer.id).state is PostState.CANCELLED
+    assert read_post(workspace, first.id).state is PostState.HELD
 
 
 def test_a_cover_is_made_again_when_another_moment_is_wished_for(
