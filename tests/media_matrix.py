@@ -260,6 +260,13 @@ def _durations() -> Iterator[Case]:
         yield Case(
             f"song.{container}", words, rules, sound_seconds=20, is_common=container == "mp4"
         )
+    late = ("-vf", "setpts=PTS+8/TB", "-fps_mode", "passthrough")
+    for container in ("mp4", "webm"):
+        words = (*_VIDEO[container], *_AUDIO[container], *late)
+        yield Case(
+            f"late.{container}", words, ("picture",), sound_seconds=9.2,
+            is_common=container == "webm",
+        )  # fmt: skip
     yield Case("fade.mp4", (*H264, *AAC), (), sound_seconds=2)
 
 
@@ -334,7 +341,8 @@ def _piped_ones() -> Iterator[Case]:
     }.items():  # fmt: skip
         yield Case(
             f"piped.{container}", (*_VIDEO[container], *_AUDIO[container], "-g", "15"),
-            _usual_rules(container), copied=options, is_piped=True,
+            _usual_rules(container), {"average_frame_rate": 30.0, "variable_frame_rate": False},
+            copied=options, is_piped=True,
             is_common=container in ("webm", "mp4"),
         )  # fmt: skip
     yield Case(

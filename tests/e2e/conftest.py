@@ -1,4 +1,4 @@
-"""One real stack for all end-to-end tests: Airflow's four components and the simulator."""
+"""A real stack for each file of end-to-end tests: Airflow's four components and the simulator."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def ends_on_sigterm() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def airflow_database(request: pytest.FixtureRequest) -> dict[str, str]:
     """Settings of Airflow's own database: PostgreSQL, or SQLite where no server is installed.
 
@@ -47,7 +47,8 @@ def airflow_database(request: pytest.FixtureRequest) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="session")
+# Of a module, not of the session: it would run on, and take its share, beside all other tests.
+@pytest.fixture(scope="module")
 def stack(
     airflow_database: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:

@@ -205,15 +205,15 @@ def test_a_video_without_any_frame_to_decode_is_rejected(tmp_path: Path) -> None
     media_start = whole.index(b"mdat") + 4
     source = tmp_path / "noise.mp4"
     source.write_bytes(whole[:media_start] + bytes(len(whole) - media_start))
-    with pytest.raises(MediaRejectedError, match="no frame of the video can be decoded") as caught:
+    why = "no frame of the video can be decoded: libav finds no picture in it"
+    with pytest.raises(MediaRejectedError, match=why) as caught:
         thumbnail_of(source)
     assert caught.value.violations[0]["rule"] == "undecodable"
 
 
 def test_a_compressed_index_cannot_eat_the_machines_memory() -> None:
     facts = inspect_media(media_files.compressed_index_mov())
-    assert facts.probe_error is not None
-    assert "Cannot allocate memory" in facts.probe_error
+    assert facts.probe_error == "reading it takes more memory than allowed"
 
 
 app = typer.Typer()

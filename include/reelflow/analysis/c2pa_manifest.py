@@ -19,8 +19,8 @@ from reelflow.exceptions import (
     ConfigurationError,
     MediaToolError,
 )
-from reelflow.sandbox.child import LibraryMissingError, Limits, Program
 from reelflow.sandbox.conversation import FileRefusedError, LibraryBrokenError, open_conversation
+from reelflow.sandbox.program import LibraryMissingError, Limits, Program
 from reelflow.source import Source
 
 C2PA: Final = Program(

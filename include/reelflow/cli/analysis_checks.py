@@ -20,8 +20,8 @@ _NO_ANALYSIS: Final = "reelflow-doctor"
 def check_c2pa() -> Iterator[Finding]:
     """Say whether content credentials can be read here: by the c2pa package, in a child process."""
     from reelflow.analysis.c2pa_manifest import C2PA
-    from reelflow.sandbox.child import LibraryMissingError
     from reelflow.sandbox.conversation import open_conversation
+    from reelflow.sandbox.program import LibraryMissingError
     from reelflow.source import BytesSource
 
     try:

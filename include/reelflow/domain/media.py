@@ -12,7 +12,7 @@ from reelflow.domain.media_facts import (
     file_extension,
 )
 from reelflow.domain.media_policy import INTAKE, MIB, TIKTOK, MediaPolicy
-from reelflow.domain.repair import RepairLine, picture_ends_early, plan_repair
+from reelflow.domain.repair import RepairLine, picture_is_short, plan_repair
 from reelflow.domain.violation import Violation
 
 __all__ = [
@@ -132,7 +132,8 @@ def _broken_container_rules(
     if facts.data_end_byte is not None:
         yield _damage(facts.data_end_byte, facts.declared_size_bytes)
     elif facts.probe_error is not None:
-        yield Violation("unreadable", facts.probe_error, "a video libav can read", _EXPORT_AGAIN)
+        fix = f"{_EXPORT_AGAIN}, as H.264 in MP4"
+        yield Violation("unreadable", facts.probe_error, "a video libav can read", fix)
 
 
 def _damage(data_end_byte: int, declared_size_bytes: int | None) -> Violation:
@@ -162,11 +163,10 @@ def _broken_video_rules(
         fix = mending.or_else(_EXPORT_AGAIN)
         yield Violation("video_codec", facts.video_codec or "unknown", codecs, fix)
     yield from _broken_duration(facts.duration_s, policy, mending)
-    if picture_ends_early(facts):
+    if picture_is_short(facts):
         yield Violation(
             "picture",
-            f"ends after {_seconds_text(facts.video_duration_s or 0)} "
-            f"of {_seconds_text(facts.duration_s or 0)}",
+            _shown_text(facts),
             "a picture for at least half of the duration",
             mending.or_else(f"{_EXPORT_AGAIN}, with a picture as long as the sound"),
         )
@@ -221,6 +221,15 @@ def _range_text(low: float | None, high: float | None, unit: str) -> str | None:
     if high is not None:
         return f"at most {high:g} {unit}"
     return f"at least {low:g} {unit}" if low is not None else None
+
+
+def _shown_text(facts: MediaFacts) -> str:
+    """Say when a picture is shown that is there for a part of the video only."""
+    duration = _seconds_text(facts.duration_s or 0)
+    shown = _seconds_text(facts.video_duration_s or 0)
+    if facts.video_start_s is None:
+        return f"ends after {shown} of {duration}"
+    return f"starts after {_seconds_text(facts.video_start_s)} and lasts {shown} of {duration}"
 
 
 def _seconds_text(duration_s: float) -> str:

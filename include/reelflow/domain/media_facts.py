@@ -36,6 +36,7 @@ class MediaFacts:
     :param declared_size_bytes: size the container claims, when the file is shorter than that
     :param faststart: index before the media data (MP4 and MOV only)
     :param duration_s: of the longest stream
+    :param video_start_s: when the picture starts, where that is after the start of the file
     :param video_duration_s: of the picture, where the container tells it
     :param width: coded pixels, before rotation and sample aspect
     :param display_width: pixels as a player shows them
@@ -62,6 +63,7 @@ class MediaFacts:
     declared_size_bytes: int | None = None
     faststart: bool | None = None
     duration_s: float | None = None
+    video_start_s: float | None = None
     video_duration_s: float | None = None
     width: int | None = None
     height: int | None = None

@@ -30,7 +30,8 @@ class Changes:
     :param scaled: width and height of the picture, both even
     :param padded: width and height with bars around it
     :param makes_even: cut a row or column off odd sides, which H.264 cannot have
-    :param duration_s: where to cut it off
+    :param start_s: what to cut off before the picture
+    :param duration_s: where to cut it off, counted from that start
     :param video_bit_rate_kbps: in thousands of bits a second
     """
 
@@ -38,6 +39,7 @@ class Changes:
     padded: tuple[int, int] | None = None
     makes_even: bool = False
     frame_rate: float | None = None
+    start_s: float | None = None
     duration_s: float | None = None
     video_bit_rate_kbps: int | None = None
 
@@ -67,11 +69,11 @@ RepairLine = Callable[[Repair], str]
 """Writes a repair as a command line for a person to run."""
 
 
-def picture_ends_early(facts: MediaFacts) -> bool:
+def picture_is_short(facts: MediaFacts) -> bool:
     """Say whether most of the video would show no picture.
 
-    Less than half of it is a mistake of export, such as a still with a song; a sound that fades
-    out after the picture is meant.
+    Less than half of it is a mistake of export, such as a still with a song, or a title that
+    waits for its sound to end; a sound that fades out after the picture is meant.
     """
     if facts.duration_s is None or facts.video_duration_s is None:
         return False
@@ -127,6 +129,7 @@ def _changes(facts: MediaFacts, policy: MediaPolicy) -> Changes:
         padded=padded,
         makes_even=odd and scaled is None,
         frame_rate=_new_frame_rate(facts, policy),
+        start_s=facts.video_start_s if picture_is_short(facts) else None,
         duration_s=duration_s,
         video_bit_rate_kbps=bit_rate_kbps,
     )
@@ -173,14 +176,14 @@ def _even(side: float) -> int:
 
 
 def _is_too_short(facts: MediaFacts, policy: MediaPolicy) -> bool:
-    kept_s = facts.video_duration_s if picture_ends_early(facts) else facts.duration_s
+    kept_s = facts.video_duration_s if picture_is_short(facts) else facts.duration_s
     return kept_s is not None and kept_s < (policy.min_duration_s or 0)
 
 
 def _shorter_duration_s(facts: MediaFacts, policy: MediaPolicy) -> float | None:
     if not facts.duration_s:
         return None
-    kept_s = facts.video_duration_s if picture_ends_early(facts) else None
+    kept_s = facts.video_duration_s if picture_is_short(facts) else None
     is_too_long = (kept_s or facts.duration_s) > (policy.max_duration_s or math.inf)
     return (policy.max_duration_s or math.inf) - _TRIM_MARGIN_S if is_too_long else kept_s
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from reelflow.exceptions import MediaToolError
 from reelflow.media.jpeg import read_jpeg_size
-from reelflow.sandbox.child import LibraryMissingError, Limits, Program
-from reelflow.sandbox.conversation import Conversation, open_conversation
+from reelflow.sandbox.conversation import Conversation, LibraryBrokenError, open_conversation
+from reelflow.sandbox.program import LibraryMissingError, Limits, Program
 from reelflow.source import BytesSource, Source
 
 DEMUXERS: Final[Mapping[str, str]] = {
@@ -125,11 +125,18 @@ def libav_version() -> str:
 
 @contextmanager
 def _started(source: Source, *, budget_bytes: int) -> Iterator[Conversation]:
-    try:
-        with open_conversation(LIBAV, source, budget_bytes=budget_bytes) as conversation:
-            yield conversation
-    except LibraryMissingError as error:
-        fix = "install Reelflow's requirements again: pip install --force-reinstall av Pillow"
-        raise MediaToolError(
-            f"no video can be decoded here: {error}; {fix}", code=DECODER_MISSING
-        ) from error
+    with ExitStack() as held:
+        try:
+            conversation = held.enter_context(
+                open_conversation(LIBAV, source, budget_bytes=budget_bytes)
+            )
+        except LibraryMissingError as error:
+            raise _decoder_missing(str(error)) from error
+        except LibraryBrokenError as error:  # nothing of the file was read yet
+            raise _decoder_missing("its process ended while it loaded libav") from error
+        yield conversation
+
+
+def _decoder_missing(why: str) -> MediaToolError:
+    fix = "install Reelflow's requirements again: pip install --force-reinstall av Pillow"
+    return MediaToolError(f"no video can be decoded here: {why}; {fix}", code=DECODER_MISSING)

@@ -175,7 +175,9 @@ def _with_smooth_colours(image: Image.Image) -> Image.Image:
         return image.convert("L")
     if image.mode.startswith("I"):  # Pillow's own way to 8 bits makes all above 255 white
         grey = image.convert("I").point(_HIGH_BYTES, "L")
-        grey.info = image.info
+        grey.info = dict(image.info)
+        if isinstance(see_through := grey.info.get("transparency"), int):  # one grey of 16 bits
+            grey.info["transparency"] = see_through >> 8
         return grey
     return image
 

@@ -172,6 +172,7 @@ def _untold(measured: Mapping[str, Any]) -> dict[str, Any]:
     """Take back what libav makes up of lengths that nobody filled in."""
     return {
         "duration_s": None,
+        "video_start_s": None,
         "video_duration_s": None,
         "bit_rate_bps": None,
         "average_frame_rate": measured.get("nominal_frame_rate"),
@@ -187,7 +188,7 @@ def _budget_bytes(walk: ContainerWalk, with_covers: bool) -> int:
 def _undecodable(why: str) -> MediaRejectedError:
     violation = Violation(
         "undecodable",
-        "no frame of the video can be decoded",
+        f"no frame of the video can be decoded: {why}",
         "a video that libav can decode",
         "export the video again, as H.264 in MP4",
     )

@@ -62,6 +62,7 @@ def _video_facts(stream: Any) -> dict[str, Any]:
     display = _display_size(width, height, aspect, rotation)
     return {
         "video_codec": _text(stream.get("codec")),
+        "video_start_s": _positive(stream.get("start_s")),
         "video_duration_s": _positive(stream.get("duration_s")),
         "width": width,
         "height": height,

@@ -50,6 +50,8 @@ def _encoding(changes: Changes, hdr_transfer: str | None) -> dict[str, Any]:
         options["vf"] = ",".join(filters)
     if changes.frame_rate is not None:
         options["r"] = f"{changes.frame_rate:g}"
+    if changes.start_s is not None:  # of what is made: seeking in the source may miss a keyframe
+        options["ss"] = f"{changes.start_s:g}"
     if changes.duration_s is not None:
         options["t"] = f"{changes.duration_s:g}"
     if changes.video_bit_rate_kbps is not None:

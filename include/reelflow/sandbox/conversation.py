@@ -16,7 +16,8 @@ from typing import Any, Final
 from reelflow.domain.printable import printable
 from reelflow.exceptions import MediaToolError, SourceChangedError
 from reelflow.sandbox import wire
-from reelflow.sandbox.child import Child, LibraryMissingError, Program
+from reelflow.sandbox.child import Child
+from reelflow.sandbox.program import LibraryMissingError, Program
 from reelflow.source import Source
 
 _HANG_UP_S: Final = 2.0

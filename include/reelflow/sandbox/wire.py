@@ -1,7 +1,7 @@
 """What a child and its parent say to each other: frames of a kind, a length and bytes.
 
 Questions and answers are JSON objects. While it works on a question the child may ask for ranges of
-the file, which is all it ever sees of it.
+the file, which is all it ever sees of it. A fork server gets orders, and tells their outcomes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,15 @@ ATTACHMENT: Final = b"P"
 RANGE_WANTED: Final = b"R"
 RANGE_GIVEN: Final = b"G"
 RANGE_REFUSED: Final = b"X"
+
+ORDER: Final = struct.Struct(">cid")
+"""To a fork server: what to do, the child's process id, and seconds that it may take to end."""
+OUTCOME: Final = struct.Struct(">i")
+"""Of an order: the process id of the new child, or the exit code of one that ended."""
+
+FORK: Final = b"F"
+"""A new child, for the socket that comes with the order."""
+END: Final = b"E"
 
 MAX_ATTACHMENT_BYTES: Final = 2 * 1024 * 1024
 MAX_RANGE_BYTES: Final = 256 * 1024

@@ -159,7 +159,7 @@ def _first(video: Video, maker: PictureMaker) -> tuple[float, Image.Image]:
     video.reopen()
     for moment_s, frame in video.frames(0, cpu_s=_FALLBACK_CPU_S):
         return moment_s, _picture(video, maker, frame)
-    raise NoPictureError("no frame can be decoded")
+    raise NoPictureError("libav finds no picture in it")
 
 
 def _keyframe(video: Video, at_s: float) -> VideoFrame | None:

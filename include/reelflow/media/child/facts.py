@@ -18,11 +18,14 @@ _MAX_TEXT_CHARS: Final = 64
 _DURATION_TAG: Final = re.compile(r"([0-9]{1,3}):([0-9]{2}):([0-9]{2}(?:\.[0-9]{1,9})?)")
 _LAST_SAMPLES: Final = 2
 _MATROSKA: Final = "matroska"
+_MOV: Final = "mov"
 # Enough to tell a rate by, and free: libav reads more of them for its own guesses.
 _COUNTED_PACKETS: Final = 200
 _FEWEST_COUNTED: Final = 8
 _OUT_OF_ORDER: Final = 16  # so many frames before the last one read may still be to come
 _ROUNDING: Final = Fraction(1, 100)
+_LONGEST_FIRST_S: Final = Fraction(1, 8)  # a slow frame, and 48 ms that AAC puts before it
+_PRECISION_S: Final = 0.001
 # Of the side data of a stream PyAV tells only by this dump. No tag can imitate it: a line break in
 # a tag's text is followed by spaces and a colon, and one in its name makes the dump worthless.
 _DUMPED_ROTATION: Final = re.compile(r"^ +Display Matrix: rotation of (-?[0-9]+\.[0-9]+) degrees$")
@@ -59,10 +62,13 @@ def _describe_audio(stream: Any) -> dict[str, Any]:
 
 def _describe_video(video: Video) -> dict[str, Any]:
     stream = video.stream
+    moments_s = _first_moments_s(video)
+    start_s = max(0.0, moments_s[0] if moments_s else video.stream_start_s)
     told = {
-        "duration_s": _stream_duration_s(stream),
+        "start_s": start_s,
+        "duration_s": _picture_duration_s(video, start_s),
         "sample_aspect": None,
-        "average_rate": _ratio(_counted_rate(video) or stream.average_rate),
+        "average_rate": _ratio(_average_rate(video, moments_s)),
         "nominal_rate": _ratio(stream.base_rate),
         "transfer": None,
         **_dumped(video),
@@ -79,23 +85,49 @@ def _describe_video(video: Video) -> dict[str, Any]:
     return told
 
 
-def _counted_rate(video: Video) -> Fraction | None:
-    """Count frames where libav only repeats what the header says: in Matroska.
+def _first_moments_s(video: Video) -> list[float]:
+    """Look at frames where libav only repeats what the header says: in Matroska.
 
     Not to the end of the file, which may be far: a rate that changes later is not seen.
     """
     if not video.container.format.name.startswith(_MATROSKA):
-        return None
+        return []
     moments_s = video.first_moments_s(_COUNTED_PACKETS)
-    if len(moments_s) == _COUNTED_PACKETS:
-        moments_s = moments_s[:-_OUT_OF_ORDER]
+    return moments_s[:-_OUT_OF_ORDER] if len(moments_s) == _COUNTED_PACKETS else moments_s
+
+
+def _average_rate(video: Video, moments_s: list[float]) -> Fraction | None:
+    told: Fraction | None = video.stream.average_rate
+    if moments_s:
+        counted = _counted_rate(moments_s)
+        # Whole milliseconds make a true rate look a little off: the header is exact if it is right.
+        is_right = counted is None or (told and abs(counted / told - 1) < _ROUNDING)
+        return told if is_right else counted
+    if video.container.format.name.startswith(_MOV) and not video.stream.frames:
+        return _fragments_rate(video.stream) or told
+    return told
+
+
+def _counted_rate(moments_s: list[float]) -> Fraction | None:
     length_s = moments_s[-1] - moments_s[0] if len(moments_s) >= _FEWEST_COUNTED else 0
     if length_s <= 0:
         return None
-    counted = Fraction(len(moments_s) - 1) / Fraction(length_s).limit_denominator(1000)
-    told = video.stream.average_rate
-    # Whole milliseconds make a true rate look a little off: the header is exact if it is right.
-    return told if told and abs(counted / told - 1) < _ROUNDING else counted
+    return Fraction(len(moments_s) - 1) / Fraction(length_s).limit_denominator(1000)
+
+
+def _fragments_rate(stream: Any) -> Fraction | None:
+    """Give the rate that all frames of a fragmented MP4 but the first keep to, if they do.
+
+    That one lasts longer by what the encoder of the sound puts before it: the average of a short
+    clip would be another one by up to a frame a second.
+    """
+    index, rate = stream.index_entries, stream.base_rate
+    if len(index) < _FEWEST_COUNTED or not rate or not stream.time_base:
+        return None
+    first, second, last = (index[number].timestamp for number in (0, 1, len(index) - 1))
+    expected_ticks = (len(index) - 2) / (rate * stream.time_base)
+    is_kept = abs(last - second - expected_ticks) <= 1
+    return rate if is_kept and (second - first) * stream.time_base < _LONGEST_FIRST_S else None
 
 
 def _dumped(video: Video) -> dict[str, Any]:
@@ -143,6 +175,14 @@ def _stream_duration_s(stream: Stream) -> float | None:
         return float(stream.duration * stream.time_base)
     tag = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))  # of Matroska
     return None if tag is None else int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+
+
+def _picture_duration_s(video: Video, start_s: float) -> float | None:
+    """Give how long the picture is shown: some containers tell only when it ends."""
+    told_s = _stream_duration_s(video.stream)
+    left_s = video.duration_s - start_s
+    is_end = told_s is not None and start_s > 0 and told_s > left_s + _PRECISION_S
+    return round(left_s, 6) if is_end and left_s > 0 else told_s
 
 
 def _samples_end_byte(container: InputContainer) -> int | None:

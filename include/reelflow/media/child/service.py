@@ -35,6 +35,12 @@ class Service:
 
     def answer(self, question: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         """Answer one question: a JSON object, and the pictures it tells of in their order."""
+        try:
+            return self._answer(question)
+        except MemoryError as error:  # libav says as if it were the machine's
+            raise NoPictureError("reading it takes more memory than allowed") from error
+
+    def _answer(self, question: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         if question["question"] == "open":
             file = RangeFile(parent.ask_range, question["size_bytes"])
             self._video = Video(file, question["format"])

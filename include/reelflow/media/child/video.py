@@ -87,6 +87,12 @@ class Video:
         """Give the length, zero when it is unknown."""
         return max(0, self.container.duration or 0) / _MICROSECONDS
 
+    @property
+    def stream_start_s(self) -> float:
+        """Give when the picture starts, after the start of the file; zero when it is unknown."""
+        start = self.stream.start_time
+        return 0.0 if start is None else float(start * self._time_base - self._start)
+
     def first_moments_s(self, count: int) -> list[float]:
         """Give the times of the first packets, sorted; fewer where they are large or broken."""
         ticks: list[int] = []
@@ -96,7 +102,7 @@ class Video:
                 ticks += [] if packet.pts is None else [packet.pts]
         except (NoPictureError, *READ_FAILURES):
             self.reopen()
-        return [float(tick * self._time_base) for tick in sorted(ticks)]
+        return [float(tick * self._time_base - self._start) for tick in sorted(ticks)]
 
     def keyframe(self, at_s: float) -> VideoFrame:
         """Give the keyframe at or before a moment, decoding nothing else.
@@ -216,7 +222,7 @@ def _check_room(wanted_bytes: int) -> None:
     try:
         mmap.mmap(-1, wanted_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
     except OSError as error:
-        raise NoPictureError("the frames that others refer to take too much memory") from error
+        raise NoPictureError("reading it takes more memory than allowed") from error
 
 
 def _decode(context: Any, packet: Any) -> list[VideoFrame]:

@@ -11,7 +11,7 @@ import os
 import resource
 import sys
 from importlib import import_module
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from reelflow.domain.printable import printable
 from reelflow.sandbox import wire
@@ -20,23 +20,48 @@ from reelflow.sandbox.inside import parent
 _STANDARD_FDS: Final = 3
 
 
-def main() -> None:
-    """Serve the parent on standard input.
+class Arguments(NamedTuple):
+    """What the process was started with.
 
-    Arguments: name of the module that answers, bytes of address space, seconds of computing time,
-    whether there may be threads.
+    :param module: name of the module that answers
+    :param has_threads: whether there may be threads
     """
-    module, address_space_bytes, cpu_s, has_threads = sys.argv[-4:]
-    _limit(resource.RLIMIT_CORE, 0)
-    # The soft limit's signal tells a greedy file from a kill by the system or a person.
-    resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_s), int(cpu_s) + 2))
+
+    module: str
+    address_space_bytes: int
+    cpu_s: int
+    has_threads: bool
+
+    @classmethod
+    def read(cls) -> Arguments:
+        """Read the last ones of the command line."""
+        module, address_space_bytes, cpu_s, has_threads = sys.argv[-4:]
+        return cls(module, int(address_space_bytes), int(cpu_s), has_threads == "True")
+
+
+def main() -> None:
+    """Serve the parent on standard input."""
+    arguments = Arguments.read()
+    limit_computing(arguments)
     try:
-        service = import_module(module)
+        service = import_module(arguments.module)
     except (ImportError, OSError, RuntimeError) as error:
         parent.answer({"unusable": _short(error)})
         return
-    _limit(resource.RLIMIT_AS, int(address_space_bytes))
-    _seal(has_threads=has_threads == "True")
+    serve(service, arguments)
+
+
+def limit_computing(arguments: Arguments) -> None:
+    """Limit the computing time, and let no crash write a file."""
+    _limit(resource.RLIMIT_CORE, 0)
+    # The soft limit's signal tells a greedy file from a kill by the system or a person.
+    resource.setrlimit(resource.RLIMIT_CPU, (arguments.cpu_s, arguments.cpu_s + 2))
+
+
+def serve(service: Any, arguments: Arguments) -> None:
+    """Limit the memory, seal the process, and answer questions until there are none."""
+    _limit(resource.RLIMIT_AS, arguments.address_space_bytes)
+    _seal(has_threads=arguments.has_threads)
     parent.answer({"version": service.VERSION})
     serving = service.Service()
     while (question := parent.next_question()) is not None:

@@ -113,6 +113,12 @@ def test_a_picture_that_ends_early_is_told_with_the_line_that_ends_the_sound_the
     assert " -t 3 " in found.fix
 
 
+def test_a_picture_that_starts_late_is_told_with_the_line_that_starts_the_sound_there() -> None:
+    found = broken(duration_s=100.0, video_start_s=8.0, video_duration_s=3.0)["picture"]
+    assert found.value == "starts after 8 s and lasts 3 s of 100 s"
+    assert " -ss 8 -t 3 " in found.fix
+
+
 def test_no_line_makes_a_video_that_is_too_short() -> None:
     found = broken("a.mkv", container="mkv", duration_s=9.0, video_duration_s=0.5)
     assert list(found) == ["container", "picture"]

@@ -278,6 +278,14 @@ def test_a_large_image_of_16_bits_of_grey_is_a_whole_one() -> None:
     assert "probe_error" not in measured(large)
 
 
+def test_one_grey_of_16_bits_that_is_transparent_becomes_white() -> None:
+    row = struct.pack("<64H", *[70] * 32, *[40_000] * 32)
+    image = Image.frombytes("I;16", (64, 32), row * 32)
+    shown = shrink(encoded(image, "PNG", transparency=40_006))[0]
+    assert shown.getpixel((48, 16)) == pytest.approx((255, 255, 255), abs=3)
+    assert shown.getpixel((8, 16)) == pytest.approx((0, 0, 0), abs=3)
+
+
 def test_a_webp_that_takes_more_memory_than_pixels_do_is_refused() -> None:
     assert measured(webp_bomb())["probe_error"]
     with pytest.raises(MediaRejectedError, match="cannot be decoded"):

@@ -17,8 +17,9 @@ import pytest
 
 from reelflow.media.decoder import LIBAV
 from reelflow.sandbox import wire
-from reelflow.sandbox.child import Child, Limits, Program
+from reelflow.sandbox.child import Child
 from reelflow.sandbox.conversation import Conversation
+from reelflow.sandbox.program import Limits, Program
 from reelflow.source import BytesSource, Source
 
 READY = wire.frame(wire.ANSWER, b'{"version": "8"}')

@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 from ast import literal_eval
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,21 +15,21 @@ import pytest
 from reelflow.analysis.c2pa_manifest import C2PA
 from reelflow.exceptions import MediaToolError
 from reelflow.media.decoder import LIBAV
-from reelflow.sandbox import wire
-from reelflow.sandbox.child import Child, LibraryMissingError, Program
+from reelflow.sandbox.child import Child
 from reelflow.sandbox.conversation import open_conversation
+from reelflow.sandbox.program import LibraryMissingError, Program
 from reelflow.source import BytesSource
 from tests.unit.reelflow.sandbox.scripted_child import written_library
+from tests.unit.reelflow.sandbox.started_child import forked_child, unused, wait_ready
 
 
-@pytest.fixture
-def child() -> Iterator[Child]:
-    """A child that has said that it is ready."""
-    with Child(replace(LIBAV, limits=replace(LIBAV.limits, cpu_s=7))) as started:
-        started.socket.settimeout(20)
-        kind, length = wire.HEADER.unpack(started.socket.recv(wire.HEADER.size))
-        assert kind == wire.ANSWER
-        assert b"version" in started.socket.recv(length)
+@pytest.fixture(params=["own", "forked"])
+def child(request: pytest.FixtureRequest) -> Iterator[Child]:
+    """A child that has said that it is ready: started for one file, or forked by a server."""
+    program = replace(LIBAV, limits=replace(LIBAV.limits, cpu_s=7))
+    start = forked_child if request.param == "forked" else Child
+    with start(program if request.param == "forked" else unused(program)) as started:
+        wait_ready(started)
         yield started
 
 
@@ -64,9 +64,8 @@ def read_limits(child: Child) -> dict[str, list[str]]:
 
 def opened_by(program: Program) -> set[str]:
     """What a child has open once it is ready."""
-    with Child(program) as started:
-        started.socket.settimeout(20)
-        started.socket.recv(1)
+    with Child(unused(program)) as started:
+        wait_ready(started)
         return {str(link.readlink()) for link in Path(f"/proc/{started.pid}/fd").iterdir()}
 
 
@@ -103,9 +102,8 @@ if not started:
 with open({str(tmp_path / "started")!r}, "w") as told:
     told.write(str(started))
 """
-    with Child(written_library(code, tmp_path, monkeypatch)) as child:
-        child.socket.settimeout(20)
-        child.socket.recv(1)
+    with Child(unused(written_library(code, tmp_path, monkeypatch))) as child:
+        wait_ready(child)
         started = os.pidfd_open(int((tmp_path / "started").read_text()))
     try:
         assert select.select([started], [], [], 20)[0]
@@ -119,15 +117,16 @@ def test_it_loads_nothing_of_the_current_folder_and_no_hook_of_another_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = LIBRARY + "import sys\nVERSION = ['site' in sys.modules, *sys.path[:2]]\n"
-    program = written_library(code, tmp_path, monkeypatch)
+    program = unused(written_library(code, tmp_path, monkeypatch))
     with open_conversation(program, BytesSource(b""), budget_bytes=0) as started:
         has_hooks, *first = literal_eval(started.version)
     assert not has_hooks
     assert all(Path(folder).is_relative_to(sys.base_prefix) for folder in first)
 
 
-def test_leaving_the_context_ends_it() -> None:
-    with Child(LIBAV) as started:
+@pytest.mark.parametrize("start", [Child, forked_child])
+def test_leaving_the_context_ends_it(start: Callable[[Program], Child]) -> None:
+    with start(LIBAV) as started:
         pid = started.pid
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -144,7 +143,7 @@ def test_a_python_that_cannot_be_started_may_be_there_later(
     monkeypatch.setattr(sys, "executable", "/nonexistent")
     opened = descriptors()
     with pytest.raises(MediaToolError, match="no process could be started") as caught:
-        Child(LIBAV)
+        Child(unused(LIBAV))
     assert caught.value.code == "media_tool_start"
     assert descriptors() == opened
 
@@ -157,13 +156,12 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "meta_path", [])
     monkeypatch.delitem(sys.modules, "av", raising=False)
     with pytest.raises(LibraryMissingError, match="the package av is not installed"):
-        Child(LIBAV)
+        Child(unused(LIBAV))
 
 
 def test_a_library_that_computes_in_threads_may_start_them() -> None:
     with Child(C2PA) as started:
-        started.socket.settimeout(20)
-        started.socket.recv(1)
+        wait_ready(started)
         limits = read_limits(started)
     assert limits["Max processes"] != ["0", "0"]
     assert limits["Max open files"] == ["3", "3"]

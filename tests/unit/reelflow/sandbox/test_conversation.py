@@ -10,13 +10,14 @@ import pytest
 from reelflow.exceptions import MediaToolError, SourceChangedError
 from reelflow.media.decoder import LIBAV
 from reelflow.sandbox import wire
-from reelflow.sandbox.child import Child, LibraryMissingError
+from reelflow.sandbox.child import Child
 from reelflow.sandbox.conversation import (
     Conversation,
     FileRefusedError,
     LibraryBrokenError,
     open_conversation,
 )
+from reelflow.sandbox.program import LibraryMissingError
 from reelflow.source import BytesSource
 from tests import media_files
 from tests.unit.reelflow.sandbox.scripted_child import (

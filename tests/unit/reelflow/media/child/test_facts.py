@@ -96,6 +96,16 @@ def test_a_header_that_is_right_is_exact() -> None:
     assert (told["average_rate"], told["nominal_rate"]) == ("30/1", "30/1")
 
 
+def test_what_fragments_hold_the_first_frame_for_is_no_other_rate(tmp_path: Path) -> None:
+    """Of 60.02 frames a second the average would be 58.7, which TikTok's limit would let pass."""
+    path = tmp_path / "fragments.mp4"
+    sound = ("-f", "lavfi", "-t", "1.5", "-i", "sine", "-c:v", "copy", "-c:a", "aac")
+    flags = ("-movflags", "frag_keyframe+empty_moov")
+    media_files.run_ffmpeg("-i", str(media_files.too_many_frames_mp4()), *sound, *flags, str(path))
+    told = described(path.read_bytes())["video"]
+    assert (told["average_rate"], told["nominal_rate"]) == ("3001/50", "3001/50")
+
+
 def test_cover_art_is_not_the_video(tmp_path: Path) -> None:
     path = tmp_path / "art.mp4"
     art = ("-f", "lavfi", "-i", "color=red:size=64x64:rate=1:duration=1")

@@ -283,7 +283,11 @@ def test_bytes_that_become_another_post_while_they_are_written_down_are_a_duplic
     assert read_post(workspace, post.id).state is PostState.CANCELLED
 
 
+@pytest.mark.parametrize(
+    "loaded", ["raise ImportError('no libavcodec')", "import os; os.abort()"], ids=str
+)
 def test_without_libav_a_video_is_posted_without_a_thumbnail(
+    loaded: str,
     workspace: Workspace,
     fresh: Post,
     monkeypatch: pytest.MonkeyPatch,
@@ -291,7 +295,7 @@ def test_without_libav_a_video_is_posted_without_a_thumbnail(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     (tmp_path / "av").mkdir()
-    (tmp_path / "av" / "__init__.py").write_text("raise ImportError('no libavcodec')")
+    (tmp_path / "av" / "__init__.py").write_text(loaded)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "av", raising=False)
     check(workspace, fresh.id)
