@@ -13,6 +13,7 @@ from reelflow.source import (
     FileSource,
     file_identity,
     identity_of,
+    open_file,
     open_source,
     read_at,
 )
@@ -169,6 +170,13 @@ def test_a_known_hash_does_not_cover_a_rewrite_under_the_old_time(tmp_path: Path
         for read in (lambda: source.read_at(0, 2), lambda: source.read_into(bytearray(2), 0)):
             with pytest.raises(SourceChangedError, match="replaced or written to"):
                 read()
+
+
+def test_a_file_that_is_written_to_after_the_last_read_is_told_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"bytes")
+    with pytest.raises(SourceChangedError, match="written to"), open_file(path):
+        path.write_bytes(b"other bytes")
 
 
 def test_bytes_that_were_read_before_they_were_set_back_are_read_again(

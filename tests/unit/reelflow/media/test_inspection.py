@@ -15,6 +15,7 @@ from reelflow.exceptions import (
     MediaUnreadableError,
     SourceChangedError,
 )
+from reelflow.media import inspection
 from reelflow.media.decoder import DECODER_MISSING
 from reelflow.media.inspection import examine, inspect_media
 from reelflow.media.repair_line import repair_line
@@ -129,6 +130,18 @@ def test_of_an_avi_that_nobody_finished_no_length_is_made_up() -> None:
     found = publishing_violations(facts, "a.avi", repair_line)
     assert [one.rule for one in found] == ["container", "video_codec", "duration"]
     assert all(one.fix.startswith("ffmpeg -i a.avi ") for one in found)
+
+
+def test_no_more_of_a_video_is_read_than_its_budget_twice_that_without_its_index_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    index_first, index_last = media_files.h264_mp4(), media_files.index_last_mp4()
+    monkeypatch.setattr(inspection, "FACTS_BUDGET_BYTES", 250_000)
+    assert all(250_000 < path.stat().st_size < 500_000 for path in (index_first, index_last))
+    assert facts_of(index_first.read_bytes()).probe_error is not None
+    assert facts_of(index_last.read_bytes()).probe_error is None
+    with examine(BytesSource(index_first.read_bytes()), with_covers=True) as examination:
+        assert examination.facts.probe_error is None
 
 
 def test_without_libav_a_video_is_known_by_its_container(
