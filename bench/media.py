@@ -43,7 +43,7 @@ IMAGE_MAX_RATIO = 0.4
 POSITIONS = (0.3, 0.1, 0.5, 0.7, 0.2, 0.9, 0.4, 0.8, 0.6)
 #: Files in turn for one figure: the system counts the time of a child's children in hundredths.
 FILES = 10
-_unused = itertools.count(16 * 1024)
+_unused = itertools.count(LIBAV.max_answer_bytes + 1)
 
 
 def main() -> None:

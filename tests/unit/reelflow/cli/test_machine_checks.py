@@ -1,4 +1,3 @@
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
 from tests import factories
 from tests.data_folder import data_folder
+from tests.first_files import break_libav
 
 Check = Callable[[Settings], Iterator[Finding]]
 OK, WARNING, PROBLEM = Status.OK, Status.WARNING, Status.PROBLEM
@@ -41,10 +41,7 @@ def test_libav_is_told_with_its_version() -> None:
 def test_without_libav_it_is_said_what_that_costs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "av").mkdir()
-    (tmp_path / "av" / "__init__.py").write_text("raise ImportError('no libavcodec')")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "av", raising=False)
+    break_libav(monkeypatch, tmp_path, loading="raise ImportError('no libavcodec')")
     [finding] = machine_checks.check_libav()
     assert finding.status is WARNING
     assert "no libavcodec" in finding.message

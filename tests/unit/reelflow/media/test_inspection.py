@@ -2,7 +2,6 @@ import io
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,12 +20,13 @@ from reelflow.media.inspection import examine, inspect_media
 from reelflow.media.repair_line import repair_line
 from reelflow.source import BytesSource, FileSource, open_file
 from tests import media_files
+from tests.first_files import allow_no_process
 
 
 @pytest.fixture
 def no_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is no video must be known without starting any process."""
-    monkeypatch.setattr(sys, "executable", "/nonexistent")
+    allow_no_process(monkeypatch)
 
 
 @pytest.mark.usefixtures("no_children")

@@ -19,8 +19,9 @@ from reelflow.sandbox.child import Child
 from reelflow.sandbox.conversation import open_conversation
 from reelflow.sandbox.program import LibraryMissingError, Program
 from reelflow.source import BytesSource
+from tests.first_files import unused
 from tests.unit.reelflow.sandbox.scripted_child import written_library
-from tests.unit.reelflow.sandbox.started_child import forked_child, unused, wait_ready
+from tests.unit.reelflow.sandbox.started_child import forked_child, wait_ready
 
 
 @pytest.fixture(params=["own", "forked"])

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -37,6 +36,7 @@ from tests import factories, media_files
 from tests.data_folder import data_folder
 from tests.database_faults import before_statement
 from tests.factories import ACTOR, Clock, read_post
+from tests.first_files import allow_no_process, break_libav
 from tests.unit.reelflow.services.publication_factory import make_publication
 
 MakePost = Callable[..., Post]
@@ -249,7 +249,7 @@ def test_where_no_process_can_be_started_the_post_is_kept(
 ) -> None:
     for stage in (check, thumbnail):
         with monkeypatch.context() as bare:
-            bare.setattr(sys, "executable", "/nonexistent")
+            allow_no_process(bare)
             with pytest.raises(MediaToolError, match="no process could be started"):
                 stage(workspace, fresh.id)
         assert read_post(workspace, fresh.id).state is PostState.READY
@@ -294,10 +294,7 @@ def test_without_libav_a_video_is_posted_without_a_thumbnail(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    (tmp_path / "av").mkdir()
-    (tmp_path / "av" / "__init__.py").write_text(loaded)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "av", raising=False)
+    break_libav(monkeypatch, tmp_path, loading=loaded)
     check(workspace, fresh.id)
     assert extract_metadata(workspace, fresh.id, run_id=RUN)["container"] == "mp4"
     assert generate_thumbnail(workspace, fresh.id, run_id=RUN, actor=ACTOR) == ""

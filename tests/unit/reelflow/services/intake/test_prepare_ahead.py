@@ -1,6 +1,5 @@
 """Preparing ahead of time: judged before it is due, and never in the way of who publishes it."""
 
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.contract.ledger.racing import race
 from tests.data_folder import data_folder
 from tests.database_faults import before_statement
 from tests.factories import ACTOR, Clock, change_post, read_post
+from tests.first_files import break_libav
 from tests.photo_files import image, make_photo_post
 from tests.postgresql import ON_BOTH_DATABASES
 
@@ -344,10 +344,7 @@ def test_a_photo_post_has_a_cover_and_no_other_to_choose(
 def test_without_libav_there_is_nothing_to_choose(
     workspace: Workspace, future: Post, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "av").mkdir()
-    (tmp_path / "av" / "__init__.py").write_text("raise ImportError('no libavcodec')")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "av", raising=False)
+    break_libav(monkeypatch, tmp_path, loading="raise ImportError('no libavcodec')")
     check(workspace, future)
     assert picture(workspace, future) == ""
     assert read_post(workspace, future.id).media.candidates == []
