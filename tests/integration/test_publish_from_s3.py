@@ -328,8 +328,8 @@ def test_a_stream_that_breaks_off_goes_on_in_the_same_chunk(
     ("status", "code", "kind", "fix"),
     [
         (403, "AccessDenied", StorageAccessError, "allow these credentials s3:GetObject"),
-        (503, "SlowDown", StorageUnavailableError, "it is tried again later"),
-        (500, "InternalError", StorageUnavailableError, "it is tried again later"),
+        (503, "SlowDown", StorageUnavailableError, "try again later"),
+        (500, "InternalError", StorageUnavailableError, "try again later"),
     ],
 )
 def test_a_bucket_that_refuses_any_stage_costs_a_try_and_nothing_else(
