@@ -416,15 +416,16 @@ def test_a_source_that_is_not_there_any_more_is_named_with_key_and_fix(
         bucket.delete(source)
     else:
         bucket.put(source, replaced)
-    said = f"{source}.*put (it|the file) into the inbox again"
+    said = rf"s3://{bucket.name}/{PREFIX}/{source}(?s:.*)put the file into the inbox again"
     if stage == "upload":
-        with pytest.raises(PostFailedError, match=said):
+        with pytest.raises(PostFailedError, match=said) as told:
             upload(one, simulator, post)
     else:
         work = validate if stage == "validate" else generate_thumbnail
-        with pytest.raises(MediaRejectedError, match=said):
+        with pytest.raises(MediaRejectedError, match=said) as told:
             work(one, post.id, run_id=RUN, actor=ACTOR)
         assert factories.read_post(one, post.id).state is PostState.REJECTED
+    assert str(told.value).count("into the inbox again") == 1
     assert simulator.uploads() == []
     left = bucket.keys()
     kept = [bucket.get(key) for key in left if key.endswith(".mp4")]

@@ -95,7 +95,7 @@ def test_a_bad_file_of_next_week_is_rejected_now(
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
 ) -> None:
     post = bad(make_post, account, due_at=clock() + WEEK)
-    with pytest.raises(MediaRejectedError, match=r"fake\.mp4 is rejected\. .*To fix: "):
+    with pytest.raises(MediaRejectedError, match=r"fake\.mp4 is rejected\.\n.*\nTo fix: "):
         check(workspace, post)
     after = read_post(workspace, post.id)
     assert after.state is PostState.REJECTED
@@ -110,7 +110,7 @@ def test_a_bad_file_of_a_held_post_is_told_and_rejected_once_it_is_released(
     post = bad(make_post, account, state=PostState.HELD)
     for _ in range(2):  # a cleared task says the same again
         with pytest.raises(
-            MediaRejectedError, match=r"fake\.mp4 stays held, and its release would reject it\. "
+            MediaRejectedError, match=r"fake\.mp4 stays held, and its release would reject it\.\n"
         ) as refused:
             check(workspace, post)
     after = read_post(workspace, post.id)
