@@ -56,9 +56,17 @@ class TestRefusals:
             (400, "ExpiredToken", StorageAccessError, "renew"),
             (403, "RequestTimeTooSkewed", StorageAccessError, "clock"),
             (403, "InvalidObjectState", StorageAccessError, "restore it"),
-            (500, "InternalError", StorageUnavailableError, "tried again later"),
-            (409, "ConditionalRequestConflict", StorageUnavailableError, "tried again later"),
-            (400, "BadDigest", StorageUnavailableError, "tried again later"),
+            (500, "InternalError", StorageUnavailableError, "try again later"),
+            (409, "ConditionalRequestConflict", StorageUnavailableError, "try again later"),
+            (400, "BadDigest", StorageUnavailableError, "try again later"),
+            (400, "KMS.ThrottlingException", StorageThrottledError, "slow down"),
+            (400, "KMS.DisabledException", StorageAccessError, "KMS key .* is disabled: enable"),
+            (403, "KMS.DisabledException", StorageAccessError, "KMS key .* is disabled: enable"),
+            (400, "KMS.NotFoundException", StorageAccessError, "KMS key .* does not exist"),
+            (400, "KMS.KMSInvalidStateException", StorageAccessError, "cancel the deletion"),
+            (400, "KMS.KeyUnavailableException", StorageAccessError, "what state it is in"),
+            (400, "KMS.AccessDeniedException", StorageAccessError, "and kms:Decrypt"),
+            (500, "KMS.KMSInternalException", StorageUnavailableError, "try again later"),
             (501, "NotImplemented", ConfigurationError, "conditional writes"),
             (400, "InvalidRequest", ConfigurationError, "conditional writes"),
         ],
@@ -91,10 +99,10 @@ class TestRefusals:
         self, s3_store: S3Store, s3_server: S3Server
     ) -> None:
         for status, kind, fix in (
-            (503, StorageUnavailableError, "tried again later"),
+            (503, StorageUnavailableError, "try again later"),
             (403, StorageAccessError, "kms:Decrypt.*keys or clock are wrong"),
             (400, StorageAccessError, "renew the credentials if they have expired"),
-            (500, StorageUnavailableError, "tried again later"),
+            (500, StorageUnavailableError, "try again later"),
             (501, ConfigurationError, "conditional writes"),
         ):
             # Of a 400, boto3 asks the bucket's region, and tries again.

@@ -206,6 +206,17 @@ def test_bytes_that_were_read_before_they_were_set_back_are_read_again(
         assert (source.read_into(buffer, 0), bytes(buffer)) == (5, b"bytes")
 
 
+def test_a_file_that_grows_while_it_is_open_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"bytes")
+    with (
+        pytest.raises(SourceChangedError, match=r"/clip\.mp4' was replaced or written to"),
+        open_file(path),
+        path.open("ab") as stream,
+    ):
+        stream.write(b"more")
+
+
 def test_a_source_that_is_touched_all_the_time_is_given_up(tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"bytes")

@@ -1,12 +1,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from reelflow.cli import machine_checks
 from reelflow.cli.findings import Finding, Status, run_check
+from reelflow.cli.storage_checks import check_storage
 from reelflow.domain.outage import BreakerRules
 from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
 from reelflow.ledger.cipher import generate_key
@@ -82,16 +84,17 @@ def test_a_data_folder_that_does_not_exist_is_a_problem_and_stays_away(tmp_path:
     assert not (tmp_path / "none").exists()
 
 
-def test_a_bucket_without_its_connection_is_told_instead(
+def test_a_bucket_without_its_connection_is_told_once_instead(
     settings: Settings, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_MEDIA", raising=False)
     in_s3 = settings.model_copy(update={"storage_url": "s3://bucket?connection=media"})
     assert list(machine_checks.check_data_folder(in_s3)) == []
-    found = [one for one in machine_checks.check_ledger(in_s3) if one.check == "inbox"]
-    assert [(one.status, "set AIRFLOW_CONN_MEDIA" in one.message) for one in found] == [
-        (PROBLEM, True)
-    ]
+    found = run_check("storage", partial(check_storage, in_s3))
+    found += machine_checks.check_ledger(in_s3)
+    told = [one for one in found if "set AIRFLOW_CONN_MEDIA" in one.message]
+    assert [(one.check, one.status) for one in told] == [("storage", PROBLEM)]
+    assert {one.status for one in found if one not in told} == {OK, WARNING}
 
 
 def test_folders_that_cannot_be_written_to_are_each_named(

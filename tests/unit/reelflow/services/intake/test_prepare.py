@@ -148,7 +148,9 @@ def test_a_bad_file_is_rejected_with_every_reason_and_set_aside(
     workspace: Workspace, account: Account, make_post: MakePost
 ) -> None:
     post = make_post(account, content=b"just text", file_name="fake.mp4", validated=False)
-    with pytest.raises(MediaRejectedError, match=r"fake\.mp4 is rejected\. .*To fix: ") as refused:
+    with pytest.raises(
+        MediaRejectedError, match=r"fake\.mp4 is rejected\.\n.*\nTo fix: "
+    ) as refused:
         check(workspace, post.id)
     rejected = read_post(workspace, post.id)
     assert rejected.state is PostState.REJECTED
@@ -160,8 +162,9 @@ def test_a_bad_file_is_rejected_with_every_reason_and_set_aside(
     )
     assert reason["violations"] == refused.value.violations
     assert reason["release"] == f"reelflow posts retry {post.id}"
-    with pytest.raises(MediaRejectedError, match="is rejected: "):
-        check(workspace, post.id)  # a cleared task says the same again
+    same = r"\(fake\.mp4\) is rejected\.\n.*\nTo fix: "
+    with pytest.raises(MediaRejectedError, match=same):  # of a cleared task
+        check(workspace, post.id)
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "empty"])
@@ -238,10 +241,23 @@ def test_a_held_post_whose_file_is_lost_is_told_of_it(
 def test_a_source_that_is_gone_is_named_and_its_post_rejected(
     workspace: Workspace, fresh: Post
 ) -> None:
+    source = data_folder(workspace).path(fresh.media.source_path)
     workspace.folders.delete_source(fresh.media.source_path)
-    with pytest.raises(MediaRejectedError, match="put the file into the inbox again"):
+    with pytest.raises(MediaRejectedError) as refused:
         check(workspace, fresh.id)
-    assert read_post(workspace, fresh.id).state is PostState.REJECTED
+    assert str(refused.value).splitlines() == [
+        f"{fresh.media.file_name} is rejected.",
+        f"media_unreadable: the source of post {fresh.id} ({fresh.media.file_name}) is gone from"
+        f" {source} (allowed: a plain file that nobody writes to any more)",
+        "To fix: put the file into the inbox again",
+    ]
+    rejected = read_post(workspace, fresh.id)
+    assert (rejected.state, rejected.media.source_path) == (
+        PostState.REJECTED,
+        fresh.media.source_path,  # it is not in the quarantine
+    )
+    with pytest.raises(MediaUnreadableError, match="is gone: put it into the inbox again"):
+        commands.retry(workspace, fresh.id, actor=ACTOR)
 
 
 def test_where_no_process_can_be_started_the_post_is_kept(
