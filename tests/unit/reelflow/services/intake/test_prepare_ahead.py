@@ -419,10 +419,7 @@ def test_without_libav_what_there_is_to_choose_from_stays(
     check(workspace, future)
     picture(workspace, future)
     to_choose = read_post(workspace, future.id).media.candidates
-    (tmp_path / "av").mkdir()
-    (tmp_path / "av" / "__init__.py").write_text("raise ImportError('no libavcodec')")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "av", raising=False)
+    break_libav(monkeypatch, tmp_path, loading="raise ImportError('no libavcodec')")
     choose_cover(workspace, future.id, actor="mia", at_ms=1000)
     assert picture(workspace, future) == ""
     assert read_post(workspace, future.id).media.candidates == to_choose
