@@ -263,7 +263,11 @@ def test_what_keeps_a_post_from_going_on_is_shown(
 
 @pytest.mark.parametrize("state", [S.PROCESSING, S.UNKNOWN, S.PUBLISHED_NO_LINK, S.FAILED])
 def test_that_tiktok_was_asked_to_cancel_is_shown_while_it_matters(
-    show: Callable[[Post], str], account: Account, make_post: MakePost, clock: Clock, state: S
+    show: Callable[[Post], str],
+    account: Account,
+    make_post: MakePost,
+    clock: Clock,
+    state: PostState,
 ) -> None:
     shown = fields(show(make_post(account, state=state, cancel_requested_at=clock())))
     assert shown.get("cancelling") == (
