@@ -8,6 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 X264 = ("-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p")
+#: Keyframes every second; otherwise x264 sets them up to 250 frames apart.
+PHONE = (*X264, "-g", "30")
 #: Keyframes every 2 s, twice as far apart as phones set them.
 HDR = (
     *("-pix_fmt", "yuv420p10le", "-c:v", "libx265", "-preset", "ultrafast", "-tag:v", "hvc1"),

@@ -167,10 +167,13 @@ class FileSource:
         return digest.hexdigest() == self.sha256
 
     def _changed(self, now_bytes: int) -> SourceChangedError:
-        return SourceChangedError(
+        found = (
             f"{self._name} was replaced or written to since it was looked at ({self._size_bytes} "
-            f"bytes at first, then {now_bytes}): provide it again, whole, and leave it alone until "
-            "it is published"
+            f"bytes at first, then {now_bytes})"
+        )
+        return SourceChangedError(
+            f"{found}: provide it again, whole, and leave it alone until it is published",
+            found=found,
         )
 
 
@@ -228,7 +231,7 @@ def open_file(path: Path) -> Iterator[FileSource]:
     :raises SourceChangedError: somebody wrote to it meanwhile
     """
     with open_source(path) as fd:
-        source = FileSource(fd)
+        source = FileSource(fd, repr(str(path)))
         yield source
         source.check_unchanged()
 

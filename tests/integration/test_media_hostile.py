@@ -37,6 +37,7 @@ from reelflow.services.intake.prepare import extract_metadata, generate_thumbnai
 from reelflow.services.workspace import Workspace
 from reelflow.source import BytesSource, Source, open_file
 from tests import factories, media_files, photo_files
+from tests.process_tree import workers
 
 MIB = 1024 * 1024
 
@@ -130,6 +131,7 @@ def test_even_a_demuxer_that_gets_a_lure_opens_nothing(
             decoder.cover()
         except FileRefusedError:
             pass
+    assert watched.seen
     assert_untouched(victim, server)
 
 
@@ -144,18 +146,15 @@ class Watched(BytesSource):
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)
-        self._others = children()  # servers of other tests
+        self._others = workers()  # servers of other tests
+        self.seen: set[int] = set()
 
     def read_at(self, offset: int, count: int) -> bytes:
-        for child in children() - self._others:
+        for child in workers() - self._others:
+            self.seen.add(child)
             opened = {link.name for link in Path(f"/proc/{child}/fd").iterdir()}
             assert opened == {"0", "1", "2"}
         return super().read_at(offset, count)
-
-
-def children() -> set[str]:
-    """The processes that this one started."""
-    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
 
 
 def test_without_the_walls_a_lure_is_followed(victim: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from reelflow.media.inspection import Examination, examine
 from reelflow.media.prepared_photo import prepare_photo
 from reelflow.source import BytesSource
 from tests import hostile_images, hostile_videos, media_files
+from tests.process_tree import workers
 
 MIB = 1024 * 1024
 REPOSITORY = Path(__file__).parents[2]
@@ -147,28 +148,28 @@ class Stopping(BytesSource):
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)
-        self._others = children()
+        self._others = workers()
+        self.stopped: set[int] = set()
 
     def read_at(self, offset: int, count: int) -> bytes:
-        for child in children() - self._others:
+        for child in workers() - self._others - self.stopped:
             os.kill(child, signal.SIGSTOP)
+            self.stopped.add(child)
         return super().read_at(offset, count)
 
 
-def children() -> set[int]:
-    told = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-    return {int(number) for number in told.split()}
-
-
+@pytest.mark.parametrize("files_before", [0, 3])
 def test_a_decoder_that_hangs_is_ended_by_the_clock_and_the_next_file_examined(
-    hurried: None,
+    hurried: None, files_before: int
 ) -> None:
-    before = children()
+    for _ in range(files_before):  # after these its process is forked, not started
+        assert_the_next_is_examined()
     source = Stopping(media_files.h264_mp4().read_bytes())
     with pytest.raises(MediaToolError) as caught, examine(source):
         pass
     assert caught.value.code == "media_tool_timeout"
-    assert children() == before
+    assert source.stopped
+    assert not source.stopped & workers()
     assert_the_next_is_examined()
 
 

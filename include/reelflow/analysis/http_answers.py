@@ -130,7 +130,7 @@ def _failure(answer: Answer, call: str, said: str) -> ReelflowError:
     told = f"{call} was answered with HTTP {answer.status}" + (f": {said}" if said else "")
     if is_worth_retrying(answer):
         return AnalysisUnavailableError(
-            f"{told}; it is tried again later", retry_after_s=retry_after_s(answer)
+            f"{told}; try again later", retry_after_s=retry_after_s(answer)
         )
     if answer.status in (404, 410) and call != "starting the analysis":
         return AnalysisLostError(f"{told}: the detection engine does not know it any more")

@@ -13,11 +13,11 @@ from rich.text import Text
 
 from reelflow.cli.posts_view import count_of, is_waiting, state_text, utc_minute
 from reelflow.cli.screen import console, plain
-from reelflow.domain.post import UNSETTLED, Interaction
+from reelflow.domain.post import UNSETTLED, Interaction, PostState
 
 
 def print_post(post: Mapping[str, Any]) -> None:
-    """Print one post, as :func:`reelflow.services.report.show_post` gives it."""
+    """Print one post, as :func:`reelflow.cli.pictures.with_locations` gives it."""
     screen = console()
     screen.print(
         Text.assemble(
@@ -54,7 +54,7 @@ def _fields(post: Mapping[str, Any]) -> Table:
         "size": f"{post['size_bytes']:,} bytes",
         "SHA-256": post["sha256"],
         "media": _media(post["metadata"] or {}),
-        "thumbnail": post["thumbnail_path"],
+        "thumbnail": _thumbnail(post),
         "account": post["account"],
         "mode": post["mode"],
         "privacy": post["privacy_level"] or ("none chosen" if post["mode"] == "direct" else None),
@@ -142,12 +142,21 @@ def _media(facts: Mapping[str, Any]) -> str:
     return ", ".join(str(one) for one in shown if one)
 
 
+def _thumbnail(post: Mapping[str, Any]) -> str | None:
+    """Return where the cover lies; of a video that had one, who makes another."""
+    location: str | None = post["thumbnail_location"]
+    is_made_ahead = post["state"] in (PostState.READY, PostState.HELD) and not post["violations"]
+    if location is None and post["candidates"] and is_made_ahead:
+        return "the next run of prepare_media makes it"
+    return location
+
+
 def _print_candidates(screen: Console, post: Mapping[str, Any]) -> None:
     """Print the pictures to choose a cover from, and how: while there is a choice."""
     if post["candidates"]:
         screen.print("\nPictures for a cover", style="bold")
     for one in post["candidates"]:
-        screen.print(plain(f"{one['at_ms']} ms  {one['key']}"), soft_wrap=True)
+        screen.print(plain(f"{one['at_ms']} ms  {one['location']}"), soft_wrap=True)
     if post["candidates"] and is_waiting(post["state"]) and post["mode"] == "direct":
         choose = f"to choose: reelflow posts cover {post['id']} --at-ms MS"
         screen.print(plain(choose, style="dim"), soft_wrap=True)

@@ -72,10 +72,12 @@ def show(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
     """Show one post: its fields, its publications at TikTok, and every step it made."""
+    from reelflow.cli.pictures import with_locations
     from reelflow.cli.post_story import print_post
     from reelflow.services import report
 
-    post = report.show_post(open_workspace(), post_id)
+    workspace = open_workspace()
+    post = with_locations(workspace, report.show_post(workspace, post_id))
     if as_json:
         print_json(post)
     else:

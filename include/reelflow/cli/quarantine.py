@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from reelflow.cli.person import person
 from reelflow.cli.screen import print_json
 from reelflow.cli.workspace import open_workspace
 from reelflow.domain.post import PostState
+
+if TYPE_CHECKING:
+    from reelflow.services.workspace import Workspace
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -33,11 +38,19 @@ def list_files(
         with workspace.ledger.read() as session:
             accounts.by_name(session, account)
     rows = report.list_posts(workspace, states=[PostState.REJECTED], account=account, limit=limit)
-    rows = [{**row, "path": workspace.folders.store.shown(row["source_path"])} for row in rows]
+    rows = [{**row, "path": _path_of(workspace, row["source_path"])} for row in rows]
     if as_json:
         print_json(rows)
     else:
         print_quarantine(rows, limit=limit)
+
+
+def _path_of(workspace: Workspace, key: str | None) -> str | None:
+    """Return where a rejected file lies; None of one that was gone, or is not moved yet."""
+    from reelflow.storage.folders import QUARANTINE
+
+    is_there = key is not None and key.startswith(f"{QUARANTINE}/")
+    return workspace.folders.store.shown(str(key)) if is_there else None
 
 
 @app.command()

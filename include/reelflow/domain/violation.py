@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -29,5 +30,17 @@ class Violation:
         """Give the four strings as a JSON-safe mapping."""
         return dataclasses.asdict(self)
 
-    def __str__(self) -> str:
-        return f"{self.rule}: {self.value} (allowed: {self.limit}). To fix: {self.fix}"
+
+def in_lines(violations: Sequence[Mapping[str, str]]) -> str:
+    """Tell broken rules, a line each, and below all that one fix mends a line with that alone.
+
+    So it can be copied whole: it may be a command.
+
+    :param violations: as :meth:`Violation.as_dict` gives them
+    """
+    lines: list[str] = []
+    for fix in dict.fromkeys(one["fix"] for one in violations):
+        mended = [one for one in violations if one["fix"] == fix]
+        lines += ["{rule}: {value} (allowed: {limit})".format_map(one) for one in mended]
+        lines.append(f"To fix: {fix}")
+    return "\n".join(lines)

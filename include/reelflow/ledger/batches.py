@@ -1,4 +1,4 @@
-"""Batches: which posts a run took; permanent, so a cleared run gets the same posts again."""
+"""Batches: which posts a run took; kept, so that a cleared run gets the same posts again."""
 
 from __future__ import annotations
 

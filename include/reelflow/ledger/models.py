@@ -91,6 +91,9 @@ class Account(Base):
     updated_at: Mapped[datetime]
 
 
+_UNPICTURED = "(candidates IS NULL OR thumbnail_path IS NULL) AND deleted_at IS NULL"
+
+
 class Media(Base):
     """One file: where it came from, where it lies, and what was found in it.
 
@@ -109,8 +112,7 @@ class Media(Base):
         Index("ix_media_unvalidated", "id", sqlite_where=text("validated_at IS NULL"),
               postgresql_where=text("validated_at IS NULL")),
         Index("ix_media_unpictured", "id",
-              sqlite_where=text("candidates IS NULL AND deleted_at IS NULL"),
-              postgresql_where=text("candidates IS NULL AND deleted_at IS NULL")),
+              sqlite_where=text(_UNPICTURED), postgresql_where=text(_UNPICTURED)),
     )  # fmt: skip
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -304,7 +306,10 @@ class Publication(Base):
 
 
 class BatchEntry(Base):
-    """One post of a run's batch; permanent, so that a cleared run gets the same posts again."""
+    """One post of a run's batch; kept, so that a cleared run gets the same posts again.
+
+    Of runs that prepare media, until another cover of the post is chosen.
+    """
 
     __tablename__ = "batches"
     __table_args__ = (UniqueConstraint("run_id", "post_id"),)

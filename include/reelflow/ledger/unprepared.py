@@ -10,6 +10,8 @@ from sqlalchemy import (
     Select,
     String,
     and_,
+    cast,
+    delete,
     exists,
     func,
     or_,
@@ -34,17 +36,29 @@ def unprepared(
 
     Nobody has validated the media of a READY post that is not due yet, or of a HELD one; or they
     were, but have no pictures yet, because a run ahead of time did not come so far, or because a
-    run that published the post held it for approval of what they are.
+    run that published the post held it for approval of what they are; or no cover any more, because
+    another was chosen.
 
     :param tried_before: posts that were taken ahead of time after this are left out
     :param most_tries: and those that were taken so often
     """
-    found: list[tuple[datetime, int]] = []
-    for query in (_unvalidated(now), _unpictured(now)):
+    found: set[tuple[datetime, int]] = set()
+    for query in (_unvalidated(now), _unpictured(now), _uncovered(now)):
         rested = query.where(~_taken(after=tried_before), _times_taken() < most_tries)
         rows = session.execute(rested.order_by(Post.due_at, Post.id).limit(limit))
-        found += [(due_at, post_id) for post_id, due_at in rows]
+        found |= {(due_at, post_id) for post_id, due_at in rows}
     return [post_id for _, post_id in sorted(found)[:limit]]
+
+
+def want_another_cover(session: Session, post: Post) -> None:
+    """Have the cover of a post that waits made again, without the rest that follows a try.
+
+    Nor do the tries count that were made before. Where there was nothing to choose from, as while
+    libav was missing, it is looked again.
+    """
+    post.media.thumbnail_path = None
+    post.media.candidates = post.media.candidates or None
+    session.execute(delete(BatchEntry).where(BatchEntry.post_id == post.id, _is_ahead()))
 
 
 def _unvalidated(now: datetime) -> Select[int, datetime]:
@@ -65,6 +79,17 @@ def _unpictured(now: datetime) -> Select[int, datetime]:
         or_(Post.reason_code.in_(APPROVED_BY_RELEASE), _taken()),
     )
     return _posts_of(unpictured).where(Media.validated_at.is_not(None), or_(waiting, held))
+
+
+def _uncovered(now: datetime) -> Select[int, datetime]:
+    # Nothing to choose from says that no picture of it can be made, or that its cover is of another
+    # image than the first.
+    can_be_covered = or_(Media.candidates.is_(None), cast(Media.candidates, String()) != "[]")
+    uncovered = select(Media.id).where(Media.thumbnail_path.is_(None), Media.deleted_at.is_(None))
+    held = and_(_is(PostState.HELD), Media.violations.is_(None))
+    return _posts_of(uncovered).where(
+        Media.validated_at.is_not(None), can_be_covered, or_(_waits(now), held)
+    )
 
 
 def _posts_of(media: Select[str]) -> Select[int, datetime]:

@@ -103,7 +103,7 @@ def open_published(workspace: Workspace, media: Media, *, post_id: int) -> Itera
             yield source
     except (ObjectNotFoundError, MediaUnreadableError, SourceChangedError) as exc:
         raise MediaUnreadableError(
-            f"the copy of {media.file_name} that was made for TikTok, {file.key}, was deleted or "
-            "changed",
+            f"the copy of {media.file_name} that was made for TikTok, "
+            f"{workspace.folders.store.shown(file.key)}, was deleted or changed",
             code=COPY_LOST,
         ) from exc

@@ -8,6 +8,7 @@ from typing import Final
 
 from reelflow.domain.post import PostState
 from reelflow.domain.sentence import as_sentence
+from reelflow.domain.violation import in_lines
 from reelflow.exceptions import (
     MediaRejectedError,
     MediaUnreadableError,
@@ -47,11 +48,7 @@ def begin(workspace: Workspace, post_id: int, *, run_id: str | None) -> Post:
     """
     post = _taken_up(workspace, post_id, run_id)
     if post.state is PostState.REJECTED:
-        raise MediaRejectedError(
-            f"post {post_id} ({photo_images.name_of(post)}) is rejected: "
-            f"{as_sentence(post.reason)} {post.fix}",
-            violations=post.media.violations or [],
-        )
+        raise _rejected(post)
     if post.state in _NOT_FOR_A_RUN if run_id is not None else post.state not in _AHEAD:
         advice = f" {post.fix}" if post.fix else ""
         raise PostNotTakeableError(
@@ -63,6 +60,16 @@ def begin(workspace: Workspace, post_id: int, *, run_id: str | None) -> Post:
     if run_id is None and post.state is PostState.READY:
         _check_not_due(workspace, post)
     return post
+
+
+def _rejected(post: Post) -> MediaRejectedError:
+    violations = post.media.violations or []
+    told = (
+        f".\n{in_lines(violations)}" if violations else f": {as_sentence(post.reason)} {post.fix}"
+    )
+    return MediaRejectedError(
+        f"post {post.id} ({photo_images.name_of(post)}) is rejected{told}", violations=violations
+    )
 
 
 def _taken_up(workspace: Workspace, post_id: int, run_id: str | None) -> Post:
@@ -127,18 +134,22 @@ def open_media(workspace: Workspace, media: Media, *, post_id: int) -> Iterator[
             try:
                 source = _hold(workspace, again, held)
             except ObjectNotFoundError as exc:
-                raise _gone(again, post_id) from exc
+                raise _gone(workspace, again, post_id) from exc
         try:
             yield source
         except ObjectNotFoundError as exc:  # while it was read
-            raise _gone(media, post_id) from exc
+            raise _gone(workspace, media, post_id) from exc
 
 
-def _gone(media: Media, post_id: int) -> MediaUnreadableError:
-    return MediaUnreadableError(
-        f"the source of post {post_id} ({media.file_name}) is gone from {media.source_path}: put "
-        "the file into the inbox again"
-    )
+def found_in(exc: MediaUnreadableError | SourceChangedError) -> str:
+    """Return what is wrong with a post's file, without what to do, for whoever says that better."""
+    return str(exc.context.get("found", exc))
+
+
+def _gone(workspace: Workspace, media: Media, post_id: int) -> MediaUnreadableError:
+    place = workspace.folders.store.shown(media.source_path)
+    found = f"the source of post {post_id} ({media.file_name}) is gone from {place}"
+    return MediaUnreadableError(f"{found}: put the file into the inbox again", found=found)
 
 
 def _hold(workspace: Workspace, media: Media, held: ExitStack) -> Source:
@@ -151,7 +162,6 @@ def _hold(workspace: Workspace, media: Media, held: ExitStack) -> Source:
         what = f"it had {media.size_bytes} bytes and has {source.size_bytes}"
     else:
         what = f"it was {media.source_identity} and is {source.identity}, of the same size"
-    raise SourceChangedError(
-        f"{media.file_name} changed after it was taken from the inbox to {media.source_path}: "
-        f"{what}; put it into the inbox again"
-    )
+    place = workspace.folders.store.shown(media.source_path)
+    found = f"{media.file_name} changed after it was taken from the inbox to {place}: {what}"
+    raise SourceChangedError(f"{found}; put it into the inbox again", found=found)

@@ -212,7 +212,7 @@ class Folders:
     ) -> Kept:
         """Move a rejected file and its sidecar to the quarantine, beside a file that says why.
 
-        :return: where it lies now; the same when it was there already
+        :return: where it lies now; the same when it was there already, or somebody deleted it
         """
         extension = PurePosixPath(source.key).suffix
         if extension == ".reason":  # its sidecar would take the name of the reason's file
@@ -258,11 +258,16 @@ class Folders:
         return kept
 
     def _moved(self, file: Kept, target: str) -> Kept:
-        """Move a file of ours, and say what it is there: copies get identities of their own."""
+        """Move a file of ours, and say what it is there: copies get identities of their own.
+
+        One that somebody deleted stays what and where it was.
+        """
         before = self.store.stat(file.key)
         self.store.move(file.key, target)
         after = self.store.stat(target)
-        if after is None or (before is not None and before.identity != file.identity):
+        if after is None:
+            return file
+        if before is not None and before.identity != file.identity:
             return Kept(target, file.identity)  # so that whoever reads it sees that it is another
         return Kept(target, after.identity)
 

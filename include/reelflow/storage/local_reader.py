@@ -47,9 +47,10 @@ def open_plain(folder: int, name: str, *, key: str) -> int:
 
 def changed(key: str) -> SourceChangedError:
     """Return the error for a file that is not the one it must be."""
+    found = f"{key} was replaced or written to since it was looked at"
     return SourceChangedError(
-        f"{key} was replaced or written to since it was looked at: provide it again, and leave it"
-        " alone until it is published",
+        f"{found}: provide it again, and leave it alone until it is published",
+        found=found,
         key=key,
     )
 

@@ -35,6 +35,7 @@ from reelflow.exceptions import (
 _NOT_FOUND: Final = frozenset({"NoSuchKey", "404", "NotFound"})
 _THROTTLED: Final = frozenset(
     {"SlowDown", "429", "Throttling", "ThrottlingException", "RequestLimitExceeded"}
+    | {"KMS.ThrottlingException"}
     | {"TooManyRequests", "TooManyRequestsException", "BandwidthLimitExceeded"}
 )
 #: Refusals that another attempt may get past.
@@ -57,6 +58,17 @@ _FIXES: Final = {
     "PermanentRedirect": "the bucket is in another region: set the connection's region_name",
     "AuthorizationHeaderMalformed": "the region is wrong: set the connection's region_name",
     "301": "the bucket is in another region: set the connection's region_name",
+}
+#: What is wrong with the key that encrypts an object, which AWS KMS tells S3, and S3 us, as 400.
+#: What they mean: AWS KMS developer guide, key-state; observed:
+#: https://github.com/aws/aws-cli/issues/4507 and https://github.com/localstack/localstack/issues/8422
+_KMS: Final = "KMS."
+_KMS_FIXES: Final = {
+    "KMS.DisabledException": "is disabled: enable it",
+    "KMS.NotFoundException": "does not exist in the bucket's region: set one that does as the"
+    " bucket's default encryption; what a deleted key encrypted is lost",
+    "KMS.KMSInvalidStateException": "waits for its deletion or its key material: cancel the"
+    " deletion, or import the material; then enable it",
 }
 _UNTOLD: Final = "; or keys or clock are wrong: `reelflow doctor` says which"
 #: The last is what botocore lets through of a body whose TLS breaks.
@@ -105,19 +117,24 @@ def _refusal(exc: ClientError, bucket: str, key: str) -> ReelflowError:
         return ObjectNotFoundError(f"{what} does not exist: it was moved or deleted", **context)
     if code in _THROTTLED or status == 429:
         return StorageThrottledError(
-            f"{what}: S3 asks to slow down ({code}): it is tried again later",
+            f"{what}: S3 asks to slow down ({code}): try again later",
             retry_after_s=_retry_after_s(exc),
             **context,
         )
     if code in _PASSING or (status >= 500 and code not in _UNKNOWN):
         return StorageUnavailableError(
-            f"{what}: S3 could not do it now ({code}, HTTP {status}): it is tried again later",
+            f"{what}: S3 could not do it now ({code}, HTTP {status}): try again later",
             retry_after_s=_retry_after_s(exc),
             **context,
         )
     if code in _FIXES:
         return StorageAccessError(f"{what} cannot be used ({code}): {_FIXES[code]}", **context)
-    if status in (401, 403):
+    if code.startswith(_KMS) and "AccessDenied" not in code:
+        fix = _KMS_FIXES.get(code, "cannot be used: see what state it is in")
+        return StorageAccessError(
+            f"{what} cannot be used ({code}): the KMS key that encrypts it {fix}", **context
+        )
+    if status in (401, 403) or code.startswith(_KMS):
         return StorageAccessError(
             f"{what} may not be used ({code}): allow these credentials s3:GetObject, PutObject,"
             " DeleteObject, AbortMultipartUpload and ListMultipartUploadParts below the prefix,"
@@ -144,7 +161,7 @@ def _trouble(exc: BotoCoreError | HTTPError, bucket: str, key: str) -> ReelflowE
     if isinstance(exc, _NETWORK):
         return StorageUnavailableError(
             f"{what}: S3 cannot be reached, or the answer was cut off ({kind}): check network,"
-            " certificate and endpoint_url of the connection; it is tried again later",
+            " certificate and endpoint_url of the connection, and try again later",
             bucket=bucket,
             key=key,
         )

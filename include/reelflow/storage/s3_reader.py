@@ -158,9 +158,10 @@ def _attempt(read: Callable[[], _T]) -> _T:
 
 def changed(bucket: str, raw_key: str) -> SourceChangedError:
     """Return the error for an object that is not the one it must be."""
+    found = f"s3://{bucket}/{raw_key} was replaced since it was looked at"
     return SourceChangedError(
-        f"s3://{bucket}/{raw_key} was replaced since it was looked at: provide it again, and leave"
-        " it alone until it is published",
+        f"{found}: provide it again, and leave it alone until it is published",
+        found=found,
         bucket=bucket,
         key=raw_key,
     )

@@ -71,6 +71,7 @@ class StrictS3:
             "method": request.method,
             "url": request.url,
             "range": request.headers.get("Range"),
+            "sha256": request.headers.get("x-amz-checksum-sha256"),
         }
         self.calls.append(asked)
         fault = self.next_fault(request)

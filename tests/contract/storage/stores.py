@@ -122,7 +122,7 @@ class S3Server:
         requests.post(f"{self.url}/_control/clock", json=order, timeout=DEADLINE_S)
 
     def calls(self) -> list[dict[str, Any]]:
-        """What was asked since the last reset, in order: ``method``, ``url`` and ``range``."""
+        """What was asked since the last reset, in order: method, url, range and sha256."""
         answer = requests.get(f"{self.url}/_control/calls", timeout=DEADLINE_S)
         return list(answer.json())
 

@@ -322,6 +322,11 @@ def test_a_rejected_file_lies_beside_its_reason_and_comes_back(folders: Folders)
         assert contents(folders) == {"media/1.mp4": b"video", "media/1.mp4.json": b"{}"}
 
 
+def test_a_file_that_was_deleted_is_not_said_to_lie_in_the_quarantine(folders: Folders) -> None:
+    gone = Kept("media/1.mp4", "1-2-3")
+    assert folders.set_aside(gone, account="acme", post_id=7, reason={}) == gone
+
+
 def test_a_file_that_was_replaced_in_the_quarantine_is_still_known_to_be_another(
     folders: Folders,
 ) -> None:

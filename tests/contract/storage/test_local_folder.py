@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from reelflow.exceptions import (
     InvalidObjectKeyError,
     MediaUnreadableError,
     ObjectNotFoundError,
+    ReelflowError,
     SourceChangedError,
     StorageAccessError,
     StorageFullError,
@@ -56,8 +59,8 @@ def put(store: LocalStore, key: str, content: bytes = b"video") -> str:
     return store.put(key, content, size_bytes=len(content)).identity
 
 
-def keys(store: LocalStore) -> list[str]:
-    return [info.key for info in store.list()]
+def keys(store: LocalStore, folder: str = "") -> list[str]:
+    return [info.key for info in store.list(folder)]
 
 
 class TestWhatIsNoPlainFile:
@@ -128,6 +131,58 @@ class TestLinksToFolders:
         put(store, KEY)
         assert (outside / "7.mp4").read_bytes() == b"video"
         assert [info.key for info in store.list("media")] == [KEY, "media/x/secret"]
+
+
+class TestWhatComesBetweenLookAndOpen:
+    @pytest.fixture
+    def before_open(self, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+        """Let somebody do something right before the system opens a name."""
+        opened = os.open
+
+        def prepare(name: str, step: Callable[[], object]) -> None:
+            def open_later(path: str, flags: int, *rest: int, dir_fd: int | None = None) -> int:
+                if path == name:
+                    step()
+                return opened(path, flags, *rest, dir_fd=dir_fd)
+
+            monkeypatch.setattr(os, "open", open_later)
+
+        return prepare
+
+    @pytest.mark.parametrize("kind", ["link", "pipe"])
+    def test_it_is_never_read(
+        self, store: LocalStore, root: Path, before_open: Callable[..., None], kind: str
+    ) -> None:
+        put(store, "inbox/x")
+        path = root / "inbox" / "x"
+        (root / "secret").write_text("secret")
+
+        def swap() -> None:
+            path.unlink()
+            path.symlink_to(root / "secret") if kind == "link" else os.mkfifo(path)
+
+        before_open("x", swap)
+        with pytest.raises((MediaUnreadableError, InvalidObjectKeyError)), store.open("inbox/x"):
+            pytest.fail("opened it")
+
+    def test_a_folder_that_became_a_link_is_not_looked_into(
+        self, store: LocalStore, root: Path, before_open: Callable[..., None], tmp_path: Path
+    ) -> None:
+        put(store, "inbox/acme/x")
+        (tmp_path / "outside").mkdir()
+        (tmp_path / "outside" / "secret").write_text("secret")
+        folder = root / "inbox" / "acme"
+
+        def swap() -> None:
+            if not folder.is_symlink():
+                folder.rename(root / "moved")
+                folder.symlink_to(tmp_path / "outside")
+
+        before_open("acme", swap)
+        assert keys(store, "inbox") == []
+        folder.unlink()
+        (root / "moved").rename(folder)
+        assert [info.key for info in store.look_into("inbox", depth=2)] == ["inbox/acme"]
 
 
 class TestOtherDisks:
@@ -271,6 +326,90 @@ class TestWritersInPlace:
             with pytest.raises(UploadNotFoundError):
                 late.result(DEADLINE_S)
         assert (root / "published").read_bytes() == b"\0"
+
+    def test_an_upload_is_completed_once_the_parts_on_their_way_are_whole(
+        self, store: LocalStore, root: Path
+    ) -> None:
+        upload = store.begin(KEY, size_bytes=1, part_size_bytes=5 * MIB)
+        store.put_part(upload, 1, b"x", sha256=hashlib.sha256(b"x").hexdigest())
+        data = root / ".uploads" / f"{upload.upload_id}.data"
+        with data.open() as writing, ThreadPoolExecutor(1) as executor:
+            fcntl.flock(writing, fcntl.LOCK_SH)
+            completed = executor.submit(store.complete, upload)
+            waiting = re.compile(rf"-> FLOCK .*:{data.stat().st_ino} ")
+            wait_until(lambda: waiting.search(Path("/proc/locks").read_text()), "it waits")
+            assert store.stat(KEY) is None
+            fcntl.flock(writing, fcntl.LOCK_UN)
+            assert completed.result(DEADLINE_S).size_bytes == 1
+
+    def test_a_part_that_breaks_off_when_it_is_sent_again_is_missing(
+        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        upload = store.begin(KEY, size_bytes=5, part_size_bytes=5 * MIB)
+        digest = hashlib.sha256(b"video").hexdigest()
+        store.put_part(upload, 1, b"video", sha256=digest)
+        written = os.pwrite
+
+        def write_half(fd: int, block: bytes, offset: int) -> int:
+            if bytes(block) == b"video":
+                written(fd, block[:2], offset)
+                raise OSError(errno.EIO, "Input/output error")
+            return written(fd, block, offset)
+
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "pwrite", write_half)
+            with pytest.raises(ReelflowError):
+                store.put_part(upload, 1, b"video", sha256=digest)
+        assert store.missing_parts(upload) == [1]
+
+
+class TestLossOfPower:
+    """What the disk was told to keep, in which order."""
+
+    @pytest.fixture
+    def told(self, store: LocalStore, root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        put(store, "inbox/a")
+        put(store, "media/other")  # so that the folders are there
+        told: list[str] = []
+        rename = os.rename
+
+        def keep(fd: int) -> None:
+            path = Path(f"/proc/self/fd/{fd}").readlink().relative_to(root)
+            told.append(f"{path.parent.name}/*{path.suffix}" if path.suffix else str(path))
+
+        def note(old: str, new: str, **folders: int) -> None:
+            rename(old, new, **folders)
+            told.append(f"named {new}")
+
+        monkeypatch.setattr(os, "fsync", keep)
+        monkeypatch.setattr(os, "fdatasync", keep)
+        monkeypatch.setattr(os, "rename", note)
+        return told
+
+    def test_a_file_is_there_before_its_name_is(self, store: LocalStore, told: list[str]) -> None:
+        put(store, KEY)
+        assert told == [".uploads/*.data", "named 7.mp4", "media"]
+
+    def test_the_new_name_is_there_before_the_old_one_goes(
+        self, store: LocalStore, told: list[str]
+    ) -> None:
+        assert store.move("inbox/a", KEY)
+        assert told == ["named 7.mp4", "media", "inbox"]
+
+    def test_a_part_is_there_before_it_counts(self, store: LocalStore, told: list[str]) -> None:
+        upload = store.begin(KEY, size_bytes=1, part_size_bytes=5 * MIB)
+        told.clear()
+        store.put_part(upload, 1, b"x", sha256=hashlib.sha256(b"x").hexdigest())
+        assert told == [".uploads/*.data", ".uploads/*.received"]
+
+
+def test_an_upload_of_a_hostile_name_drops_nothing(store: LocalStore, root: Path) -> None:
+    upload = store.begin(KEY, size_bytes=1, part_size_bytes=5 * MIB)
+    (root / "victim.data").write_bytes(b"video")
+    for hostile in ("../victim", str(root / "victim")):
+        store.abort(replace(upload, upload_id=hostile))
+    assert (root / "victim.data").read_bytes() == b"video"
+    assert [begun.upload_id for begun in store.begun()] == [upload.upload_id]
 
 
 def test_names_that_are_no_utf_8_have_keys(store: LocalStore, root: Path) -> None:

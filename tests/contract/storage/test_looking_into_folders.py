@@ -1,5 +1,6 @@
 """Folders: what lies in them down to a depth, making and removing them, what people call them."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from reelflow.exceptions import InvalidObjectKeyError, StorageAccessError
 from reelflow.storage.base import FolderInfo
 from reelflow.storage.local_store import LocalStore
 from tests.contract.storage.stores import Place, Store, open_store
+from tests.unprivileged import as_nobody_much, reachable_folder
 
 KEYS = ["a/1", "a/b/2", "a/b/c/3", "a/b.json", "a/b-x", "a/z%20z/4", "other"]
 
@@ -44,6 +46,31 @@ def test_objects_and_folders_are_given_down_to_the_depth(
     filled: Store, folder: str, depth: int, found: list[str]
 ) -> None:
     assert look(filled, folder, depth) == found
+
+
+@pytest.mark.parametrize(
+    ("mode", "found"),
+    [
+        (0o777, [("inbox/acme", False), ("inbox/acme/x", None)]),
+        (0o555, [("inbox/acme", True)]),
+        (0o333, [("inbox/acme", True)]),
+        (0o666, [("inbox/acme", True)]),
+    ],
+)
+def test_a_folder_that_may_not_be_read_and_emptied_is_closed(
+    mode: int, found: list[tuple[str, bool | None]]
+) -> None:
+    with reachable_folder() as root:
+        folder = root / "inbox" / "acme"
+        folder.mkdir(parents=True)
+        (folder / "x").touch()
+        folder.chmod(mode)
+        entries = partial(LocalStore(root).look_into, "inbox", depth=2)
+        told = as_nobody_much(
+            lambda: str([(one.key, getattr(one, "is_closed", None)) for one in entries()])
+        )
+        folder.chmod(0o700)
+    assert told == str(found)
 
 
 def test_what_is_given_says_what_a_stat_says(filled: Store) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import socket
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -55,9 +56,17 @@ class TestRefusals:
             (400, "ExpiredToken", StorageAccessError, "renew"),
             (403, "RequestTimeTooSkewed", StorageAccessError, "clock"),
             (403, "InvalidObjectState", StorageAccessError, "restore it"),
-            (500, "InternalError", StorageUnavailableError, "tried again later"),
-            (409, "ConditionalRequestConflict", StorageUnavailableError, "tried again later"),
-            (400, "BadDigest", StorageUnavailableError, "tried again later"),
+            (500, "InternalError", StorageUnavailableError, "try again later"),
+            (409, "ConditionalRequestConflict", StorageUnavailableError, "try again later"),
+            (400, "BadDigest", StorageUnavailableError, "try again later"),
+            (400, "KMS.ThrottlingException", StorageThrottledError, "slow down"),
+            (400, "KMS.DisabledException", StorageAccessError, "KMS key .* is disabled: enable"),
+            (403, "KMS.DisabledException", StorageAccessError, "KMS key .* is disabled: enable"),
+            (400, "KMS.NotFoundException", StorageAccessError, "KMS key .* does not exist"),
+            (400, "KMS.KMSInvalidStateException", StorageAccessError, "cancel the deletion"),
+            (400, "KMS.KeyUnavailableException", StorageAccessError, "what state it is in"),
+            (400, "KMS.AccessDeniedException", StorageAccessError, "and kms:Decrypt"),
+            (500, "KMS.KMSInternalException", StorageUnavailableError, "try again later"),
             (501, "NotImplemented", ConfigurationError, "conditional writes"),
             (400, "InvalidRequest", ConfigurationError, "conditional writes"),
         ],
@@ -90,10 +99,10 @@ class TestRefusals:
         self, s3_store: S3Store, s3_server: S3Server
     ) -> None:
         for status, kind, fix in (
-            (503, StorageUnavailableError, "tried again later"),
+            (503, StorageUnavailableError, "try again later"),
             (403, StorageAccessError, "kms:Decrypt.*keys or clock are wrong"),
             (400, StorageAccessError, "renew the credentials if they have expired"),
-            (500, StorageUnavailableError, "tried again later"),
+            (500, StorageUnavailableError, "try again later"),
             (501, ConfigurationError, "conditional writes"),
         ):
             # Of a 400, boto3 asks the bucket's region, and tries again.
@@ -182,7 +191,7 @@ class TestNetwork:
         self, s3_store: S3Store, s3_server: S3Server
     ) -> None:
         s3_server.fault("PUT", "partNumber=2", status=500, code="InternalError")
-        s3_server.fault("DELETE", "uploadId=", status=500, code="InternalError")
+        s3_server.fault("DELETE", "uploadId=", status=403, code="AccessDenied")
         with pytest.raises(StorageUnavailableError, match=KEY):
             put(s3_store, content=bytes(9 * MIB))
         [begun] = s3_store.begun()
@@ -344,7 +353,9 @@ class TestStreams:
         assert outcome["grown_bytes"] < 8 * MIB
 
 
-def test_what_s3_received_it_compares_with_its_sha256(s3_store: S3Store) -> None:
+def test_what_s3_received_it_compares_with_its_sha256(
+    s3_store: S3Store, s3_server: S3Server
+) -> None:
     client, bucket = s3_store._client, s3_store._bucket
     put(s3_store)
     head = client.head_object(Bucket=bucket, Key=f"a/{KEY}", ChecksumMode="ENABLED")
@@ -352,6 +363,31 @@ def test_what_s3_received_it_compares_with_its_sha256(s3_store: S3Store) -> None
     upload = s3_store.begin(KEY, size_bytes=5, part_size_bytes=5 * MIB)
     with pytest.raises(ContentMismatchError):
         s3_store.put_part(upload, 1, b"video", sha256="0" * 64)
+    s3_server.reset()
+    s3_store.put_part(upload, 1, b"video", sha256=sha256(b"video").hexdigest())
+    assert [call["sha256"] for call in s3_server.calls()] == [checksum_of(b"video")]
+
+
+def test_a_part_that_another_client_stored_short_is_missing(s3_store: S3Store) -> None:
+    client, bucket = s3_store._client, s3_store._bucket
+    upload = s3_store.begin(KEY, size_bytes=5, part_size_bytes=5 * MIB)
+    client.upload_part(
+        Bucket=bucket, Key=f"a/{KEY}", UploadId=upload.upload_id, PartNumber=1, Body=b"vide"
+    )
+    assert s3_store.missing_parts(upload) == [1]
+
+
+def test_uploads_beside_the_prefix_are_nobodys(s3_store: S3Store) -> None:
+    s3_store._client.create_multipart_upload(Bucket=s3_store._bucket, Key="backup/1")
+    assert list(s3_store.begun()) == []
+
+
+def test_what_came_in_parts_is_what_it_was_begun_as(s3_store: S3Store) -> None:
+    upload = s3_store.begin(KEY, size_bytes=5, part_size_bytes=5 * MIB, content_type="video/mp4")
+    s3_store.put_part(upload, 1, b"video", sha256=sha256(b"video").hexdigest())
+    s3_store.complete(upload)
+    head = s3_store._client.head_object(Bucket=s3_store._bucket, Key=f"a/{KEY}")
+    assert head["ContentType"] == "video/mp4"
 
 
 def test_what_has_no_name_of_a_file_is_not_seen_and_told_once(

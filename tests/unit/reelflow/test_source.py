@@ -13,6 +13,7 @@ from reelflow.source import (
     FileSource,
     file_identity,
     identity_of,
+    open_file,
     open_source,
     read_at,
 )
@@ -171,6 +172,13 @@ def test_a_known_hash_does_not_cover_a_rewrite_under_the_old_time(tmp_path: Path
                 read()
 
 
+def test_a_file_that_is_written_to_after_the_last_read_is_told_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"bytes")
+    with pytest.raises(SourceChangedError, match="written to"), open_file(path):
+        path.write_bytes(b"other bytes")
+
+
 def test_bytes_that_were_read_before_they_were_set_back_are_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +204,17 @@ def test_bytes_that_were_read_before_they_were_set_back_are_read_again(
         monkeypatch.setattr(os, "preadv", read_between_two_rewrites)
         buffer = bytearray(5)
         assert (source.read_into(buffer, 0), bytes(buffer)) == (5, b"bytes")
+
+
+def test_a_file_that_grows_while_it_is_open_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"bytes")
+    with (
+        pytest.raises(SourceChangedError, match=r"/clip\.mp4' was replaced or written to"),
+        open_file(path),
+        path.open("ab") as stream,
+    ):
+        stream.write(b"more")
 
 
 def test_a_source_that_is_touched_all_the_time_is_given_up(tmp_path: Path) -> None:

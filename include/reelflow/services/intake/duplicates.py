@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import UNKEYED, PostMode, PostState
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Post
+from reelflow.ledger.unprepared import want_another_cover
 from reelflow.services.publishing.preflight import (
     INTERACTION_OFF,
     NO_PRIVACY,
@@ -73,8 +74,8 @@ def give_key(
 
 def _take_over(session: Session, post: Post, twin: Post, *, now: datetime, actor: str) -> None:
     """Give a HELD post what the newcomer of the same bytes wishes, and let it go if that helps."""
-    if twin.cover_timestamp_ms != post.cover_timestamp_ms:
-        twin.media.thumbnail_path = None  # it shows another moment than TikTok will
+    if _cover_of(twin) != _cover_of(post):
+        want_another_cover(session, twin)
     for field in _TAKEN_OVER:
         setattr(twin, field, getattr(post, field))
     complete = twin.privacy_level is not None or twin.mode is PostMode.DRAFT
@@ -85,6 +86,11 @@ def _take_over(session: Session, post: Post, twin: Post, *, now: datetime, actor
         posts.move(session, twin.id, PostState.READY, now=now, actor=actor, why=why)
     else:
         audit.record(session, post_id=twin.id, at=now, actor=actor, why=why)
+
+
+def _cover_of(post: Post) -> tuple[int | None, int]:
+    """Return the moment or image that TikTok will show."""
+    return post.cover_timestamp_ms, post.photo_cover_index
 
 
 def cancel_duplicate(

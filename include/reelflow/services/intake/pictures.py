@@ -6,6 +6,7 @@ import logging
 
 from reelflow.domain.post import PostKind
 from reelflow.exceptions import MediaRejectedError
+from reelflow.ledger import posts
 from reelflow.ledger.models import Media, Post
 from reelflow.media.decoder import Cover
 from reelflow.media.inspection import Examination, examine
@@ -31,24 +32,28 @@ def make_pictures(workspace: Workspace, post: Post, cover_of: Media, *, ahead: b
     """Make and keep the pictures of a post.
 
     :param cover_of: the file that its cover is of
-    :param ahead: whether there is time to choose: then of a video the candidates are made, too, all
-        in one child process
+    :param ahead: whether there is time to choose: then of a video the candidates are made, too,
+        unless there are some, all in one child process
     :return: the key of its cover
     :raises MediaRejectedError: no picture of the file can be decoded
     :raises MediaToolError: as of :func:`reelflow.media.thumbnail.make_thumbnail`
     """
     at_s = None if post.cover_timestamp_ms is None else post.cover_timestamp_ms / 1000
     candidates: list[Cover] = []
+    are_wanted = ahead and post.media.candidates is None
     with open_media(workspace, cover_of, post_id=post.id) as source:
-        if ahead and post.kind is PostKind.VIDEO:
+        if are_wanted and post.kind is PostKind.VIDEO:
             with examine(source, with_covers=True) as examination:
                 cover, candidates = examination.cover(at_s), _candidates(examination, post)
         else:
             cover = make_thumbnail(source, at_s=at_s)
     key = workspace.folders.put_thumbnail(cover_of.id, cover.jpeg)
     with workspace.ledger.write() as session:
-        session.get_one(Media, cover_of.id).thumbnail_path = key
-    if ahead:
+        now = posts.get(session, post.id, lock=True)
+        # Another one that was chosen meanwhile is made by another run.
+        if now.cover_timestamp_ms == post.cover_timestamp_ms:
+            session.get_one(Media, cover_of.id).thumbnail_path = key
+    if are_wanted:
         keep_candidates(workspace, post, candidates)
     return key
 

@@ -216,6 +216,6 @@ def generate_thumbnail(
         if exc.code != DECODER_MISSING:
             raise
         _log.warning("post %d goes without a thumbnail: %s", post_id, exc)
-        if ahead:
+        if ahead and post.media.candidates is None:
             keep_candidates(workspace, post, [])
         return ""

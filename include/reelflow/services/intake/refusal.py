@@ -7,12 +7,13 @@ from contextlib import contextmanager
 
 from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.post import PostState
-from reelflow.domain.violation import Violation
+from reelflow.domain.violation import Violation, in_lines
 from reelflow.exceptions import MediaRejectedError, MediaUnreadableError, SourceChangedError
 from reelflow.ledger import photo_images
 from reelflow.ledger.models import Post
 from reelflow.services.intake.held_media import tell_held
 from reelflow.services.intake.rejection import reject
+from reelflow.services.stage import found_in
 from reelflow.services.workspace import Workspace
 
 
@@ -35,17 +36,14 @@ def refuse(
         told = f"{photo_images.name_of(post)} stays held, and its release would reject it."
     else:
         reject(workspace, post.id, violations, actor=actor, facts=facts)
-    lines = [
-        f"{v['rule']}: {v['value']} (allowed: {v['limit']}). To fix: {v['fix']}" for v in violations
-    ]
-    return MediaRejectedError(" ".join([told, *lines]), violations=violations)
+    return MediaRejectedError(f"{told}\n{in_lines(violations)}", violations=violations)
 
 
 def unreadable(exc: MediaUnreadableError | SourceChangedError) -> Violation:
     """Return the violation of a file that is gone, or not the one that was taken."""
     return Violation(
         exc.code,
-        str(exc),
+        found_in(exc),
         "a plain file that nobody writes to any more",
         "put the file into the inbox again",
     )

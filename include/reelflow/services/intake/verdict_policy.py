@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.analysis import AI_GENERATED, NOT_ANALYSED, AnalysisPolicy
 from reelflow.domain.post import PostMode, PostState
 from reelflow.domain.printable import printable
-from reelflow.domain.violation import Violation
+from reelflow.domain.violation import Violation, in_lines
 from reelflow.exceptions import MediaRejectedError, PostHeldError
 from reelflow.ledger import audit, photo_images, posts, publications, verdicts
 from reelflow.ledger.models import Post, Verdict
@@ -169,6 +169,5 @@ def _reject(workspace: Workspace, post: Post, against: Sequence[Verdict], *, act
     told = [violation.as_dict() for violation in violations]
     reject(workspace, post.id, told, actor=actor)
     raise MediaRejectedError(
-        f"{photo_images.name_of(post)} is rejected. " + " ".join(map(str, violations)),
-        violations=told,
+        f"{photo_images.name_of(post)} is rejected.\n{in_lines(told)}", violations=told
     )

@@ -37,7 +37,7 @@ from reelflow.services.publishing.pulling import Puller, is_pulled
 from reelflow.services.publishing.sending import ChunkSender, UploadEndedError, UploadUrlDeadError
 from reelflow.services.settling.reopening import proves_incomplete, reopen
 from reelflow.services.settling.settle import apply_status
-from reelflow.services.stage import begin, open_video
+from reelflow.services.stage import begin, found_in, open_video
 from reelflow.services.workspace import Workspace
 from reelflow.source import Source
 from reelflow.tiktok.limits import TikTokLimits
@@ -187,7 +187,8 @@ class _Upload:
         except (SourceChangedError, MediaUnreadableError) as exc:
             if not self._journal.is_uploading():
                 raise
-            self._journal.fail(str(exc), code=exc.code, fix="put the file into the inbox again")
+            fix = "put the file into the inbox again"
+            self._journal.fail(found_in(exc), code=exc.code, fix=fix)
 
     def _run(self) -> None:
         post = self._journal.start()

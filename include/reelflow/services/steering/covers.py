@@ -10,6 +10,7 @@ from reelflow.domain.post import UNKEYED, PostKind, PostMode, PostState
 from reelflow.exceptions import IllegalTransitionError
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Post
+from reelflow.ledger.unprepared import want_another_cover
 from reelflow.services.workspace import Workspace
 
 #: What TikTok may have has its cover. Before that, also before another try, a person may choose.
@@ -28,7 +29,7 @@ def choose_cover(workspace: Workspace, post_id: int, *, actor: str, at_ms: int) 
         post = posts.get(session, post_id, lock=True)
         _check(post, at_ms)
         post.cover_timestamp_ms = at_ms
-        post.media.thumbnail_path = None  # made again by the next run
+        want_another_cover(session, post)
         if post.state is PostState.HELD:
             told = post.media.violations or []
             post.media.violations = [one for one in told if one["rule"] != COVER] or None

@@ -1,13 +1,14 @@
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from reelflow.cli import machine_checks
 from reelflow.cli.findings import Finding, Status, run_check
+from reelflow.cli.storage_checks import check_storage
 from reelflow.domain.outage import BreakerRules
 from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
 from reelflow.ledger.cipher import generate_key
@@ -18,6 +19,7 @@ from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
 from tests import factories
 from tests.data_folder import data_folder
+from tests.first_files import break_libav
 
 Check = Callable[[Settings], Iterator[Finding]]
 OK, WARNING, PROBLEM = Status.OK, Status.WARNING, Status.PROBLEM
@@ -41,10 +43,7 @@ def test_libav_is_told_with_its_version() -> None:
 def test_without_libav_it_is_said_what_that_costs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "av").mkdir()
-    (tmp_path / "av" / "__init__.py").write_text("raise ImportError('no libavcodec')")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "av", raising=False)
+    break_libav(monkeypatch, tmp_path, loading="raise ImportError('no libavcodec')")
     [finding] = machine_checks.check_libav()
     assert finding.status is WARNING
     assert "no libavcodec" in finding.message
@@ -85,16 +84,17 @@ def test_a_data_folder_that_does_not_exist_is_a_problem_and_stays_away(tmp_path:
     assert not (tmp_path / "none").exists()
 
 
-def test_a_bucket_without_its_connection_is_told_instead(
+def test_a_bucket_without_its_connection_is_told_once_instead(
     settings: Settings, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_MEDIA", raising=False)
     in_s3 = settings.model_copy(update={"storage_url": "s3://bucket?connection=media"})
     assert list(machine_checks.check_data_folder(in_s3)) == []
-    found = [one for one in machine_checks.check_ledger(in_s3) if one.check == "inbox"]
-    assert [(one.status, "set AIRFLOW_CONN_MEDIA" in one.message) for one in found] == [
-        (PROBLEM, True)
-    ]
+    found = run_check("storage", partial(check_storage, in_s3))
+    found += machine_checks.check_ledger(in_s3)
+    told = [one for one in found if "set AIRFLOW_CONN_MEDIA" in one.message]
+    assert [(one.check, one.status) for one in told] == [("storage", PROBLEM)]
+    assert {one.status for one in found if one not in told} == {OK, WARNING}
 
 
 def test_folders_that_cannot_be_written_to_are_each_named(

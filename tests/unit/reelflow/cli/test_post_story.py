@@ -1,5 +1,6 @@
 """One post on the screen: everything that is known of it, at every width."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,8 +11,10 @@ from reelflow.domain.post import PostState
 from reelflow.domain.publication import MediaSource, PublicationState
 from reelflow.ledger.ledger import utc_now
 from reelflow.ledger.models import Account, Breaker, Media, Post, WebhookEvent
+from reelflow.services.steering.covers import choose_cover
 from reelflow.services.workspace import Workspace
 from tests import factories
+from tests.data_folder import data_folder
 from tests.factories import Clock, change_account, change_post
 from tests.photo_files import give_copy, image, make_photo_post, media_of
 from tests.unit.reelflow.cli.conftest import Run
@@ -21,6 +24,7 @@ MakePost = Callable[..., Post]
 S, P = PostState, PublicationState
 HOSTILE = "[red]x[/red] \x1b[2J\u202e:smile:\nnext"
 SHOWN = "[red]x[/red] �[2J�:smile:⏎ next"
+CANDIDATE = {"at_ms": 150, "key": "thumbnails/1-1.jpg"}
 POST_ID = "7678907398077074696"
 MINUTE = timedelta(minutes=1)
 
@@ -35,6 +39,13 @@ def sections(shown: str) -> dict[str, str]:
     """Return what is shown below each title."""
     parts = [part.partition("\n") for part in shown.split("\n\n")[1:]]
     return {title: body for title, _, body in parts}
+
+
+def change_media(workspace: Workspace, post: Post, **values: Any) -> None:
+    with workspace.ledger.write() as session:
+        media = session.get_one(Media, post.media_id)
+        for name, value in values.items():
+            setattr(media, name, value)
 
 
 @pytest.fixture
@@ -153,15 +164,52 @@ def test_the_pictures_that_a_cover_may_be_chosen_from_are_shown_with_their_times
 ) -> None:
     post = make_post(account, state=S.HELD)
     assert "Pictures for a cover" not in show(post)
-    with workspace.ledger.write() as session:
-        session.get_one(Media, post.media_id).candidates = [
-            {"at_ms": 150, "key": "thumbnails/1-1.jpg"},
-            {"at_ms": 1350, "key": "thumbnails/1-2.jpg"},
-        ]
+    other = {"at_ms": 1350, "key": "thumbnails/1-2.jpg"}
+    change_media(workspace, post, candidates=[CANDIDATE, other])
     told = sections(show(post))["Pictures for a cover"]
+    first, second = (data_folder(workspace).thumbnails / f"1-{number}.jpg" for number in (1, 2))
     assert told == (
-        "150 ms  thumbnails/1-1.jpg\n1350 ms  thumbnails/1-2.jpg\n"
-        f"to choose: reelflow posts cover {post.id} --at-ms MS"
+        f"150 ms  {first}\n1350 ms  {second}\nto choose: reelflow posts cover {post.id} --at-ms MS"
+    )
+
+
+def test_the_cover_is_shown_where_it_can_be_opened_or_who_makes_it(
+    show: Callable[[Post], str], workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=S.HELD)
+    assert "thumbnail" not in fields(show(post))
+    change_media(workspace, post, thumbnail_path="thumbnails/1.jpg", candidates=[CANDIDATE])
+    shown = fields(show(post))["thumbnail"]
+    assert shown == str(data_folder(workspace).thumbnails / "1.jpg")
+    choose_cover(workspace, post.id, actor="mia", at_ms=150)
+    assert fields(show(post))["thumbnail"] == "the next run of prepare_media makes it"
+    change_post(workspace, post.id, state=S.FAILED)
+    assert "thumbnail" not in fields(show(post))
+
+
+def test_pictures_in_a_bucket_are_shown_by_their_uris_and_without_its_connection_by_their_keys(
+    run: Run,
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    post = make_post(account)
+    change_media(workspace, post, thumbnail_path="thumbnails/1.jpg", candidates=[CANDIDATE])
+    monkeypatch.setenv("REELFLOW_STORAGE_URL", "s3://media-bucket/house?connection=bucket")
+
+    def told() -> tuple[str, list[dict[str, Any]]]:
+        shown = json.loads(run("posts", "show", post.id, "--json").stdout)
+        assert shown["thumbnail_path"] == "thumbnails/1.jpg"
+        return shown["thumbnail_location"], shown["candidates"]
+
+    assert told() == ("thumbnails/1.jpg", [{**CANDIDATE, "location": CANDIDATE["key"]}])
+    connection = {"conn_type": "aws", "login": "AKIA", "password": "secret"}
+    monkeypatch.setenv("AIRFLOW_CONN_BUCKET", json.dumps(connection))
+    house = "s3://media-bucket/house"
+    assert told() == (
+        f"{house}/thumbnails/1.jpg",
+        [{**CANDIDATE, "location": f"{house}/thumbnails/1-1.jpg"}],
     )
 
 
@@ -215,7 +263,11 @@ def test_what_keeps_a_post_from_going_on_is_shown(
 
 @pytest.mark.parametrize("state", [S.PROCESSING, S.UNKNOWN, S.PUBLISHED_NO_LINK, S.FAILED])
 def test_that_tiktok_was_asked_to_cancel_is_shown_while_it_matters(
-    show: Callable[[Post], str], account: Account, make_post: MakePost, clock: Clock, state: S
+    show: Callable[[Post], str],
+    account: Account,
+    make_post: MakePost,
+    clock: Clock,
+    state: PostState,
 ) -> None:
     shown = fields(show(make_post(account, state=state, cancel_requested_at=clock())))
     assert shown.get("cancelling") == (

@@ -41,6 +41,17 @@ def test_a_rejected_file_is_listed_with_its_rule_its_fix_and_where_it_lies(
     assert (row["id"], row["path"], row["fix"]) == (rejected.id, str(path), FIX)
 
 
+def test_of_a_file_that_was_deleted_no_place_is_told(
+    run: Run, workspace: Workspace, account: Account, make_post: Callable[..., Post]
+) -> None:
+    post = make_post(account)
+    data_folder(workspace).path(post.media.source_path).unlink()
+    reject(workspace, post.id, [VIOLATION], actor="tests")
+    assert "file: " not in run("quarantine", "list").stdout
+    (row,) = json.loads(run("quarantine", "list", "--json").stdout)
+    assert (row["id"], row["path"]) == (post.id, None)
+
+
 def test_an_empty_quarantine_says_so(
     run: Run, account: Account, make_post: Callable[..., Post]
 ) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from reelflow.domain.analysis import AI_GENERATED, NOT_ANALYSED
 from reelflow.domain.post import PostState
-from reelflow.ledger import batches
+from reelflow.ledger import batches, posts
 from reelflow.ledger.models import Account, Media, Post
-from reelflow.ledger.unprepared import AHEAD, unprepared
+from reelflow.ledger.unprepared import AHEAD, unprepared, want_another_cover
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock
 from tests.photo_files import make_photo_post
@@ -20,6 +20,7 @@ pytestmark = ON_BOTH_DATABASES
 
 MakePost = Callable[..., Post]
 HOUR = timedelta(hours=1)
+CANDIDATES = [{"at_ms": 150, "key": "thumbnails/1-1.jpg"}]
 WRONG = [{"rule": "duration", "value": "0.5 s", "limit": "1 s", "fix": "longer"}]
 
 
@@ -47,7 +48,8 @@ def test_what_is_not_validated_is_found_of_posts_that_wait(
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, state: PostState
 ) -> None:
     post = make_post(account, state=state, due_at=clock() + HOUR, validated=False)
-    make_post(account, state=state, due_at=clock() + HOUR)
+    done = make_post(account, state=state, due_at=clock() + HOUR)
+    change_media(workspace, done, thumbnail_path="thumbnails/1.jpg")
     waits = state in (PostState.READY, PostState.HELD)
     assert found(workspace, clock) == ([post.id] if waits else [])
 
@@ -101,6 +103,8 @@ def test_a_post_that_waits_for_approval_gets_pictures(
 ) -> None:
     post = make_post(account, state=PostState.HELD, reason_code=code)
     photos = make_photo_post(workspace, account, state=PostState.HELD, reason_code=code)
+    for one in (post, photos):
+        change_media(workspace, one, thumbnail_path="thumbnails/1.jpg")
     waits = code != "no_privacy"
     assert found(workspace, clock) == ([post.id, photos.id] if waits else [])
     for one in (post, photos):
@@ -125,7 +129,9 @@ def test_what_was_validated_and_came_no_further_is_found_again(
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, state: PostState
 ) -> None:
     begun = make_post(account, state=state, due_at=clock() + 9 * HOUR, reason_code="no_privacy")
-    make_post(account, state=state, due_at=clock() + 9 * HOUR)  # a publishing run validated it
+    others = make_post(account, state=state, due_at=clock() + 9 * HOUR)  # a publishing run's
+    for one in (begun, others):
+        change_media(workspace, one, thumbnail_path="thumbnails/1.jpg")
     take(workspace, clock, "run", begun)
     assert found(workspace, clock) == []
     clock.advance(HOUR)
@@ -137,13 +143,13 @@ def test_what_was_validated_and_came_no_further_is_found_again(
 def test_what_fails_every_time_is_not_tried_for_ever(
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
 ) -> None:
-    posts = [
+    failing = [
         make_post(account, validated=False, due_at=clock() + 99 * HOUR),
         make_post(account, state=PostState.HELD, reason_code=AI_GENERATED),
     ]
     for run_id in "abc":
-        assert sorted(found(workspace, clock)) == [post.id for post in posts]
-        take(workspace, clock, run_id, *posts)
+        assert sorted(found(workspace, clock)) == [post.id for post in failing]
+        take(workspace, clock, run_id, *failing)
         clock.advance(HOUR)
     assert found(workspace, clock) == []
 
@@ -158,3 +164,63 @@ def test_the_first_that_is_due_comes_first_whatever_waits_for_it(
     )
     assert found(workspace, clock) == [first.id, second.id, last.id]
     assert found(workspace, clock, limit=2) == [first.id, second.id]
+
+
+def want_cover(workspace: Workspace, post: Post) -> None:
+    with workspace.ledger.write() as session:
+        want_another_cover(session, posts.get(session, post.id, lock=True))
+
+
+@pytest.mark.parametrize("state", PostState)
+def test_a_post_that_waits_gets_another_cover_when_one_is_wanted(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, state: PostState
+) -> None:
+    waits = state in (PostState.READY, PostState.HELD)
+    post = make_post(account, state=state, due_at=clock() + HOUR)
+    change_media(workspace, post, thumbnail_path="thumbnails/1.jpg", candidates=CANDIDATES)
+    for run_id in "abc":  # as often as it is tried
+        take(workspace, clock, run_id, post)
+    assert found(workspace, clock) == []
+    want_cover(workspace, post)
+    assert found(workspace, clock) == ([post.id] if waits else [])
+    change_media(workspace, post, thumbnail_path="thumbnails/1.jpg")
+    assert found(workspace, clock) == []
+
+
+def test_another_cover_of_what_is_due_or_cannot_go_out_is_not_made_ahead_of_time(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    due = make_post(account, due_at=clock())
+    wrong, deleted = (make_post(account, state=PostState.HELD) for _ in "ab")
+    change_media(workspace, wrong, violations=WRONG)
+    change_media(workspace, deleted, deleted_at=clock())
+    for post in (due, wrong, deleted):
+        want_cover(workspace, post)
+    assert found(workspace, clock) == []
+
+
+def test_a_cover_that_cannot_be_made_is_not_tried_for_ever(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    failing, undecodable = (make_post(account, due_at=clock() + 99 * HOUR) for _ in "ab")
+    change_media(workspace, failing, candidates=CANDIDATES)
+    for post in (failing, undecodable):
+        want_cover(workspace, post)
+    assert found(workspace, clock) == [failing.id, undecodable.id]
+    change_media(workspace, undecodable, candidates=[])  # as where there is no libav
+    for run_id in "abc":
+        assert found(workspace, clock) == [failing.id]
+        take(workspace, clock, run_id, failing)
+        assert found(workspace, clock) == []
+        clock.advance(HOUR)
+    assert found(workspace, clock) == []
+
+
+def test_where_there_was_nothing_to_choose_from_it_is_looked_again_with_another_cover(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    post = make_post(account, due_at=clock() + HOUR)
+    change_media(workspace, post, candidates=[])
+    assert found(workspace, clock) == []
+    want_cover(workspace, post)
+    assert found(workspace, clock) == [post.id]

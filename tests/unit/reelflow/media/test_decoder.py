@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reelflow.media.decoder import Decoder, libav_version
+from reelflow.media.decoder import MAX_COVERS, Decoder, libav_version
 from reelflow.sandbox import wire
 from reelflow.sandbox.conversation import FileRefusedError
 from tests.unit.reelflow.sandbox.scripted_child import answer, conversation
@@ -39,6 +39,13 @@ def test_a_right_cover_is_taken() -> None:
     with conversation(pictured([-0.5])) as asked:
         cover = Decoder(asked).cover()
     assert (cover.at_s, cover.width, cover.height, cover.jpeg) == (0.0, 32, 16, PICTURE)
+
+
+def test_more_covers_than_anybody_gets_are_the_files_fault() -> None:
+    count = MAX_COVERS + 1
+    said = pictured([1.0] * count) + wire.frame(wire.ATTACHMENT, PICTURE) * (count - 1)
+    with conversation(said) as asked, pytest.raises(FileRefusedError, match="makes no sense"):
+        Decoder(asked).candidates(count)
 
 
 def test_the_version_is_libavs() -> None:

@@ -93,8 +93,10 @@ def test_transparency_becomes_white() -> None:
 
 @pytest.mark.parametrize("form", ["GIF", "BMP", "TIFF"])
 def test_other_formats_are_refused(form: str) -> None:
+    source = encoded(Image.new("RGB", (20, 20)), form)
+    assert measure_image(source) == {"probe_error": "the image cannot be decoded"}
     with pytest.raises(MediaRejectedError, match="cannot be decoded"):
-        shrink(encoded(Image.new("RGB", (20, 20)), form))
+        shrink(source)
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -186,8 +188,17 @@ def test_a_colour_profile_is_obeyed_and_not_kept(form: str) -> None:
     assert profile[:64] not in data
 
 
-@pytest.mark.parametrize("profile", [b"junk", bytes(16) + b"RGB " + bytes(200), bytes(2**21)])
-def test_a_broken_colour_profile_changes_nothing(profile: bytes) -> None:
+@pytest.mark.parametrize(
+    "profile",
+    [
+        b"junk",
+        bytes(16) + b"RGB " + bytes(200),
+        swapped_profile().ljust(2**21, b"\0"),
+        swapped_profile() + b"mpet",
+    ],
+    ids=["junk", "broken", "huge", "of any steps"],
+)
+def test_a_colour_profile_that_is_broken_or_costly_changes_nothing(profile: bytes) -> None:
     source = encoded(Image.new("RGB", (32, 32), (250, 10, 10)), "WEBP", icc_profile=profile)
     assert shrink(source)[0].getpixel((16, 16))[0] > 240  # type: ignore[index]
 

@@ -2,7 +2,6 @@ import io
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,17 +14,19 @@ from reelflow.exceptions import (
     MediaUnreadableError,
     SourceChangedError,
 )
+from reelflow.media import inspection
 from reelflow.media.decoder import DECODER_MISSING
 from reelflow.media.inspection import examine, inspect_media
 from reelflow.media.repair_line import repair_line
 from reelflow.source import BytesSource, FileSource, open_file
 from tests import media_files
+from tests.first_files import allow_no_process
 
 
 @pytest.fixture
 def no_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is no video must be known without starting any process."""
-    monkeypatch.setattr(sys, "executable", "/nonexistent")
+    allow_no_process(monkeypatch)
 
 
 @pytest.mark.usefixtures("no_children")
@@ -129,6 +130,18 @@ def test_of_an_avi_that_nobody_finished_no_length_is_made_up() -> None:
     found = publishing_violations(facts, "a.avi", repair_line)
     assert [one.rule for one in found] == ["container", "video_codec", "duration"]
     assert all(one.fix.startswith("ffmpeg -i a.avi ") for one in found)
+
+
+def test_no_more_of_a_video_is_read_than_its_budget_twice_that_without_its_index_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    index_first, index_last = media_files.h264_mp4(), media_files.index_last_mp4()
+    monkeypatch.setattr(inspection, "FACTS_BUDGET_BYTES", 250_000)
+    assert all(250_000 < path.stat().st_size < 500_000 for path in (index_first, index_last))
+    assert facts_of(index_first.read_bytes()).probe_error is not None
+    assert facts_of(index_last.read_bytes()).probe_error is None
+    with examine(BytesSource(index_first.read_bytes()), with_covers=True) as examination:
+        assert examination.facts.probe_error is None
 
 
 def test_without_libav_a_video_is_known_by_its_container(

@@ -1,5 +1,7 @@
+import os
 import resource
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,16 @@ def test_the_limit_is_as_before_even_after_a_failure(limit: tuple[int, int]) -> 
         bytearray(512 * MIB)
     assert resource.getrlimit(resource.RLIMIT_DATA) == limit
     assert len(bytearray(512 * MIB)) == 512 * MIB
+
+
+def test_threads_that_want_one_at_once_leave_the_limit_as_before(limit: tuple[int, int]) -> None:
+    def work(_: int) -> None:
+        with memory_fence(1024 * MIB):
+            os.sched_yield()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, range(400)))
+    assert resource.getrlimit(resource.RLIMIT_DATA) == limit
 
 
 def test_a_limit_that_is_lower_already_stays(limit: tuple[int, int]) -> None:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
-from dataclasses import replace
 
 import psutil
 
 from reelflow.sandbox import wire
 from reelflow.sandbox.child import Child
 from reelflow.sandbox.program import Program
-
-_numbers = itertools.count(16 * 1024)
-
-
-def unused(program: Program) -> Program:
-    """Give the same program as one that this process never ran: its first children are started."""
-    return replace(program, max_answer_bytes=next(_numbers))
 
 
 def is_forked(child: Child) -> bool:

@@ -1,7 +1,12 @@
+import fcntl
 import os
+import select
+import signal
 import socket
 import sys
+from ast import literal_eval
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +16,12 @@ from reelflow.analysis.c2pa_manifest import C2PA
 from reelflow.exceptions import MediaToolError
 from reelflow.media.decoder import LIBAV
 from reelflow.sandbox.child import Child
+from reelflow.sandbox.conversation import open_conversation
 from reelflow.sandbox.program import LibraryMissingError, Program
-from tests.unit.reelflow.sandbox.started_child import forked_child, unused, wait_ready
+from reelflow.source import BytesSource
+from tests.first_files import unused
+from tests.unit.reelflow.sandbox.scripted_child import written_library
+from tests.unit.reelflow.sandbox.started_child import forked_child, wait_ready
 
 
 @pytest.fixture(params=["own", "forked"])
@@ -54,13 +63,66 @@ def read_limits(child: Child) -> dict[str, list[str]]:
     return {line[:26].strip(): line[26:].split()[:2] for line in lines}
 
 
-def test_an_inherited_descriptor_stays_away(tmp_path: Path) -> None:
+def opened_by(program: Program) -> set[str]:
+    """What a child has open once it is ready."""
+    with Child(unused(program)) as started:
+        wait_ready(started)
+        return {str(link.readlink()) for link in Path(f"/proc/{started.pid}/fd").iterdir()}
+
+
+def test_an_inherited_descriptor_stays_away_whatever_its_number(tmp_path: Path) -> None:
     with (tmp_path / "kept").open("w") as kept:
-        os.set_inheritable(kept.fileno(), True)
-        with Child(unused(LIBAV)) as started:
-            wait_ready(started)
-            names = {str(link.readlink()) for link in Path(f"/proc/{started.pid}/fd").iterdir()}
-    assert str(tmp_path / "kept") not in names
+        high = fcntl.fcntl(kept.fileno(), fcntl.F_DUPFD, 200)
+        try:
+            os.set_inheritable(high, True)
+            opened = opened_by(LIBAV)
+        finally:
+            os.close(high)
+    assert str(tmp_path / "kept") not in opened
+
+
+LIBRARY = "VERSION, FAILURES, Service = '1', (), object\n"
+
+
+def test_what_its_library_left_open_is_closed_before_a_file_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = LIBRARY + "import os\nkept = os.open(__file__, os.O_RDONLY)\n"
+    opened = opened_by(written_library(code, tmp_path, monkeypatch))
+    assert {name.partition(":")[0] for name in opened} == {"socket", "/dev/null"}
+
+
+def test_what_its_library_started_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"""{LIBRARY}
+import os, signal
+started = os.fork()
+if not started:
+    signal.pause()
+with open({str(tmp_path / "started")!r}, "w") as told:
+    told.write(str(started))
+"""
+    with Child(unused(written_library(code, tmp_path, monkeypatch))) as child:
+        wait_ready(child)
+        started = os.pidfd_open(int((tmp_path / "started").read_text()))
+    try:
+        assert select.select([started], [], [], 20)[0]
+    finally:
+        with suppress(ProcessLookupError):  # which is as it must be
+            signal.pidfd_send_signal(started, signal.SIGKILL)
+        os.close(started)
+
+
+def test_it_loads_nothing_of_the_current_folder_and_no_hook_of_another_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = LIBRARY + "import sys\nVERSION = ['site' in sys.modules, *sys.path[:2]]\n"
+    program = unused(written_library(code, tmp_path, monkeypatch))
+    with open_conversation(program, BytesSource(b""), budget_bytes=0) as started:
+        has_hooks, *first = literal_eval(started.version)
+    assert not has_hooks
+    assert all(Path(folder).is_relative_to(sys.base_prefix) for folder in first)
 
 
 @pytest.mark.parametrize("start", [Child, forked_child])
@@ -80,9 +142,15 @@ def test_a_python_that_cannot_be_started_may_be_there_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nonexistent")
+    opened = descriptors()
     with pytest.raises(MediaToolError, match="no process could be started") as caught:
         Child(unused(LIBAV))
     assert caught.value.code == "media_tool_start"
+    assert descriptors() == opened
+
+
+def descriptors() -> set[str]:
+    return {link.name for link in Path("/proc/self/fd").iterdir()}
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

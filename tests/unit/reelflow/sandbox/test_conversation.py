@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,12 @@ from reelflow.sandbox.conversation import (
 from reelflow.sandbox.program import LibraryMissingError
 from reelflow.source import BytesSource
 from tests import media_files
-from tests.unit.reelflow.sandbox.scripted_child import answer, conversation, wanted
+from tests.unit.reelflow.sandbox.scripted_child import (
+    answer,
+    conversation,
+    wanted,
+    written_library,
+)
 
 
 @pytest.mark.parametrize(
@@ -32,16 +36,24 @@ from tests.unit.reelflow.sandbox.scripted_child import answer, conversation, wan
         wire.frame(wire.ANSWER, b"[" * 16000),
         wire.frame(wire.ANSWER, b"[1]"),
         wire.HEADER.pack(wire.ANSWER, 2**31),
-        wire.frame(wire.ATTACHMENT, b"before any answer"),
+        wire.frame(wire.ATTACHMENT, b"{}"),
         wanted(990, 20),
         wanted(2**63, 1),
         wanted(0, 0),
-        wanted(0, wire.MAX_RANGE_BYTES + 1),
         wire.HEADER.pack(wire.RANGE_WANTED, 1) + b"x",
     ],
 )
 def test_nonsense_is_the_files_fault(said: bytes) -> None:
     with conversation(said) as asked, pytest.raises(LibraryBrokenError, match="makes no sense"):
+        asked.ask("open")
+
+
+def test_a_range_that_is_longer_than_any_is_the_files_fault() -> None:
+    size_bytes = wire.MAX_RANGE_BYTES + 1
+    with (
+        conversation(wanted(0, size_bytes), source=BytesSource(bytes(size_bytes))) as asked,
+        pytest.raises(LibraryBrokenError, match="makes no sense"),
+    ):
         asked.ask("open")
 
 
@@ -121,6 +133,14 @@ def test_a_child_that_says_nothing_is_given_up() -> None:
     assert caught.value.code == "media_tool_timeout"
 
 
+def test_a_child_that_always_says_a_little_more_is_given_up() -> None:
+    with (
+        conversation(wire.HEADER.pack(wire.ANSWER, 1000), drips=True) as asked,
+        pytest.raises(MediaToolError, match="did not end in time"),
+    ):
+        asked.ask("open")
+
+
 def test_a_real_child_that_computes_too_long_is_stopped_by_its_limit() -> None:
     source = BytesSource(media_files.h264_mp4().read_bytes())
     hurried = replace(LIBAV, limits=replace(LIBAV.limits, cpu_s=1))
@@ -156,13 +176,8 @@ def test_a_real_child_that_crashes_harms_nobody_else() -> None:
 def test_a_library_that_cannot_be_loaded_says_why(
     error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "broken_library.py").write_text(f"raise {error}('lib.so: not found')\n")
-    package = tmp_path / "broken_library_folder"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "broken_library_folder", raising=False)
-    program = replace(LIBAV, service="broken_library", packages=("broken_library_folder",))
+    code = f"raise {error}('lib.so: not found')\n"
+    program = written_library(code, tmp_path, monkeypatch)
     with (
         pytest.raises(LibraryMissingError, match=r"cannot be loaded \(lib\.so: not found\)"),
         open_conversation(program, BytesSource(b""), budget_bytes=0),

@@ -17,7 +17,8 @@ from reelflow.sandbox.conversation import Conversation
 from reelflow.sandbox.fork_server import fork_server
 from reelflow.sandbox.program import LibraryMissingError
 from reelflow.source import BytesSource
-from tests.unit.reelflow.sandbox.started_child import forked_child, is_forked, unused, wait_ready
+from tests.first_files import unused
+from tests.unit.reelflow.sandbox.started_child import forked_child, is_forked, wait_ready
 
 ROOT = Path(__file__).parents[4]
 

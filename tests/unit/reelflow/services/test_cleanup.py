@@ -1,6 +1,7 @@
 """Finishing a post: its source goes when nothing needs it, and it is announced."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from tests.data_folder import data_folder
 from tests.database_faults import before_statement
-from tests.factories import change_post, read_post
+from tests.factories import Clock, change_post, read_post
 
 MakePost = Callable[..., Post]
 
@@ -108,7 +109,7 @@ def published(workspace: Workspace, post: Post) -> None:
 
 
 def test_a_post_is_announced_with_what_others_need_until_it_was(
-    workspace: Workspace, account: Account, make_post: MakePost
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
 ) -> None:
     post = make_post(account, state=PostState.PUBLISHED)
     published(workspace, post)
@@ -120,6 +121,7 @@ def test_a_post_is_announced_with_what_others_need_until_it_was(
     assert announcement(workspace, post.id) == news
     mark_announced(workspace, [post.id])
     first = read_post(workspace, post.id).announced_at
+    clock.advance(timedelta(minutes=1))
     mark_announced(workspace, [post.id])
     assert announcement(workspace, post.id) is None
     assert read_post(workspace, post.id).announced_at == first

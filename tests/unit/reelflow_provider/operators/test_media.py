@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -23,6 +22,7 @@ from reelflow_provider.operators.media import (
 )
 from tests import content_credentials, factories, media_files
 from tests.data_folder import data_folder
+from tests.first_files import allow_no_process
 from tests.unit.reelflow_provider.airflow_task import run_task
 
 OPERATORS = (ValidateMediaOperator, ExtractMetadataOperator, GenerateThumbnailOperator)
@@ -107,7 +107,7 @@ def test_the_same_bytes_as_another_post_skip(
 def test_a_process_that_cannot_be_started_is_waited_for_and_the_post_is_kept(
     video: Post, read_post: Callable[[int], Post], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "executable", "/nonexistent")
+    allow_no_process(monkeypatch)
     ended = run_task(ValidateMediaOperator, post_id=video.id)
     assert ended.state == "up_for_retry"
     assert isinstance(ended.error, MediaToolError)

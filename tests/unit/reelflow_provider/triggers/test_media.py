@@ -12,7 +12,7 @@ from airflow.serialization.encoders import encode_trigger
 
 from reelflow.domain.post import PostState
 from reelflow.ledger.engine import open_engine, upgrade
-from reelflow.ledger.models import Account
+from reelflow.ledger.models import Account, Media
 from reelflow.services.intake.ahead import find_unprepared_media
 from reelflow.services.workspace import Workspace
 from reelflow_provider.triggers.media import MediaTrigger
@@ -47,8 +47,13 @@ def test_media_that_nobody_prepared_wake_the_dag_once_and_new_ones_again(
 
 def test_what_is_prepared_due_or_taken_makes_no_event(worker: Workspace, account: Account) -> None:
     now = worker.ledger.now()
-    factories.make_post(worker, account, due_at=now + WEEK)
-    factories.make_post(worker, account, state=PostState.HELD)
+    done = [
+        factories.make_post(worker, account, due_at=now + WEEK),
+        factories.make_post(worker, account, state=PostState.HELD),
+    ]
+    with worker.ledger.write() as session:
+        for post in done:
+            session.get_one(Media, post.media_id).thumbnail_path = "thumbnails/1.jpg"
     factories.make_post(worker, account, validated=False, due_at=now)
     factories.make_post(worker, account, validated=False, state=PostState.CANCELLED)
     factories.make_post(worker, account, validated=False, due_at=now + WEEK)

@@ -8,6 +8,8 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+_UNPICTURED = "(candidates IS NULL OR thumbnail_path IS NULL) AND deleted_at IS NULL"
+
 
 def upgrade() -> None:
     """Apply."""
@@ -26,6 +28,6 @@ def upgrade() -> None:
         "ix_media_unpictured",
         "media",
         ["id"],
-        sqlite_where=sa.text("candidates IS NULL AND deleted_at IS NULL"),
-        postgresql_where=sa.text("candidates IS NULL AND deleted_at IS NULL"),
+        sqlite_where=sa.text(_UNPICTURED),
+        postgresql_where=sa.text(_UNPICTURED),
     )

@@ -43,6 +43,20 @@ def test_going_back_asks_nothing_again() -> None:
     assert asked.ranges == [(0, BLOCK_BYTES), (BLOCK_BYTES, BLOCK_BYTES)]
 
 
+def test_only_the_latest_blocks_are_kept() -> None:
+    asked: list[int] = []
+
+    def ask(offset: int, count: int) -> bytes:
+        asked.append(offset // BLOCK_BYTES)
+        return bytes(count)
+
+    file = RangeFile(ask, 40 * BLOCK_BYTES)
+    for block in (*range(32), 0, 32, 0, 1):
+        file.seek(block * BLOCK_BYTES)
+        file.read(1)
+    assert asked == [*range(33), 1]
+
+
 def test_the_last_block_ends_with_the_file() -> None:
     asked = Asked()
     file = RangeFile(asked, SIZE)

@@ -3,10 +3,13 @@
 import contextlib
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from reelflow.analysis.base import Progress
 from reelflow.domain.analysis import AI_GENERATED, NOT_ANALYSED, AnalysisEngine, AnalysisPolicy
 from reelflow.domain.post import PostMode, PostState
 from reelflow.domain.publication import PublicationState
@@ -92,6 +95,14 @@ def test_the_model_type_is_passed_through_and_the_verdict_is_asked_for_once(
     assert engine.started[0].sha256 == post.sha256
 
 
+def test_an_engine_is_told_the_hash_of_a_file_that_nobody_hashed_yet(
+    workspace: Workspace, account: Account, make_post: MakePost, engine: ScriptedEngine
+) -> None:
+    want(workspace, account, AnalysisPolicy.LABEL)
+    ask(workspace, make_post(account, content=b"video", validated=False), engine)
+    assert [subject.sha256 for subject in engine.started] == [sha256(b"video").hexdigest()]
+
+
 def test_a_generated_post_is_labelled_once(
     workspace: Workspace, account: Account, post: Post, engine: ScriptedEngine
 ) -> None:
@@ -104,6 +115,18 @@ def test_a_generated_post_is_labelled_once(
     assert told == [
         "labelled as AI-generated: clip.mp4 is generated, says http/cnn (confidence 90%)"
     ]
+
+
+def test_what_a_person_approved_is_labelled_once_the_account_asks_for_labels(
+    workspace: Workspace, account: Account, post: Post, engine: ScriptedEngine
+) -> None:
+    want(workspace, account, AnalysisPolicy.HOLD)
+    with pytest.raises(PostHeldError):
+        ask(workspace, post, engine)
+    commands.release(workspace, post.id, actor="mia")
+    want(workspace, account, AnalysisPolicy.LABEL)
+    ask(workspace, post, engine)
+    assert read_post(workspace, post.id).is_aigc
 
 
 def test_what_was_begun_without_the_label_is_given_up(
@@ -258,6 +281,34 @@ def test_an_analysis_that_fails_later_is_refused_too(
         ask(workspace, post, engine)
 
 
+def test_nothing_is_held_against_an_account_that_asks_no_more(
+    workspace: Workspace, account: Account, post: Post
+) -> None:
+    want(workspace, account, AnalysisPolicy.HOLD)
+
+    class Late(ScriptedEngine):
+        """An engine that refuses when a person has just told the account to ignore analysis."""
+
+        def poll(self, analysis_id: str) -> Progress:
+            want(workspace, account, AnalysisPolicy.IGNORE)
+            raise AnalysisRefusedError("it failed")
+
+    ask(workspace, post, Late())
+    assert read_post(workspace, post.id).state is PostState.READY
+
+
+def test_a_post_of_one_generated_image_and_one_unjudged_is_rejected(
+    workspace: Workspace, account: Account, engine: ScriptedEngine
+) -> None:
+    want(workspace, account, AnalysisPolicy.REJECT)
+    images = [photo_files.image(shade=shade) for shade in (1, 2)]
+    post = photo_files.make_photo_post(workspace, account, images=images)
+    engine.poll_failures = [AnalysisRefusedError("it failed")]
+    with pytest.raises(MediaRejectedError, match="is generated"):
+        ask(workspace, post, engine)
+    assert read_post(workspace, post.id).state is PostState.REJECTED
+
+
 def test_what_takes_longer_is_asked_for_by_the_next_try_and_not_begun_again(
     workspace: Workspace, account: Account, post: Post, engine: ScriptedEngine
 ) -> None:
@@ -267,7 +318,7 @@ def test_what_takes_longer_is_asked_for_by_the_next_try_and_not_begun_again(
         ask(workspace, post, engine, wait_s=12)
     assert (caught.value.retry_after_s, engine.polls) == (5, 2)
     assert read_post(workspace, post.id).state is PostState.READY
-    (found,) = ask(workspace, post, engine, wait_s=12)
+    (found,) = ask(workspace, post, engine, wait_s=10)
     assert (found.is_fake, len(engine.started)) == (True, 1)
 
 
@@ -321,6 +372,26 @@ def test_an_analysis_that_the_engine_lost_is_begun_again(
     engine.poll_failures = [AnalysisLostError("gone")]
     (found,) = ask(workspace, post, engine)
     assert (found.verdict_id, len(engine.started)) == ("v-1", 2)
+
+
+def test_an_analysis_that_another_run_began_again_is_not_forgotten(
+    workspace: Workspace, account: Account, post: Post
+) -> None:
+    want(workspace, account, AnalysisPolicy.LABEL)
+
+    class Overtaken(ScriptedEngine):
+        """An engine that lost an analysis, which another run has begun again by now."""
+
+        def poll(self, analysis_id: str) -> Progress:
+            if analysis_id == "another":
+                return super().poll(analysis_id)
+            with workspace.ledger.write() as session:
+                session.scalars(select(Verdict)).one().analysis_id = "another"
+            raise AnalysisLostError("it is gone")
+
+    overtaken = Overtaken()
+    (found,) = ask(workspace, post, overtaken)
+    assert (found.is_fake, len(overtaken.started)) == (True, 1)
 
 
 def test_an_engine_that_cannot_be_asked_leaves_the_post_as_it_is(

@@ -14,6 +14,7 @@ from reelflow.services.cleanup import clean_up_files
 from reelflow.services.intake.moves import finish_move
 from reelflow.services.intake.register import register_inbox
 from reelflow.services.intake.rejection import reject
+from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
 from reelflow.source import identity_of
 from tests import factories
@@ -78,6 +79,19 @@ def test_a_file_that_another_run_took_and_went_on_with_is_left_alone(
     for field in ("moved_at", "source_path", "source_identity", "deleted_at"):
         assert getattr(after.media, field) == getattr(before.media, field), field
     assert (after.state, after.reason) == (before.state, before.reason)
+
+
+def test_a_post_that_ended_before_its_file_vanished_stays_as_it_ended(
+    workspace: Workspace, account: Account
+) -> None:
+    post = unmoved_post(workspace, account)
+    commands.cancel(workspace, post.id, actor="mia")
+    ended = read_post(workspace, post.id)
+    (data_folder(workspace).inbox / "acme" / "clip.mp4").unlink()
+    finish_move(workspace, post.id, actor=ACTOR)
+    after = read_post(workspace, post.id)
+    assert (after.state, after.reason) == (PostState.CANCELLED, ended.reason)
+    assert after.media.deleted_at is not None
 
 
 def test_a_post_is_locked_before_its_files_as_by_every_other_stage(

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -15,9 +14,15 @@ import pytest
 from reelflow.domain.post import PostMode, PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.domain.schedule import NormalRun
-from reelflow.exceptions import MediaRejectedError, MediaToolError, PostNotTakeableError
+from reelflow.exceptions import (
+    MediaRejectedError,
+    MediaToolError,
+    MediaUnreadableError,
+    PostNotTakeableError,
+)
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Account, Post
+from reelflow.services.cleanup import clean_up_files
 from reelflow.services.discover import find_new_uploads
 from reelflow.services.intake.duplicates import give_key
 from reelflow.services.intake.prepare import extract_metadata, generate_thumbnail, validate
@@ -31,6 +36,7 @@ from tests import factories, media_files
 from tests.data_folder import data_folder
 from tests.database_faults import before_statement
 from tests.factories import ACTOR, Clock, read_post
+from tests.first_files import allow_no_process, break_libav
 from tests.unit.reelflow.services.publication_factory import make_publication
 
 MakePost = Callable[..., Post]
@@ -40,6 +46,10 @@ RUN = "run"
 
 def check(workspace: Workspace, post_id: int, run_id: str | None = RUN) -> str:
     return validate(workspace, post_id, run_id=run_id, actor=ACTOR)
+
+
+def thumbnail(workspace: Workspace, post_id: int) -> str:
+    return generate_thumbnail(workspace, post_id, run_id=RUN, actor=ACTOR)
 
 
 def register(workspace: Workspace, run_id: str = RUN) -> list[int]:
@@ -65,6 +75,22 @@ def test_a_good_file_is_measured_hashed_and_keyed_once(workspace: Workspace, fre
     assert post.media.facts["video_codec"] == "h264"
     workspace.folders.delete_source(post.media.source_path)
     assert check(workspace, fresh.id) == post.sha256  # a cleared task finds its work done
+
+
+def test_a_post_whose_bytes_were_known_before_anybody_looked_at_them_is_judged(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    """As one that was held when it was registered, and released."""
+    post = make_post(account, content=b"no video", validated=False, keyed=True)
+    assert post.sha256 is not None
+    with pytest.raises(MediaRejectedError, match="type: text content"):
+        check(workspace, post.id)
+
+
+def test_a_file_whose_hash_is_known_is_not_hashed_again(workspace: Workspace, fresh: Post) -> None:
+    with workspace.ledger.write() as session:
+        posts.get(session, fresh.id).media.sha256 = "a" * 64
+    assert check(workspace, fresh.id) == "a" * 64
 
 
 def test_a_cover_behind_the_end_is_told_instead_of_showing_the_first_frame(
@@ -110,11 +136,21 @@ def test_metadata_and_thumbnail_are_made_once_and_found_again(
     assert picture.stat().st_mtime_ns == made
 
 
+def test_a_thumbnail_that_was_lost_is_made_again(workspace: Workspace, fresh: Post) -> None:
+    check(workspace, fresh.id)
+    picture = data_folder(workspace).path(thumbnail(workspace, fresh.id))
+    picture.unlink()
+    thumbnail(workspace, fresh.id)
+    assert picture.is_file()
+
+
 def test_a_bad_file_is_rejected_with_every_reason_and_set_aside(
     workspace: Workspace, account: Account, make_post: MakePost
 ) -> None:
     post = make_post(account, content=b"just text", file_name="fake.mp4", validated=False)
-    with pytest.raises(MediaRejectedError, match=r"fake\.mp4 is rejected\. .*To fix: ") as refused:
+    with pytest.raises(
+        MediaRejectedError, match=r"fake\.mp4 is rejected\.\n.*\nTo fix: "
+    ) as refused:
         check(workspace, post.id)
     rejected = read_post(workspace, post.id)
     assert rejected.state is PostState.REJECTED
@@ -126,8 +162,9 @@ def test_a_bad_file_is_rejected_with_every_reason_and_set_aside(
     )
     assert reason["violations"] == refused.value.violations
     assert reason["release"] == f"reelflow posts retry {post.id}"
-    with pytest.raises(MediaRejectedError, match="is rejected: "):
-        check(workspace, post.id)  # a cleared task says the same again
+    same = r"\(fake\.mp4\) is rejected\.\n.*\nTo fix: "
+    with pytest.raises(MediaRejectedError, match=same):  # of a cleared task
+        check(workspace, post.id)
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "empty"])
@@ -177,6 +214,16 @@ def test_a_file_that_is_lost_once_it_was_validated_is_not_tried_for_ever(
     assert rejected.fix == "put the file into the inbox again"
 
 
+def test_a_post_that_is_being_sent_is_not_rejected_for_a_lost_file(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=PostState.COMMITTING)
+    workspace.folders.delete_source(post.media.source_path)
+    with pytest.raises(MediaUnreadableError, match="put the file into the inbox again"):
+        thumbnail(workspace, post.id)
+    assert read_post(workspace, post.id).state is PostState.COMMITTING
+
+
 def test_a_held_post_whose_file_is_lost_is_told_of_it(
     workspace: Workspace, account: Account, make_post: MakePost
 ) -> None:
@@ -194,21 +241,62 @@ def test_a_held_post_whose_file_is_lost_is_told_of_it(
 def test_a_source_that_is_gone_is_named_and_its_post_rejected(
     workspace: Workspace, fresh: Post
 ) -> None:
+    source = data_folder(workspace).path(fresh.media.source_path)
     workspace.folders.delete_source(fresh.media.source_path)
-    with pytest.raises(MediaRejectedError, match="put the file into the inbox again"):
+    with pytest.raises(MediaRejectedError) as refused:
         check(workspace, fresh.id)
-    assert read_post(workspace, fresh.id).state is PostState.REJECTED
+    assert str(refused.value).splitlines() == [
+        f"{fresh.media.file_name} is rejected.",
+        f"media_unreadable: the source of post {fresh.id} ({fresh.media.file_name}) is gone from"
+        f" {source} (allowed: a plain file that nobody writes to any more)",
+        "To fix: put the file into the inbox again",
+    ]
+    rejected = read_post(workspace, fresh.id)
+    assert (rejected.state, rejected.media.source_path) == (
+        PostState.REJECTED,
+        fresh.media.source_path,  # it is not in the quarantine
+    )
+    with pytest.raises(MediaUnreadableError, match="is gone: put it into the inbox again"):
+        commands.retry(workspace, fresh.id, actor=ACTOR)
 
 
 def test_where_no_process_can_be_started_the_post_is_kept(
     workspace: Workspace, fresh: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as bare:
-        bare.setattr(sys, "executable", "/nonexistent")
-        with pytest.raises(MediaToolError, match="no process could be started"):
-            check(workspace, fresh.id)
-    assert read_post(workspace, fresh.id).state is PostState.READY
-    check(workspace, fresh.id)
+    for stage in (check, thumbnail):
+        with monkeypatch.context() as bare:
+            allow_no_process(bare)
+            with pytest.raises(MediaToolError, match="no process could be started"):
+                stage(workspace, fresh.id)
+        assert read_post(workspace, fresh.id).state is PostState.READY
+        assert stage(workspace, fresh.id)
+
+
+def test_a_published_post_whose_file_was_cleaned_up_needs_no_thumbnail(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=PostState.PUBLISHED)
+    assert clean_up_files(workspace, post.id)
+    assert thumbnail(workspace, post.id) == ""
+
+
+def test_bytes_that_become_another_post_while_they_are_written_down_are_a_duplicate(
+    tmp_path: Path, clock: Clock, postgresql_url: str
+) -> None:
+    """PostgreSQL alone lets somebody else write between our look and our write."""
+    workspace = factories.open_workspace(tmp_path, clock, database_url=postgresql_url)
+    account, clip = factories.make_account(workspace), media_files.h264_mp4()
+    post = factories.make_post(workspace, account, content=clip, validated=False)
+
+    def post_the_same() -> None:
+        factories.make_post(workspace, account, content=clip)
+
+    with (
+        before_statement(workspace, "UPDATE posts SET sha256", post_the_same),
+        pytest.raises(PostNotTakeableError, match="has the same bytes as post"),
+    ):
+        check(workspace, post.id)
+    assert read_post(workspace, post.id).state is PostState.CANCELLED
 
 
 @pytest.mark.parametrize(
@@ -222,10 +310,7 @@ def test_without_libav_a_video_is_posted_without_a_thumbnail(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    (tmp_path / "av").mkdir()
-    (tmp_path / "av" / "__init__.py").write_text(loaded)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "av", raising=False)
+    break_libav(monkeypatch, tmp_path, loading=loaded)
     check(workspace, fresh.id)
     assert extract_metadata(workspace, fresh.id, run_id=RUN)["container"] == "mp4"
     assert generate_thumbnail(workspace, fresh.id, run_id=RUN, actor=ACTOR) == ""
@@ -345,6 +430,19 @@ def test_a_post_held_for_privacy_takes_over_the_newcomers_fields_and_goes(
     assert held.due_at == read_post(workspace, newcomer).due_at
     assert read_post(workspace, newcomer).state is PostState.CANCELLED
     check(workspace, held.id, "third")
+
+
+def test_a_held_post_stays_held_for_privacy_when_its_bytes_come_again_without(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    clip = media_files.h264_mp4()
+    held = {"state": PostState.HELD, "reason_code": "no_privacy", "privacy_level": None}
+    first = make_post(account, content=clip, **held)
+    newcomer = make_post(account, content=clip, validated=False, **held)
+    with pytest.raises(PostNotTakeableError):
+        check(workspace, newcomer.id, run_id=None)
+    assert read_post(workspace, newcomer.id).state is PostState.CANCELLED
+    assert read_post(workspace, first.id).state is PostState.HELD
 
 
 def test_a_cover_is_made_again_when_another_moment_is_wished_for(

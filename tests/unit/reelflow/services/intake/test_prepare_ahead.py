@@ -1,6 +1,5 @@
 """Preparing ahead of time: judged before it is due, and never in the way of who publishes it."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -13,16 +12,18 @@ from reelflow.exceptions import MediaRejectedError, PostNotTakeableError
 from reelflow.ledger import audit, posts
 from reelflow.ledger.models import Account, Post
 from reelflow.media import decoder
-from reelflow.services.intake.ahead import waiting_media
+from reelflow.services.intake.ahead import find_unprepared_media, waiting_media
 from reelflow.services.intake.prepare import extract_metadata, generate_thumbnail, validate
 from reelflow.services.steering import commands
+from reelflow.services.steering.covers import choose_cover
 from reelflow.services.workspace import Workspace
 from tests import media_files
 from tests.contract.ledger.racing import race
 from tests.data_folder import data_folder
 from tests.database_faults import before_statement
 from tests.factories import ACTOR, Clock, change_post, read_post
-from tests.photo_files import image, make_photo_post
+from tests.first_files import break_libav
+from tests.photo_files import image, make_photo_post, media_of
 from tests.postgresql import ON_BOTH_DATABASES
 
 MakePost = Callable[..., Post]
@@ -107,7 +108,7 @@ def test_a_bad_file_of_next_week_is_rejected_now(
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
 ) -> None:
     post = bad(make_post, account, due_at=clock() + WEEK)
-    with pytest.raises(MediaRejectedError, match=r"fake\.mp4 is rejected\. .*To fix: "):
+    with pytest.raises(MediaRejectedError, match=r"fake\.mp4 is rejected\.\n.*\nTo fix: "):
         check(workspace, post)
     after = read_post(workspace, post.id)
     assert after.state is PostState.REJECTED
@@ -122,7 +123,7 @@ def test_a_bad_file_of_a_held_post_is_told_and_rejected_once_it_is_released(
     post = bad(make_post, account, state=PostState.HELD)
     for _ in range(2):  # a cleared task says the same again
         with pytest.raises(
-            MediaRejectedError, match=r"fake\.mp4 stays held, and its release would reject it\. "
+            MediaRejectedError, match=r"fake\.mp4 stays held, and its release would reject it\.\n"
         ) as refused:
             check(workspace, post)
     after = read_post(workspace, post.id)
@@ -339,6 +340,63 @@ def test_a_publishing_run_makes_the_cover_alone_and_what_is_left_is_made_ahead_o
     assert len(read_post(workspace, held.id).media.candidates or []) == 4
 
 
+@pytest.mark.parametrize("which", ["future", "held"])
+def test_a_cover_that_is_chosen_is_made_at_once_and_the_others_stay(
+    workspace: Workspace, which: str, request: pytest.FixtureRequest
+) -> None:
+    post: Post = request.getfixturevalue(which)
+    check(workspace, post)
+    (found,) = find_unprepared_media(workspace, run_id="the first")
+    assert (found.post_id, is_found(workspace, post)) == (post.id, False)
+    before = data_folder(workspace).path(picture(workspace, post)).read_bytes()
+    to_choose = read_post(workspace, post.id).media.candidates or []
+    folder = data_folder(workspace).thumbnails
+    kept = {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if "-" in path.name}
+    choose_cover(workspace, post.id, actor="mia", at_ms=to_choose[-1]["at_ms"])
+    assert is_found(workspace, post)
+    made = data_folder(workspace).path(picture(workspace, post)).read_bytes()
+    assert made not in (before, b"")
+    assert made == data_folder(workspace).path(to_choose[-1]["key"]).read_bytes()
+    assert not is_found(workspace, post)
+    assert read_post(workspace, post.id).media.candidates == to_choose
+    now = {path.name: path.stat().st_mtime_ns for path in folder.iterdir() if "-" in path.name}
+    assert now == kept
+
+
+def test_a_cover_that_is_chosen_while_another_is_made_is_not_forgotten(
+    workspace: Workspace, future: Post
+) -> None:
+    check(workspace, future)
+
+    def choose() -> None:
+        choose_cover(workspace, future.id, actor="mia", at_ms=1000)
+
+    with before_statement(workspace, "SELECT photo_images", choose):
+        picture(workspace, future)
+    assert read_post(workspace, future.id).media.thumbnail_path is None
+    assert is_found(workspace, future)
+    cover = picture(workspace, future)
+    assert read_post(workspace, future.id).media.thumbnail_path == cover
+
+
+def test_a_held_photo_post_gets_the_cover_that_the_same_images_wish(
+    workspace: Workspace, account: Account
+) -> None:
+    images = [image(shade=1), image(shade=2)]
+    held = make_photo_post(workspace, account, images=images, state=PostState.HELD)
+    picture(workspace, held)
+    assert not is_found(workspace, held)
+    newcomer = make_photo_post(
+        workspace, account, images=images, validated=False, sha256=None, photo_cover_index=1
+    )
+    with pytest.raises(PostNotTakeableError, match=f"the same bytes as post {held.id}"):
+        validate(workspace, newcomer.id, run_id=RUN, actor=ACTOR)
+    assert is_found(workspace, held)
+    cover = picture(workspace, held)
+    assert cover == media_of(workspace, held)[1].thumbnail_path
+    assert not is_found(workspace, held)
+
+
 def test_a_photo_post_has_a_cover_and_no_other_to_choose(
     workspace: Workspace, account: Account, clock: Clock
 ) -> None:
@@ -357,13 +415,27 @@ def test_a_photo_post_has_a_cover_and_no_other_to_choose(
 def test_without_libav_there_is_nothing_to_choose(
     workspace: Workspace, future: Post, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "av").mkdir()
-    (tmp_path / "av" / "__init__.py").write_text("raise ImportError('no libavcodec')")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "av", raising=False)
+    break_libav(monkeypatch, tmp_path, loading="raise ImportError('no libavcodec')")
     check(workspace, future)
     assert picture(workspace, future) == ""
     assert read_post(workspace, future.id).media.candidates == []
+    assert not is_found(workspace, future)
+    choose_cover(workspace, future.id, actor="mia", at_ms=1000)
+    assert is_found(workspace, future)
+    assert picture(workspace, future) == ""
+    assert not is_found(workspace, future)
+
+
+def test_without_libav_what_there_is_to_choose_from_stays(
+    workspace: Workspace, future: Post, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    check(workspace, future)
+    picture(workspace, future)
+    to_choose = read_post(workspace, future.id).media.candidates
+    break_libav(monkeypatch, tmp_path, loading="raise ImportError('no libavcodec')")
+    choose_cover(workspace, future.id, actor="mia", at_ms=1000)
+    assert picture(workspace, future) == ""
+    assert read_post(workspace, future.id).media.candidates == to_choose
 
 
 def test_a_video_that_has_a_cover_is_not_refused_for_having_no_other(

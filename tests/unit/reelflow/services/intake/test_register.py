@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,6 +17,7 @@ from sqlalchemy import select
 
 from reelflow.domain.post import PostMode, PostState, PrivacyLevel
 from reelflow.domain.schedule import NormalRun
+from reelflow.domain.sidecar import SIDECAR_MAX_BYTES
 from reelflow.ledger import audit, batches
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.accounts.revocation import mark_revoked
@@ -191,7 +193,7 @@ def test_a_post_with_an_unreadable_sidecar_is_never_ready_not_even_after_a_crash
     assert post.media.source_path == f"quarantine/acme/{post.id}.mp4"
 
 
-@pytest.mark.parametrize("kind", ["pipe", "link", "too large"])
+@pytest.mark.parametrize("kind", ["pipe", "link", "a byte too large"])
 def test_a_sidecar_that_is_no_small_plain_file_is_not_followed_and_does_not_block(
     workspace: Workspace, account: Account, drop: Drop, tmp_path: Path, kind: str
 ) -> None:
@@ -203,7 +205,7 @@ def test_a_sidecar_that_is_no_small_plain_file_is_not_followed_and_does_not_bloc
         (tmp_path / "secret.json").write_text('{"caption": "secret"}')
         sidecar.symlink_to(tmp_path / "secret.json")
     else:
-        sidecar.write_bytes(b" " * 70_000)
+        sidecar.write_bytes(b'{"caption": "long"}'.ljust(SIDECAR_MAX_BYTES + 1))
     (post,) = register(workspace)
     assert (post.state, post.reason_code) == ("REJECTED", "sidecar")
     assert (post.caption, inbox(workspace)) == ("", [])
@@ -359,6 +361,26 @@ def test_a_file_that_cannot_be_moved_waits_and_stops_no_other(
     assert read_post(workspace, stuck.id).rescheduled_because is None
 
 
+def test_a_scheduled_post_whose_file_cannot_be_moved_keeps_its_time(
+    workspace: Workspace,
+    account: Account,
+    drop: Drop,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    due_at = clock() + timedelta(days=7)
+    drop(account, "clip.mp4", sidecar={"publish_at": due_at.isoformat()})
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with monkeypatch.context() as immutable:
+        immutable.setattr(os, "rename", refuse)  # the disk, not our own code
+        (stuck,) = register(workspace)
+    assert stuck.rescheduled_because is not None
+    assert stuck.due_at == due_at
+
+
 def test_a_file_that_cannot_be_set_aside_waits_and_stops_no_other(
     workspace: Workspace, account: Account, drop: Drop, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -410,6 +432,22 @@ def test_a_file_that_nobody_foresaw_is_logged_and_stops_no_other(
     assert [post.media.file_name for post in register(workspace)] == ["b.mp4"]
     assert "inbox/acme/a.mp4 cannot be registered" in caplog.text
     assert inbox(workspace) == ["a.mp4"]
+
+
+def test_a_row_that_the_ledger_refuses_for_another_reason_is_no_post_of_another_run(
+    workspace: Workspace,
+    account: Account,
+    drop: Drop,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    drop(account, "a.mp4")
+    (post,) = register(workspace)
+    monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(post.media_id))
+    drop(account, "b.mp4", b"other")
+    assert register(workspace) == []
+    assert "inbox/acme/b.mp4 cannot be registered" in caplog.text
+    assert inbox(workspace) == ["b.mp4"]
 
 
 # Odd things in the inbox

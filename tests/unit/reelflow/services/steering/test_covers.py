@@ -86,6 +86,16 @@ def test_a_held_post_is_not_said_to_have_the_old_cover_any_more(
     assert read_post(workspace, post.id).media.violations is None
 
 
+def test_a_rejected_post_keeps_what_it_was_rejected_for_until_it_is_tried_again(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=PostState.REJECTED)
+    cover = {"rule": "cover", "value": "", "limit": "", "fix": ""}
+    set_media(workspace, post, violations=[cover])
+    choose_cover(workspace, post.id, actor=PERSON, at_ms=1)
+    assert read_post(workspace, post.id).media.violations == [cover]
+
+
 def test_an_upload_that_was_opened_with_the_old_cover_is_given_up(
     workspace: Workspace, account: Account, make_post: MakePost
 ) -> None:
