@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -217,6 +216,6 @@ def _target_name(file_name: str, extension: str) -> str:
 
 def _shortened(stem: str, ending: str) -> str:
     """Cut off whole characters that a file system has no room for."""
-    while len(os.fsencode(stem + ending)) > _LONGEST_NAME_BYTES:
+    while len((stem + ending).encode(errors="surrogateescape")) > _LONGEST_NAME_BYTES:
         stem = stem[:-1]
     return stem
