@@ -267,6 +267,10 @@ def _durations() -> Iterator[Case]:
             f"late.{container}", words, ("picture",), sound_seconds=9.2,
             is_common=container == "webm",
         )  # fmt: skip
+    # Where it ends is not how long it is.
+    middle = (*_VIDEO["webm"], *_AUDIO["webm"], *late)
+    shown = {"video_duration_s": 1.2}
+    yield Case("middle.webm", middle, ("picture",), shown, sound_seconds=20, is_common=True)
     yield Case("fade.mp4", (*H264, *AAC), (), sound_seconds=2)
 
 

@@ -53,7 +53,13 @@ def inspect(
     if as_json:
         typer.echo(json.dumps(_report(metadata, broken), indent=2))
     else:
-        _print_report(Console(soft_wrap=True, highlight=False), file, metadata, broken, profile)
+        _print_report(
+            Console(soft_wrap=True, highlight=False, emoji=False, markup=False),
+            file,
+            metadata,
+            broken,
+            profile,
+        )
     if broken:
         raise typer.Exit(EXIT_REJECTED)
 
@@ -158,10 +164,10 @@ def _print_report(
     broken: Sequence[Violation],
     profile: Profile,
 ) -> None:
-    console.print(screen_safe(str(file)), style="bold", markup=False)
+    console.print(screen_safe(str(file)), style="bold")
     for name, value in _worth_showing(metadata).items():
         shown = _UNKNOWN if value is None else screen_safe(str(value))
-        console.print(f"  {name:<20} {shown}", markup=False)
+        console.print(f"  {name:<20} {shown}")
     if not broken:
         console.print(f"Accepted by the {profile} profile.", style="green")
         _print_copy(console, metadata.get("copy"))
@@ -170,8 +176,8 @@ def _print_report(
     console.print(f"Rejected by the {profile} profile: {rules} broken.", style="red")
     for violation in broken:
         measured = f"{violation.rule}: {violation.value} (allowed: {violation.limit})"
-        console.print(f"  {screen_safe(measured)}", markup=False)
-        console.print(f"    fix: {screen_safe(violation.fix)}", markup=False)
+        console.print(f"  {screen_safe(measured)}")
+        console.print(f"    fix: {screen_safe(violation.fix)}")
 
 
 def _print_copy(console: Console, copy: Mapping[str, Any] | None) -> None:
@@ -180,7 +186,7 @@ def _print_copy(console: Console, copy: Mapping[str, Any] | None) -> None:
         return
     size = f"{copy['width']}x{copy['height']} px, {copy['size_bytes']:,} bytes"
     console.print(f"TikTok gets a copy of it: {copy['container'].upper()}, {size}.")
-    console.print(f"  because: {screen_safe('; '.join(copy['because']))}", markup=False)
+    console.print(f"  because: {screen_safe('; '.join(copy['because']))}")
 
 
 def _worth_showing(metadata: Mapping[str, Any]) -> Mapping[str, Any]:

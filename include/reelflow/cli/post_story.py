@@ -147,7 +147,7 @@ def _thumbnail(post: Mapping[str, Any]) -> str | None:
     location: str | None = post["thumbnail_location"]
     is_made_ahead = post["state"] in (PostState.READY, PostState.HELD) and not post["violations"]
     if location is None and post["candidates"] and is_made_ahead:
-        return "the next run of prepare_media makes it"
+        return "it is made before the post goes out"
     return location
 
 

@@ -65,8 +65,10 @@ def sniff(head: bytes) -> str:
         return "other:bmp"
     if head[4:8] in _QUICKTIME_BOXES:
         return "mov"
+    # Three packets in turn, where there is room for them: two may be letters of a text.
     if any(
-        head[start : start + length + 1 : length] == b"\x47\x47" for start, length in _TS_PACKETS
+        head[start : start + 2 * length + 1 : length] in (b"GGG", b"GG")
+        for start, length in _TS_PACKETS
     ):
         return "other:mpeg-ts"
     return _text_or_unknown(head)

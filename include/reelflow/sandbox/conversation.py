@@ -21,6 +21,11 @@ from reelflow.sandbox.program import LibraryMissingError, Program
 from reelflow.source import Source
 
 _HANG_UP_S: Final = 2.0
+#: What the system or a person sends; a file makes no library send these.
+_KILLED_BY: Final = frozenset(
+    -number
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+)
 _LIMIT_SIGNALS: Final = {signal.SIGXCPU: "computing time", signal.SIGXFSZ: "output"}
 
 
@@ -149,7 +154,7 @@ class Conversation:
 
     def _death(self) -> Exception:
         code = self._child.wait_code(_HANG_UP_S)
-        if code == -signal.SIGKILL:
+        if code in _KILLED_BY:
             return MediaToolError(
                 f"{self._program.library}'s process was killed, most likely because the machine "
                 "ran out of memory; run it again, on a machine with more memory if that repeats.",

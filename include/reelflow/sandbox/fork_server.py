@@ -6,12 +6,14 @@ server never sees a file: it gets orders from its parent, and sockets to give to
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
 import socket
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final
 
 from reelflow.exceptions import MediaToolError
@@ -23,10 +25,11 @@ _ENTRY: Final = "reelflow.sandbox.inside.fork_server"
 #: A task reads one file, once or twice: a server would cost it memory and save it nothing.
 _OWN_PROCESSES: Final = 2
 _ANSWER_S: Final = 30.0
+_END_S: Final = 2.0
 
 
 class ForkServerLostError(Exception):
-    """The server ended, or does not answer."""
+    """The server ended, does not answer, or can fork no more."""
 
 
 class ForkedProcess:
@@ -43,9 +46,9 @@ class ForkedProcess:
             try:
                 self._code = self._server.end(self.pid, timeout_s)
             except ForkServerLostError:
-                # Who reads its number would reap another's by now. It ends with its socket, which
-                # is closed next, or at the latest by its limits.
-                self._code = 0
+                # It ends with its socket, or at the latest by its limits. What became of it is the
+                # machine's fault, not the file's.
+                self._code = -signal.SIGKILL
         return self._code
 
     def kill(self) -> None:
@@ -82,7 +85,10 @@ class ForkServer:
 
         :raises ForkServerLostError: it cannot
         """
-        return ForkedProcess(self._ask(wire.ORDER.pack(wire.FORK, 0, 0), [theirs.fileno()]), self)
+        pid = self._ask(wire.ORDER.pack(wire.FORK, 0, 0), [theirs.fileno()])
+        if pid == wire.NO_CHILD:
+            raise ForkServerLostError
+        return ForkedProcess(pid, self)
 
     def end(self, pid: int, timeout_s: float) -> int:
         """Wait for a child, kill it when the time is over, and give its exit code.
@@ -92,12 +98,14 @@ class ForkServer:
         return self._ask(wire.ORDER.pack(wire.END, pid, timeout_s))
 
     def stop(self) -> None:
-        """End it and its children."""
+        """End it and its children, which it does itself when its socket is closed."""
         self.is_lost = True
         self._socket.close()
-        with suppress(ProcessLookupError):
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
             self._process.kill()
-        self._process.wait()
+            self._process.wait()
 
     def leave_to_parent(self) -> None:
         """Forget it in a process that was forked from its owner."""
@@ -112,6 +120,9 @@ class ForkServer:
                 answer = self._socket.recv(wire.OUTCOME.size)
             except OSError:
                 answer = b""
+            except BaseException:  # a signal's, which leaves an answer for who asks next
+                self.stop()
+                raise
             if len(answer) != wire.OUTCOME.size:
                 self.stop()
                 raise ForkServerLostError
@@ -154,4 +165,10 @@ def _forget_servers() -> None:
     _started.clear()
 
 
+def _stop_servers() -> None:
+    for server in _servers.values():
+        server.stop()
+
+
 os.register_at_fork(after_in_child=_forget_servers)
+atexit.register(_stop_servers)

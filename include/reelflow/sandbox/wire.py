@@ -26,6 +26,9 @@ ORDER: Final = struct.Struct(">cid")
 OUTCOME: Final = struct.Struct(">i")
 """Of an order: the process id of the new child, or the exit code of one that ended."""
 
+NO_CHILD: Final = -1
+"""Instead of a process id: the system has none left."""
+
 FORK: Final = b"F"
 """A new child, for the socket that comes with the order."""
 END: Final = b"E"

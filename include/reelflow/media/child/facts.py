@@ -16,6 +16,7 @@ _TRANSFERS: Final = {16: "smpte2084", 18: "arib-std-b67"}  # ITU-T H.273
 _MICROSECONDS: Final = 1_000_000
 _MAX_TEXT_CHARS: Final = 64
 _DURATION_TAG: Final = re.compile(r"([0-9]{1,3}):([0-9]{2}):([0-9]{2}(?:\.[0-9]{1,9})?)")
+_LENGTH_TOLD: Final = "_STATISTICS_WRITING_APP"
 _LAST_SAMPLES: Final = 2
 _MATROSKA: Final = "matroska"
 _MOV: Final = "mov"
@@ -173,12 +174,21 @@ def _duration_s(container: InputContainer) -> float | None:
 def _stream_duration_s(stream: Stream) -> float | None:
     if stream.duration and stream.duration > 0 and stream.time_base:
         return float(stream.duration * stream.time_base)
+    return _tagged_s(stream)
+
+
+def _tagged_s(stream: Stream) -> float | None:
     tag = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))  # of Matroska
     return None if tag is None else int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
 
 
 def _picture_duration_s(video: Video, start_s: float) -> float | None:
     """Give how long the picture is shown: some containers tell only when it ends."""
+    tagged_s = _tagged_s(video.stream)
+    if tagged_s is not None and _LENGTH_TOLD not in video.stream.metadata:
+        # libav writes when the picture ends there, mkvmerge how long it is.
+        starts_s = start_s + max(0, video.container.start_time or 0) / _MICROSECONDS
+        return round(tagged_s - starts_s, 6) if tagged_s > starts_s else None
     told_s = _stream_duration_s(video.stream)
     left_s = video.duration_s - start_s
     is_end = told_s is not None and start_s > 0 and told_s > left_s + _PRECISION_S

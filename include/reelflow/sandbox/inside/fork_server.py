@@ -42,7 +42,8 @@ def _obey(orders: socket.socket, service: Any, arguments: Arguments, children: s
     kind, pid, timeout_s = wire.ORDER.unpack(order)
     if kind == wire.FORK:
         outcome = _fork(service, arguments, descriptors[0])
-        children.add(outcome)
+        if outcome != wire.NO_CHILD:
+            children.add(outcome)
     else:
         outcome = _end(pid, timeout_s)
         children.discard(pid)
@@ -52,7 +53,10 @@ def _obey(orders: socket.socket, service: Any, arguments: Arguments, children: s
 
 def _fork(service: Any, arguments: Arguments, descriptor: int) -> int:
     """Fork the child that serves a socket; return its process id."""
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        pid = wire.NO_CHILD
     if pid:
         os.close(descriptor)
         return pid
@@ -71,13 +75,11 @@ def _end(pid: int, timeout_s: float) -> int:
     """Wait for a child; one that does not end in time is killed, which is told as 0."""
     ends_at = time.monotonic() + timeout_s
     while True:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() >= ends_at:
-            _kill(pid)
-            os.waitpid(pid, 0)
-            return 0
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        if ended or time.monotonic() >= ends_at:
+            _kill(pid)  # with what it may have started
+            _, status = os.waitpid(pid, 0)
+            return os.waitstatus_to_exitcode(status) if ended else 0
         time.sleep(_CHECKED_EVERY_S)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import sys
 from importlib import import_module
 from typing import Any, Final, NamedTuple
@@ -52,7 +53,8 @@ def main() -> None:
 
 
 def limit_computing(arguments: Arguments) -> None:
-    """Limit the computing time, and let no crash write a file."""
+    """Limit the computing time, and let no crash write a file, nor Python explain a signal."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     _limit(resource.RLIMIT_CORE, 0)
     # The soft limit's signal tells a greedy file from a kill by the system or a person.
     resource.setrlimit(resource.RLIMIT_CPU, (arguments.cpu_s, arguments.cpu_s + 2))

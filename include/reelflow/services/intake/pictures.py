@@ -38,23 +38,38 @@ def make_pictures(workspace: Workspace, post: Post, cover_of: Media, *, ahead: b
     :raises MediaRejectedError: no picture of the file can be decoded
     :raises MediaToolError: as of :func:`reelflow.media.thumbnail.make_thumbnail`
     """
-    at_s = None if post.cover_timestamp_ms is None else post.cover_timestamp_ms / 1000
     candidates: list[Cover] = []
     are_wanted = ahead and post.media.candidates is None
+    at_s = _chosen_s(post)
     with open_media(workspace, cover_of, post_id=post.id) as source:
         if are_wanted and post.kind is PostKind.VIDEO:
             with examine(source, with_covers=True) as examination:
                 cover, candidates = examination.cover(at_s), _candidates(examination, post)
         else:
             cover = make_thumbnail(source, at_s=at_s)
-    key = workspace.folders.put_thumbnail(cover_of.id, cover.jpeg)
-    with workspace.ledger.write() as session:
-        now = posts.get(session, post.id, lock=True)
-        # Another one that was chosen meanwhile is made by another run.
-        if now.cover_timestamp_ms == post.cover_timestamp_ms:
-            session.get_one(Media, cover_of.id).thumbnail_path = key
+        # Until it is of the moment that is chosen when it lies there: all covers have one place.
+        while (key := _keep_cover(workspace, post, cover_of, cover, at_s=at_s)) is None:
+            with workspace.ledger.read() as session:
+                at_s = _chosen_s(posts.get(session, post.id))
+            cover = make_thumbnail(source, at_s=at_s)
     if are_wanted:
         keep_candidates(workspace, post, candidates)
+    return key
+
+
+def _chosen_s(post: Post) -> float | None:
+    return None if post.cover_timestamp_ms is None else post.cover_timestamp_ms / 1000
+
+
+def _keep_cover(
+    workspace: Workspace, post: Post, cover_of: Media, cover: Cover, *, at_s: float | None
+) -> str | None:
+    """Keep a cover and return its key; None if another moment was chosen meanwhile."""
+    key = workspace.folders.put_thumbnail(cover_of.id, cover.jpeg)
+    with workspace.ledger.write() as session:
+        if _chosen_s(posts.get(session, post.id, lock=True)) != at_s:
+            return None
+        session.get_one(Media, cover_of.id).thumbnail_path = key
     return key
 
 

@@ -37,6 +37,16 @@ def test_a_rejected_file_is_shown_with_every_rule_and_its_fix(text_file: Path) -
     assert "fix: give a real video file" in result.stdout
 
 
+@pytest.mark.parametrize("name", ["clip.avi", ":smile: [b].avi"])
+def test_a_line_that_mends_is_shown_letter_for_letter(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    shutil.copyfile(media_files.mpeg4_avi(), path)
+    fixes = {one["fix"] for one in json.loads(run(path, "--json").stdout)["violations"]}
+    shown = [line.strip() for line in run(path).stdout.splitlines()]
+    assert {line.removeprefix("fix: ") for line in shown if line.startswith("fix: ")} == fixes
+    assert any("-map" in fix for fix in fixes)
+
+
 def test_json_has_the_verdict_the_violations_and_the_metadata(text_file: Path) -> None:
     result = run(text_file, "--json", "--profile", "intake")
     assert result.exit_code == 1

@@ -182,7 +182,7 @@ def test_the_cover_is_shown_where_it_can_be_opened_or_who_makes_it(
     shown = fields(show(post))["thumbnail"]
     assert shown == str(data_folder(workspace).thumbnails / "1.jpg")
     choose_cover(workspace, post.id, actor="mia", at_ms=150)
-    assert fields(show(post))["thumbnail"] == "the next run of prepare_media makes it"
+    assert fields(show(post))["thumbnail"] == "it is made before the post goes out"
     change_post(workspace, post.id, state=S.FAILED)
     assert "thumbnail" not in fields(show(post))
 

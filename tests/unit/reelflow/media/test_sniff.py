@@ -55,6 +55,7 @@ def test_media_is_known_by_its_first_bytes(head: bytes, name: str) -> None:
         (ebml_head(b"x"), "other:ebml"),
         (b"G" + bytes(187) + b"G" + bytes(187), "other:mpeg-ts"),
         (2 * (b"\0\0\x12\x34G" + bytes(187)), "other:mpeg-ts"),
+        (b"G" + b"o" * 187 + b"G" + b"o" * 400, "other:text"),
         (b"GIF89a", "other:gif"),
         (b"II*\0\x08\0\0\0", "other:tiff"),
         (b"MM\0*\0\0\0\x08", "other:tiff"),

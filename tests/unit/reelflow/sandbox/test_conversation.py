@@ -115,9 +115,10 @@ def test_a_child_that_dies_of_the_file_says_why(code: int, words: str) -> None:
         asked.ask("open")
 
 
-def test_a_child_that_was_killed_may_be_tried_again() -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_child_that_was_killed_may_be_tried_again(number: signal.Signals) -> None:
     with (
-        conversation(b"", code=-signal.SIGKILL) as asked,
+        conversation(b"", code=-number) as asked,
         pytest.raises(MediaToolError, match="was killed") as caught,
     ):
         asked.ask("open")

@@ -18,6 +18,7 @@ from reelflow.sandbox.fork_server import fork_server
 from reelflow.sandbox.program import LibraryMissingError
 from reelflow.source import BytesSource
 from tests.first_files import unused
+from tests.unit.reelflow.sandbox.scripted_child import written_library
 from tests.unit.reelflow.sandbox.started_child import forked_child, is_forked, wait_ready
 
 ROOT = Path(__file__).parents[4]
@@ -43,6 +44,20 @@ os.wait()
 with forked_child(LIBAV) as again:
     print(parent_of(again), flush=True)
 sys.stdin.read()
+"""
+
+
+#: Where it is loaded the system has no process left.
+NO_MORE_FORKS = """
+import os
+
+def fork():
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+
+os.fork = fork
+VERSION = "1"
+FAILURES = ()
+Service = object
 """
 
 
@@ -105,6 +120,49 @@ def test_where_the_library_cannot_be_loaded_each_child_says_so_as_without_a_serv
             assert not is_forked(child)
             with pytest.raises(LibraryMissingError, match="no_such_module"):
                 Conversation(child, program, BytesSource(b""), budget_bytes=0)
+
+
+def test_what_a_lost_server_forked_was_killed_for_all_that_is_known(forked: Child) -> None:
+    os.kill(psutil.Process(forked.pid).ppid(), signal.SIGKILL)
+    assert forked.wait_code(20) == -signal.SIGKILL
+
+
+def test_what_a_signal_interrupts_is_no_answer_to_another_order(
+    forked: Child,
+) -> None:
+    class StoppedError(BaseException):
+        """As of a task that is stopped."""
+
+    def interrupt(*_: object) -> None:
+        raise StoppedError
+
+    server = fork_server(LIBAV)
+    assert server is not None
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        os.kill(server.pid, signal.SIGSTOP)
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(StoppedError):
+            Child(LIBAV)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert server.is_lost
+    with Child(LIBAV) as child:
+        wait_ready(child)
+
+
+def test_a_server_that_can_fork_no_more_stays_for_the_children_that_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = written_library(NO_MORE_FORKS, tmp_path, monkeypatch)
+    for _ in range(4):
+        with Child(program) as child:
+            wait_ready(child)
+            assert not is_forked(child)
+    server = fork_server(program)
+    assert server is not None
+    assert psutil.pid_exists(server.pid)
+    server.stop()
 
 
 def test_children_end_with_the_process_that_wanted_them_and_are_not_its_forks_to_use() -> None:

@@ -12,11 +12,13 @@ from reelflow.exceptions import MediaRejectedError, PostNotTakeableError
 from reelflow.ledger import audit, posts
 from reelflow.ledger.models import Account, Post
 from reelflow.media import decoder
+from reelflow.media.thumbnail import make_thumbnail
 from reelflow.services.intake.ahead import find_unprepared_media, waiting_media
 from reelflow.services.intake.prepare import extract_metadata, generate_thumbnail, validate
 from reelflow.services.steering import commands
 from reelflow.services.steering.covers import choose_cover
 from reelflow.services.workspace import Workspace
+from reelflow.source import open_file
 from tests import media_files
 from tests.contract.ledger.racing import race
 from tests.data_folder import data_folder
@@ -363,7 +365,7 @@ def test_a_cover_that_is_chosen_is_made_at_once_and_the_others_stay(
     assert now == kept
 
 
-def test_a_cover_that_is_chosen_while_another_is_made_is_not_forgotten(
+def test_a_cover_that_is_chosen_while_another_is_made_is_made_at_once(
     workspace: Workspace, future: Post
 ) -> None:
     check(workspace, future)
@@ -372,11 +374,12 @@ def test_a_cover_that_is_chosen_while_another_is_made_is_not_forgotten(
         choose_cover(workspace, future.id, actor="mia", at_ms=1000)
 
     with before_statement(workspace, "SELECT photo_images", choose):
-        picture(workspace, future)
-    assert read_post(workspace, future.id).media.thumbnail_path is None
-    assert is_found(workspace, future)
-    cover = picture(workspace, future)
+        cover = picture(workspace, future)
     assert read_post(workspace, future.id).media.thumbnail_path == cover
+    with open_file(media_files.h264_mp4()) as source:
+        wanted = make_thumbnail(source, at_s=1.0)
+    assert data_folder(workspace).path(cover).read_bytes() == wanted.jpeg
+    assert not is_found(workspace, future)
 
 
 def test_a_held_photo_post_gets_the_cover_that_the_same_images_wish(
