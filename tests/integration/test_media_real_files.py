@@ -239,3 +239,16 @@ def test_the_inspect_command_says_what_publishing_would(
     assert json.loads(result.stdout)["accepted"] is (exit_code == 0)
     with Image.open(cover) as image:
         assert image.size == (640, 360)
+
+
+def test_the_length_that_mkvmerge_tells_of_a_picture_is_a_length_not_an_end(tmp_path: Path) -> None:
+    path = tmp_path / "merged.webm"
+    media_files.run_ffmpeg(
+        *("-f", "lavfi", "-t", "1.2", "-i", "testsrc2=size=360x640:rate=30"),
+        *("-f", "lavfi", "-t", "20", "-i", "sine", "-c:v", "libvpx", "-c:a", "libopus"),
+        *("-vf", "setpts=PTS+8/TB", "-fps_mode", "passthrough"),
+        *("-metadata:s:v", "_STATISTICS_WRITING_APP=mkvmerge", str(path)),
+    )
+    facts = inspect_media(path)
+    assert facts.video_start_s == pytest.approx(8, abs=0.01)
+    assert facts.video_duration_s == pytest.approx(9.2, abs=0.01)  # what ffmpeg's own tag says

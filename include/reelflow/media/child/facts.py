@@ -185,8 +185,9 @@ def _tagged_s(stream: Stream) -> float | None:
 def _picture_duration_s(video: Video, start_s: float) -> float | None:
     """Give how long the picture is shown: some containers tell only when it ends."""
     tagged_s = _tagged_s(video.stream)
-    if tagged_s is not None and _LENGTH_TOLD not in video.stream.metadata:
-        # libav writes when the picture ends there, mkvmerge how long it is.
+    if tagged_s is not None and _LENGTH_TOLD in video.stream.metadata:
+        return tagged_s  # mkvmerge writes how long the picture is, libav when it ends
+    if tagged_s is not None:
         starts_s = start_s + max(0, video.container.start_time or 0) / _MICROSECONDS
         return round(tagged_s - starts_s, 6) if tagged_s > starts_s else None
     told_s = _stream_duration_s(video.stream)

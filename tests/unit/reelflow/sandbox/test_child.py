@@ -133,6 +133,11 @@ def test_leaving_the_context_ends_it(start: Callable[[Program], Child]) -> None:
         os.kill(pid, 0)
 
 
+def test_an_interrupt_ends_it_as_any_signal_does(child: Child) -> None:
+    os.kill(child.pid, signal.SIGINT)
+    assert child.wait_code(20) == -signal.SIGINT
+
+
 def test_a_parent_that_hangs_up_ends_it(child: Child) -> None:
     child.socket.shutdown(socket.SHUT_RDWR)
     assert child.wait_code(20) == 0

@@ -61,6 +61,15 @@ Service = object
 """
 
 
+ENDING = """
+from reelflow.media.decoder import LIBAV
+from tests.unit.reelflow.sandbox.started_child import forked_child
+
+with forked_child(LIBAV):
+    pass
+"""
+
+
 @pytest.fixture
 def forked() -> Iterator[Child]:
     with forked_child(LIBAV) as child:
@@ -122,6 +131,18 @@ def test_where_the_library_cannot_be_loaded_each_child_says_so_as_without_a_serv
                 Conversation(child, program, BytesSource(b""), budget_bytes=0)
 
 
+def test_who_had_a_server_ends_without_a_word() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", ENDING],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'include'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_what_a_lost_server_forked_was_killed_for_all_that_is_known(forked: Child) -> None:
     os.kill(psutil.Process(forked.pid).ppid(), signal.SIGKILL)
     assert forked.wait_code(20) == -signal.SIGKILL
@@ -161,7 +182,9 @@ def test_a_server_that_can_fork_no_more_stays_for_the_children_that_it_has(
             assert not is_forked(child)
     server = fork_server(program)
     assert server is not None
-    assert psutil.pid_exists(server.pid)
+    with Child(program) as child:
+        wait_ready(child)
+    assert fork_server(program) is server
     server.stop()
 
 
