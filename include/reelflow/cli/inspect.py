@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 
-from reelflow.cli.screen import screen_safe
+from reelflow.cli.screen import console, screen_safe
 from reelflow.exceptions import MediaRejectedError, ReelflowError, TerminalError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from reelflow.domain.media import MediaFacts, Violation
     from reelflow.media.inspection import Examination
     from reelflow.source import Source
@@ -53,13 +54,9 @@ def inspect(
     if as_json:
         typer.echo(json.dumps(_report(metadata, broken), indent=2))
     else:
-        _print_report(
-            Console(soft_wrap=True, highlight=False, emoji=False, markup=False),
-            file,
-            metadata,
-            broken,
-            profile,
-        )
+        screen = console()
+        screen.soft_wrap = True  # a line that mends the file is copied whole
+        _print_report(screen, file, metadata, broken, profile)
     if broken:
         raise typer.Exit(EXIT_REJECTED)
 
@@ -158,35 +155,35 @@ def _report(metadata: Mapping[str, Any], broken: Sequence[Violation]) -> dict[st
 
 
 def _print_report(
-    console: Console,
+    screen: Console,
     file: Path,
     metadata: Mapping[str, Any],
     broken: Sequence[Violation],
     profile: Profile,
 ) -> None:
-    console.print(screen_safe(str(file)), style="bold")
+    screen.print(screen_safe(str(file)), style="bold")
     for name, value in _worth_showing(metadata).items():
         shown = _UNKNOWN if value is None else screen_safe(str(value))
-        console.print(f"  {name:<20} {shown}")
+        screen.print(f"  {name:<20} {shown}")
     if not broken:
-        console.print(f"Accepted by the {profile} profile.", style="green")
-        _print_copy(console, metadata.get("copy"))
+        screen.print(f"Accepted by the {profile} profile.", style="green")
+        _print_copy(screen, metadata.get("copy"))
         return
     rules = "1 rule" if len(broken) == 1 else f"{len(broken)} rules"
-    console.print(f"Rejected by the {profile} profile: {rules} broken.", style="red")
+    screen.print(f"Rejected by the {profile} profile: {rules} broken.", style="red")
     for violation in broken:
         measured = f"{violation.rule}: {violation.value} (allowed: {violation.limit})"
-        console.print(f"  {screen_safe(measured)}")
-        console.print(f"    fix: {screen_safe(violation.fix)}")
+        screen.print(f"  {screen_safe(measured)}")
+        screen.print(f"    fix: {screen_safe(violation.fix)}")
 
 
-def _print_copy(console: Console, copy: Mapping[str, Any] | None) -> None:
+def _print_copy(screen: Console, copy: Mapping[str, Any] | None) -> None:
     """Say that TikTok gets a copy, and why not the image itself."""
     if copy is None:
         return
     size = f"{copy['width']}x{copy['height']} px, {copy['size_bytes']:,} bytes"
-    console.print(f"TikTok gets a copy of it: {copy['container'].upper()}, {size}.")
-    console.print(f"  because: {screen_safe('; '.join(copy['because']))}")
+    screen.print(f"TikTok gets a copy of it: {copy['container'].upper()}, {size}.")
+    screen.print(f"  because: {screen_safe('; '.join(copy['because']))}")
 
 
 def _worth_showing(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
