@@ -7,10 +7,14 @@ Prints one JSON object a line and exits with 1 if a target is missed::
 The usual recipe is ``ffprobe``, then ``ffmpeg -ss T -i F -frames:v 1 -vf scale=640:-2``, with T
 going through the video from round to round, for its cost hangs on how far T is from a keyframe; for
 images it is Pillow's ``load()`` and a LANCZOS resize. Both sides are measured in turn, in computing
-time with that of all their processes, and the median of the pairs' ratios counts. A process that
-reads many videos forks their children from one that has loaded libav; what loading it costs, for
-each of a process's first two files, is told apart. The files are made by ffmpeg first, which takes
-some minutes.
+time with that of all their processes, and the median of the pairs' ratios counts.
+
+``ratio`` is that of a process with a fork server, which has loaded libav: a DAG's task under the
+LocalExecutor has its scheduler's from its first video on, any other process one from its third.
+``ratio_with_loading`` is that of a process without one, which loads libav for each: the first two
+videos of a task of Celery or Kubernetes, and of the command line.
+
+The files are made by ffmpeg first, which takes some minutes.
 """
 
 from __future__ import annotations

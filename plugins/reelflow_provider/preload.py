@@ -2,13 +2,17 @@
 
 LocalExecutor's workers are forked from the scheduler and every task from a worker, so what the
 scheduler has imported costs a task nothing: without this, each task of a post spends a quarter of
-a second of CPU on imports.
+a second of CPU on imports. They also have its fork server, so that none loads libav for its videos.
+A task that another user runs (``run_as_user``) is a new program, as is one of Celery or Kubernetes:
+it has neither.
 """
 
 from __future__ import annotations
 
 import importlib
 import logging
+import multiprocessing
+import sys
 from typing import Final
 
 from airflow.listeners import hookimpl
@@ -52,6 +56,8 @@ def on_starting(component: object) -> None:
         importlib.import_module(name)
     Base.registry.configure()
     _warm_up()
+    if _forks_tasks():
+        _start_fork_server()
 
 
 def _warm_up() -> None:
@@ -72,3 +78,29 @@ def _warm_up() -> None:
             warm_up(settings.open_workspace())
     except ReelflowError as exc:
         log.info("tasks will start more slowly: %s", exc)
+
+
+def _forks_tasks() -> bool:
+    """Say whether this is a scheduler whose workers, and their tasks, are forked from it."""
+    # A job has no type yet when it says that it starts, but only schedulers load this.
+    if "airflow.jobs.scheduler_job_runner" not in sys.modules:
+        return False
+    from airflow.executors.executor_loader import ExecutorLoader
+    from airflow.executors.local_executor import LocalExecutor
+
+    names = ExecutorLoader.get_executor_names()
+    executors = [ExecutorLoader.import_executor_cls(name)[0] for name in names]
+    has_local = any(issubclass(executor, LocalExecutor) for executor in executors)
+    return has_local and multiprocessing.get_start_method() == "fork"
+
+
+def _start_fork_server() -> None:
+    """Start what forks the children that read videos; without it, each task starts its own."""
+    from reelflow.media.decoder import LIBAV
+    from reelflow.sandbox.fork_server import start_fork_server
+    from reelflow.sandbox.program import LibraryMissingError
+
+    try:
+        start_fork_server(LIBAV)
+    except (LibraryMissingError, ReelflowError) as exc:
+        log.info("tasks will read videos more slowly: %s", exc)

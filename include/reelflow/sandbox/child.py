@@ -53,7 +53,8 @@ class Child:
 
     It has nothing of our environment, no descriptor but the socket, and its own session, and sets
     its own limits before it sees a byte of the file (`reelflow.sandbox.inside.main`). A process
-    that reads many files forks their children from a server that has loaded the library.
+    that has a server which has loaded the library, its own or one of whom it was forked from, lets
+    that fork its children.
 
     :raises LibraryMissingError: the packages that it needs are not installed
     :raises MediaToolError: no process could be started

@@ -1,7 +1,9 @@
 """A process that has loaded a library, and forks from itself the child for each file.
 
 Loading libav takes five times the computing of reading a video's facts and making its cover. The
-server never sees a file: it gets orders from its parent, and sockets to give to its children.
+server never sees a file: it gets sockets through its door, and gives them to its children. The door
+is one end of a pair of sockets: processes that are forked from the one that started the server have
+it, too, and share nothing else. The server ends when nobody has its door any more.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ import socket
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Sequence
 from typing import Final
+from weakref import WeakSet
 
 from reelflow.exceptions import MediaToolError
 from reelflow.sandbox import wire
@@ -22,7 +24,7 @@ from reelflow.sandbox.interpreter import start_interpreter
 from reelflow.sandbox.program import Program
 
 _ENTRY: Final = "reelflow.sandbox.inside.fork_server"
-#: A task reads one file, once or twice: a server would cost it memory and save it nothing.
+#: Who has none and reads one file, once or twice, would pay for its memory and save nothing.
 _OWN_PROCESSES: Final = 2
 _ANSWER_S: Final = 30.0
 _END_S: Final = 2.0
@@ -33,22 +35,28 @@ class ForkServerLostError(Exception):
 
 
 class ForkedProcess:
-    """A process that a server forked."""
+    """A process that a server forked.
 
-    def __init__(self, pid: int, server: ForkServer) -> None:
+    :param fate: socket on which the server is told to end it; closing it ends it at once
+    """
+
+    def __init__(self, pid: int, fate: socket.socket) -> None:
         self.pid = pid
-        self._server = server
+        self._fate = fate
         self._code: int | None = None
 
     def wait_code(self, timeout_s: float) -> int:
         """Give its exit code; it is killed if it does not end in time, which is told as 0."""
         if self._code is None:
-            try:
-                self._code = self._server.end(self.pid, timeout_s)
-            except ForkServerLostError:
-                # It ends with its socket, or at the latest by its limits. What became of it is the
-                # machine's fault, not the file's.
-                self._code = -signal.SIGKILL
+            with self._fate:
+                try:
+                    self._fate.settimeout(timeout_s + _ANSWER_S)
+                    self._fate.sendall(wire.END.pack(timeout_s))
+                    self._code = _outcome(self._fate)
+                except (OSError, ForkServerLostError):
+                    # It ends with its socket, or at the latest by its limits. What became of it is
+                    # the machine's fault, not the file's.
+                    self._code = -signal.SIGKILL
         return self._code
 
     def kill(self) -> None:
@@ -57,7 +65,7 @@ class ForkedProcess:
 
 
 class ForkServer:
-    """One running server, which ends with this process; for any of its threads.
+    """One running server, for any thread of this process, and of those that are forked from it.
 
     :raises LibraryMissingError: the packages that it needs are not installed
     :raises MediaToolError: no process could be started
@@ -65,14 +73,14 @@ class ForkServer:
 
     def __init__(self, program: Program) -> None:
         self._lock = threading.Lock()
-        self._socket, theirs = socket.socketpair()
+        self._door, theirs = socket.socketpair()
         with theirs:
             try:
                 self._process = start_interpreter(_ENTRY, program, theirs)
             except BaseException:
-                self._socket.close()
+                self._door.close()
                 raise
-        self._socket.settimeout(_ANSWER_S)
+        self._door.settimeout(_ANSWER_S)
         self.is_lost = False
 
     @property
@@ -85,90 +93,111 @@ class ForkServer:
 
         :raises ForkServerLostError: it cannot
         """
-        pid = self._ask(wire.ORDER.pack(wire.FORK, 0, 0), [theirs.fileno()])
-        if pid == wire.NO_CHILD:
-            raise ForkServerLostError
-        return ForkedProcess(pid, self)
-
-    def end(self, pid: int, timeout_s: float) -> int:
-        """Wait for a child, kill it when the time is over, and give its exit code.
-
-        :raises ForkServerLostError: it cannot
-        """
-        return self._ask(wire.ORDER.pack(wire.END, pid, timeout_s))
+        fate, far = socket.socketpair()
+        _fates.add(fate)
+        fate.settimeout(_ANSWER_S)
+        try:
+            try:
+                with far, self._lock:
+                    socket.send_fds(self._door, [wire.FORK], [theirs.fileno(), far.fileno()])
+                pid = _outcome(fate)
+            except (OSError, ForkServerLostError) as error:
+                self.stop()
+                raise ForkServerLostError from error
+            if pid == wire.NO_CHILD:
+                raise ForkServerLostError
+        except BaseException:
+            fate.close()
+            raise
+        return ForkedProcess(pid, fate)
 
     def stop(self) -> None:
-        """End it and its children, which it does itself when its socket is closed."""
-        self.is_lost = True
-        self._socket.close()
+        """Leave its door; who started it also sees it end, with its children, or kills it."""
+        with self._lock:
+            self.is_lost = True
+            self._door.close()
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
 
-    def leave_to_parent(self) -> None:
-        """Forget it in a process that was forked from its owner."""
-        self.is_lost = True
-        self._socket.close()
-        self._process.returncode = 0  # not ours to wait for
+    def disown(self) -> None:
+        """Let nobody wait for its end, nor kill it: others may need it."""
+        self._lock = threading.Lock()  # in a forked process, one of a thread that is not there
+        self._process.returncode = 0
 
-    def _ask(self, order: bytes, descriptors: Sequence[int] = ()) -> int:
-        with self._lock:
-            try:
-                socket.send_fds(self._socket, [order], descriptors)
-                answer = self._socket.recv(wire.OUTCOME.size)
-            except OSError:
-                answer = b""
-            except BaseException:  # a signal's, which leaves an answer for who asks next
-                self.stop()
-                raise
-            if len(answer) != wire.OUTCOME.size:
-                self.stop()
-                raise ForkServerLostError
-        number: int = wire.OUTCOME.unpack(answer)[0]
-        return number
+
+def _outcome(fate: socket.socket) -> int:
+    answer = fate.recv(wire.OUTCOME.size)
+    if len(answer) != wire.OUTCOME.size:
+        raise ForkServerLostError
+    number: int = wire.OUTCOME.unpack(answer)[0]
+    return number
 
 
 _servers: dict[Program, ForkServer] = {}
 _started: Counter[Program] = Counter()
+_fates: WeakSet[socket.socket] = WeakSet()
 _choosing = threading.Lock()
+_has_forked = False
 
 
 def fork_server(program: Program) -> ForkServer | None:
-    """Give this process's server for a program, from its third file on.
+    """Give the server for a program that this process has, or gets with its third file.
 
     None before, for a library with threads, which no fork survives, and where none can be started.
     """
     if program.limits.has_threads:
         return None
     with _choosing:
+        server = _servers.get(program)
+        if server is not None and not server.is_lost:
+            return server
         _started[program] += 1
         if _started[program] <= _OWN_PROCESSES:
             return None
-        server = _servers.get(program)
-        if server is None or server.is_lost:
-            try:
-                server = _servers[program] = ForkServer(program)
-            except MediaToolError:
-                return None
+        try:
+            server = _servers[program] = ForkServer(program)
+        except MediaToolError:
+            return None
         return server
 
 
-def _forget_servers() -> None:
-    """Leave the servers to the process that this one was forked from."""
-    global _choosing
+def start_fork_server(program: Program) -> None:
+    """Start a server that this process, and all that are forked from it, have from now on.
+
+    :raises LibraryMissingError: the packages that it needs are not installed
+    :raises MediaToolError: no process could be started
+    """
+    with _choosing:
+        if program not in _servers:
+            _servers[program] = ForkServer(program)
+
+
+def _note_fork() -> None:
+    global _has_forked
+    _has_forked = True
+
+
+def _after_fork() -> None:
+    """Share the doors with the process that this one was forked from, but none of its children."""
+    global _choosing, _has_forked
     _choosing = threading.Lock()
+    _has_forked = False
+    for fate in _fates:
+        fate.close()
     for server in _servers.values():
-        server.leave_to_parent()
-    _servers.clear()
+        server.disown()
     _started.clear()
 
 
-def _stop_servers() -> None:
+def _leave_servers() -> None:
     for server in _servers.values():
+        if _has_forked:
+            server.disown()
         server.stop()
 
 
-os.register_at_fork(after_in_child=_forget_servers)
-atexit.register(_stop_servers)
+os.register_at_fork(after_in_parent=_note_fork, after_in_child=_after_fork)
+atexit.register(_leave_servers)

@@ -15,7 +15,8 @@ from reelflow.sandbox.program import LibraryMissingError, Program
 
 #: -I: no environment variable, user folder or current folder; -S: no site hooks of other packages.
 _FLAGS: Final = ("-I", "-S")
-#: It lives too short for the collector of cycles to be worth its work.
+#: A child lives too short for the collector of cycles to be worth its work; a fork server, which
+#: its children would inherit it from, makes no cycles.
 _CODE: Final = """
 import gc, sys
 gc.disable()

@@ -1,7 +1,8 @@
 """What a child and its parent say to each other: frames of a kind, a length and bytes.
 
 Questions and answers are JSON objects. While it works on a question the child may ask for ranges of
-the file, which is all it ever sees of it. A fork server gets orders, and tells their outcomes.
+the file, which is all it ever sees of it. A fork server is told of new children through its door,
+and of the end of each on a socket of its own.
 """
 
 from __future__ import annotations
@@ -21,17 +22,14 @@ RANGE_WANTED: Final = b"R"
 RANGE_GIVEN: Final = b"G"
 RANGE_REFUSED: Final = b"X"
 
-ORDER: Final = struct.Struct(">cid")
-"""To a fork server: what to do, the child's process id, and seconds that it may take to end."""
+FORK: Final = b"F"
+"""Through a fork server's door, with two sockets: one for a new child, one for its further fate."""
+END: Final = struct.Struct(">d")
+"""On a child's second socket, to the server: seconds that the child may take to end."""
 OUTCOME: Final = struct.Struct(">i")
-"""Of an order: the process id of the new child, or the exit code of one that ended."""
-
+"""There, from the server: the process id of the new child; later the exit code of its end."""
 NO_CHILD: Final = -1
 """Instead of a process id: the system has none left."""
-
-FORK: Final = b"F"
-"""A new child, for the socket that comes with the order."""
-END: Final = b"E"
 
 MAX_ATTACHMENT_BYTES: Final = 2 * 1024 * 1024
 MAX_RANGE_BYTES: Final = 256 * 1024

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import ast
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from airflow.executors import executor_loader
+from airflow.executors.local_executor import LocalExecutor
 
+from reelflow.media import decoder
+from reelflow.sandbox.fork_server import fork_server
 from reelflow_provider import preload
+from tests.first_files import allow_no_process, forget_files
 
 PLUGIN = Path(__file__).parents[3] / "plugins" / "reelflow_provider"
 
@@ -69,6 +76,72 @@ def test_s3_is_loaded_where_media_lie_there(
 ) -> None:
     monkeypatch.setenv("REELFLOW_STORAGE_URL", storage_url)
     assert ("reelflow.storage.s3" in loaded_by("Job", tmp_path)) is bool(storage_url)
+
+
+@pytest.fixture
+def scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look like a scheduler that has not read yet which executors it has."""
+    monkeypatch.setitem(sys.modules, "airflow.jobs.scheduler_job_runner", ModuleType("loaded"))
+    monkeypatch.setattr(executor_loader, "_executor_names", [])
+
+
+class SubclassExecutor(LocalExecutor):
+    """As somebody may have who changed a detail of it."""
+
+
+ELSEWHERE = "airflow.executors.base_executor.BaseExecutor"
+
+
+@pytest.mark.parametrize(
+    ("executors", "forks_tasks"),
+    [
+        ("LocalExecutor", True),
+        ("mine:LocalExecutor", True),
+        (f"{ELSEWHERE}, LocalExecutor", True),
+        (f"{__name__}.SubclassExecutor", True),
+        (ELSEWHERE, False),
+    ],
+)
+@pytest.mark.usefixtures("scheduler")
+def test_a_scheduler_forks_tasks_with_the_local_executor(
+    executors: str, forks_tasks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executors)
+    assert preload._forks_tasks() is forks_tasks
+
+
+@pytest.mark.usefixtures("scheduler")
+def test_what_is_not_forked_from_it_is_no_use_to_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "LocalExecutor")
+    monkeypatch.setattr(multiprocessing, "get_start_method", lambda: "spawn")
+    assert not preload._forks_tasks()
+
+
+def test_another_component_forks_no_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "airflow.jobs.scheduler_job_runner", raising=False)
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "LocalExecutor")
+    assert not preload._forks_tasks()
+
+
+def test_where_no_server_can_be_started_the_scheduler_starts_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    allow_no_process(monkeypatch)
+    preload._start_fork_server()
+    assert "tasks will read videos more slowly: no process could be started" in caplog.text
+    assert fork_server(decoder.LIBAV) is None
+
+
+def test_where_libav_is_not_installed_the_scheduler_starts_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    forget_files(monkeypatch)
+    monkeypatch.setattr(sys, "meta_path", [])
+    monkeypatch.delitem(sys.modules, "av", raising=False)
+    preload._start_fork_server()
+    assert "tasks will read videos more slowly: the package av is not installed" in caplog.text
 
 
 def test_every_stage_is_there() -> None:

@@ -1,86 +1,173 @@
-"""The fork server's life: it loads the library, then forks and ends children as it is told."""
+"""The fork server's life: it loads the library, then forks and ends children as it is told.
+
+Many processes may hold its door at once: whoever was forked from the one that started it. Each
+child comes with a socket that one of them holds; the child ends when that socket is closed, the
+server when its door and all children are gone.
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import resource
+import selectors
 import signal
 import socket
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any, Final
 
 from reelflow.sandbox import wire
-from reelflow.sandbox.inside.main import Arguments, limit_computing, serve
+from reelflow.sandbox.inside.main import STANDARD_FDS, Arguments, limit_computing, serve
 
-_ORDERS_FD: Final = 0
-_CHECKED_EVERY_S: Final = 0.005
+_DOOR_FD: Final = 0
 
 
 def main() -> None:
-    """Obey the parent on standard input; end with it, and all children with both."""
+    """Serve all who have the other end of standard input, until nobody has it."""
     arguments = Arguments.read()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     service = import_module(arguments.module)
-    children: set[int] = set()
-    with socket.socket(fileno=_ORDERS_FD) as orders:
+    with socket.socket(fileno=_DOOR_FD) as door:
+        ForkServer(door, partial(_live, service, arguments)).run()
+
+
+def _live(service: Any, arguments: Arguments) -> None:
+    """Live a child's life."""
+    limit_computing(arguments)
+    serve(service, arguments)
+
+
+@dataclass(eq=False)
+class _Child:
+    """A forked process.
+
+    :param fate: socket to the process that wanted it
+    :param ends_at: moment of `time.monotonic` at which it is killed
+    """
+
+    pid: int
+    fate: socket.socket
+    ends_at: float = math.inf
+
+
+class ForkServer:
+    """Forks a child for each message at the door, and ends each as its socket says.
+
+    :param live: what a child does, with its socket as standard input
+    """
+
+    def __init__(self, door: socket.socket, live: Callable[[], None]) -> None:
+        self._door = door
+        self._live = live
+        self._is_open = True
+        self._children: set[_Child] = set()
+        # It has no descriptor of its own, as one that children share would be.
+        self._selector = selectors.PollSelector()
+        self._woken, self._waker = socket.socketpair()
+
+    def run(self) -> None:
+        """Serve until the door and all children are gone."""
+        self._wake_at_ends()
+        self._selector.register(self._door, selectors.EVENT_READ, self._open_door)
         try:
-            while _obey(orders, service, arguments, children):
-                pass
-        except ConnectionError:
-            pass  # the parent died before it heard what became of its order
+            while self._is_open or self._children:
+                for key, _ in self._selector.select(self._patience_s()):
+                    key.data()
+                for child in [one for one in self._children if one.ends_at < math.inf]:
+                    self._end_if_due(child)
         finally:
-            for pid in children:
-                _kill(pid)
+            for child in self._children:
+                _kill(child.pid)
 
+    def _wake_at_ends(self) -> None:
+        """Let the end of a child end the wait for messages."""
+        for one in (self._woken, self._waker):
+            one.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        self._selector.register(self._woken, selectors.EVENT_READ, partial(self._woken.recv, 1024))
 
-def _obey(orders: socket.socket, service: Any, arguments: Arguments, children: set[int]) -> bool:
-    """Carry out the next order and tell its outcome; False when there will be no more."""
-    order, descriptors, _, _ = socket.recv_fds(orders, wire.ORDER.size, 1)
-    if len(order) != wire.ORDER.size:
-        return False
-    kind, pid, timeout_s = wire.ORDER.unpack(order)
-    if kind == wire.FORK:
-        outcome = _fork(service, arguments, descriptors[0])
-        if outcome != wire.NO_CHILD:
-            children.add(outcome)
-    else:
-        outcome = _end(pid, timeout_s)
-        children.discard(pid)
-    orders.sendall(wire.OUTCOME.pack(outcome))
-    return True
+    def _patience_s(self) -> float | None:
+        """Give how long to wait for messages; None is for ever."""
+        next_end = min((child.ends_at for child in self._children), default=math.inf)
+        return max(0.0, next_end - time.monotonic()) if next_end < math.inf else None
 
+    def _open_door(self) -> None:
+        """Fork the child that somebody wants."""
+        said, descriptors, _, _ = socket.recv_fds(self._door, len(wire.FORK), 2)
+        if not said:
+            self._selector.unregister(self._door)
+            self._is_open = False
+        elif len(descriptors) == 2:
+            self._fork(descriptors[0], socket.socket(fileno=descriptors[1]))
+        else:  # there was no room for more, which the other side sees by its closed socket
+            for descriptor in descriptors:
+                os.close(descriptor)
 
-def _fork(service: Any, arguments: Arguments, descriptor: int) -> int:
-    """Fork the child that serves a socket; return its process id."""
-    try:
-        pid = os.fork()
-    except OSError:
-        pid = wire.NO_CHILD
-    if pid:
+    def _fork(self, descriptor: int, fate: socket.socket) -> None:
+        """Fork the child that serves a socket, and tell its process id."""
+        try:
+            pid = os.fork()
+        except OSError:
+            pid = wire.NO_CHILD
+        if pid == 0:
+            self._become_child(descriptor, fate)
         os.close(descriptor)
-        return pid
-    code = 1
-    try:
-        os.setsid()
-        os.dup2(descriptor, _ORDERS_FD)  # where the orders came from
-        limit_computing(arguments)
-        serve(service, arguments)
-        code = 0
-    finally:
-        os._exit(code)
+        _tell(fate, pid)
+        if pid == wire.NO_CHILD:
+            fate.close()
+            return
+        child = _Child(pid, fate)
+        self._children.add(child)
+        self._selector.register(fate, selectors.EVENT_READ, partial(self._hear, child))
+
+    def _become_child(self, descriptor: int, fate: socket.socket) -> None:
+        """Keep nothing of the server, its door and other children's sockets least of all."""
+        code = 1
+        try:
+            os.setsid()
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.dup2(descriptor, _DOOR_FD)
+            watched = [key.fd for key in self._selector.get_map().values()]
+            last = max(descriptor, fate.fileno(), self._waker.fileno(), *watched)
+            os.closerange(STANDARD_FDS, last + 1)
+            self._live()
+            code = 0
+        finally:
+            os._exit(code)
+
+    def _hear(self, child: _Child) -> None:
+        """Note that a child has to end: in time, or at once when nobody wants it any more."""
+        try:
+            order = child.fate.recv(wire.END.size)
+        except ConnectionError:
+            order = b""
+        timeout_s = wire.END.unpack(order)[0] if len(order) == wire.END.size else 0
+        child.ends_at = time.monotonic() + timeout_s
+
+    def _end_if_due(self, child: _Child) -> None:
+        """Tell the exit code of a child that ended, or kill it when its time is over: told as 0."""
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        has_ended = os.waitid(os.P_PID, child.pid, options) is not None
+        if not has_ended and time.monotonic() < child.ends_at:
+            return
+        _kill(child.pid)  # with what it may have started
+        _, status = os.waitpid(child.pid, 0)
+        _tell(child.fate, os.waitstatus_to_exitcode(status) if has_ended else 0)
+        self._selector.unregister(child.fate)
+        child.fate.close()
+        self._children.remove(child)
 
 
-def _end(pid: int, timeout_s: float) -> int:
-    """Wait for a child; one that does not end in time is killed, which is told as 0."""
-    ends_at = time.monotonic() + timeout_s
-    while True:
-        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        if ended or time.monotonic() >= ends_at:
-            _kill(pid)  # with what it may have started
-            _, status = os.waitpid(pid, 0)
-            return os.waitstatus_to_exitcode(status) if ended else 0
-        time.sleep(_CHECKED_EVERY_S)
+def _tell(fate: socket.socket, outcome: int) -> None:
+    with suppress(ConnectionError):  # who is gone wants to hear nothing
+        fate.sendall(wire.OUTCOME.pack(outcome))
 
 
 def _kill(pid: int) -> None:

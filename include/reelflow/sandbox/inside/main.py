@@ -18,7 +18,7 @@ from reelflow.domain.printable import printable
 from reelflow.sandbox import wire
 from reelflow.sandbox.inside import parent
 
-_STANDARD_FDS: Final = 3
+STANDARD_FDS: Final = 3
 
 
 class Arguments(NamedTuple):
@@ -79,8 +79,8 @@ def _seal(*, has_threads: bool) -> None:
 
     With descriptors 0 to 2 taken, a limit of three leaves no number for a fourth.
     """
-    os.closerange(_STANDARD_FDS, 64)  # Python keeps none, a library might
-    _limit(resource.RLIMIT_NOFILE, _STANDARD_FDS)
+    os.closerange(STANDARD_FDS, 64)  # Python keeps none, a library might
+    _limit(resource.RLIMIT_NOFILE, STANDARD_FDS)
     _limit(resource.RLIMIT_FSIZE, 0)
     if not has_threads:  # which the kernel counts as processes
         _limit(resource.RLIMIT_NPROC, 0)  # not for root, whom it does not count at all

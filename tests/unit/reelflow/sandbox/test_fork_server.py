@@ -1,9 +1,9 @@
-import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from reelflow.analysis.c2pa_manifest import C2PA
 from reelflow.media.decoder import LIBAV
 from reelflow.sandbox.child import Child
 from reelflow.sandbox.conversation import Conversation
-from reelflow.sandbox.fork_server import fork_server
+from reelflow.sandbox.fork_server import fork_server, start_fork_server
 from reelflow.sandbox.program import LibraryMissingError
 from reelflow.source import BytesSource
 from tests.first_files import unused
@@ -23,27 +23,33 @@ from tests.unit.reelflow.sandbox.started_child import forked_child, is_forked, w
 
 ROOT = Path(__file__).parents[4]
 
-#: Prints its server and its child, then whether a process forked from it gets children of its own.
+#: Reads a file itself and lets a process forked from it read one: prints the server of each, and
+#: its child. Then it does with itself what its argument says.
 OWNER = """
-import os, sys
+import os, signal, sys
 import psutil
 from reelflow.media.decoder import LIBAV
-from tests.unit.reelflow.sandbox.started_child import forked_child, wait_ready
+from reelflow.sandbox.child import Child
+from reelflow.sandbox.fork_server import start_fork_server
+from tests.unit.reelflow.sandbox.started_child import wait_ready
 
-def parent_of(child):
+def tell_child():
+    child = Child(LIBAV)
     wait_ready(child)
-    return psutil.Process(child.pid).ppid()
+    psutil.Process(child.pid).suspend()  # as one that computes, and does not see its socket closed
+    print(psutil.Process(child.pid).ppid(), child.pid, os.getpid(), flush=True)
+    return child
 
-first = forked_child(LIBAV)
-print(parent_of(first), first.pid, flush=True)
+start_fork_server(LIBAV)
+mine = tell_child()
 if os.fork() == 0:
-    with forked_child(LIBAV) as other:
-        print(parent_of(other), flush=True)
+    if os.fork() == 0:
+        others = tell_child()
+        sys.stdin.read()
     os._exit(0)
 os.wait()
-with forked_child(LIBAV) as again:
-    print(parent_of(again), flush=True)
-sys.stdin.read()
+if sys.argv[1] == "killed":
+    signal.pause()
 """
 
 
@@ -85,6 +91,39 @@ def test_the_first_files_get_processes_of_their_own_and_further_ones_are_forked(
     assert kinds == [False, False, True, True]
     server = fork_server(program)
     assert server is not None
+    server.stop()
+
+
+def test_who_has_started_a_server_has_it_from_the_first_file_on() -> None:
+    program = unused(LIBAV)
+    start_fork_server(program)
+    started = fork_server(program)
+    start_fork_server(program)
+    assert started is fork_server(program)
+    with Child(program) as child:
+        assert is_forked(child)
+    assert started is not None
+    started.stop()
+    with Child(program) as child:
+        assert not is_forked(child)
+
+
+def test_where_a_server_is_inherited_and_lost_files_get_processes_of_their_own() -> None:
+    program = unused(LIBAV)
+    start_fork_server(program)
+    server = fork_server(program)
+    assert server is not None
+    os.kill(server.pid, signal.SIGKILL)
+    pid = os.fork()
+    if pid == 0:  # no way out of here but the last line
+        code = 1
+        try:
+            with Child(program) as child:
+                wait_ready(child)
+                code = 0 if not is_forked(child) else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     server.stop()
 
 
@@ -148,28 +187,29 @@ def test_what_a_lost_server_forked_was_killed_for_all_that_is_known(forked: Chil
     assert forked.wait_code(20) == -signal.SIGKILL
 
 
-def test_what_a_signal_interrupts_is_no_answer_to_another_order(
-    forked: Child,
-) -> None:
+def test_what_a_signal_interrupts_costs_no_other_child_its_server(forked: Child) -> None:
     class StoppedError(BaseException):
         """As of a task that is stopped."""
 
     def interrupt(*_: object) -> None:
         raise StoppedError
 
-    server = fork_server(LIBAV)
+    server = psutil.Process(forked.pid).parent()
     assert server is not None
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        os.kill(server.pid, signal.SIGSTOP)
+        server.suspend()
         signal.setitimer(signal.ITIMER_REAL, 0.05)
         with pytest.raises(StoppedError):
             Child(LIBAV)
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert server.is_lost
+        server.resume()
     with Child(LIBAV) as child:
         wait_ready(child)
+        assert psutil.Process(child.pid).parent() == server
+        wanted = {psutil.Process(pid) for pid in (child.pid, forked.pid)}
+        wait_for(lambda: set(server.children()) == wanted)
 
 
 def test_a_server_that_can_fork_no_more_stays_for_the_children_that_it_has(
@@ -188,24 +228,43 @@ def test_a_server_that_can_fork_no_more_stays_for_the_children_that_it_has(
     server.stop()
 
 
-def test_children_end_with_the_process_that_wanted_them_and_are_not_its_forks_to_use() -> None:
+@pytest.mark.parametrize("end", ["killed", "ended"])
+def test_forked_processes_have_the_server_and_only_their_own_children(end: str) -> None:
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER],
+        [sys.executable, "-c", OWNER, end],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'include'}"},
     )
+    assert owner.stdin is not None
+    assert owner.stdout is not None
     try:
-        assert owner.stdin is not None
-        assert owner.stdout is not None
-        server, child = (psutil.Process(int(pid)) for pid in owner.stdout.readline().split())
-        of_its_fork, again = (int(owner.stdout.readline()) for _ in range(2))
-        assert of_its_fork != server.pid == again
-        child.suspend()  # as one that computes, and does not see its socket closed
+        server, mine, _ = (psutil.Process(int(pid)) for pid in owner.stdout.readline().split())
+        of_other, others, other = (
+            psutil.Process(int(pid)) for pid in owner.stdout.readline().split()
+        )
+        assert of_other == server
+        if end == "killed":
+            owner.kill()
+        owner.wait(20)
+        assert_gone(mine)
+        assert others.status() == psutil.STATUS_STOPPED
+        other.kill()
+        assert_gone(others, server)
     finally:
         owner.kill()
         owner.communicate()
-    gone, alive = psutil.wait_procs([server, child], timeout=20)
-    assert not alive, f"still there: {alive}; gone: {json.dumps([one.pid for one in gone])}"
+
+
+def assert_gone(*processes: psutil.Process) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    assert not alive
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    ends_at = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < ends_at
+        time.sleep(0.01)
