@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psutil
 import pytest
 
 from demo.stack import Stack
@@ -90,6 +91,20 @@ def test_next_weeks_good_file_has_its_pictures_and_is_not_posted(prepared: Prepa
     assert (post["state"], post["publish_id"]) == ("READY", None)
     assert prepared.pictures(prepared.good) == [True] * 5
     assert prepared.shown(prepared.good)["metadata"]["video_codec"] == "h264"
+
+
+def test_videos_are_read_by_children_of_the_one_fork_server_of_the_scheduler(
+    prepared: Prepared,
+) -> None:
+    components = prepared.scene.stack.components
+    scheduler = next(one.identity.pid for one in components if one.name == "scheduler")
+    (server,) = [
+        one
+        for one in psutil.Process(scheduler).children(recursive=True)
+        if "reelflow.sandbox.inside.fork_server" in one.cmdline()
+    ]
+    used = server.cpu_times()
+    assert used.children_user + used.children_system > 0
 
 
 def test_a_held_file_has_its_pictures_for_whoever_releases_it(prepared: Prepared) -> None:
