@@ -50,6 +50,7 @@ class TestRefusals:
         [
             (503, "SlowDown", StorageThrottledError, "slow down"),
             (429, "TooManyRequests", StorageThrottledError, "slow down"),
+            (429, "OfAnotherStorage", StorageThrottledError, "slow down"),
             (403, "AccessDenied", StorageAccessError, "s3:PutObject|allow these credentials"),
             (403, "InvalidAccessKeyId", StorageAccessError, "set the connection's login"),
             (403, "SignatureDoesNotMatch", StorageAccessError, "set the connection's password"),
