@@ -24,7 +24,7 @@ from reelflow.exceptions import (
     StorageAccessError,
 )
 from reelflow.source import Source
-from reelflow.storage.base import BegunUpload, MediaStore, ObjectInfo
+from reelflow.storage.base import BegunUpload, MediaStore
 from reelflow.storage.inbox import (
     INBOX,
     SIDECAR_SUFFIX,
@@ -178,10 +178,7 @@ class Folders:
             nor taken already
         """
         taken = [self.store.stat(image.target) for image in images]
-        there = [
-            before or self._in_inbox(image) for before, image in zip(taken, images, strict=True)
-        ]
-        if not all(there) and not any(taken):
+        if not any(taken) and not all(self._in_inbox(image) for image in images):
             return [None] * len(images)
         identities = [self._take_one(image) for image in images]
         folder = images[0].source.rpartition("/")[0]
@@ -190,14 +187,13 @@ class Folders:
             self._move_sidecar(folder, images[0].target)
         return identities
 
-    def _in_inbox(self, file: Taking) -> ObjectInfo | None:
+    def _in_inbox(self, file: Taking) -> bool:
         info = self.store.stat(file.source)
-        return info if info is not None and info.identity == file.identity else None
+        return info is not None and info.identity == file.identity
 
     def _take_one(self, file: Taking) -> str | None:
         try:
-            if not self.store.move(file.source, file.target, identity=file.identity):
-                return None
+            self.store.move(file.source, file.target, identity=file.identity)
         except SourceChangedError:
             return None
         taken = self.store.stat(file.target)

@@ -98,7 +98,7 @@ class LocalStore(LocalUploads):
         """
         status = self._status(source)
         wanted = status is not None and identity in (None, identity_of(status))
-        if wanted and (source == target or self._rename(source, target)):
+        if wanted and self._rename(source, target):
             return True
         if self._status(target) is not None:
             return True

@@ -25,7 +25,8 @@ from reelflow.storage.folders import FOLDERS, Folders, Kept, Taking
 from reelflow.storage.inbox import InboxFile
 from reelflow.storage.keys import key_of
 from reelflow.storage.local_store import LocalStore, open_data_folder
-from tests.contract.storage.stores import Store
+from reelflow.storage.s3 import S3Store
+from tests.contract.storage.stores import S3Server, Store
 
 MIB = 1024 * 1024
 
@@ -125,14 +126,14 @@ def test_a_new_file_of_the_same_name_keeps_itself_and_its_sidecar(folders: Folde
 
 
 def test_a_file_that_vanished_or_was_replaced_is_not_taken(folders: Folders) -> None:
-    key = put(folders, "a.mp4")
+    key, sidecar = put(folders, "a.mp4"), put(folders, "a.mp4.json", data=b"{}")
     file = taking(only_file(folders))
     put(folders, "a.mp4", data=b"data and more")
     assert folders.take(file) is None
-    assert contents(folders) == {key: b"data and more"}
+    assert contents(folders) == {key: b"data and more", sidecar: b"{}"}
     folders.store.delete(key)
     assert folders.take(file) is None
-    assert contents(folders) == {}
+    assert contents(folders) == {sidecar: b"{}"}
 
 
 def test_processes_that_take_at_once_all_find_it_taken(folders: Folders) -> None:
@@ -170,7 +171,7 @@ def test_a_copy_is_kept_and_the_same_again_stays_the_same(folders: Folders) -> N
     assert contents(folders) == {"prepared/1.jpg": b"copy"}
 
 
-@pytest.mark.parametrize("left", [b"", b"cop", b"othr", b"a longer one"])
+@pytest.mark.parametrize("left", [b"", b"cop", b"othr", b"copy and more"])
 def test_a_copy_replaces_what_a_crash_left_in_its_place(folders: Folders, left: bytes) -> None:
     write(folders, "prepared/1.jpg", left)
     kept = folders.put_prepared("1", b"copy")
@@ -191,6 +192,15 @@ def test_a_link_in_the_place_of_a_copy_is_replaced_and_not_followed(tmp_path: Pa
     (tmp_path / "prepared" / "1.jpg").symlink_to(outside)
     folders.put_prepared("1", b"copy")
     assert not (tmp_path / "prepared" / "1.jpg").is_symlink()
+
+
+def test_a_copy_that_goes_while_it_is_looked_at_is_made_again(
+    s3_store: S3Store, s3_server: S3Server
+) -> None:
+    folders = made(s3_store)
+    s3_server.fault("PUT", "prepared/1.jpg", status=412, code="PreconditionFailed")
+    assert folders.put_prepared("1", b"copy").identity == identity(folders, "prepared/1.jpg")
+    assert contents(folders) == {"prepared/1.jpg": b"copy"}
 
 
 def test_a_copy_is_deleted_and_again_is_fine(folders: Folders) -> None:
@@ -265,11 +275,16 @@ def test_a_crash_between_two_images_is_finished(folders: Folders, taken: list[st
     assert not is_there(folders, TRIP)
 
 
-def test_no_image_is_taken_when_one_is_gone(folders: Folders) -> None:
+@pytest.mark.parametrize("now", [{}, {f"{TRIP}/b.jpg": b"another image"}], ids=["gone", "another"])
+def test_no_image_is_taken_when_one_is_gone_or_another(
+    folders: Folders, now: dict[str, bytes]
+) -> None:
     images = photo_folder(folders, "a.jpg", "b.jpg")
     folders.store.delete(f"{TRIP}/b.jpg")
+    for key, data in now.items():
+        write(folders, key, data)
     assert folders.take_photos(images) == [None, None]
-    assert contents(folders) == {f"{TRIP}/a.jpg": b"a.jpg", f"{TRIP}.json": b"{}"}
+    assert contents(folders) == {f"{TRIP}/a.jpg": b"a.jpg", f"{TRIP}.json": b"{}", **now}
 
 
 def test_half_taken_images_are_followed_by_the_rest_so_that_it_becomes_no_other_post(
@@ -325,6 +340,13 @@ def test_a_rejected_file_lies_beside_its_reason_and_comes_back(folders: Folders)
 def test_a_file_that_was_deleted_is_not_said_to_lie_in_the_quarantine(folders: Folders) -> None:
     gone = Kept("media/1.mp4", "1-2-3")
     assert folders.set_aside(gone, account="acme", post_id=7, reason={}) == gone
+
+
+def test_a_file_that_came_in_parts_is_known_where_it_is_set_aside(folders: Folders) -> None:
+    write(folders, "media/1.mp4", bytes(9 * MIB))
+    source = Kept("media/1.mp4", identity(folders, "media/1.mp4"))
+    aside = folders.set_aside(source, account="acme", post_id=7, reason={})
+    assert aside.identity == identity(folders, aside.key)
 
 
 def test_a_file_that_was_replaced_in_the_quarantine_is_still_known_to_be_another(
@@ -393,6 +415,16 @@ def test_old_writes_are_found_and_dropped_but_not_those_of_others(
     assert len(list(folders.store.begun())) == 1
 
 
+def test_a_write_of_which_only_its_bytes_are_left_is_ours(tmp_path: Path) -> None:
+    folders = made(LocalStore(tmp_path))
+    half = tmp_path / ".uploads" / f"{'0' * 32}.data"
+    half.parent.mkdir()
+    half.write_bytes(b"half")
+    (begun,) = folders.old_uploads(before=datetime.now(UTC) + timedelta(hours=1))
+    folders.drop_upload(begun)
+    assert not half.exists()
+
+
 def test_a_store_that_can_be_used_passes_the_check(folders: Folders) -> None:
     folders.check()
 
@@ -404,14 +436,31 @@ def test_only_the_owner_may_look_into_the_folders(tmp_path: Path) -> None:
     folders = Folders(lambda: open_data_folder(tmp_path / "home"))
     folders.create()
     folders.create()
-    for name in ("", *FOLDERS):
+    write(folders, "media/1.mp4", b"video")
+    for name in ("", *FOLDERS, ".uploads"):
         assert stat.S_IMODE((tmp_path / "home" / name).stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "home" / "media" / "1.mp4").stat().st_mode) == 0o600
+
+
+def test_others_may_put_files_into_an_accounts_inbox_as_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        made(LocalStore(tmp_path))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "inbox" / "acme").stat().st_mode) == 0o775
 
 
 def test_a_data_folder_that_cannot_be_made_says_which_setting_to_change(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="point REELFLOW_HOME at a folder"):
         open_data_folder(tmp_path / "file")
+
+
+def test_folders_that_cannot_be_made_say_why(tmp_path: Path) -> None:
+    folders = Folders(lambda: LocalStore(tmp_path / "gone"))
+    with pytest.raises(ConfigurationError, match=r"the data folder cannot be used: .* make it"):
+        folders.create()
 
 
 def test_a_folder_that_is_gone_does_not_pass_the_check(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from reelflow.exceptions import ObjectNotFoundError, SourceChangedError
 from reelflow.storage.base import MediaStore
 from reelflow.storage.folders import Folders
 from reelflow.storage.inbox import InboxFile, InboxFolder, remove_emptied
@@ -129,6 +130,9 @@ def test_a_file_whose_sidecar_is_another_by_now_is_not_held(
     else:
         put(store, "a.mp4.json", data=b'{"caption": "new"}')
     assert not folders.holds(found)
+    refused = ObjectNotFoundError if change == "goes" else SourceChangedError
+    with pytest.raises(refused), folders.open_sidecar(found):
+        pytest.fail("opened it")
     (again,) = files(folders)
     assert folders.holds(again)
 
@@ -151,6 +155,7 @@ def test_accounts_are_the_folders_of_the_inbox(store: Store, folders: Folders) -
     assert listing.stray_files == ["file"]
     assert not listing.is_closed("acme")
     for account in ("file", "missing"):
+        assert not listing.is_closed(account)
         assert list(listing.quiet_files(account, later())) == []
         assert list(listing.quiet_folders(account, later())) == []
 
@@ -197,7 +202,7 @@ def test_a_folder_that_changed_is_not_the_one_that_was_listed(
         case "image":
             put(store, "trip", "a.jpg", data=b"longer than before")
         case "name":
-            store.move(one, f"{found.key}/c.jpg")
+            store.move(one, f"{found.key}/aa.jpg")  # still the first
         case "gone":
             store.delete(one)
         case "sidecar":
@@ -208,7 +213,7 @@ def test_a_folder_that_changed_is_not_the_one_that_was_listed(
             store.move(one, "inbox/acme/other/a.jpg")
             store.move(two, "inbox/acme/other/b.jpg")
     assert not folders.holds(found)
-    if change == "image":
+    if change in ("image", "name"):
         assert photo_folders(folders)[0].identity != found.identity
 
 
@@ -216,6 +221,7 @@ def test_an_inner_folder_is_named_and_not_looked_into(store: Store, folders: Fol
     put(store, "trip", "a.jpg")
     put(store, "trip", "more", "b.jpg")
     put(store, "trip", "more", "and more", "c.jpg")
+    put(store, "trip", ".thumbnails", "a.jpg")
     (found,) = photo_folders(folders)
     assert [file.name for file in found.files] == ["a.jpg"]
     assert found.inner_folders == ("more",)
@@ -246,8 +252,9 @@ def test_a_folder_with_anything_else_stays_whole(store: Store, folders: Folders,
 
 def test_a_folder_with_a_folder_stays(store: Store, folders: Folders) -> None:
     put(store, "trip", "._more", "a.jpg")
+    put(store, "trip", ".DS_Store")
     assert not remove_emptied(store, "inbox/acme/trip")
-    assert len(list(store.list("inbox"))) == 1
+    assert len(list(store.list("inbox"))) == 2
 
 
 # Names
@@ -264,6 +271,18 @@ NAMES = [
     "~",
     "a.mp4.",
 ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_odd_names_of_folders_are_listed_like_any_other(
+    store: Store, folders: Folders, name: str
+) -> None:
+    put(store, name, "1.jpg")
+    (found,) = photo_folders(folders)
+    assert (found.name, found.files[0].folder) == (name, name)
+    assert found.inbox_path.isascii()
+    assert found.inbox_path.isprintable()
+    assert folders.holds(found)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -304,14 +323,18 @@ def test_a_copy_that_keeps_an_old_modification_time_is_not_quiet_while_it_grows(
     assert len(files(on_disk, changed)) == 1
 
 
-def test_what_came_and_went_leaves_its_time_on_the_folder(on_disk: Folders, home: Path) -> None:
-    trip = home / "inbox" / "acme" / "trip"
-    trip.mkdir()
-    (trip / "a.jpg").write_bytes(b"a")
-    before_s = trip.stat().st_ctime
-    while trip.stat().st_ctime <= before_s:
-        (trip / "new").touch()
-        (trip / "new").unlink()
+@pytest.mark.parametrize("where", ["trip", "trip/.copying"])
+def test_what_came_and_went_leaves_its_time_on_the_folder(
+    on_disk: Folders, home: Path, where: str
+) -> None:
+    trip, folder = home / "inbox" / "acme" / "trip", home / "inbox" / "acme" / where
+    folder.mkdir(parents=True)
+    image = trip / "a.jpg"
+    image.write_bytes(b"a")
+    before_s = max(path.stat().st_ctime for path in (trip, folder, image))
+    while folder.stat().st_ctime <= before_s:
+        (folder / "new").touch()
+        (folder / "new").unlink()
     assert photo_folders(on_disk, datetime.fromtimestamp(before_s, UTC)) == []
     assert len(photo_folders(on_disk)) == 1
 

@@ -11,8 +11,10 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +63,13 @@ def put(store: LocalStore, key: str, content: bytes = b"video") -> str:
 
 def keys(store: LocalStore, folder: str = "") -> list[str]:
     return [info.key for info in store.list(folder)]
+
+
+class Unread:
+    """Content that nobody may ask for."""
+
+    def read(self, count: int, /) -> bytes:
+        raise AssertionError(f"{count} bytes were read")
 
 
 class TestWhatIsNoPlainFile:
@@ -165,24 +174,61 @@ class TestWhatComesBetweenLookAndOpen:
         with pytest.raises((MediaUnreadableError, InvalidObjectKeyError)), store.open("inbox/x"):
             pytest.fail("opened it")
 
-    def test_a_folder_that_became_a_link_is_not_looked_into(
-        self, store: LocalStore, root: Path, before_open: Callable[..., None], tmp_path: Path
+    @pytest.mark.parametrize("becomes", ["a link", "nothing"])
+    def test_a_folder_that_is_none_any_more_is_not_looked_into_and_hides_no_other(
+        self,
+        store: LocalStore,
+        root: Path,
+        before_open: Callable[..., None],
+        tmp_path: Path,
+        becomes: str,
     ) -> None:
         put(store, "inbox/acme/x")
+        put(store, "inbox/other/y")
         (tmp_path / "outside").mkdir()
         (tmp_path / "outside" / "secret").write_text("secret")
         folder = root / "inbox" / "acme"
 
         def swap() -> None:
-            if not folder.is_symlink():
-                folder.rename(root / "moved")
+            folder.rename(root / "moved")
+            if becomes == "a link":
                 folder.symlink_to(tmp_path / "outside")
 
         before_open("acme", swap)
-        assert keys(store, "inbox") == []
-        folder.unlink()
+        assert keys(store, "inbox") == ["inbox/other/y"]
+        folder.unlink(missing_ok=True)
         (root / "moved").rename(folder)
-        assert [info.key for info in store.look_into("inbox", depth=2)] == ["inbox/acme"]
+        found = [info.key for info in store.look_into("inbox", depth=2)]
+        assert found == ["inbox/acme", "inbox/other", "inbox/other/y"]
+
+    def test_a_folder_that_is_closed_by_then_hides_no_other(
+        self, store: LocalStore, before_open: Callable[..., None]
+    ) -> None:
+        def close() -> None:  # root may open everything
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        put(store, "inbox/acme/x")
+        put(store, "inbox/other/y")
+        before_open("acme", close)
+        found = [info.key for info in store.look_into("inbox", depth=2)]
+        assert found == ["inbox/acme", "inbox/other", "inbox/other/y"]
+
+    def test_a_file_that_is_gone_by_then_hides_no_other(
+        self, store: LocalStore, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scanned = os.scandir
+
+        @contextmanager
+        def scan(folder: int) -> Iterator[list[os.DirEntry[str]]]:
+            with scanned(folder) as entries:
+                found = list(entries)
+            (root / "inbox" / "a").unlink(missing_ok=True)
+            yield found
+
+        put(store, "inbox/a")
+        put(store, "inbox/b")
+        monkeypatch.setattr(os, "scandir", scan)
+        assert keys(store, "inbox") == ["inbox/b"]
 
 
 class TestOtherDisks:
@@ -207,6 +253,24 @@ class TestOtherDisks:
         info = store.stat("inbox/a.mp4")
         assert info is not None
         assert store.move("inbox/a.mp4", KEY, identity=info.identity)
+        assert list(other_disk.iterdir()) == []
+
+    def test_a_target_is_replaced(self, store: LocalStore, root: Path, other_disk: Path) -> None:
+        (root / "inbox").symlink_to(other_disk)
+        (other_disk / "a.mp4").write_bytes(b"new")
+        put(store, KEY, b"old")
+        assert store.move("inbox/a.mp4", KEY)
+        assert (root / KEY).read_bytes() == b"new"
+
+    def test_a_second_call_finishes_what_a_crash_left_of_a_link(
+        self, store: LocalStore, root: Path, other_disk: Path
+    ) -> None:
+        (root / "inbox").symlink_to(other_disk)
+        put(store, "media/other")  # makes the folder
+        for link in (other_disk / "a.mp4", root / KEY):
+            link.symlink_to("nowhere")
+        assert store.move("inbox/a.mp4", KEY)
+        assert (root / KEY).readlink() == Path("nowhere")
         assert list(other_disk.iterdir()) == []
 
     @pytest.mark.parametrize("in_place", [True, False])
@@ -272,10 +336,6 @@ class TestOtherDisks:
 
 class TestFullDisk:
     def test_a_put_too_large_is_refused_before_a_byte_is_read(self, store: LocalStore) -> None:
-        class Unread:
-            def read(self, count: int, /) -> bytes:
-                raise AssertionError(f"{count} bytes were read")
-
         with pytest.raises(StorageFullError, match=f"{KEY}: make room for its {2**60} bytes"):
             store.put(KEY, Unread(), size_bytes=2**60)
         assert list(store.begun()) == []
@@ -284,6 +344,14 @@ class TestFullDisk:
         with pytest.raises(StorageFullError, match=KEY):
             store.begin(KEY, size_bytes=600 * 2**30, part_size_bytes=64 * MIB)
         assert list(store.begun()) == []
+
+    def test_what_it_takes_in_small_pieces_is_written_whole(
+        self, store: LocalStore, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        written = os.pwrite
+        monkeypatch.setattr(os, "pwrite", lambda fd, block, offset: written(fd, block[:3], offset))
+        put(store, KEY, b"0123456789")
+        assert (root / KEY).read_bytes() == b"0123456789"
 
     def test_an_upload_has_its_room_from_the_start(self, store: LocalStore, root: Path) -> None:
         upload = store.begin(KEY, size_bytes=12 * MIB, part_size_bytes=5 * MIB)
@@ -390,25 +458,71 @@ class TestLossOfPower:
         put(store, KEY)
         assert told == [".uploads/*.data", "named 7.mp4", "media"]
 
+    def test_a_new_folder_is_there_before_what_lies_in_it(
+        self, store: LocalStore, told: list[str]
+    ) -> None:
+        put(store, "new/7.mp4")
+        assert told == [".uploads/*.data", ".", "named 7.mp4", "new"]
+
     def test_the_new_name_is_there_before_the_old_one_goes(
         self, store: LocalStore, told: list[str]
     ) -> None:
         assert store.move("inbox/a", KEY)
         assert told == ["named 7.mp4", "media", "inbox"]
 
+    def test_what_was_deleted_stays_deleted(self, store: LocalStore, told: list[str]) -> None:
+        store.delete("inbox/a")
+        assert told == ["inbox"]
+
     def test_a_part_is_there_before_it_counts(self, store: LocalStore, told: list[str]) -> None:
         upload = store.begin(KEY, size_bytes=1, part_size_bytes=5 * MIB)
+        assert sorted(told) == [
+            ".uploads",
+            *(f".uploads/*.{one}" for one in ("data", "json", "received")),
+        ]
         told.clear()
         store.put_part(upload, 1, b"x", sha256=hashlib.sha256(b"x").hexdigest())
         assert told == [".uploads/*.data", ".uploads/*.received"]
 
 
-def test_an_upload_of_a_hostile_name_drops_nothing(store: LocalStore, root: Path) -> None:
+@pytest.mark.parametrize("end", ["complete", "abort"])
+def test_an_upload_that_ended_leaves_nothing_aside(store: LocalStore, root: Path, end: str) -> None:
     upload = store.begin(KEY, size_bytes=1, part_size_bytes=5 * MIB)
-    (root / "victim.data").write_bytes(b"video")
-    for hostile in ("../victim", str(root / "victim")):
-        store.abort(replace(upload, upload_id=hostile))
-    assert (root / "victim.data").read_bytes() == b"video"
+    store.put_part(upload, 1, b"x", sha256=hashlib.sha256(b"x").hexdigest())
+    if end == "complete":
+        store.complete(upload)
+    else:
+        store.abort(upload)
+    assert list((root / ".uploads").iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_disk_without_hard_links_is_told(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(StorageAccessError, match=f"{KEY}.*a disk that has hard links") as caught:
+        store.put(KEY, b"video", size_bytes=5, only_if_absent=True)
+    assert caught.value.code == "no_hard_links"
+    assert keys(store) == []
+
+
+def test_an_upload_of_a_hostile_name_writes_and_drops_nothing(
+    store: LocalStore, root: Path
+) -> None:
+    upload = store.begin(KEY, size_bytes=1, part_size_bytes=5 * MIB)
+    victims = [root / "victim.data", root / "victim.received"]
+    for victim in victims:
+        victim.write_bytes(b"video")
+    for upload_id in ("../victim", str(root / "victim")):
+        hostile = replace(upload, upload_id=upload_id)
+        with pytest.raises(UploadNotFoundError):
+            store.put_part(hostile, 1, b"x", sha256=hashlib.sha256(b"x").hexdigest())
+        store.abort(hostile)
+    assert [victim.read_bytes() for victim in victims] == [b"video"] * 2
     assert [begun.upload_id for begun in store.begun()] == [upload.upload_id]
 
 
@@ -421,11 +535,65 @@ def test_names_that_are_no_utf_8_have_keys(store: LocalStore, root: Path) -> Non
     assert keys(store) == [KEY]
 
 
-def test_what_a_dead_put_left_is_listed_and_dropped(store: LocalStore, root: Path) -> None:
+def test_a_file_is_no_place_for_a_store(root: Path) -> None:
+    (root / "file").touch()
+    store = LocalStore(root / "file")
+    for use in (lambda: store.stat(KEY), lambda: keys(store), lambda: put(store, KEY)):
+        with pytest.raises(StorageAccessError, match=r"/file does not exist: make it") as caught:
+            use()
+        assert caught.value.code == "storage_missing"
+
+
+def test_a_name_that_no_disk_takes_is_refused_before_a_byte_is_read(store: LocalStore) -> None:
+    key = f"media/{'x' * 256}"
+    for use in (
+        lambda: store.put(key, Unread(), size_bytes=1),
+        lambda: store.begin(key, size_bytes=1, part_size_bytes=5 * MIB),
+    ):
+        with pytest.raises(InvalidObjectKeyError, match="more than 255 bytes"):
+            use()
+    assert list(store.begun()) == []
+
+
+def test_a_folder_that_another_process_makes_first_is_used(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = os.mkdir
+
+    def make_again(*folder: Any, **at: Any) -> None:
+        make(*folder, **at)
+        make(*folder, **at)
+
+    monkeypatch.setattr(os, "mkdir", make_again)
     put(store, KEY)
-    leftover = root / ".uploads" / f"{'0' * 32}.data"
+    assert keys(store) == [KEY]
+
+
+def test_what_another_process_deletes_first_is_gone(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlink = os.unlink
+
+    def unlink_again(*file: Any, **at: Any) -> None:
+        unlink(*file, **at)
+        unlink(*file, **at)
+
+    put(store, KEY)
+    with monkeypatch.context() as another:
+        another.setattr(os, "unlink", unlink_again)
+        store.delete(KEY)
+    assert keys(store) == []
+
+
+@pytest.mark.parametrize("kind", ["data", "json"])
+def test_what_a_dead_put_left_is_listed_and_dropped(
+    store: LocalStore, root: Path, kind: str
+) -> None:
+    put(store, KEY)
+    leftover = root / ".uploads" / f"{'0' * 32}.{kind}"
     leftover.write_bytes(b"half")
-    (root / ".uploads" / "strange").write_bytes(b"not ours")
+    (root / ".uploads" / "strange.data").write_bytes(b"not ours")
+    (root / ".uploads" / f"{'1' * 32}.received").touch()  # completed in this moment
     [begun] = store.begun()
     assert begun.key == ""
     store.abort(begun)

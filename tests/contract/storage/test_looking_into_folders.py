@@ -88,7 +88,7 @@ def test_a_folder_is_removed_when_nothing_lies_in_it(filled: Store) -> None:
 
 
 def test_a_folder_may_be_made_again_and_its_objects_stay(filled: Store) -> None:
-    for folder in ("a/b", "new", "new/one"):
+    for folder in ("a/b", "new", "new/one", "not/there/yet"):
         filled.make_folder(folder)
     assert [info.key for info in filled.list("a/b")] == ["a/b/2", "a/b/c/3"]
     filled.put("new/one/5", b"x", size_bytes=1)
@@ -116,3 +116,21 @@ def test_a_file_is_no_place_for_a_folder(tmp_path: Path) -> None:
     store.put("inbox/acme", b"x", size_bytes=1)
     with pytest.raises(InvalidObjectKeyError, match="a file is in its place"):
         store.make_folder("inbox/acme")
+    assert not store.remove_folder("inbox/acme")
+
+
+@pytest.mark.parametrize("mode", [0o555, 0o333, 0o666])
+@pytest.mark.parametrize("closed", [".", "inbox"])
+def test_a_store_that_may_not_be_read_and_written_does_not_pass_the_check(
+    closed: str, mode: int
+) -> None:
+    with reachable_folder() as root:
+        root.chmod(0o777)
+        (root / "inbox").mkdir()
+        (root / "inbox").chmod(0o777)
+        check = partial(LocalStore(root).check, ["inbox"])
+        assert as_nobody_much(lambda: str(check())) == "None"
+        (root / closed).chmod(mode)
+        told = as_nobody_much(lambda: str(check()))
+        (root / closed).chmod(0o700)
+    assert told.startswith(f"StorageAccessError: {root / closed} cannot be written to")

@@ -24,7 +24,7 @@ from reelflow.source import StreamedSource
 from reelflow.storage.s3 import S3Store
 from reelflow.storage.s3_reader import S3RangeStream
 from reelflow.storage.s3_uploads import checksum_of
-from tests.contract.storage.another_process import AnotherProcess
+from tests.contract.storage.another_process import AnotherProcess, Pattern
 from tests.contract.storage.stores import Place, S3Server, open_store, s3_client
 
 MIB = 1024 * 1024
@@ -50,6 +50,7 @@ class TestRefusals:
         [
             (503, "SlowDown", StorageThrottledError, "slow down"),
             (429, "TooManyRequests", StorageThrottledError, "slow down"),
+            (429, "OfAnotherStorage", StorageThrottledError, "slow down"),
             (403, "AccessDenied", StorageAccessError, "s3:PutObject|allow these credentials"),
             (403, "InvalidAccessKeyId", StorageAccessError, "set the connection's login"),
             (403, "SignatureDoesNotMatch", StorageAccessError, "set the connection's password"),
@@ -129,7 +130,9 @@ class TestRefusals:
         s3_server.fault("PUT", KEY, status=403, code="SignatureDoesNotMatch")
         with pytest.raises(StorageAccessError) as caught:
             put(s3_store)
-        assert "test-secret" not in repr(caught.value.__dict__) + str(caught.value)
+        told = repr(caught.value.__dict__) + str(caught.value)
+        assert "test-secret" not in told
+        assert "refused" not in told  # S3's own message, which may hold a signature
 
 
 class TestNetwork:
@@ -366,6 +369,13 @@ def test_what_s3_received_it_compares_with_its_sha256(
     s3_server.reset()
     s3_store.put_part(upload, 1, b"video", sha256=sha256(b"video").hexdigest())
     assert [call["sha256"] for call in s3_server.calls()] == [checksum_of(b"video")]
+
+
+def test_a_stream_that_gives_little_at_a_time_is_sent_in_whole_parts(
+    s3_store: S3Store, s3_server: S3Server
+) -> None:
+    s3_store.put(KEY, Pattern(9 * MIB), size_bytes=9 * MIB)
+    assert ["partNumber" in call["url"] for call in s3_server.calls()].count(True) == 2
 
 
 def test_a_part_that_another_client_stored_short_is_missing(s3_store: S3Store) -> None:

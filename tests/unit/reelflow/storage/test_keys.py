@@ -27,11 +27,6 @@ def test_names_are_read_back_from_their_key(names: list[str]) -> None:
     assert key.isprintable()
 
 
-@given(paths, paths)
-def test_other_names_have_another_key(names: list[str], others: list[str]) -> None:
-    assert (key_of(*names) == key_of(*others)) == (names == others)
-
-
 @given(st.text(max_size=40))
 def test_a_text_is_the_one_key_of_its_names_or_none(text: str) -> None:
     try:
