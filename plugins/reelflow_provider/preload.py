@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import multiprocessing
 import sys
 from typing import Final
 
@@ -85,6 +84,8 @@ def _forks_tasks() -> bool:
     # A job has no type yet when it says that it starts, but only schedulers load this.
     if "airflow.jobs.scheduler_job_runner" not in sys.modules:
         return False
+    import multiprocessing
+
     from airflow.executors.executor_loader import ExecutorLoader
     from airflow.executors.local_executor import LocalExecutor
 
