@@ -62,6 +62,7 @@ class Child:
 
     def __init__(self, program: Program) -> None:
         self.socket, theirs = socket.socketpair()
+        theirs.setblocking(True)  # also where somebody set a timeout for all new sockets
         with theirs:
             try:
                 self._process = _start(program, theirs)

@@ -54,7 +54,7 @@ class ForkedProcess:
                     self._fate.sendall(wire.END.pack(timeout_s))
                     self._code = _outcome(self._fate)
                 except (OSError, ForkServerLostError):
-                    # It ends with its socket, or at the latest by its limits. What became of it is
+                    # It ends with its socket, or by its limit of computing. What became of it is
                     # the machine's fault, not the file's.
                     self._code = -signal.SIGKILL
         return self._code
@@ -94,7 +94,7 @@ class ForkServer:
         :raises ForkServerLostError: it cannot
         """
         fate, far = socket.socketpair()
-        _fates.add(fate)
+        _fates.update((fate, far))
         fate.settimeout(_ANSWER_S)
         try:
             try:
@@ -112,10 +112,12 @@ class ForkServer:
         return ForkedProcess(pid, fate)
 
     def stop(self) -> None:
-        """Leave its door; who started it also sees it end, with its children, or kills it."""
+        """Leave its door; who alone has it also sees it end, with its children, or kills it."""
         with self._lock:
             self.is_lost = True
             self._door.close()
+        if _has_forked and self._process.poll() is None:
+            self.disown()
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
@@ -194,8 +196,6 @@ def _after_fork() -> None:
 
 def _leave_servers() -> None:
     for server in _servers.values():
-        if _has_forked:
-            server.disown()
         server.stop()
 
 

@@ -44,6 +44,20 @@ def test_it_has_no_descriptor_but_its_socket_and_can_get_no_other(child: Child) 
     assert limits["Max file size"] == ["0", "0"]
 
 
+@pytest.mark.parametrize("start", [Child, forked_child])
+def test_it_waits_for_questions_also_where_new_sockets_have_a_timeout(
+    start: Callable[[Program], Child],
+) -> None:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(5)
+    try:
+        with start(unused(LIBAV)) as started:
+            wait_ready(started)
+            assert started.wait_code(0.2) == 0  # it had to be killed
+    finally:
+        socket.setdefaulttimeout(before)
+
+
 def test_memory_and_computing_time_are_limited(child: Child) -> None:
     limits = read_limits(child)
     assert limits["Max address space"] == [str(408 * 1024**2)] * 2

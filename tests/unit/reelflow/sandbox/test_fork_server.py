@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[4]
 #: Reads a file itself and lets a process forked from it read one: prints the server of each, and
 #: its child. Then it does with itself what its argument says.
 OWNER = """
-import os, signal, sys
+import os, signal, socket, sys
 import psutil
 from reelflow.media.decoder import LIBAV
 from reelflow.sandbox import fork_server as module
@@ -52,6 +52,13 @@ if os.fork() == 0:
 os.wait()
 if sys.argv[1] == "killed":
     signal.pause()
+if sys.argv[1] == "refused":
+    def refuse(*_):
+        raise OSError("no buffer space available")
+    socket.send_fds = refuse
+    with Child(LIBAV) as own:
+        wait_ready(own)
+    print("went on", flush=True)
 """
 
 
@@ -248,7 +255,7 @@ def test_a_server_that_can_fork_no_more_stays_for_the_children_that_it_has(
     server.stop()
 
 
-@pytest.mark.parametrize("end", ["killed", "ended"])
+@pytest.mark.parametrize("end", ["killed", "ended", "refused"])
 def test_forked_processes_have_the_server_and_only_their_own_children(end: str) -> None:
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER, end],
@@ -268,6 +275,8 @@ def test_forked_processes_have_the_server_and_only_their_own_children(end: str) 
         assert of_other == server
         if end == "killed":
             owner.kill()
+        if end == "refused":  # it gives up its server, and the others keep theirs
+            assert owner.stdout.readline() == "went on\n"
         owner.wait(20)
         assert_gone(mine)
         assert others.status() == psutil.STATUS_STOPPED
