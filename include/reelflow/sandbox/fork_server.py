@@ -1,9 +1,10 @@
 """A process that has loaded a library, and forks from itself the child for each file.
 
 Loading libav takes five times the computing of reading a video's facts and making its cover. The
-server never sees a file: it gets sockets through its door, and gives them to its children. The door
-is one end of a pair of sockets: processes that are forked from the one that started the server have
-it, too, and share nothing else. The server ends when nobody has its door any more.
+server never sees a file: it gets sockets through its control socket, and gives them to its
+children. The control socket is one end of a pair: processes that are forked from the one that
+started the server have it, too, and share nothing else. The server ends when nobody has its control
+socket any more.
 """
 
 from __future__ import annotations
@@ -37,22 +38,22 @@ class ForkServerLostError(Exception):
 class ForkedProcess:
     """A process that a server forked.
 
-    :param fate: socket on which the server is told to end it; closing it ends it at once
+    :param child_control: socket on which the server is told to end it; closing it ends it at once
     """
 
-    def __init__(self, pid: int, fate: socket.socket) -> None:
+    def __init__(self, pid: int, child_control: socket.socket) -> None:
         self.pid = pid
-        self._fate = fate
+        self._child_control = child_control
         self._code: int | None = None
 
     def wait_code(self, timeout_s: float) -> int:
         """Give its exit code; it is killed if it does not end in time, which is told as 0."""
         if self._code is None:
-            with self._fate:
+            with self._child_control:
                 try:
-                    self._fate.settimeout(timeout_s + _ANSWER_S)
-                    self._fate.sendall(wire.END.pack(timeout_s))
-                    self._code = _outcome(self._fate)
+                    self._child_control.settimeout(timeout_s + _ANSWER_S)
+                    self._child_control.sendall(wire.END.pack(timeout_s))
+                    self._code = _outcome(self._child_control)
                 except (OSError, ForkServerLostError):
                     # It ends with its socket, or by its limit of computing. What became of it is
                     # the machine's fault, not the file's.
@@ -73,14 +74,14 @@ class ForkServer:
 
     def __init__(self, program: Program) -> None:
         self._lock = threading.Lock()
-        self._door, theirs = socket.socketpair()
+        self._control, theirs = socket.socketpair()
         with theirs:
             try:
                 self._process = start_interpreter(_ENTRY, program, theirs)
             except BaseException:
-                self._door.close()
+                self._control.close()
                 raise
-        self._door.settimeout(_ANSWER_S)
+        self._control.settimeout(_ANSWER_S)
         self.is_lost = False
 
     @property
@@ -93,29 +94,29 @@ class ForkServer:
 
         :raises ForkServerLostError: it cannot
         """
-        fate, far = socket.socketpair()
-        _fates.update((fate, far))
-        fate.settimeout(_ANSWER_S)
+        child_control, far = socket.socketpair()
+        _child_controls.update((child_control, far))
+        child_control.settimeout(_ANSWER_S)
         try:
             try:
                 with far, self._lock:
-                    socket.send_fds(self._door, [wire.FORK], [theirs.fileno(), far.fileno()])
-                pid = _outcome(fate)
+                    socket.send_fds(self._control, [wire.FORK], [theirs.fileno(), far.fileno()])
+                pid = _outcome(child_control)
             except (OSError, ForkServerLostError) as error:
                 self.stop()
                 raise ForkServerLostError from error
             if pid == wire.NO_CHILD:
                 raise ForkServerLostError
         except BaseException:
-            fate.close()
+            child_control.close()
             raise
-        return ForkedProcess(pid, fate)
+        return ForkedProcess(pid, child_control)
 
     def stop(self) -> None:
-        """Leave its door; who alone has it also sees it end, with its children, or kills it."""
+        """Leave its control; who alone has it also sees it end, with its children, or kills it."""
         with self._lock:
             self.is_lost = True
-            self._door.close()
+            self._control.close()
         if _has_forked and self._process.poll() is None:
             self.disown()
         try:
@@ -130,8 +131,8 @@ class ForkServer:
         self._process.returncode = 0
 
 
-def _outcome(fate: socket.socket) -> int:
-    answer = fate.recv(wire.OUTCOME.size)
+def _outcome(child_control: socket.socket) -> int:
+    answer = child_control.recv(wire.OUTCOME.size)
     if len(answer) != wire.OUTCOME.size:
         raise ForkServerLostError
     number: int = wire.OUTCOME.unpack(answer)[0]
@@ -140,7 +141,7 @@ def _outcome(fate: socket.socket) -> int:
 
 _servers: dict[Program, ForkServer] = {}
 _started: Counter[Program] = Counter()
-_fates: WeakSet[socket.socket] = WeakSet()
+_child_controls: WeakSet[socket.socket] = WeakSet()
 _choosing = threading.Lock()
 _has_forked = False
 
@@ -183,12 +184,12 @@ def _note_fork() -> None:
 
 
 def _after_fork() -> None:
-    """Share the doors with the process that this one was forked from, but none of its children."""
+    """Share the servers of the process that this one was forked from, but none of its children."""
     global _choosing, _has_forked
     _choosing = threading.Lock()
     _has_forked = False
-    for fate in _fates:
-        fate.close()
+    for child_control in _child_controls:
+        child_control.close()
     for server in _servers.values():
         server.disown()
     _started.clear()

@@ -1,8 +1,8 @@
 """What a child and its parent say to each other: frames of a kind, a length and bytes.
 
 Questions and answers are JSON objects. While it works on a question the child may ask for ranges of
-the file, which is all it ever sees of it. A fork server is told of new children through its door,
-and of the end of each on a socket of its own.
+the file, which is all it ever sees of it. A fork server is told of new children through its control
+socket, and of the end of each on a socket of its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RANGE_GIVEN: Final = b"G"
 RANGE_REFUSED: Final = b"X"
 
 FORK: Final = b"F"
-"""Through a fork server's door, with two sockets: one for a new child, one for its further fate."""
+"""Through a fork server's control socket, with two others: a new child's own, and its control."""
 END: Final = struct.Struct(">d")
 """On a child's second socket, to the server: seconds that the child may take to end."""
 OUTCOME: Final = struct.Struct(">i")

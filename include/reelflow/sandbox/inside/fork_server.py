@@ -1,8 +1,8 @@
 """The fork server's life: it loads the library, then forks and ends children as it is told.
 
-Many processes may hold its door at once: whoever was forked from the one that started it. Each
-child comes with a socket that one of them holds; the child ends when that socket is closed, the
-server when its door and all children are gone.
+Many processes may hold its control socket at once: whoever was forked from the one that started
+it. Each child comes with a socket that one of them holds; the child ends when that is closed, the
+server when its control socket and all children are gone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, Final
 from reelflow.sandbox import wire
 from reelflow.sandbox.inside.main import STANDARD_FDS, Arguments, limit_computing, serve
 
-_DOOR_FD: Final = 0
+_CONTROL_FD: Final = 0
 
 
 def main() -> None:
@@ -32,8 +32,8 @@ def main() -> None:
     arguments = Arguments.read()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     service = import_module(arguments.module)
-    with socket.socket(fileno=_DOOR_FD) as door:
-        ForkServer(door, partial(_live, service, arguments)).run()
+    with socket.socket(fileno=_CONTROL_FD) as control:
+        ForkServer(control, partial(_live, service, arguments)).run()
 
 
 def _live(service: Any, arguments: Arguments) -> None:
@@ -46,23 +46,23 @@ def _live(service: Any, arguments: Arguments) -> None:
 class _Child:
     """A forked process.
 
-    :param fate: socket to the process that wanted it
+    :param control: socket to the process that wanted it
     :param ends_at: moment of `time.monotonic` at which it is killed
     """
 
     pid: int
-    fate: socket.socket
+    control: socket.socket
     ends_at: float = math.inf
 
 
 class ForkServer:
-    """Forks a child for each message at the door, and ends each as its socket says.
+    """Forks a child for each message at the control socket, and ends each as its socket says.
 
     :param live: what a child does, with its socket as standard input
     """
 
-    def __init__(self, door: socket.socket, live: Callable[[], None]) -> None:
-        self._door = door
+    def __init__(self, control: socket.socket, live: Callable[[], None]) -> None:
+        self._control = control
         self._live = live
         self._is_open = True
         self._children: set[_Child] = set()
@@ -71,9 +71,9 @@ class ForkServer:
         self._woken, self._waker = socket.socketpair()
 
     def run(self) -> None:
-        """Serve until the door and all children are gone."""
+        """Serve until the control socket and all children are gone."""
         self._wake_at_ends()
-        self._selector.register(self._door, selectors.EVENT_READ, self._open_door)
+        self._selector.register(self._control, selectors.EVENT_READ, self._take_request)
         try:
             while self._is_open or self._children:
                 for key, _ in self._selector.select(self._patience_s()):
@@ -97,11 +97,11 @@ class ForkServer:
         next_end = min((child.ends_at for child in self._children), default=math.inf)
         return max(0.0, next_end - time.monotonic()) if next_end < math.inf else None
 
-    def _open_door(self) -> None:
+    def _take_request(self) -> None:
         """Fork the child that somebody wants."""
-        said, descriptors, _, _ = socket.recv_fds(self._door, len(wire.FORK), 2)
+        said, descriptors, _, _ = socket.recv_fds(self._control, len(wire.FORK), 2)
         if not said:
-            self._selector.unregister(self._door)
+            self._selector.unregister(self._control)
             self._is_open = False
         elif len(descriptors) == 2:
             self._fork(descriptors[0], socket.socket(fileno=descriptors[1]))
@@ -109,33 +109,33 @@ class ForkServer:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def _fork(self, descriptor: int, fate: socket.socket) -> None:
+    def _fork(self, descriptor: int, child_control: socket.socket) -> None:
         """Fork the child that serves a socket, and tell its process id."""
         try:
             pid = os.fork()
         except OSError:
             pid = wire.NO_CHILD
         if pid == 0:
-            self._become_child(descriptor, fate)
+            self._become_child(descriptor, child_control)
         os.close(descriptor)
-        _tell(fate, pid)
+        _tell(child_control, pid)
         if pid == wire.NO_CHILD:
-            fate.close()
+            child_control.close()
             return
-        child = _Child(pid, fate)
+        child = _Child(pid, child_control)
         self._children.add(child)
-        self._selector.register(fate, selectors.EVENT_READ, partial(self._hear, child))
+        self._selector.register(child_control, selectors.EVENT_READ, partial(self._hear, child))
 
-    def _become_child(self, descriptor: int, fate: socket.socket) -> None:
-        """Keep nothing of the server, its door and other children's sockets least of all."""
+    def _become_child(self, descriptor: int, child_control: socket.socket) -> None:
+        """Keep nothing of the server, its control and other children's sockets least of all."""
         code = 1
         try:
             os.setsid()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.dup2(descriptor, _DOOR_FD)
+            os.dup2(descriptor, _CONTROL_FD)
             watched = [key.fd for key in self._selector.get_map().values()]
-            last = max(descriptor, fate.fileno(), self._waker.fileno(), *watched)
+            last = max(descriptor, child_control.fileno(), self._waker.fileno(), *watched)
             os.closerange(STANDARD_FDS, last + 1)
             self._live()
             code = 0
@@ -145,7 +145,7 @@ class ForkServer:
     def _hear(self, child: _Child) -> None:
         """Note that a child has to end: in time, or at once when nobody wants it any more."""
         try:
-            order = child.fate.recv(wire.END.size)
+            order = child.control.recv(wire.END.size)
         except ConnectionError:
             order = b""
         timeout_s = wire.END.unpack(order)[0] if len(order) == wire.END.size else 0
@@ -159,15 +159,15 @@ class ForkServer:
             return
         _kill(child.pid)  # with what it may have started
         _, status = os.waitpid(child.pid, 0)
-        _tell(child.fate, os.waitstatus_to_exitcode(status) if has_ended else 0)
-        self._selector.unregister(child.fate)
-        child.fate.close()
+        _tell(child.control, os.waitstatus_to_exitcode(status) if has_ended else 0)
+        self._selector.unregister(child.control)
+        child.control.close()
         self._children.remove(child)
 
 
-def _tell(fate: socket.socket, outcome: int) -> None:
+def _tell(child_control: socket.socket, outcome: int) -> None:
     with suppress(ConnectionError):  # who is gone wants to hear nothing
-        fate.sendall(wire.OUTCOME.pack(outcome))
+        child_control.sendall(wire.OUTCOME.pack(outcome))
 
 
 def _kill(pid: int) -> None:

@@ -1,4 +1,4 @@
-"""The fork server alone, told by a test what those who have its door would tell it."""
+"""The fork server alone, told by a test what those who have its control socket would tell it."""
 
 import os
 import signal
@@ -20,15 +20,15 @@ LIBRARY = "VERSION, FAILURES, Service = '1', (), object\n"
 
 
 class Server:
-    """A running server and its door."""
+    """A running server and its control socket."""
 
     def __init__(self, program: Program) -> None:
-        self.door, theirs = socket.socketpair()
+        self.control, theirs = socket.socketpair()
         with theirs:
             self.process = start_interpreter("reelflow.sandbox.inside.fork_server", program, theirs)
 
     def fork(self) -> "Forked":
-        return Forked(self.door)
+        return Forked(self.control)
 
     def has_ended(self) -> int:
         return self.process.wait(DEADLINE_S)
@@ -37,14 +37,14 @@ class Server:
 class Forked:
     """A child, or what the server said instead."""
 
-    def __init__(self, door: socket.socket) -> None:
+    def __init__(self, control: socket.socket) -> None:
         self.socket, theirs = socket.socketpair()
-        self.fate, far = socket.socketpair()
-        for one in (self.socket, self.fate):
+        self.control, far = socket.socketpair()
+        for one in (self.socket, self.control):
             one.settimeout(DEADLINE_S)
         with theirs, far:
-            socket.send_fds(door, [wire.FORK], [theirs.fileno(), far.fileno()])
-        self.told = self.fate.recv(100)
+            socket.send_fds(control, [wire.FORK], [theirs.fileno(), far.fileno()])
+        self.told = self.control.recv(100)
 
     @property
     def pid(self) -> int:
@@ -55,10 +55,10 @@ class Forked:
         assert self.socket.recv(1) == wire.ANSWER
 
     def want_end(self, timeout_s: float) -> None:
-        self.fate.sendall(wire.END.pack(timeout_s))
+        self.control.sendall(wire.END.pack(timeout_s))
 
     def code(self) -> int:
-        code: int = wire.OUTCOME.unpack(self.fate.recv(100))[0]
+        code: int = wire.OUTCOME.unpack(self.control.recv(100))[0]
         return code
 
     def has_ended(self) -> bool:
@@ -68,7 +68,7 @@ class Forked:
 
     def close(self) -> None:
         self.socket.close()
-        self.fate.close()
+        self.control.close()
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def running(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     try:
         yield server
     finally:
-        server.door.close()
+        server.control.close()
         server.process.kill()
         server.process.wait()
 
@@ -130,9 +130,9 @@ def test_a_child_that_nobody_wants_any_more_is_killed_and_no_other(
 ) -> None:
     child, other = server.fork(), server.fork()
     os.kill(child.pid, signal.SIGSTOP)  # as one that computes, and does not see its socket closed
-    child.fate.sendall(said)
+    child.control.sendall(said)
     if not said:
-        child.fate.close()
+        child.control.close()
     assert child.has_ended()
     other.want_end(0)
     assert other.code() == 0
@@ -142,16 +142,18 @@ def test_who_hangs_up_while_a_child_ends_is_not_waited_for(server: Server) -> No
     child = server.fork()
     os.kill(child.pid, signal.SIGSTOP)
     child.want_end(600)
-    child.fate.close()
+    child.control.close()
     assert child.has_ended()
 
 
-def test_it_stays_for_its_children_and_ends_when_nobody_has_its_door(server: Server) -> None:
+def test_it_stays_for_its_children_and_ends_when_nobody_has_its_control_socket(
+    server: Server,
+) -> None:
     children = [server.fork() for _ in range(2)]
-    another_door = server.door.dup()
-    server.door.close()
-    with another_door:
-        children.append(Forked(another_door))
+    another_control = server.control.dup()
+    server.control.close()
+    with another_control:
+        children.append(Forked(another_control))
     for child in children:
         child.want_end(0)
         assert child.code() == 0
