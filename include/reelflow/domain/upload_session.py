@@ -12,9 +12,9 @@ from reelflow.exceptions import IllegalTransitionError, TerminalError
 
 MIB: Final = 1024 * 1024
 
-#: A session ends so long after its last chunk, or its beginning ...
+#: A session takes chunks until so long after its last one, or its beginning ...
 SESSION_LIFETIME: Final = timedelta(hours=1)
-#: ... and is swept with everything it stored this long after.
+#: ... and is swept, with everything it stored, so long after it.
 SWEPT_AFTER: Final = timedelta(hours=2)
 
 #: S3 takes no smaller part but the last, and neither do we.
