@@ -233,7 +233,6 @@ _DESCRIPTIONS: Final[dict[int, str]] = {
     422: "The request is understood, and wrong",
     429: "The user's quota is used up",
     431: "The headers are too large",
-    500: "Reelflow failed; its log says why",
     503: "Not now: try again later",
     507: "There is no room for the file",
 }
