@@ -11,7 +11,12 @@ from typing import Final
 
 from reelflow.api.intake import OpenEngines
 from reelflow.domain.analysis import AnalysisEngine
-from reelflow.exceptions import AnalysisLostError, AnalysisRefusedError, ReelflowError, TransientError
+from reelflow.exceptions import (
+    AnalysisLostError,
+    AnalysisRefusedError,
+    ReelflowError,
+    TransientError,
+)
 
 log = logging.getLogger(__name__)
 

@@ -48,7 +48,9 @@ def _operation(
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         body = _resolved(schema, content.get("schema", {}))
         needed = body.get("required", [])
-        fields = [(name, one, name in needed, "") for name, one in body.get("properties", {}).items()]
+        fields = [
+            (name, one, name in needed, "") for name, one in body.get("properties", {}).items()
+        ]
         yield f"<p>Body: <code>{escape(kind)}</code></p>"
         yield from _table(schema, "field", fields)
     answers = [
