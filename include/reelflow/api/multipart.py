@@ -19,15 +19,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from enum import Enum
-from typing import Final, TypeAlias
+from typing import Final
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from reelflow.api.chunk_body import PACE, Pace, body_blocks
 from reelflow.api.errors import ApiError
+from reelflow.api.form_parser import Event, Mark, PartHead, invalid_form, parser_of
 
 _CLOSE: Final = {"Connection": "close"}
 #: Boundaries and headers of one part, at the most.
@@ -97,8 +96,8 @@ class MultipartBody:
 
     def __init__(self, request: Request, limits: FormLimits, *, pace: Pace = PACE) -> None:
         self._limits = limits
-        self._events: deque[_Event] = deque()
-        self._parser = _parser_of(request.headers.get("content-type", ""), self._events)
+        self._events: deque[Event] = deque()
+        self._parser = parser_of(request.headers.get("content-type", ""), self._events)
         self._blocks = body_blocks(request, max_bytes=limits.max_body_bytes, pace=pace)
 
     async def parts(self) -> AsyncIterator[FormField | FormFile]:
@@ -109,8 +108,8 @@ class MultipartBody:
             ``too_many_parts``
         """
         files = fields = 0
-        while (event := await self._next()) is not _Mark.FORM_END:
-            if not isinstance(event, _PartHead):  # a file that was not taken, or not to its end
+        while (event := await self._next()) is not Mark.FORM_END:
+            if not isinstance(event, PartHead):  # a file that was not taken, or not to its end
                 continue
             if event.file_name is None:
                 fields += 1
@@ -124,7 +123,7 @@ class MultipartBody:
         async for _ in self._blocks:  # what follows the form means nothing (RFC 2046, 5.1.1)
             pass
 
-    async def _next(self) -> _Event:
+    async def _next(self) -> Event:
         while not self._events:
             block = await anext(self._blocks, None)
             if block is None:
@@ -132,7 +131,7 @@ class MultipartBody:
             try:
                 self._parser.write(block)
             except FormParserError:
-                raise _invalid("the body is not the form that its Content-Type announces") from None
+                raise invalid_form("the body is not the form that its Content-Type announces") from None
         return self._events.popleft()
 
     async def _value(self, name: str) -> str:
@@ -140,106 +139,19 @@ class MultipartBody:
         while isinstance(event := await self._next(), bytes):
             value += event
             if len(value) > self._limits.max_field_bytes:
-                message = f"the field {_shown(name)} has more than {self._limits.max_field_bytes} bytes"
-                raise ApiError(413, "field_too_large", message, headers=_CLOSE)
+                raise _too_large("field", name, self._limits.max_field_bytes)
         try:
             return value.decode()
         except UnicodeDecodeError:
-            raise _invalid(f"the field {_shown(name)} is no UTF-8") from None
+            raise invalid_form(f"the field {_shown(name)} is no UTF-8") from None
 
     async def _file_blocks(self, name: str) -> AsyncIterator[bytes]:
         size_bytes = 0
         while isinstance(event := await self._next(), bytes):
             size_bytes += len(event)
             if size_bytes > self._limits.max_file_bytes:
-                message = f"the file {_shown(name)} has more than {self._limits.max_file_bytes} bytes"
-                raise ApiError(413, "file_too_large", message, headers=_CLOSE)
+                raise _too_large("file", name, self._limits.max_file_bytes)
             yield event
-
-
-@dataclass(frozen=True)
-class _PartHead:
-    """What a part says of itself; ``file_name`` is None for a field."""
-
-    name: str
-    file_name: str | None
-    content_type: str
-
-
-class _Mark(Enum):
-    PART_END = "part"
-    FORM_END = "form"
-
-
-_Event: TypeAlias = _PartHead | bytes | _Mark
-
-
-class _Heads:
-    """Collects the headers of one part after the other."""
-
-    def __init__(self, events: deque[_Event]) -> None:
-        self._events = events
-        self._clear()
-
-    def _clear(self) -> None:
-        self._headers: dict[bytes, bytes] = {}
-        self._name = self._value = b""
-
-    def begin(self) -> None:
-        self._clear()
-
-    def add_name(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def add_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def end_header(self) -> None:
-        self._headers[self._name.lower()] = self._value
-        self._name = self._value = b""
-
-    def finish(self) -> None:
-        disposition, options = parse_options_header(self._headers.get(b"content-disposition"))
-        if disposition != b"form-data" or not options.get(b"name"):
-            raise _invalid("a part of the form has no name")
-        content_type, _ = parse_options_header(self._headers.get(b"content-type"))
-        file_name = options.get(b"filename")
-        self._events.append(
-            _PartHead(
-                options[b"name"].decode("utf-8", "replace"),
-                None if file_name is None else file_name.decode("utf-8", "replace"),
-                content_type.decode("latin-1"),
-            )
-        )
-
-
-def _parser_of(content_type: str, events: deque[_Event]) -> MultipartParser:
-    kind, options = parse_options_header(content_type)
-    boundary = options.get(b"boundary")
-    if kind != b"multipart/form-data" or not boundary:
-        message = "send a form: Content-Type multipart/form-data, with its boundary"
-        raise ApiError(415, "unsupported_media_type", message, headers=_CLOSE)
-    heads = _Heads(events)
-
-    def add_data(data: bytes, start: int, end: int) -> None:
-        events.append(data if end - start == len(data) else data[start:end])
-
-    try:
-        return MultipartParser(
-            boundary,
-            {
-                "on_part_begin": heads.begin,
-                "on_header_field": heads.add_name,
-                "on_header_value": heads.add_value,
-                "on_header_end": heads.end_header,
-                "on_headers_finished": heads.finish,
-                "on_part_data": add_data,
-                "on_part_end": lambda: events.append(_Mark.PART_END),
-                "on_end": lambda: events.append(_Mark.FORM_END),
-            },
-        )
-    except FormParserError:
-        raise _invalid("the form's boundary is too long") from None
 
 
 def _check_count(count: int, most: int, what: str) -> None:
@@ -248,8 +160,9 @@ def _check_count(count: int, most: int, what: str) -> None:
         raise ApiError(422, "too_many_parts", message, headers=_CLOSE)
 
 
-def _invalid(message: str) -> ApiError:
-    return ApiError(400, "invalid_multipart", message, headers=_CLOSE)
+def _too_large(what: str, name: str, max_bytes: int) -> ApiError:
+    message = f"the {what} {_shown(name)} has more than {max_bytes} bytes"
+    return ApiError(413, f"{what}_too_large", message, headers=_CLOSE)
 
 
 def _shown(name: str) -> str:
