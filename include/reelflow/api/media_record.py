@@ -8,12 +8,13 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
+from reelflow.api.intake import API_PATH
 from reelflow.domain.content_types import CONTENT_TYPES, MediaType, container_named, media_type_of
 from reelflow.domain.media_facts import MediaFacts
 from reelflow.ledger.models import Media
 
-#: Below where the application lies; records name addresses as a client asks for them.
-MEDIA_PATH: Final = "/reelflow/api/v1/media"
+#: Where files lie in an application that is mounted nowhere.
+_MEDIA_PATH: Final = f"{API_PATH}/media"
 
 MediaState = Literal["awaiting_checks", "ready", "rejected", "deleted"]
 
@@ -73,10 +74,13 @@ class MediaRecord(BaseModel):
     created_at: datetime
 
 
-def media_record(media: Media, *, post_ids: Sequence[int]) -> MediaRecord:
+def media_record(
+    media: Media, *, post_ids: Sequence[int], media_path: str = _MEDIA_PATH
+) -> MediaRecord:
     """Return the record of a file.
 
     :param post_ids: of the posts that publish it, as `ledger.photo_images.states_with` finds them
+    :param media_path: where files lie for whoever asks: ``intake.link(request, "/media")``
     """
     metadata = media_metadata(media)
     # Before it is measured, by its key: what came over the API was given an extension by its bytes.
@@ -91,7 +95,7 @@ def media_record(media: Media, *, post_ids: Sequence[int]) -> MediaRecord:
         state=_state(media),
         violations=[BrokenRule(**broken) for broken in media.violations or ()],
         metadata=metadata,
-        links=_links(media.id),
+        links=_links(f"{media_path}/{media.id}"),
         posts=list(post_ids),
         created_at=media.created_at,
     )
@@ -105,8 +109,7 @@ def media_metadata(media: Media) -> MediaMetadata | None:
     return MediaMetadata(**{name: measured[name] for name in MediaMetadata.model_fields})
 
 
-def _links(media_id: str) -> MediaLinks:
-    own = f"{MEDIA_PATH}/{media_id}"
+def _links(own: str) -> MediaLinks:
     return MediaLinks(self=own, thumbnail=f"{own}/thumbnail", metadata=f"{own}/metadata")
 
 
