@@ -7,7 +7,7 @@ and after the file was stored. Nothing is decoded.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from reelflow.domain.content_types import (
@@ -32,6 +32,7 @@ NOT_THIS_MEDIA: Final = "not_this_media"
 
 #: Content types that say nothing of the content: what senders say who do not know it.
 SAYS_NOTHING: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+_SEND_IMAGES: Final = "send a real image; renaming does not make one"
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class FirstLook:
 
     @property
     def extension(self) -> str:
-        """The extension of its content, without its dot; of a file that breaks no rule."""
-        return extensions_of(self.container)[0].removeprefix(".")
+        """The extension of its content, with its dot; of a file that breaks no rule."""
+        return extensions_of(self.container)[0]
 
 
 def look_at(
@@ -142,8 +143,18 @@ def _broken_rules(
     facts: MediaFacts, name: str, media_type: MediaType | None, house: MediaPolicy
 ) -> list[Violation]:
     if media_type is MediaType.IMAGE or (media_type is None and is_picture(facts)):
-        return [] if facts.kind == "video" else image_violations(facts, name)
+        return [] if facts.kind == "video" else _broken_image_rules(facts, name)
     return [] if facts.kind == "image" else publishing_violations(facts, name, repair_line, house)
+
+
+def _broken_image_rules(facts: MediaFacts, name: str) -> list[Violation]:
+    """Judge what must be an image; nothing that came over the API lies in a folder of a post."""
+    return [
+        replace(broken, fix=_SEND_IMAGES)
+        if broken.rule == "photo_type" and not is_picture(facts)
+        else broken
+        for broken in image_violations(facts, name)
+    ]
 
 
 def _shown(container: str) -> str:
