@@ -24,6 +24,7 @@
     │   ├── UnauthenticatedError          no user is known by what was shown
     │   ├── AnalysisRefusedError          an engine will never judge this file
     │   ├── WebhookRefusedError(reason)   a webhook is forged, stale or malformed
+│   ├── ServerRefusedError(status)     a Reelflow server understood its client and refused
     │   └── TikTokRejectedError(log_id, http_status)
     │       └── TikTokAuthError           the token or scope is refused: reconnect the account
     │           ├── TokenGrantRefusedError  so is the code or refresh token: nothing renews it
@@ -42,6 +43,7 @@
         ├── StorageUnavailableError       unreachable, 5xx, cut: a write may have worked
         │   └── StorageThrottledError     storage asks to slow down: nothing was done
         ├── MediaToolError                libav's process is missing, killed or out of time
+        ├── ServerUnavailableError        a Reelflow server cannot be reached, or is busy
         └── AnalysisUnavailableError      an engine cannot be reached, or its answer not be used
             ├── AnalysisPendingError      its verdict is not there yet
             └── AnalysisLostError         it does not know the analysis any more: start another
@@ -273,6 +275,22 @@ class WebhookRefusedError(TerminalError):
         self.reason = reason
 
 
+class ServerRefusedError(TerminalError):
+    """A Reelflow server understood what its client asked for, and refused.
+
+    :param code: the server's own slug, or one of the client's for an answer without any
+    :param status: HTTP status of the answer
+    """
+
+    default_code = "server_refused"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, status: int = 0, **context: Any
+    ) -> None:
+        super().__init__(message, code=code, **context)
+        self.status = status
+
+
 class TransientError(ReelflowError):
     """Trying again later may work.
 
@@ -372,6 +390,12 @@ class MediaToolError(TransientError):
     """The process that decodes videos is missing, was killed, or ran out of time."""
 
     default_code = "media_tool"
+
+
+class ServerUnavailableError(TransientError):
+    """A Reelflow server cannot be reached, is busy, or its answer was lost."""
+
+    default_code = "server_unavailable"
 
 
 class AnalysisUnavailableError(TransientError):

@@ -1,0 +1,1 @@
+"""The client of a Reelflow server: it speaks HTTP alone, and knows no ledger."""
