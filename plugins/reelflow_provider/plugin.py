@@ -32,7 +32,7 @@ class ReelflowPlugin(AirflowPlugin):
     ]
 
     @cached_property
-    def fastapi_apps(self) -> list[dict[str, Any]]:
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]  # only read
         """The web application below ``/reelflow``; asked for by Airflow's API server alone."""
         from reelflow_provider.web.mounted import MountedApp
 

@@ -10,8 +10,7 @@ from urllib.parse import quote
 from airflow.configuration import conf
 
 from reelflow.api.app import assemble_app
-from reelflow.api.platform import Platform, platform_of
-from reelflow.exceptions import ConfigurationError
+from reelflow.api.platform import Platform
 from reelflow.services.intake.engines import open_engines
 from reelflow.settings import Settings
 from reelflow_provider.hooks.detection import detection_connection
@@ -53,12 +52,18 @@ def run_link(run_id: str) -> str:
     return f"{base_url}/dags/{PUBLISHING_DAG}/runs/{quote(run_id, safe='')}"
 
 
-def _platform(settings: Settings) -> Platform | None:
-    """Return what the connection ``tiktok_app`` says; None where it is missing or wrong."""
-    try:
-        return platform_of(TikTokHook().get_app(), settings)
-    except ConfigurationError:
-        return None
+def _platform(settings: Settings) -> Platform:
+    """Return the connection ``tiktok_app`` as Airflow has it whenever it is needed.
+
+    Key and secret are for routes that only ``reelflow serve`` has.
+    """
+    hook = TikTokHook()
+    return Platform(
+        client_key="",
+        client_secret="",
+        open_oauth=lambda: hook.get_app().open_oauth(settings),
+        open_client=lambda: hook.get_conn(settings),
+    )
 
 
 @contextmanager

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 #: Who may start this DAG may post.
 PUBLISHING_DAG: Final = "publish_to_tiktok"
-_BEARER: Final = "Bearer"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -87,7 +86,9 @@ def _refuse_open_house() -> None:
 def _bearer(request: Request) -> HTTPAuthorizationCredentials | None:
     """Return the header's token; another scheme may be a proxy's before Airflow."""
     token = bearer_token(request)
-    return None if token is None else HTTPAuthorizationCredentials(scheme=_BEARER, credentials=token)
+    if token is None:
+        return None
+    return HTTPAuthorizationCredentials(scheme="bearer", credentials=token)
 
 
 def _check_cookie(request: Request) -> None:
@@ -95,8 +96,7 @@ def _check_cookie(request: Request) -> None:
     # Without one Airflow may still know a user, its public role; uploads need somebody's name.
     if COOKIE_NAME_JWT_TOKEN not in request.cookies:
         raise unauthenticated("log in to Airflow, or send its token as Authorization: Bearer")
-    if request.method in _BEARER: Final = "Bearer"
-_SAFE_METHODS:
+    if request.method in _SAFE_METHODS:
         return
     if not is_same_origin(request, conf.get("api", "base_url", fallback="")):
         raise ApiError(
@@ -124,9 +124,7 @@ def _scopes(known: BaseUser) -> frozenset[Scope]:
     connection = ConnectionDetails(app, Connection.get_team_name(app) if has_teams else None)
     if manager.is_authorized_connection(method="PUT", details=connection, user=known):
         return frozenset({Scope.ADMIN})
-    dag = DagDetails(
-        PUBLISHING_DAG, DagModel.get_team_name(PUBLISHING_DAG) if has_teams else None
-    )
+    dag = DagDetails(PUBLISHING_DAG, DagModel.get_team_name(PUBLISHING_DAG) if has_teams else None)
     if manager.is_authorized_dag(
         method="POST", access_entity=DagAccessEntity.RUN, details=dag, user=known
     ):
