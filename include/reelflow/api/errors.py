@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -139,7 +139,9 @@ def _answer_invalid_request(request: Request, error: Exception) -> ErrorResponse
 
 def _is_json(request: Request) -> bool:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+    return kind == "application/json" or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )
 
 
 def _wrong_field(item: Mapping[str, Any]) -> dict[str, str]:
@@ -233,7 +235,6 @@ _DESCRIPTIONS: Final[dict[int, str]] = {
     422: "The request is understood, and wrong",
     429: "The user's quota is used up",
     431: "The headers are too large",
-    500: "Reelflow failed; its log says why",
     503: "Not now: try again later",
     507: "There is no room for the file",
 }

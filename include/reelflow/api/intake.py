@@ -32,7 +32,7 @@ class Intake:
     :param guard: who may ask
     :param file_bodies: how many files are taken in at once
     :param platform: what is known of the TikTok app; None where nothing is
-    :param open_engines: the engines of content analysis
+    :param engines: the engines of content analysis
     :param run_links: addresses of Airflow's runs
     :param prefix: path of the application's routes inside of what it is mounted in
     """
@@ -41,7 +41,7 @@ class Intake:
     guard: Guard
     file_bodies: FileBodies
     platform: Platform | None
-    open_engines: OpenEngines
+    engines: OpenEngines
     run_links: RunLinks
     prefix: str = API_PATH
 

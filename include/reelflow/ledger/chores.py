@@ -24,9 +24,7 @@ def take(session: Session, name: str, *, owner: str, now: datetime, until: datet
     taken = session.scalar(
         insert(Chore)
         .values(name=name, **values)
-        .on_conflict_do_update(
-            index_elements=[Chore.name], set_=values, where=Chore.until <= now
-        )
+        .on_conflict_do_update(index_elements=[Chore.name], set_=values, where=Chore.until <= now)
         .returning(Chore.name)
     )
     return taken is not None

@@ -73,9 +73,7 @@ def lock_use(session: Session, user_id: str, day: date) -> QuotaUse:
     insert = _INSERTS[session.get_bind().dialect.name]
     session.execute(
         insert(QuotaUse)
-        .values(
-            user_id=user_id, day=day, uploads=0, bytes=0, reserved_uploads=0, reserved_bytes=0
-        )
+        .values(user_id=user_id, day=day, uploads=0, bytes=0, reserved_uploads=0, reserved_bytes=0)
         .on_conflict_do_nothing()
     )
     return session.scalars(

@@ -39,7 +39,9 @@ class QuotaLeft:
     reset_at: datetime
 
 
-def reserve(session: Session, user_id: str, *, uploads: int, size_bytes: int, now: datetime) -> date:
+def reserve(
+    session: Session, user_id: str, *, uploads: int, size_bytes: int, now: datetime
+) -> date:
     """Reserve room for uploads that begin.
 
     :return: the day that it was reserved of, for :func:`take` and :func:`give_back`
@@ -49,9 +51,7 @@ def reserve(session: Session, user_id: str, *, uploads: int, size_bytes: int, no
     limits = quotas.limits_of(session, user_id)
     use = quotas.lock_use(session, user_id, day)
     if limits is not None:
-        _check(
-            "uploads", limits.uploads_per_day, use.uploads + use.reserved_uploads, uploads, now
-        )
+        _check("uploads", limits.uploads_per_day, use.uploads + use.reserved_uploads, uploads, now)
         _check("bytes", limits.bytes_per_day, use.bytes + use.reserved_bytes, size_bytes, now)
     use.reserved_uploads += uploads
     use.reserved_bytes += size_bytes

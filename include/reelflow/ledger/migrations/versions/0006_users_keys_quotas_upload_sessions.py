@@ -111,9 +111,7 @@ def _create_upload_sessions() -> None:
         sa.ForeignKeyConstraint(["media_id"], ["media.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        "ix_upload_sessions_state_expires", "upload_sessions", ["state", "expires_at"]
-    )
+    op.create_index("ix_upload_sessions_state_expires", "upload_sessions", ["state", "expires_at"])
     op.create_index("ix_upload_sessions_user", "upload_sessions", ["user_id", "created_at"])
     op.create_index("ix_upload_sessions_post_id", "upload_sessions", ["post_id"])
     op.create_index("ix_upload_sessions_media_id", "upload_sessions", ["media_id"])
