@@ -106,6 +106,8 @@ def _introduce(record: StackRecord) -> None:
     console.print(f"Airflow   {record.url}", highlight=False)
     console.print(f"user      {record.user}", highlight=False)
     console.print(f"password  {record.password}", highlight=False, markup=False)
+    console.print(f"API       {record.web_url}", highlight=False, soft_wrap=True)
+    console.print(f"API key   {record.api_key}", highlight=False, markup=False, soft_wrap=True)
     console.print("inbox     drop a video into one of", highlight=False)
     for account in ACCOUNTS:
         console.print(f"          {inbox / account}", highlight=False, soft_wrap=True)

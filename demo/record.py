@@ -17,12 +17,16 @@ class StackRecord:
 
     :param folder: the stack's own folder, which holds the note
     :param url: address of Airflow's UI
+    :param web_url: address of `reelflow serve`, with the path of its API
+    :param api_key: by which it knows the user
     """
 
     folder: Path
     url: str
     user: str
     password: str
+    web_url: str
+    api_key: str
     processes: tuple[ProcessId, ...]
 
     @classmethod
@@ -35,6 +39,8 @@ class StackRecord:
                 url=told["url"],
                 user=told["user"],
                 password=told["password"],
+                web_url=told["web_url"],
+                api_key=told["api_key"],
                 processes=tuple(ProcessId(**one) for one in told["processes"]),
             )
         except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -46,6 +52,8 @@ class StackRecord:
             "url": self.url,
             "user": self.user,
             "password": self.password,
+            "web_url": self.web_url,
+            "api_key": self.api_key,
             "processes": [asdict(process) for process in self.processes],
         }
         temporary = self.folder / f"{FILE_NAME}.new"

@@ -61,7 +61,7 @@ class Stack:
     ) -> None:
         self.folders = settings.StackFolders(folder.resolve())
         self.api_port, self.web_port = settings.free_port(), settings.free_port()
-        self.password = ""
+        self.password = self.api_key = ""
         self.components: list[Component] = []
         self.simulator: Simulator | None = None
         self._extra = dict(extra_environment or {})
@@ -137,6 +137,8 @@ class Stack:
             self._start_component(name, [script("airflow"), *arguments, *self._port_of(name)])
         for name in accounts:
             self.add_account(name)
+        self.api_key = self.create_api_key(settings.USER, scope="admin")
+        self._record().write()
 
     def wait_healthy(self, deadline_s: float = 120.0, dag_ids: Sequence[str] = (DAG_ID,)) -> None:
         """Wait until every component reports healthy and the DAGs are parsed and idle.
@@ -231,6 +233,10 @@ class Stack:
             )
         (self.inbox / username).mkdir(exist_ok=True, mode=0o700)
 
+    def create_api_key(self, user: str, *, scope: str = "write") -> str:
+        """Make an API key of `reelflow serve` for a user, and return it."""
+        return self.run_reelflow("keys", "create", user, "--scope", scope).strip()
+
     def _start_component(self, name: str, argv: Sequence[str | Path]) -> None:
         component = start_component(
             name,
@@ -248,6 +254,8 @@ class Stack:
             url=self.url,
             user=settings.USER,
             password=self.password,
+            web_url=self.web_url,
+            api_key=self.api_key,
             processes=tuple(component.identity for component in self.components),
         )
 

@@ -13,7 +13,15 @@ from demo.record import FILE_NAME, StackRecord
 
 
 def record_of(folder: Path, *processes: ProcessId) -> StackRecord:
-    return StackRecord(folder, "http://127.0.0.1:1", "admin", "secret", processes)
+    return StackRecord(
+        folder,
+        "http://127.0.0.1:1",
+        "admin",
+        "secret",
+        "http://127.0.0.1:2/reelflow/api/v1",
+        "rfk_1_2",
+        processes,
+    )
 
 
 def test_a_note_is_read_as_it_was_written(tmp_path: Path) -> None:
