@@ -21,6 +21,7 @@
     │   ├── PostFailedError               the post ended FAILED; the message carries the fix
     │   ├── PostNotTakeableError          another run holds the post, or it needs no work
     │   ├── PostNotFoundError · AccountNotFoundError
+    │   ├── UnauthenticatedError          no user is known by what was shown
     │   ├── AnalysisRefusedError          an engine will never judge this file
     │   ├── WebhookRefusedError(reason)   a webhook is forged, stale or malformed
     │   └── TikTokRejectedError(log_id, http_status)
@@ -33,6 +34,7 @@
         ├── TikTokRateLimitedError        429 or a cap of TikTok's
         │   └── BudgetSpentError          our own count says so: nothing was sent
         ├── BreakerOpenError              inits are stopped for all accounts: nothing was sent
+        ├── QuotaExceededError            the user's uploads of the day are used up
         ├── LedgerLockedError             the database stayed locked, or cannot be reached
         ├── LeaseLostError                another process took the post over
         ├── StorageFullError              no room on the disk
@@ -204,6 +206,12 @@ class AccountNotFoundError(TerminalError):
     default_code = "account_not_found"
 
 
+class UnauthenticatedError(TerminalError):
+    """No user is known by what was shown: it is missing, wrong, expired or revoked."""
+
+    default_code = "unauthenticated"
+
+
 class AnalysisRefusedError(TerminalError):
     """An analysis engine will never judge this file: a person must."""
 
@@ -316,6 +324,12 @@ class BreakerOpenError(TransientError):
     """Failures of the platform spread over accounts, so nothing new is begun for now."""
 
     default_code = "breaker_open"
+
+
+class QuotaExceededError(TransientError):
+    """What a user may upload in a day is used up, or reserved; nothing was reserved."""
+
+    default_code = "quota_exceeded"
 
 
 class LedgerLockedError(TransientError):

@@ -1,4 +1,4 @@
-"""The web application: what TikTok and creators' browsers reach. Run by ``reelflow serve``."""
+"""The web application: uploads and posts, and what TikTok and creators reach."""
 
 from reelflow.api.app import create_app
 

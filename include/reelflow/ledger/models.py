@@ -21,6 +21,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from reelflow.domain.analysis import AnalysisEngine, AnalysisPolicy
 from reelflow.domain.post import UNKEYED, PostKind, PostMode, PostState
 from reelflow.domain.publication import MediaSource, PublicationState
+from reelflow.domain.user import USER_ID_MAX_CHARS
 from reelflow.ledger.stored_types import StoredByValue, StoredJson, UtcDateTime
 
 #: Longest reason code that is kept.
@@ -103,6 +104,8 @@ class Media(Base):
     ``prepared_*`` are of the copy of a photo that TikTok gets in its place, None where it gets the
     file itself. ``candidates`` are the pictures of a video that a person may choose its cover from:
     ``at_ms`` and ``key`` of each, [] where there are none to choose from.
+    ``user_id`` is who uploaded it, None for what came by the inbox. ``awaited`` says that the row
+    stands for a file which is still to come. ``declared_sha256`` is what its sender says it has.
     """
 
     __tablename__ = "media"
@@ -113,6 +116,7 @@ class Media(Base):
               postgresql_where=text("validated_at IS NULL")),
         Index("ix_media_unpictured", "id",
               sqlite_where=text(_UNPICTURED), postgresql_where=text(_UNPICTURED)),
+        Index("ix_media_user", "user_id", "created_at"),
     )  # fmt: skip
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -142,6 +146,9 @@ class Media(Base):
     thumbnail_path: Mapped[str | None] = mapped_column(Text)
     candidates: Mapped[list[dict[str, Any]] | None]
     deleted_at: Mapped[datetime | None]
+    user_id: Mapped[str | None] = mapped_column(String(USER_ID_MAX_CHARS))
+    declared_sha256: Mapped[str | None] = mapped_column(String(64))
+    awaited: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
 
 
@@ -159,6 +166,8 @@ class Post(Base):
     upload: every step of an upload names the token it was given, and a newer one stops it.
     ``announced_at`` and ``source_settled_at`` (its source deleted, or in the quarantine) say what
     its end left to do.
+    ``user_id`` is whose post it is, None for what came by the inbox; one that ``wants_approval``
+    waits for a person before it goes.
     """
 
     __tablename__ = "posts"
@@ -171,6 +180,7 @@ class Post(Base):
         Index("ix_posts_state_due", "state", "due_at", "id"),
         Index("ix_posts_state_wished", "state", "publish_at", "created_at"),
         Index("ix_posts_account_content", "account_id", "sha256", "slot"),
+        Index("ix_posts_user", "user_id", "id"),
         Index("ix_posts_unannounced", "state",
               sqlite_where=text("announced_at IS NULL"),
               postgresql_where=text("announced_at IS NULL")),
@@ -220,6 +230,8 @@ class Post(Base):
     cancel_requested_at: Mapped[datetime | None]
     announced_at: Mapped[datetime | None]
     source_settled_at: Mapped[datetime | None]
+    user_id: Mapped[str | None] = mapped_column(String(USER_ID_MAX_CHARS))
+    wants_approval: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
 
     account: Mapped[Account] = relationship(lazy="joined", innerjoin=True)

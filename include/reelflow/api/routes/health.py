@@ -9,6 +9,8 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
+from reelflow.api.engine_health import EngineHealth
+from reelflow.api.intake import OpenEngines
 from reelflow.exceptions import LedgerNotMigratedError, ReelflowError
 from reelflow.ledger.engine import check_revision, check_writable
 from reelflow.services.workspace import Workspace
@@ -18,15 +20,26 @@ log = logging.getLogger(__name__)
 _OK: Final = "ok"
 
 
-def health_routes(workspace: Workspace) -> APIRouter:
+def health_routes(workspace: Workspace, engines: OpenEngines) -> APIRouter:
     """Return the route; anybody may ask, so it names no host, path or error."""
-    router = APIRouter()
+    router = APIRouter(tags=["health"])
+    engine_health = EngineHealth(engines)
 
-    @router.api_route("/health", methods=["GET", "HEAD"])
+    @router.get("/health")
+    @router.head("/health", include_in_schema=False)
     def health() -> JSONResponse:
-        checks = {"database": _database(workspace), "data_folder": _data_folder(workspace)}
+        """Say whether files can be taken in: 503 without database or storage.
+
+        Without the detection engine they can: then the status is `degraded`, and what is to be
+        analysed waits.
+        """
+        checks = {"database": _database(workspace), "storage": _storage(workspace)}
         is_well = set(checks.values()) == {_OK}
-        status = _OK if is_well else "unhealthy"
+        engine = engine_health.state()
+        if engine is not None:
+            checks["engine"] = engine
+        is_whole = set(checks.values()) == {_OK}
+        status = _OK if is_whole else "degraded" if is_well else "unhealthy"
         body = {"status": status, "version": version("reelflow"), "checks": checks}
         return JSONResponse(body, 200 if is_well else 503)
 
@@ -46,7 +59,7 @@ def _database(workspace: Workspace) -> str:
     return _OK
 
 
-def _data_folder(workspace: Workspace) -> str:
+def _storage(workspace: Workspace) -> str:
     try:
         workspace.folders.check()
     except ReelflowError as error:

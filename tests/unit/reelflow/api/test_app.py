@@ -72,8 +72,7 @@ def test_without_a_key_or_a_ledger_there_is_no_application(
         "/nothing",
         "/health/",
         "//health",
-        "/docs",
-        "/openapi.json",
+        "/redoc",
         "/public/media",
         "/public/media/",
         "/public/media/a/b/c",
@@ -88,7 +87,7 @@ def test_what_is_nowhere_is_404_and_never_a_redirect(web: Web, method: str, path
     assert answer.status_code == 404
     if method != "HEAD":
         message = "nothing is at this address"
-        assert answer.json() == {"reason": "not_found", "message": message}
+        assert answer.json() == {"reason": "not_found", "message": message, "details": {}}
 
 
 @pytest.mark.parametrize(
@@ -134,6 +133,6 @@ def test_what_goes_wrong_inside_is_told_to_the_log_alone(
     answer = web.get(path)
     assert answer.status_code == 500
     message = "Reelflow could not do this; its log says why"
-    assert answer.json() == {"reason": "internal", "message": message}
+    assert answer.json() == {"reason": "internal", "message": message, "details": {}}
     assert database in caplog.text
     assert path not in caplog.text

@@ -1,0 +1,84 @@
+"""Quotas in the ledger: what users may upload in a day, and what they did; locked while counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from reelflow.ledger.intake_models import Quota, QuotaUse
+
+#: The user id of the quota that applies to whoever has none.
+EVERYBODY: Final = "*"
+
+_INSERTS: Final[Mapping[str, Callable[..., Any]]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+
+
+def limits_of(session: Session, user_id: str) -> Quota | None:
+    """Return the quota that applies to a user: its own, or everybody's; None is no limit."""
+    return session.get(Quota, user_id) or session.get(Quota, EVERYBODY)
+
+
+def listed(session: Session) -> Sequence[Quota]:
+    """Return every quota, by user."""
+    return session.scalars(select(Quota).order_by(Quota.user_id)).all()
+
+
+def store(
+    session: Session,
+    user_id: str,
+    *,
+    uploads_per_day: int | None,
+    bytes_per_day: int | None,
+    now: datetime,
+    actor: str,
+) -> None:
+    """Write a user's quota, in place of what it was."""
+    values = {
+        "uploads_per_day": uploads_per_day,
+        "bytes_per_day": bytes_per_day,
+        "updated_at": now,
+        "updated_by": actor,
+    }
+    insert = _INSERTS[session.get_bind().dialect.name]
+    session.execute(
+        insert(Quota)
+        .values(user_id=user_id, **values)
+        .on_conflict_do_update(index_elements=[Quota.user_id], set_=values)
+    )
+
+
+def forget(session: Session, user_id: str) -> bool:
+    """Delete a user's own quota, so that everybody's applies; False when there was none."""
+    row = session.get(Quota, user_id)
+    if row is not None:
+        session.delete(row)
+    return row is not None
+
+
+def use_of(session: Session, user_id: str, day: date) -> QuotaUse | None:
+    """Return what a user used of a day, None when that is nothing."""
+    return session.get(QuotaUse, (user_id, day), populate_existing=True)
+
+
+def lock_use(session: Session, user_id: str, day: date) -> QuotaUse:
+    """Return what a user used of a day, held until the transaction ends."""
+    insert = _INSERTS[session.get_bind().dialect.name]
+    session.execute(
+        insert(QuotaUse)
+        .values(user_id=user_id, day=day, uploads=0, bytes=0, reserved_uploads=0, reserved_bytes=0)
+        .on_conflict_do_nothing()
+    )
+    return session.scalars(
+        select(QuotaUse)
+        .where(QuotaUse.user_id == user_id, QuotaUse.day == day)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
