@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match, Route
 
 from reelflow.api.statuses import FOR_STRANGERS, STATUSES
 from reelflow.domain.printable import printable
@@ -113,14 +114,27 @@ def _answer_api_error(_: Request, error: Exception) -> ErrorResponse:
     )
 
 
-def _answer_http_error(_: Request, error: Exception) -> ErrorResponse:
+def _answer_http_error(request: Request, error: Exception) -> ErrorResponse:
     assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
     if isinstance(error, LimitError):
         reason, message = error.reason, error.detail
     else:
         unlisted = ("refused", "the request cannot be answered")
         reason, message = _MESSAGES.get(error.status_code, unlisted)
-    return ErrorResponse(error.status_code, reason, message, headers=error.headers)
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_allowed_methods(request)))
+    return ErrorResponse(error.status_code, reason, message, headers=headers)
+
+
+def _allowed_methods(request: Request) -> set[str]:
+    """Return the methods of an address; the framework names those of one of its routes alone."""
+    return {
+        method
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
 
 
 def _answer_invalid_request(request: Request, error: Exception) -> ErrorResponse:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from reelflow.cli import accounts, db, key, posts, quarantine
+from reelflow.cli import accounts, db, key, keys, posts, quarantine, quotas
 from reelflow.cli.doctor import doctor
 from reelflow.cli.inspect import inspect
 from reelflow.cli.reconcile import reconcile
@@ -55,6 +55,8 @@ app.add_typer(key.app, name="key")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(posts.app, name="posts")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(keys.app, name="keys")
+app.add_typer(quotas.app, name="quotas")
 app.command()(reconcile)
 app.command()(inspect)
 app.command()(doctor)

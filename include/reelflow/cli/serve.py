@@ -47,10 +47,11 @@ def serve(
         "commas.",
     ),
 ) -> None:
-    """Serve health, signed media, the OAuth callback and TikTok's webhooks, until Ctrl+C.
+    """Serve the upload API, signed media, the OAuth callback and TikTok's webhooks, until Ctrl+C.
 
     It speaks HTTP: put a proxy with a certificate before it, under the address that
-    REELFLOW_PUBLIC_URL has. The app's key and secret come from AIRFLOW_CONN_TIKTOK_APP.
+    REELFLOW_PUBLIC_URL has. Who uploads needs a key (`reelflow keys create`). The app's key and
+    secret come from AIRFLOW_CONN_TIKTOK_APP.
     """
     from reelflow.api.app import API_PATH, create_app
     from reelflow.api.server import listen, serve_app

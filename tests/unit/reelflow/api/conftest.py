@@ -19,6 +19,7 @@ from reelflow.ledger.models import Account, Post
 from reelflow.services.publishing.public_media import PublicMedia
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.client import TikTokClient
+from tests.known_users import KnownUsers
 from tests.token_server import CLIENT_KEY, CLIENT_SECRET, TokenServer, token_server
 
 #: Of the file that signed URLs give.
@@ -50,6 +51,15 @@ class Web:
     def post(self, path: str, **options: Any) -> httpx.Response:
         return self.request("POST", path, **options)
 
+    def put(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("PUT", path, **options)
+
+    def patch(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("DELETE", path, **options)
+
 
 @pytest.fixture
 def tokens() -> Iterator[TokenServer]:
@@ -68,7 +78,7 @@ def platform(tokens: TokenServer) -> Platform:
 @pytest.fixture
 def open_web(workspace: Workspace) -> Callable[[Platform | None], Web]:
     """Put the application together."""
-    return lambda platform: Web(assemble_app(workspace, platform))
+    return lambda platform: Web(assemble_app(workspace, platform, KnownUsers()))
 
 
 @pytest.fixture

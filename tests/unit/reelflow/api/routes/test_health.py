@@ -25,7 +25,7 @@ def test_all_is_well(web: Web, method: str) -> None:
         assert answer.json() == {
             "status": "ok",
             "version": version("reelflow"),
-            "checks": {"database": "ok", "data_folder": "ok"},
+            "checks": {"database": "ok", "storage": "ok"},
         }
 
 
@@ -34,7 +34,7 @@ def test_another_revision_of_the_ledger_is_unhealthy(web: Web, workspace: Worksp
         session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     answer = web.get("/health")
     assert (answer.status_code, answer.json()["status"]) == (503, "unhealthy")
-    assert answer.json()["checks"] == {"database": "not_migrated", "data_folder": "ok"}
+    assert answer.json()["checks"] == {"database": "not_migrated", "storage": "ok"}
 
 
 def test_a_ledger_that_was_moved_away_is_unhealthy_and_not_made_anew(
@@ -73,12 +73,12 @@ def test_a_ledger_that_this_process_may_only_read_is_unhealthy(
         folders.create()
         for one in (root, *(root / name for name in FOLDERS)):
             one.chmod(0o777)
-        web = Web(assemble_app(Workspace(ledger, folders, PublishingRules()), None))
+        web = Web(assemble_app(Workspace(ledger, folders, PublishingRules()), None, None))
         assert web.get("/health").status_code == 200
         with closed_to_writing(folder / "ledger"):
             status, body = json.loads(as_nobody_much(lambda: _health_of(web)))
     assert status == 503
-    assert body["checks"] == {"database": "unreachable", "data_folder": "ok"}
+    assert body["checks"] == {"database": "unreachable", "storage": "ok"}
     assert str(folder) not in json.dumps(body)
 
 
@@ -91,5 +91,5 @@ def test_a_data_folder_that_is_gone_is_unhealthy(web: Web, workspace: Workspace)
     data_folder(workspace).media.rmdir()
     answer = web.get("/health")
     assert answer.status_code == 503
-    assert answer.json()["checks"] == {"database": "ok", "data_folder": "not_writable"}
+    assert answer.json()["checks"] == {"database": "ok", "storage": "not_writable"}
     assert str(data_folder(workspace).root) not in answer.text

@@ -79,6 +79,7 @@ def test_an_expired_url_is_refused(web: Web, make_signed: MakeSigned, clock: Clo
     assert answer.json() == {
         "reason": "public_media_expired",
         "message": "this URL has expired",
+        "details": {},
     }
 
 
@@ -134,4 +135,5 @@ def test_a_file_that_is_not_what_was_signed_is_gone_without_its_name(
     assert answer.json() == {
         "reason": "public_media_gone",
         "message": "this file is not here any more",
+        "details": {},
     }

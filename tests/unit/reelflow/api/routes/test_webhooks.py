@@ -171,7 +171,7 @@ def test_a_huge_body_is_refused_before_it_is_read(
 def test_a_ledger_that_is_locked_lets_tiktok_send_again(
     workspace: Workspace, platform: Platform, clock: Clock, post: Post
 ) -> None:
-    web = Web(assemble_app(impatient(workspace), platform))
+    web = Web(assemble_app(impatient(workspace), platform, None))
     with workspace.ledger.write():
         answer = TikTok(web, clock).post(event(clock))
     assert (answer.status_code, answer.json()["reason"]) == (503, "unavailable")
