@@ -52,7 +52,7 @@ def image_routes(intake: Intake) -> APIRouter:
                 user,
                 form.files,
                 media_type=MediaType.IMAGE,
-                destination=form.destination,
+                wanted=form.post_wanted,
             )
         return uploaded_files(intake, request, taken)
 

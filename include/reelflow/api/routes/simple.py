@@ -48,7 +48,7 @@ def simple_routes(intake: Intake) -> APIRouter:
                 user,
                 form.files,
                 media_type=form.media_type,
-                destination=form.destination,
+                wanted=form.post_wanted,
             )
         return uploaded_file(intake, request, taken)
 
