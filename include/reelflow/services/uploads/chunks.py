@@ -28,8 +28,8 @@ from reelflow.storage.base import PartWriter
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-#: Chunks may come many times a second, and each write to the ledger waits for its disk: when the last
-#: one came is written down so often at most, so a session may end as much earlier.
+#: Chunks may come many times a second, and each write to the ledger waits for its disk: when the
+#: last one came is written down so often at most, so a session may end as much earlier.
 TOUCHED_EVERY: Final = timedelta(seconds=10)
 
 
