@@ -28,7 +28,7 @@ REPOSITORY: Final = Path(__file__).parents[2]
 AIRFLOW: Final = Path(sys.executable).with_name("airflow")
 DEADLINE_S: Final = 120.0
 #: By user; the roles of Airflow's SimpleAuthManager.
-ROLES: Final = {"anna": "user", "ben": "user", "vera": "viewer", "otto": "op", "admin": "admin"}
+ROLES: Final = {"anna": "user", "ben": "user", "carl": "viewer", "otto": "op", "root": "admin"}
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="reelflow-airflow-server-")
 
