@@ -30,6 +30,14 @@ plugins = [type(plugin).__module__ for plugin in _get_plugins()[0]]
 print(json.dumps([plugins, get_import_errors(), sorted(sys.modules)]))
 """
 
+LOADED_BY_LISTING = """
+import json, sys
+from airflow.plugins_manager import get_plugin_info
+(plugin,) = (one for one in get_plugin_info() if one["name"] == "reelflow")
+loaded = [name for name in sys.modules if name.startswith("reelflow")]
+print(json.dumps([plugin["fastapi_apps"], plugin["external_views"], loaded]))
+"""
+
 
 def in_new_process(code: str, airflow_home: Path) -> object:
     done = subprocess.run(
@@ -58,6 +66,16 @@ def test_the_plugin_loads_nothing_but_its_links_and_errors(tmp_path: Path) -> No
     allowed |= {f"reelflow_provider.{name}" for name in ("links", "plugin", "preload")}
     others = {name for name in set(loaded) - allowed if not name.startswith("airflow.")}
     assert others <= {"airflow", "pluggy"} | {n for n in others if n.startswith("pluggy.")}
+
+
+def test_the_web_application_is_mounted_and_no_more_of_it_loaded_than_that(tmp_path: Path) -> None:
+    answer = in_new_process(LOADED_BY_LISTING, tmp_path)
+    assert isinstance(answer, list)
+    (app,), (view,), loaded = answer
+    assert app["url_prefix"] == "/reelflow"
+    assert view["href"].startswith(app["url_prefix"].lstrip("/"))
+    assert "reelflow_provider.web.mounted" in loaded
+    assert {"reelflow.api", "reelflow.settings", "reelflow_provider.web.login"}.isdisjoint(loaded)
 
 
 def test_the_plugins_folder_is_not_loaded_a_second_time_as_loose_files(tmp_path: Path) -> None:
