@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from reelflow.domain.upload_session import SessionState, ranges
 from reelflow.domain.user import User
-from reelflow.exceptions import MediaRejectedError, TerminalError
+from reelflow.exceptions import TerminalError
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.services.uploads.finishing import Finished, finish
@@ -56,8 +56,6 @@ def finalize(
     with workspace.ledger.read() as session:
         row = find(session, user, session_id)
     acting = user if user.id == row.user_id else owner_of(row)
-    if row.state is SessionState.CANCELLED:
-        raise _refusal(row)
     if row.state is SessionState.OPEN:
         check_open(row, workspace.ledger.now())
         _check_whole(workspace, row)
@@ -98,11 +96,3 @@ def _begin_finishing(
         session.flush()
         rehearse(session, row, user=acting, now=now)
         upload_sessions.move(session, session_id, SessionState.FINISHING, now=now)
-
-
-def _refusal(row: UploadSession) -> MediaRejectedError:
-    """Return once more why an upload ended."""
-    assert row.error is not None
-    return MediaRejectedError(
-        row.error["message"], code=row.error["reason"], violations=row.error["violations"]
-    )

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from reelflow.domain.content_types import MediaType
 from reelflow.domain.user import Scope, User
 from reelflow.ledger.intake_models import UploadSession
-from reelflow.ledger.models import Media, Post
+from reelflow.ledger.models import Media
 from reelflow.services.intake.post_wish import PostWish
-from reelflow.services.intake.submit import attach_media, create_post, new_media
+from reelflow.services.intake.submit import Submitted, attach_media, create_post, new_media
 
 
 def owner_of(row: UploadSession) -> User:
@@ -50,7 +50,7 @@ def add_media(
 
 def give_to_post(
     session: Session, row: UploadSession, media: Media, *, user: User, now: datetime, actor: str
-) -> Post | None:
+) -> Submitted | None:
     """Make the post that a session asks for, or give its file to the one that waits.
 
     :return: None when it asks for none
@@ -58,12 +58,12 @@ def give_to_post(
     """
     if row.wish is not None:
         wish = PostWish.parse(row.wish, MediaType(row.media_type))
-        submitted = create_post(session, user=user, wish=wish, media=[media], now=now, actor=actor)
-        return submitted.post
+        return create_post(session, user=user, wish=wish, media=[media], now=now, actor=actor)
     if row.post_id is not None:
-        return attach_media(
+        post = attach_media(
             session, user=user, post_id=row.post_id, media=[media], now=now, actor=actor
         )
+        return Submitted(post, created=True)
     return None
 
 
