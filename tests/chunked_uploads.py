@@ -130,4 +130,3 @@ class Uploads:
         return sorted(
             str(path.relative_to(root)) for folder in folders for path in folder.glob("*")
         )
-

@@ -96,14 +96,14 @@ def images(count: int, first: int = 0) -> list[bytes]:
     return [image(shade=shade) for shade in range(first, first + count)]
 
 
-def waiting_post(workspace: Workspace, user: User = ANNA, kind: MediaType = MediaType.IMAGE) -> Post:
+def waiting_post(
+    workspace: Workspace, user: User = ANNA, kind: MediaType = MediaType.IMAGE
+) -> Post:
     """Make a post that waits for its media."""
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         wish = PostWish.parse(WISH, kind)
-        return create_post(
-            session, user=user, wish=wish, media=[], now=now, actor=user.actor
-        ).post
+        return create_post(session, user=user, wish=wish, media=[], now=now, actor=user.actor).post
 
 
 def content_of(workspace: Workspace, media: Sequence[Media]) -> list[bytes]:
@@ -111,9 +111,7 @@ def content_of(workspace: Workspace, media: Sequence[Media]) -> list[bytes]:
     return [folder.path(one.source_path).read_bytes() for one in media]
 
 
-def test_files_are_kept_in_their_order_and_count_once(
-    sender: Sender, workspace: Workspace
-) -> None:
+def test_files_are_kept_in_their_order_and_count_once(sender: Sender, workspace: Workspace) -> None:
     sent = images(3)
     taken = sender.send(*sent)
     assert content_of(workspace, taken.media) == sent
