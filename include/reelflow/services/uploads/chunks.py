@@ -28,8 +28,8 @@ from reelflow.storage.base import PartWriter
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-#: Chunks may come many times a second, and each write to the ledger waits for its disk: when the last
-#: one came is written down so often at most, so a session may end as much earlier.
+#: Chunks may come many times a second, and each write to the ledger waits for its disk: when the
+#: last one came is written down so often at most, so a session may end as much earlier.
 TOUCHED_EVERY: Final = timedelta(seconds=10)
 
 
@@ -84,7 +84,7 @@ def receive_chunk(
     :param size_bytes: how many bytes are announced, where that is known
     :param sha256: what they must hash to, 64 lower-case hex digits
     :raises TerminalError: as :func:`~reelflow.services.uploads.sessions.find` and
-        :func:`~reelflow.services.uploads.sessions.check_open`; ``chunk_out_of_range``
+        :func:`~reelflow.services.uploads.sessions.check_open`; ``chunk_index``
     :raises ContentMismatchError: ``chunk_length``, ``chunk_digest`` or ``chunk_differs``
     :raises PartBusyError: another writer has this chunk just now
     """
@@ -104,7 +104,7 @@ def _check_place(plan: UploadPlan, index: int, size_bytes: int | None) -> None:
     if not 0 <= index < plan.total_chunks:
         raise TerminalError(
             f"there is no chunk {index}: this upload has the chunks 0 to {plan.total_chunks - 1}",
-            code="chunk_out_of_range",
+            code="chunk_index",
             index=index,
             total_chunks=plan.total_chunks,
         )

@@ -14,11 +14,16 @@ from reelflow.domain.upload_session import (
     SessionKind,
     SessionState,
 )
-from reelflow.exceptions import IllegalTransitionError, ReelflowError, TransientError
+from reelflow.exceptions import (
+    ConfigurationError,
+    IllegalTransitionError,
+    ReelflowError,
+    TransientError,
+)
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.services.uploads.endings import discard, end
-from reelflow.services.uploads.finalize import finish
+from reelflow.services.uploads.finishing import finish
 from reelflow.services.uploads.wishes import owner_of
 from reelflow.services.workspace import Workspace
 from reelflow.storage.base import BegunUpload
@@ -51,7 +56,7 @@ def _end_overdue(workspace: Workspace, row: UploadSession, *, actor: str) -> Non
         if row.state is SessionState.FINISHING and row.kind is SessionKind.CHUNKED:
             finish(workspace, row.id, user=owner_of(row), actor=actor)
             return
-    except TransientError as exc:
+    except (ConfigurationError, TransientError) as exc:  # nothing that its sender did
         log.warning("upload %s cannot be finished now: %s", row.id, exc)
         return
     except ReelflowError as exc:  # its post cannot be made any more, or its file is refused
@@ -87,7 +92,7 @@ def _discard_ended(workspace: Workspace) -> list[str]:
     begun = _begun_unnamed(workspace, rows)
     gone = []
     for row in rows:
-        is_told = row.error is not None and row.ended_at > now - SWEPT_AFTER
+        is_told = row.error is not None and row.state_since > now - SWEPT_AFTER
         if is_told and row.storage_key is None:
             continue  # its sender may still ask why
         if not is_told:

@@ -66,7 +66,7 @@ def status_of(workspace: Workspace, user: User, session_id: str) -> UploadStatus
 def cancel(workspace: Workspace, user: User, session_id: str) -> None:
     """Give an upload up, and all it has stored.
 
-    :raises TerminalError: as :func:`find`; ``upload_finished``
+    :raises TerminalError: as :func:`find`; ``upload_state``: it is finished
     """
     with workspace.ledger.write() as session:
         row = find(session, user, session_id, lock=True)
@@ -104,7 +104,7 @@ def check_open(row: UploadSession, now: datetime) -> None:
     """Raise unless a session takes chunks.
 
     :raises TerminalError: ``upload_expired``
-    :raises IllegalTransitionError: ``upload_finished`` or ``upload_state``
+    :raises IllegalTransitionError: ``upload_state``
     """
     if row.state is not SessionState.OPEN:
         raise wrong_state(row)
@@ -137,7 +137,9 @@ def missing_chunks(workspace: Workspace, row: UploadSession) -> list[int]:
 
 def plan_of(row: UploadSession) -> UploadPlan:
     """Return how a session's file is cut."""
-    assert row.size_bytes and row.chunk_size_bytes and row.total_chunks
+    assert row.size_bytes is not None
+    assert row.chunk_size_bytes is not None
+    assert row.total_chunks is not None
     return UploadPlan(row.size_bytes, row.chunk_size_bytes, row.total_chunks)
 
 
@@ -168,17 +170,19 @@ def not_found() -> TerminalError:
     )
 
 
-_ADVICE: Final[Mapping[SessionState, tuple[str, str]]] = {
-    SessionState.FINISHED: ("upload_finished", "its file is whole and has a record"),
-    SessionState.FINISHING: ("upload_state", "it is being finished: ask for its status"),
-    SessionState.CANCELLED: ("upload_state", "its file was refused: finalize says why"),
+_ADVICE: Final[Mapping[SessionState, str]] = {
+    SessionState.FINISHED: "its file is whole and has a record",
+    SessionState.FINISHING: "finalize it again to have its record",
+    SessionState.CANCELLED: "its file was refused, and finalize says why",
 }
 
 
 def wrong_state(row: UploadSession) -> IllegalTransitionError:
     """Return the error for a session that does not take what was sent."""
-    code, advice = _ADVICE.get(row.state, ("upload_state", "ask for its status"))
+    advice = _ADVICE.get(row.state, "ask for its status")
     details: dict[str, Any] = {"state": row.state.value}
     if row.media_id is not None:
         details["media_id"] = row.media_id
-    return IllegalTransitionError(f"this upload is {row.state}: {advice}", code=code, **details)
+    return IllegalTransitionError(
+        f"this upload is {row.state}: {advice}", code="upload_state", **details
+    )

@@ -58,9 +58,7 @@ def give_to_post(
     """
     if row.wish is not None:
         wish = PostWish.parse(row.wish, MediaType(row.media_type))
-        submitted = create_post(
-            session, user=user, wish=wish, media=[media], now=now, actor=actor
-        )
+        submitted = create_post(session, user=user, wish=wish, media=[media], now=now, actor=actor)
         return submitted.post
     if row.post_id is not None:
         return attach_media(
