@@ -17,6 +17,8 @@ from reelflow.api.intake import API_PATH, Intake, OpenEngines, RunLinks
 from reelflow.api.key_authenticator import KeyAuthenticator
 from reelflow.api.limits import RequestLimits
 from reelflow.api.platform import Platform, platform_of
+from reelflow.api.routes.dashboard import dashboard_routes
+from reelflow.api.routes.direct_uploads import direct_upload_routes
 from reelflow.api.routes.docs import docs_routes
 from reelflow.api.routes.health import health_routes
 from reelflow.api.routes.oauth import oauth_routes
@@ -113,7 +115,7 @@ def assemble_app(
 
 def _intake_routers(intake: Intake) -> list[APIRouter]:
     """Return what people and programs use, in the order of the schema."""
-    return []
+    return [direct_upload_routes(intake), dashboard_routes(intake)]
 
 
 def _add_routes_for_strangers(

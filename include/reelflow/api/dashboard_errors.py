@@ -74,7 +74,9 @@ class EnvelopeRoute(APIRoute):
 
 def envelope_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return what a route says of its errors in the schema."""
-    return {status: {"model": Envelope, "description": _DESCRIPTIONS[status]} for status in statuses}
+    return {
+        status: {"model": Envelope, "description": _DESCRIPTIONS[status]} for status in statuses
+    }
 
 
 def _enveloped(request: Request, error: Exception, clean_up: CleanUp | None) -> ErrorResponse:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from reelflow.analysis.base import Engine
 from reelflow.domain.analysis import MODEL_TYPES, AnalysisEngine
@@ -242,16 +242,3 @@ def _video(workspace: Workspace, media: Media, row: UploadSession, detection: De
         if media.deleted_at is None:
             url = store.presigned_get(key, lifetime_s=_URL_LIFETIME_S)
     return Video(media, str(facts.get("container", "")), name, url, row.created_at, detection)
-
-
-def detection_result(verdict: Verdict) -> dict[str, Any]:
-    """Return what people are told of a verdict."""
-    details = dict(verdict.details or {})
-    if verdict.refused_because is not None:
-        details["refused_because"] = verdict.refused_because
-    return {
-        "is_fake": verdict.is_fake,
-        "confidence_score": verdict.confidence,
-        "processing_time": verdict.seconds,
-        "metadata": {"engine": verdict.engine, "model_type": verdict.model_type, **details},
-    }
