@@ -21,8 +21,11 @@ from reelflow.api.routes.dashboard import dashboard_routes
 from reelflow.api.routes.direct_uploads import direct_upload_routes
 from reelflow.api.routes.docs import docs_routes
 from reelflow.api.routes.health import health_routes
+from reelflow.api.routes.images import image_routes
+from reelflow.api.routes.media import media_routes
 from reelflow.api.routes.oauth import oauth_routes
 from reelflow.api.routes.public_media import public_media_routes
+from reelflow.api.routes.simple import simple_routes
 from reelflow.api.routes.webhooks import webhook_routes
 from reelflow.services.intake.engines import open_engines
 from reelflow.services.publishing.public_media import PUBLIC_MEDIA_PATH
@@ -115,7 +118,13 @@ def assemble_app(
 
 def _intake_routers(intake: Intake) -> list[APIRouter]:
     """Return what people and programs use, in the order of the schema."""
-    return [direct_upload_routes(intake), dashboard_routes(intake)]
+    return [
+        simple_routes(intake),
+        image_routes(intake),
+        media_routes(intake),
+        direct_upload_routes(intake),
+        dashboard_routes(intake),
+    ]
 
 
 def _add_routes_for_strangers(

@@ -81,8 +81,10 @@ def media_routes(intake: Intake) -> APIRouter:
             headers = {"ETag": etag, "Cache-Control": _CACHED}
             if _is_named(etag, request.headers.get("if-none-match", "")):
                 return Response(status_code=304, headers=headers)
-            content = source.read_at(0, source.size_bytes)
-        headers["Content-Disposition"] = f'attachment; filename="{media_id}.jpg"'
+            headers["Content-Length"] = str(source.size_bytes)
+            headers["Content-Disposition"] = f'attachment; filename="{media_id}.jpg"'
+            is_wanted = request.method == "GET"
+            content = source.read_at(0, source.size_bytes) if is_wanted else b""
         return Response(content, headers=headers, media_type="image/jpeg")
 
     @router.delete("/{media_id}", status_code=204, responses=errors(404, 409))
