@@ -1,4 +1,4 @@
-"""The policy of a signed form, evaluated as S3 does it (AmazonS3 API, sigv4-HTTPPOSTConstructPolicy).
+"""The policy of a signed form, evaluated as S3 does it (sigv4-HTTPPOSTConstructPolicy).
 
 Nothing here knows boto3: a form that is signed for more than it should be is seen in its policy.
 """
@@ -50,7 +50,7 @@ def _as_set(conditions: list[Any]) -> set[str]:
 
 
 def _signature(policy: str, day: str) -> str:
-    """Sign a policy as Amazon's documentation says, step by step (sigv4-authentication-HTTPPOST)."""
+    """Sign a policy step by step, as Amazon says (sigv4-authentication-HTTPPOST)."""
     key = f"AWS4{SECRET_KEY}".encode()
     for part in (day, REGION, "s3", "aws4_request"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
