@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -43,7 +43,6 @@ class Uploads:
 
     workspace: Workspace
     user: User = ANNA
-    actor: str = field(default="tests")
 
     def open(self, content: bytes | int, **announced: Any) -> str:
         """Announce a file of this content, or size; return the upload's id."""
@@ -131,6 +130,3 @@ class Uploads:
         return sorted(
             str(path.relative_to(root)) for folder in folders for path in folder.glob("*")
         )
-
-
-Refuse = Callable[[], object]

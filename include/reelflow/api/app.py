@@ -124,8 +124,8 @@ def _intake_routers(intake: Intake) -> list[APIRouter]:
         simple_routes(intake),
         image_routes(intake),
         media_routes(intake),
-        direct_upload_routes(intake),
         dashboard_routes(intake),
+        direct_upload_routes(intake),
     ]
 
 
