@@ -17,9 +17,12 @@ from reelflow.api.intake import API_PATH, Intake, OpenEngines, RunLinks
 from reelflow.api.key_authenticator import KeyAuthenticator
 from reelflow.api.limits import RequestLimits
 from reelflow.api.platform import Platform, platform_of
+from reelflow.api.routes.accounts import account_routes
 from reelflow.api.routes.docs import docs_routes
 from reelflow.api.routes.health import health_routes
 from reelflow.api.routes.oauth import oauth_routes
+from reelflow.api.routes.post_steps import post_step_routes
+from reelflow.api.routes.posts import post_routes
 from reelflow.api.routes.public_media import public_media_routes
 from reelflow.api.routes.webhooks import webhook_routes
 from reelflow.services.intake.engines import open_engines
@@ -113,7 +116,7 @@ def assemble_app(
 
 def _intake_routers(intake: Intake) -> list[APIRouter]:
     """Return what people and programs use, in the order of the schema."""
-    return []
+    return [post_routes(intake), post_step_routes(intake), account_routes(intake)]
 
 
 def _add_routes_for_strangers(
