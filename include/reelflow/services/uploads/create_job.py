@@ -188,11 +188,11 @@ def _refuse(workspace: Workspace, row: UploadSession, exc: MediaRejectedError) -
     """End an upload whose file is not what was announced; who asks again is told the same."""
     told = {"message": exc.message, "violations": exc.violations}
     with workspace.ledger.write() as session:
-        now = upload_sessions.get(session, row.id, lock=True)
-        if now is None or now.state is not SessionState.OPEN:
+        ended = upload_sessions.get(session, row.id, lock=True)
+        if ended is None or ended.state is not SessionState.OPEN:
             return
         end(session, row.id, SessionState.CANCELLED, now=workspace.ledger.now(), error=told)
-    discard(workspace, row, begun=())
+    discard(workspace, ended, begun=())
 
 
 def _record(

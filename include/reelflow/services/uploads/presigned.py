@@ -90,9 +90,7 @@ def open_direct_upload(
         lifetime_s=int(SESSION_LIFETIME.total_seconds()),
     )
     with workspace.ledger.write() as session:
-        row.quota_day = quotas.reserve(
-            session, user.id, uploads=1, size_bytes=size_bytes, now=now
-        )
+        row.quota_day = quotas.reserve(session, user.id, uploads=1, size_bytes=size_bytes, now=now)
         session.add(row)
     return DirectUpload(job_id, media_type, store.object_name(key), form, row.expires_at)
 
