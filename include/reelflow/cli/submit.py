@@ -67,17 +67,17 @@ def submit(
     # Here, so that `reelflow --help` does not wait for them.
     from reelflow.cli.submit_errand import Errand
     from reelflow.cli.submit_table import read_table
-    from reelflow.cli.submit_wishes import wishes_of
+    from reelflow.cli.submit_wishes import Problem, wishes_of
 
     values = _values(caption, privacy, at, repost=repost)
     if table is None:
         _require(files, account, caption, privacy)
-        asked = wishes_of(files, account or "", values), []
+        wishes, wrong = wishes_of(files, account or "", values), list[Problem]()
     else:
         _refuse_beside_table(files, account, values)
-        asked = read_table(table)
+        wishes, wrong = read_table(table)
     errand = Errand.open(url, plain_http=plain_http)
-    raise typer.Exit(errand.run(*asked, watch=watch))
+    raise typer.Exit(errand.run(wishes, wrong, watch=watch))
 
 
 def _values(
