@@ -74,6 +74,7 @@ class Checker:
         is_photo = wish.found.kind is PostKind.PHOTO
         post = LocalPost(
             name=wish.found.name,
+            place=_named(wish),
             account=wish.account,
             kind=wish.found.kind,
             files=tuple(one.file for one in examined),

@@ -124,20 +124,16 @@ class LineDisplay:
         self.refresh()
 
     def begin(self, name: str, size_bytes: int) -> Callable[[int], None]:
-        """Say that a thing is begun, how far it is at times, and when it is done."""
+        """Say that a thing is begun, and at times how far it is."""
         size = decimal(size_bytes)
-        said_at, is_done = self._clock(), False
+        said_at = self._clock()
         self.say(f"{name}: {size}")
 
         def done(done_bytes: int) -> None:
-            nonlocal said_at, is_done
-            if done_bytes >= size_bytes:
-                if not is_done:
-                    self.say(f"{name}: 100 %")
-                is_done = True
-            elif self._clock() - said_at >= _LINE_EVERY_S:
+            nonlocal said_at
+            if self._clock() - said_at >= _LINE_EVERY_S:
                 said_at = self._clock()
-                self.say(f"{name}: {100 * done_bytes // size_bytes} % of {size}")
+                self.say(f"{name}: {100 * done_bytes // max(1, size_bytes)} % of {size}")
 
         return done
 

@@ -124,8 +124,7 @@ class Errand:
         problems: list[Problem] = []
 
         def look_up() -> list[PostRecord | None]:
-            # Once without patience: who mistyped the address is to know at once.
-            server.posts_of(posts[0].account, posts[0].sha256)
+            _call_on(server, posts[0])
             submission = self._submission(server, display)
             return [self._find(submission, post, problems) for post in posts]
 
@@ -141,7 +140,7 @@ class Errand:
         except ServerRefusedError as error:
             if not _is_of_the_post(error):
                 raise
-            problems.append(Problem(post.name, str(error)))
+            problems.append(Problem(post.place, str(error)))
             return None
 
     def _complain(self, problems: Sequence[Problem], *, asked: int) -> None:
@@ -225,6 +224,15 @@ class Errand:
 
         journal = UploadJournal(journal_folder(os.environ))
         return Submission(server, Uploader(server, journal, retries), retries)
+
+
+def _call_on(server: ReelflowServer, post: LocalPost) -> None:
+    """Ask once without patience: who mistyped the address or the key is to know at once."""
+    try:
+        server.posts_of(post.account, post.sha256)
+    except ServerRefusedError as error:
+        if not _is_of_the_post(error):
+            raise
 
 
 def _tell(display: Display, error: TransientError, pause_s: float) -> None:

@@ -11,13 +11,12 @@ from typing import Any, Final
 from reelflow.domain.media_facts import VIDEO_EXTENSIONS, file_extension
 from reelflow.domain.photos import is_named_as_image, natural_order, wished_order
 from reelflow.domain.post import PostKind, PostMode, PrivacyLevel
-from reelflow.domain.sidecar import PhotoFields, PostFields, VideoFields, parse_sidecar
+from reelflow.domain.sidecar import PhotoFields, PostFields, VideoFields, read_fields
 from reelflow.domain.violation import Violation
 from reelflow.exceptions import SidecarError, TerminalError
 
 #: What Windows leaves in a folder of pictures; hidden names are left out all the same.
 _LITTER: Final = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
-_PREFIX: Final = "the sidecar cannot be used: "
 
 
 @dataclass(frozen=True)
@@ -116,11 +115,10 @@ def fields_of(values: Mapping[str, Any], kind: PostKind) -> PostFields:
     :raises SidecarError: naming each field that is wrong, with its value and what it takes
     """
     model = PhotoFields if kind is PostKind.PHOTO else VideoFields
-    data = json.dumps(dict(values)).encode()
     try:
-        fields: PostFields = parse_sidecar(data, model)
-    except SidecarError as error:
-        raise SidecarError(str(error).removeprefix(_PREFIX)) from None
+        fields: PostFields = read_fields(json.dumps(dict(values)).encode(), model)
+    except ValueError as error:
+        raise SidecarError(str(error)) from None
     if fields.privacy_level is None and fields.mode is not PostMode.DRAFT:
         raise SidecarError(
             "privacy_level is not given, and TikTok forbids to choose one for the creator: use "

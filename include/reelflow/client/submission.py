@@ -23,12 +23,14 @@ class LocalPost:
     """A post that was checked, and whose files lie on this machine.
 
     :param name: what people call it
+    :param place: where it was asked for: a row of a table with its name, or the name alone
     :param files: one video, or images in their order
     :param sha256: of its content, as the server counts it
     :param fields: of the post as the API names them, without account and files
     """
 
     name: str
+    place: str
     account: str
     kind: PostKind
     files: tuple[LocalFile, ...]
