@@ -166,8 +166,7 @@ class Errand:
         outcomes = list(self._outcomes)
         print_outcomes(outcomes)
         if code:
-            left = f"{len(outcomes)} of {_posts(len(posts))} done."
-            complain(f"{told} {left} {_AGAIN}")
+            complain(f"{told} {len(outcomes)} of {len(posts)} submitted. {_AGAIN}")
         return code or (EXIT_REJECTED if any(one.refusal for one in outcomes) else 0)
 
     def _submit_all(
@@ -252,7 +251,3 @@ def _ignore(_: int) -> None:
 
 def _count(paths: Sequence[Path]) -> str:
     return "1 file" if len(paths) == 1 else f"{len(paths)} files"
-
-
-def _posts(count: int) -> str:
-    return "1 post is" if count == 1 else f"{count} posts are"

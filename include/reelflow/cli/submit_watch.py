@@ -46,6 +46,7 @@ def follow(
             if post.state != known[post_id].state:
                 on_change(post)
             known[post_id] = post
+        retries.progressed()
 
 
 def exit_code(states: list[str]) -> int:

@@ -142,6 +142,8 @@ class Uploader:
                 if meter.has_finished:
                     retries.progressed()
                 retries.wait_after(error)
+            else:
+                retries.progressed()
             upload = retries.call(partial(self._server.upload, upload.id, source.size_bytes))
 
 
