@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from urllib.parse import parse_qs, urlsplit
 
 KEY: Final = "rfk_test_c2VjcmV0"
-CHUNK_BYTES: Final = 5 * 1024 * 1024
+CHUNK_BYTES: Final = 512 * 1024
 _API: Final = "/reelflow/api/v1"
 
 
