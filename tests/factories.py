@@ -18,9 +18,11 @@ from sqlalchemy import delete, update
 
 from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.post import PostMode, PostState, PrivacyLevel
+from reelflow.domain.upload_session import SESSION_LIFETIME, SessionKind, SessionState
 from reelflow.ledger import accounts, audit
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.engine import open_engine, upgrade
+from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.ledger import Ledger
 from reelflow.ledger.models import (
     Account,
@@ -277,3 +279,27 @@ def drop(
     else:
         path.write_bytes(content)
     return path
+
+
+def make_upload_session(
+    workspace: Workspace, user_id: str = "anna", **columns: Any
+) -> UploadSession:
+    """Add an upload session of now; it has nothing in the store."""
+    now = workspace.ledger.now()
+    values = {
+        "id": uuid.uuid4().hex,
+        "kind": SessionKind.CHUNKED,
+        "state": SessionState.OPEN,
+        "state_since": now,
+        "user_id": user_id,
+        "file_name": "clip.mp4",
+        "content_type": "video/mp4",
+        "media_type": "video",
+        "created_at": now,
+        "last_chunk_at": now,
+        "expires_at": now + SESSION_LIFETIME,
+    }
+    row = UploadSession(**values | columns)
+    with workspace.ledger.write() as session:
+        session.add(row)
+    return row

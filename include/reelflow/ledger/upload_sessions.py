@@ -57,7 +57,7 @@ def move(
     return row
 
 
-def expired(session: Session, *, now: datetime, limit: int) -> Sequence[UploadSession]:
+def overdue(session: Session, *, now: datetime, limit: int) -> Sequence[UploadSession]:
     """Return sessions whose time to be swept has come, the longest overdue first."""
     return session.scalars(
         select(UploadSession)

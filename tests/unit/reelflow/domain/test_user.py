@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from reelflow.domain.user import Scope, User, check_user_id, parse_scopes, scopes_text
+from reelflow.exceptions import ConfigurationError
+
+
+def user(*scopes: Scope, user_id: str = "anna") -> User:
+    return User(user_id, "Anna", frozenset(scopes))
+
+
+@pytest.mark.parametrize(
+    ("granted", "allowed"),
+    [
+        ([], []),
+        ([Scope.READ], [Scope.READ]),
+        ([Scope.WRITE], [Scope.READ, Scope.WRITE]),
+        ([Scope.ADMIN], [Scope.READ, Scope.WRITE, Scope.ADMIN]),
+        ([Scope.READ, Scope.ADMIN], [Scope.READ, Scope.WRITE, Scope.ADMIN]),
+    ],
+)
+def test_a_scope_includes_the_weaker_ones(granted: list[Scope], allowed: list[Scope]) -> None:
+    assert [scope for scope in Scope if user(*granted).may(scope)] == allowed
+    assert user(*granted).is_admin == (Scope.ADMIN in granted)
+
+
+def test_what_came_by_the_inbox_is_the_admins_alone() -> None:
+    assert not user(Scope.WRITE).owns(None)
+    assert user(Scope.ADMIN).owns(None)
+
+
+def test_a_user_owns_its_own_and_an_admin_everything() -> None:
+    assert user(Scope.WRITE).owns("anna")
+    assert not user(Scope.WRITE).owns("ben")
+    assert user(Scope.ADMIN).owns("ben")
+
+
+def test_a_user_without_an_id_owns_nothing_of_nobody() -> None:
+    assert not user(Scope.WRITE, user_id="").owns(None)
+
+
+def test_the_audit_trail_names_the_user() -> None:
+    assert user().actor == "user:anna"
+
+
+@pytest.mark.parametrize("text", ["a", "anna@example.com", "Änne Müller", "x" * 128, "..", "*"])
+def test_an_id_is_any_printable_text(text: str) -> None:
+    assert check_user_id(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "0 characters"),
+        ("x" * 129, "129 characters"),
+        ("a/b", "slash"),
+        (" anna", "space"),
+        ("anna\n", "cannot be seen"),
+        ("a\x00b", "cannot be seen"),
+        ("a\u202eb", "cannot be seen"),
+        ("\ud800", "cannot be seen"),
+    ],
+)
+def test_an_id_that_could_mean_something_else_is_refused(text: str, why: str) -> None:
+    with pytest.raises(ConfigurationError, match=why):
+        check_user_id(text)
+
+
+def test_scopes_are_read_and_written_as_text() -> None:
+    assert parse_scopes(" write, read ") == {Scope.READ, Scope.WRITE}
+    assert scopes_text(frozenset({Scope.ADMIN, Scope.READ})) == "read,admin"
+
+
+@pytest.mark.parametrize("text", ["", " , ", "read,root", "READ"])
+def test_what_is_no_scope_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="is no scope"):
+        parse_scopes(text)
