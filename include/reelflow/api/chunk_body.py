@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from reelflow.api.errors import ApiError
+from reelflow.api.limits import lift_body_limit
 
 BLOCK_BYTES: Final = 1024 * 1024
 #: What was not read of a body would be taken for the next request.
@@ -25,6 +26,8 @@ T = TypeVar("T")
 class Pace:
     """How slow a body may come before its sender is taken for gone.
 
+    The largest chunk comes in half an hour at the least average, before its session is over.
+
     :param idle_s: longest wait for any byte
     :param grace_s: the average counts from here on
     :param bytes_per_s: least average
@@ -32,22 +35,28 @@ class Pace:
 
     idle_s: float = 30.0
     grace_s: float = 30.0
-    bytes_per_s: int = 8 * 1024
+    bytes_per_s: int = 32 * 1024
 
 
 PACE: Final = Pace()
 
 
-def declared_length(request: Request) -> int:
+def declared_length(request: Request, *, max_bytes: int) -> int:
     """Return how long a raw body says it is.
 
-    :raises ApiError: 411 ``length_required``
+    :raises ApiError: 411 ``length_required``; 413 ``body_too_large``; 415
+        ``unsupported_media_type`` when it is encoded, which no writer takes back
     """
-    text = request.headers.get("content-length", "")
-    if not (text.isascii() and text.isdecimal()):
-        message = "send the body with a Content-Length: without one a cut body looks like a whole"
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        message = "send the body as it is, without Content-Encoding"
+        raise ApiError(415, "unsupported_media_type", message, headers=_CLOSE)
+    declared_bytes = _declared_bytes(request)
+    if declared_bytes is None:
+        message = "send the body with a Content-Length, by which a cut one is told from a whole"
         raise ApiError(411, "length_required", message, headers=_CLOSE)
-    return int(text[:20])
+    if declared_bytes > max_bytes:
+        raise _too_large(max_bytes)
+    return declared_bytes
 
 
 async def body_blocks(
@@ -58,8 +67,8 @@ async def body_blocks(
     :raises ApiError: 413 ``body_too_large`` before more than ``max_bytes`` is given, at once when
         the request declares it; 408 ``body_too_slow``; 400 ``body_cut`` when the sender went away
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdecimal() and int(declared[:20]) > max_bytes:
+    lift_body_limit(request)
+    if (_declared_bytes(request) or 0) > max_bytes:
         raise _too_large(max_bytes)
     pieces: list[bytes] = []
     held_bytes = read_bytes = 0
@@ -144,6 +153,11 @@ async def _pieces(request: Request, pace: Pace) -> AsyncIterator[bytes]:
         if piece:
             read_bytes += len(piece)
             yield piece
+
+
+def _declared_bytes(request: Request) -> int | None:
+    text = request.headers.get("content-length", "")
+    return int(text[:20]) if text.isascii() and text.isdecimal() else None
 
 
 def _too_large(max_bytes: int) -> ApiError:

@@ -31,7 +31,7 @@ from reelflow.media.sniff import HEAD_BYTES, sniff
 NOT_THIS_MEDIA: Final = "not_this_media"
 
 #: Content types that say nothing of the content: what senders say who do not know it.
-_SAYS_NOTHING: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+SAYS_NOTHING: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _SEND_IMAGES: Final = "send a real image; renaming does not make one"
 
 
@@ -131,7 +131,7 @@ def _broken_declarations(
         fix = f"send it with media_type {found_type}, or send another file"
         broken.append(Violation("media_type", value, media_type.value, fix))
     essence = declared_type.partition(";")[0].strip().lower()
-    if found_type and essence not in _SAYS_NOTHING and container_declared(essence) != container:
+    if found_type and essence not in SAYS_NOTHING and container_declared(essence) != container:
         right = CONTENT_TYPES[container]
         limit = f"{right}, because the content is {_shown(container)}"
         fix = f"send it with the Content-Type {right}"
