@@ -18,7 +18,7 @@ from reelflow.client.records import Upload
 from reelflow.client.retries import Retries
 from reelflow.client.server import Finalized, ReelflowServer
 from reelflow.exceptions import ServerRefusedError, SourceChangedError, TransientError
-from reelflow.source import FileSource, open_file
+from reelflow.source import FileSource, open_source
 
 _AT_ONCE: Final = 4
 #: How often an upload is begun that the server does not know, or takes no more chunks of.
@@ -75,7 +75,8 @@ class Uploader:
         :raises SourceChangedError: it is not the file any more that was looked at
         """
         retries = self._retries()
-        with open_file(file.path) as source:
+        with open_source(file.path) as descriptor:
+            source = FileSource(descriptor, repr(str(file.path)))
             if source.identity != file.identity:
                 raise SourceChangedError(
                     f"{str(file.path)!r} was written to since it was checked: run this again when "
@@ -87,6 +88,7 @@ class Uploader:
                     upload = retries.call(partial(self._open, file, key, post))
                     if upload.is_open:
                         self._send_missing(source, upload, retries, on_progress)
+                        source.check_unchanged()
                     return retries.call(partial(self._server.finalize, upload.id, post))
                 except ServerRefusedError as error:
                     if error.code not in _LOST or begun == _BEGUN_MAX:

@@ -15,7 +15,7 @@ from reelflow.client.uploader import LocalFile, Uploader
 from reelflow.domain.photos import photo_post_sha256
 from reelflow.domain.post import PostKind
 from reelflow.source import open_file
-from tests.intake_server import KEY, IntakeServer
+from tests.scripted_intake import KEY, ScriptedIntake
 
 PATIENCE = Patience(first_pause_s=1, longest_pause_s=8, give_up_after_s=20)
 
@@ -28,13 +28,13 @@ class Pauses(list[float]):
 
 
 @pytest.fixture
-def server() -> Iterator[IntakeServer]:
-    with IntakeServer() as server:
+def server() -> Iterator[ScriptedIntake]:
+    with ScriptedIntake() as server:
         yield server
 
 
 @pytest.fixture
-def api(server: IntakeServer) -> Iterator[ReelflowServer]:
+def api(server: ScriptedIntake) -> Iterator[ReelflowServer]:
     timeouts = Timeouts(connect_s=5, silence_s=5, answer_s=1)
     with ReelflowServer(f"{server.url}/reelflow/api/v1", KEY, timeouts) as api:
         yield api

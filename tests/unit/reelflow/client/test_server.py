@@ -6,7 +6,7 @@ from reelflow.client.chunk_body import ChunkBody
 from reelflow.client.server import ReelflowServer
 from reelflow.exceptions import ServerRefusedError
 from reelflow.source import BytesSource
-from tests.intake_server import CHUNK_BYTES, IntakeServer, Reply
+from tests.scripted_intake import CHUNK_BYTES, Reply, ScriptedIntake
 
 CONTENT = b"v" * (CHUNK_BYTES + 7)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -29,7 +29,7 @@ def put(api: ReelflowServer, upload_id: str, index: int, offset: int, size_bytes
 
 
 def test_a_file_is_sent_chunk_by_chunk_and_becomes_a_post(
-    server: IntakeServer, api: ReelflowServer
+    server: ScriptedIntake, api: ReelflowServer
 ) -> None:
     wish = {"account": "acme", "caption": "Hi", "privacy_level": "SELF_ONLY"}
     upload_id = begin(api, post=wish)
@@ -58,7 +58,7 @@ def test_an_upload_without_a_wish_becomes_no_post(api: ReelflowServer) -> None:
 
 
 def test_posts_of_other_content_are_not_taken_for_those_asked_for(
-    server: IntakeServer, api: ReelflowServer
+    server: ScriptedIntake, api: ReelflowServer
 ) -> None:
     """As a server would answer that knows no filter by content."""
     posts = [
@@ -72,7 +72,7 @@ def test_posts_of_other_content_are_not_taken_for_those_asked_for(
 
 @pytest.mark.parametrize("upload_id", ["../../posts", "a/b", "", "x" * 200, 7, None])
 def test_an_id_that_would_lead_elsewhere_is_not_believed(
-    server: IntakeServer, api: ReelflowServer, upload_id: object
+    server: ScriptedIntake, api: ReelflowServer, upload_id: object
 ) -> None:
     told = {"upload_id": upload_id, "chunk_size": CHUNK_BYTES, "total_chunks": 2}
     server.fault = lambda _: Reply(201, told)

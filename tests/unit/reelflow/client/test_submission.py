@@ -6,7 +6,7 @@ from reelflow.client.journal import UploadJournal
 from reelflow.client.submission import LocalPost, Submission, Submitted
 from reelflow.domain.post import UNKEYED
 from reelflow.exceptions import ServerRefusedError, ServerUnavailableError
-from tests.intake_server import CHUNK_BYTES, Call, IntakeServer, Reply
+from tests.scripted_intake import CHUNK_BYTES, Call, Reply, ScriptedIntake
 from tests.unit.reelflow.client.conftest import local_file, local_photos, local_video
 from tests.unit.reelflow.client.test_uploader import CUT, first_calls
 
@@ -29,7 +29,7 @@ def submit(submission: Submission, post: LocalPost) -> Submitted:
 
 
 def test_a_video_becomes_one_post(
-    server: IntakeServer, submission: Submission, video: LocalPost
+    server: ScriptedIntake, submission: Submission, video: LocalPost
 ) -> None:
     told: list[int] = []
     submitted = submission.submit(video, submission.find(video), told.append)
@@ -39,7 +39,7 @@ def test_a_video_becomes_one_post(
 
 
 def test_photos_become_one_post_in_their_order(
-    server: IntakeServer, submission: Submission, photos: LocalPost
+    server: ScriptedIntake, submission: Submission, photos: LocalPost
 ) -> None:
     told: list[int] = []
     submitted = submission.submit(photos, submission.find(photos), told.append)
@@ -53,7 +53,7 @@ def test_photos_become_one_post_in_their_order(
 
 @pytest.mark.parametrize("kind", ["video", "photos"])
 def test_the_same_again_sends_nothing(
-    server: IntakeServer, submission: Submission, kind: str, request: pytest.FixtureRequest
+    server: ScriptedIntake, submission: Submission, kind: str, request: pytest.FixtureRequest
 ) -> None:
     post: LocalPost = request.getfixturevalue(kind)
     first = submit(submission, post)
@@ -72,7 +72,7 @@ def test_nothing_is_remembered_of_what_is_done(
 
 @pytest.mark.parametrize("pattern", ["/init", "/finalize", "/posts"])
 def test_photos_whose_answers_are_lost_become_one_post(
-    server: IntakeServer, submission: Submission, photos: LocalPost, pattern: str
+    server: ScriptedIntake, submission: Submission, photos: LocalPost, pattern: str
 ) -> None:
     server.lost = first_calls(1, CUT, "POST", pattern)
     submit(submission, photos)
@@ -82,7 +82,7 @@ def test_photos_whose_answers_are_lost_become_one_post(
 @pytest.mark.parametrize("kind", ["video", "photos"])
 @pytest.mark.parametrize("journal_is_lost", [False, True])
 def test_a_repost_whose_answer_was_lost_for_good_is_found_again(
-    server: IntakeServer,
+    server: ScriptedIntake,
     submission: Submission,
     kind: str,
     journal_is_lost: bool,
@@ -111,7 +111,7 @@ def test_a_repost_whose_answer_was_lost_for_good_is_found_again(
 
 
 def test_a_repost_with_other_fields_is_another_post(
-    server: IntakeServer, submission: Submission, video: LocalPost
+    server: ScriptedIntake, submission: Submission, video: LocalPost
 ) -> None:
     submit(submission, video)
     submit(submission, _with(video, repost=True))
@@ -123,7 +123,7 @@ def test_a_repost_with_other_fields_is_another_post(
 
 
 def test_a_held_post_takes_over_what_is_wished_now(
-    server: IntakeServer, submission: Submission, video: LocalPost
+    server: ScriptedIntake, submission: Submission, video: LocalPost
 ) -> None:
     post = submit(submission, video).post
     server.posts[post.id]["state"] = "HELD"
@@ -134,7 +134,7 @@ def test_a_held_post_takes_over_what_is_wished_now(
 
 @pytest.mark.parametrize("state", sorted(UNKEYED))
 def test_what_ended_is_not_sent_again_without_being_asked(
-    server: IntakeServer, submission: Submission, video: LocalPost, state: str
+    server: ScriptedIntake, submission: Submission, video: LocalPost, state: str
 ) -> None:
     post = submit(submission, video).post
     server.posts[post.id]["state"] = state
@@ -144,7 +144,7 @@ def test_what_ended_is_not_sent_again_without_being_asked(
 
 
 def test_what_goes_on_is_found_rather_than_what_ended(
-    server: IntakeServer, submission: Submission, video: LocalPost
+    server: ScriptedIntake, submission: Submission, video: LocalPost
 ) -> None:
     server.add_post(sha256=video.sha256, state="PUBLISHED")
     server.add_post(sha256=video.sha256, state="FAILED")
@@ -154,7 +154,7 @@ def test_what_goes_on_is_found_rather_than_what_ended(
 
 
 def test_a_server_that_makes_no_post_of_a_video_is_told(
-    server: IntakeServer, submission: Submission, video: LocalPost
+    server: ScriptedIntake, submission: Submission, video: LocalPost
 ) -> None:
     record = {"media": {"media_id": "m1", "posts": []}, "post": None}
     server.fault = first_calls(1, Reply(201, record), "POST", "/finalize")

@@ -11,7 +11,7 @@ import pytest
 from reelflow.client.transport import ANSWER_MAX_BYTES, Timeouts, Transport
 from reelflow.exceptions import ConfigurationError, ServerUnavailableError
 from tests.certificates import self_signed
-from tests.intake_server import KEY, Call, IntakeServer, Reply
+from tests.scripted_intake import KEY, Call, Reply, ScriptedIntake
 
 TIMEOUTS = Timeouts(connect_s=5, silence_s=5, answer_s=0.5)
 
@@ -43,7 +43,7 @@ def raw_server(
         thread.join(10)
 
 
-def test_the_key_goes_with_every_call(server: IntakeServer) -> None:
+def test_the_key_goes_with_every_call(server: ScriptedIntake) -> None:
     transport(server.url).send("GET", "/any", query={"account": "a b"})
     assert server.calls[0].headers["authorization"] == f"Bearer {KEY}"
     assert server.calls[0].query == {"account": ["a b"]}
@@ -51,9 +51,9 @@ def test_the_key_goes_with_every_call(server: IntakeServer) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_an_answer_and_the_key_goes_nowhere_else(
-    server: IntakeServer, status: int
+    server: ScriptedIntake, status: int
 ) -> None:
-    with IntakeServer() as other:
+    with ScriptedIntake() as other:
         server.fault = lambda _: Reply(status, headers={"Location": f"{other.url}/x"})
         answer = transport(server.url).send("GET", "/posts")
         assert answer.status == status
@@ -61,7 +61,7 @@ def test_a_redirect_is_an_answer_and_the_key_goes_nowhere_else(
     assert len(server.calls) == 1
 
 
-def test_no_cookie_is_kept(server: IntakeServer) -> None:
+def test_no_cookie_is_kept(server: ScriptedIntake) -> None:
     client = transport(server.url)
     server.fault = lambda _: Reply(headers={"Set-Cookie": "id=1; Path=/"})
     client.send("GET", "/a")
@@ -70,7 +70,7 @@ def test_no_cookie_is_kept(server: IntakeServer) -> None:
 
 
 def test_a_password_in_the_home_folder_does_not_replace_the_key(
-    server: IntakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: ScriptedIntake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login mia password other\n")
@@ -79,7 +79,7 @@ def test_a_password_in_the_home_folder_does_not_replace_the_key(
     assert server.calls[0].headers["authorization"] == f"Bearer {KEY}"
 
 
-def test_who_does_not_answer_is_named_without_the_key(server: IntakeServer) -> None:
+def test_who_does_not_answer_is_named_without_the_key(server: ScriptedIntake) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with pytest.raises(ServerUnavailableError, match=r"127\.0\.0\.1:.* does not answer") as caught:
@@ -152,7 +152,7 @@ def test_a_file_of_certificates_that_is_missing_is_named(monkeypatch: pytest.Mon
         transport("https://127.0.0.1:1")
 
 
-def test_many_threads_may_send_at_once(server: IntakeServer) -> None:
+def test_many_threads_may_send_at_once(server: ScriptedIntake) -> None:
     client = transport(server.url)
     together = threading.Barrier(4, timeout=10)
 

@@ -12,7 +12,7 @@ from reelflow.exceptions import (
     ServerUnavailableError,
     SourceChangedError,
 )
-from tests.intake_server import CHUNK_BYTES, Call, IntakeServer, Reply, refusal
+from tests.scripted_intake import CHUNK_BYTES, Call, Reply, ScriptedIntake, refusal
 from tests.unit.reelflow.client.conftest import Pauses, local_file
 
 WISH = {"account": "acme", "caption": "Hi", "privacy_level": "SELF_ONLY"}
@@ -47,11 +47,13 @@ def upload(uploader: Uploader, path: Path, content: bytes = CONTENT) -> list[int
     return told
 
 
-def chunks_sent(server: IntakeServer) -> list[int]:
+def chunks_sent(server: ScriptedIntake) -> list[int]:
     return sorted(int(call.path.rsplit("/", 1)[1]) for call in server.calls_to("PUT", "chunks"))
 
 
-def test_every_chunk_is_sent_once(server: IntakeServer, uploader: Uploader, tmp_path: Path) -> None:
+def test_every_chunk_is_sent_once(
+    server: ScriptedIntake, uploader: Uploader, tmp_path: Path
+) -> None:
     told = upload(uploader, tmp_path / "clip.mp4")
     assert server.uploads["up1"].content == CONTENT
     assert chunks_sent(server) == [0, 1, 2, 3, 4]
@@ -60,7 +62,7 @@ def test_every_chunk_is_sent_once(server: IntakeServer, uploader: Uploader, tmp_
 
 
 def test_chunks_are_sent_in_parallel(
-    server: IntakeServer, uploader: Uploader, tmp_path: Path
+    server: ScriptedIntake, uploader: Uploader, tmp_path: Path
 ) -> None:
     together = threading.Barrier(4, timeout=10)
 
@@ -78,7 +80,7 @@ def test_chunks_are_sent_in_parallel(
     [("POST", "/init"), ("PUT", "/chunks/2"), ("GET", "/status"), ("POST", "/finalize")],
 )
 def test_a_call_that_fails_is_made_again(
-    server: IntakeServer,
+    server: ScriptedIntake,
     uploader: Uploader,
     pauses: Pauses,
     tmp_path: Path,
@@ -94,7 +96,7 @@ def test_a_call_that_fails_is_made_again(
 
 @pytest.mark.parametrize("pattern", ["/chunks/", "/finalize"])
 def test_an_answer_that_is_lost_costs_no_byte_and_makes_nothing_twice(
-    server: IntakeServer, uploader: Uploader, tmp_path: Path, pattern: str
+    server: ScriptedIntake, uploader: Uploader, tmp_path: Path, pattern: str
 ) -> None:
     method = "PUT" if "chunks" in pattern else "POST"
     server.lost = first_calls(1, CUT, method, pattern)
@@ -104,7 +106,7 @@ def test_an_answer_that_is_lost_costs_no_byte_and_makes_nothing_twice(
 
 
 def test_after_a_loss_only_what_the_server_misses_is_sent(
-    server: IntakeServer, uploader: Uploader, journal: UploadJournal, tmp_path: Path
+    server: ScriptedIntake, uploader: Uploader, journal: UploadJournal, tmp_path: Path
 ) -> None:
     server.fault = first_calls(99, CUT, "PUT", "/chunks/3")
     with pytest.raises(ServerUnavailableError):
@@ -119,7 +121,7 @@ def test_after_a_loss_only_what_the_server_misses_is_sent(
 
 
 def test_a_server_that_stays_away_is_left_after_some_pauses(
-    server: IntakeServer, uploader: Uploader, pauses: Pauses, tmp_path: Path
+    server: ScriptedIntake, uploader: Uploader, pauses: Pauses, tmp_path: Path
 ) -> None:
     server.fault = lambda _: CUT
     with pytest.raises(ServerUnavailableError):
@@ -128,7 +130,7 @@ def test_a_server_that_stays_away_is_left_after_some_pauses(
 
 
 def test_a_long_upload_over_a_bad_connection_gets_there(
-    server: IntakeServer, uploader: Uploader, pauses: Pauses, tmp_path: Path
+    server: ScriptedIntake, uploader: Uploader, pauses: Pauses, tmp_path: Path
 ) -> None:
     """Each chunk fails twice: more pauses together than patience, but each after progress."""
     failed: dict[str, int] = {}
@@ -148,7 +150,7 @@ def test_a_long_upload_over_a_bad_connection_gets_there(
 
 @pytest.mark.parametrize("code", ["upload_not_found", "upload_expired", "chunk_differs"])
 def test_an_upload_that_the_server_gave_up_is_begun_anew(
-    server: IntakeServer, uploader: Uploader, tmp_path: Path, code: str
+    server: ScriptedIntake, uploader: Uploader, tmp_path: Path, code: str
 ) -> None:
     server.fault = first_calls(1, refusal(409, code, "gone"), "PUT", "/chunks/1")
     upload(uploader, tmp_path / "clip.mp4")
@@ -156,7 +158,7 @@ def test_an_upload_that_the_server_gave_up_is_begun_anew(
 
 
 def test_an_upload_that_never_lives_long_enough_is_not_begun_without_end(
-    server: IntakeServer, uploader: Uploader, tmp_path: Path
+    server: ScriptedIntake, uploader: Uploader, tmp_path: Path
 ) -> None:
     server.fault = first_calls(99, refusal(409, "upload_expired", "too old"), "PUT", "/chunks/")
     with pytest.raises(ServerRefusedError, match="too old"):
@@ -166,7 +168,7 @@ def test_an_upload_that_never_lives_long_enough_is_not_begun_without_end(
 
 @pytest.mark.parametrize("state", ["expired", "cancelled"])
 def test_an_upload_that_ended_meanwhile_is_begun_anew(
-    server: IntakeServer, uploader: Uploader, journal: UploadJournal, tmp_path: Path, state: str
+    server: ScriptedIntake, uploader: Uploader, journal: UploadJournal, tmp_path: Path, state: str
 ) -> None:
     journal.keep("k", "up0")
     told = {"chunk_size": CHUNK_BYTES, "total_chunks": 5, "state": state, "missing": []}
@@ -176,7 +178,7 @@ def test_an_upload_that_ended_meanwhile_is_begun_anew(
 
 
 def test_a_journal_that_names_an_upload_of_another_file_costs_nothing(
-    server: IntakeServer, uploader: Uploader, journal: UploadJournal, tmp_path: Path
+    server: ScriptedIntake, uploader: Uploader, journal: UploadJournal, tmp_path: Path
 ) -> None:
     journal.keep("k", "none")
     upload(uploader, tmp_path / "clip.mp4")
@@ -184,7 +186,7 @@ def test_a_journal_that_names_an_upload_of_another_file_costs_nothing(
 
 
 def test_a_refusal_is_told_at_once(
-    server: IntakeServer, uploader: Uploader, pauses: Pauses, tmp_path: Path
+    server: ScriptedIntake, uploader: Uploader, pauses: Pauses, tmp_path: Path
 ) -> None:
     server.fault = first_calls(9, refusal(507, "storage_full", "no room"), "POST", "/init")
     with pytest.raises(ServerRefusedError, match="no room"):
@@ -193,7 +195,7 @@ def test_a_refusal_is_told_at_once(
 
 
 def test_a_file_that_changed_since_it_was_checked_is_not_sent(
-    server: IntakeServer, uploader: Uploader, tmp_path: Path
+    server: ScriptedIntake, uploader: Uploader, tmp_path: Path
 ) -> None:
     file = local_file(tmp_path / "clip.mp4", b"first")
     file.path.write_bytes(b"other bytes")
@@ -203,7 +205,7 @@ def test_a_file_that_changed_since_it_was_checked_is_not_sent(
 
 
 def test_a_file_that_changes_while_it_is_sent_is_no_post(
-    server: IntakeServer, uploader: Uploader, tmp_path: Path
+    server: ScriptedIntake, uploader: Uploader, tmp_path: Path
 ) -> None:
     file = local_file(tmp_path / "clip.mp4", CONTENT)
 
@@ -218,7 +220,7 @@ def test_a_file_that_changes_while_it_is_sent_is_no_post(
 
 
 def test_a_file_that_is_renamed_while_it_is_sent_goes_on(
-    server: IntakeServer, uploader: Uploader, tmp_path: Path
+    server: ScriptedIntake, uploader: Uploader, tmp_path: Path
 ) -> None:
     file = local_file(tmp_path / "clip.mp4", CONTENT)
 

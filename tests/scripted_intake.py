@@ -62,7 +62,7 @@ class StoredUpload:
         return b"".join(self.chunks[index] for index in range(self.total))
 
 
-class IntakeServer:
+class ScriptedIntake:
     """Takes uploads and makes posts of them, by the shapes that docs/api.md tells.
 
     ``fault`` is asked before each call is carried out, ``lost`` after it: what they return is the
@@ -200,14 +200,14 @@ class IntakeServer:
 
 
 _ROUTES: Final[list[tuple[str, str, Callable[..., Reply]]]] = [
-    ("POST", "/media/upload/init", IntakeServer._init),
-    ("GET", "/media/upload/(?P<upload_id>[^/]+)/status", IntakeServer._status),
-    ("PUT", "/media/upload/(?P<upload_id>[^/]+)/chunks/(?P<index>[0-9]+)", IntakeServer._chunk),
-    ("POST", "/media/upload/(?P<upload_id>[^/]+)/finalize", IntakeServer._finalize),
-    ("POST", "/posts", IntakeServer._create_post),
-    ("GET", "/posts", IntakeServer._list_posts),
-    ("GET", "/posts/(?P<post_id>[0-9]+)", IntakeServer._post),
-    ("GET", "/media/(?P<media_id>[^/]+)", IntakeServer._media),
+    ("POST", "/media/upload/init", ScriptedIntake._init),
+    ("GET", "/media/upload/(?P<upload_id>[^/]+)/status", ScriptedIntake._status),
+    ("PUT", "/media/upload/(?P<upload_id>[^/]+)/chunks/(?P<index>[0-9]+)", ScriptedIntake._chunk),
+    ("POST", "/media/upload/(?P<upload_id>[^/]+)/finalize", ScriptedIntake._finalize),
+    ("POST", "/posts", ScriptedIntake._create_post),
+    ("GET", "/posts", ScriptedIntake._list_posts),
+    ("GET", "/posts/(?P<post_id>[0-9]+)", ScriptedIntake._post),
+    ("GET", "/media/(?P<media_id>[^/]+)", ScriptedIntake._media),
 ]
 
 
@@ -216,7 +216,7 @@ def refusal(status: int, reason: str, message: str, **headers: str) -> Reply:
     return Reply(status, {"reason": reason, "message": message, "details": {}}, headers=headers)
 
 
-def _handler(server: IntakeServer) -> type[BaseHTTPRequestHandler]:
+def _handler(server: ScriptedIntake) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
