@@ -21,7 +21,10 @@ _FILE: Final = "file"
 _FIELDS: Final[Mapping[str, Any]] = {
     "upload_id": {"type": "string"},
     "chunk_index": {"type": "integer", "minimum": 0},
-    "sha256": {"type": "string", "description": "of the chunk, in hex; one that differs is refused"},
+    "sha256": {
+        "type": "string",
+        "description": "of the chunk, in hex; another is refused",
+    },
 }
 #: What the schema says of it.
 CHUNK_FORM: Final = form_body({_FILE: {"type": "string", "format": "binary"}}, _FIELDS)

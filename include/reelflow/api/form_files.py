@@ -17,8 +17,9 @@ from reelflow.api.multipart import FormField, FormFile, FormLimits, MultipartBod
 from reelflow.domain.content_types import MediaType
 from reelflow.domain.printable import printable
 from reelflow.exceptions import StorageFullError
+from reelflow.services.uploads.finalize import PostWanted
 from reelflow.services.uploads.spool import open_spool
-from reelflow.services.uploads.whole_file import Destination, WholeFile
+from reelflow.services.uploads.whole_file import WholeFile
 
 #: What a form may say beside its files, and what it takes.
 FORM_FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -71,15 +72,15 @@ class ReceivedForm:
             raise invalid("media_type", text, f"use {' or '.join(MediaType)}") from None
 
     @property
-    def destination(self) -> Destination:
-        """Where the files go.
+    def post_wanted(self) -> PostWanted:
+        """The post that the files are for.
 
         :raises ApiError: 422 ``invalid_request``
         """
         post_id, post = self.fields.get("post_id"), self.fields.get("post")
         if post_id is not None and post is not None:
             raise invalid("post", post, "give either post_id or the fields of a new post")
-        return Destination(
+        return PostWanted(
             None if post_id is None else _post_id(post_id), None if post is None else _wish(post)
         )
 

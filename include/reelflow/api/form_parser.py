@@ -1,4 +1,4 @@
-"""The events of a form as its bytes pass by: python-multipart's parser, with its callbacks tamed."""
+"""What a form consists of, told as its bytes pass by."""
 
 from __future__ import annotations
 

@@ -118,4 +118,4 @@ def _state(media: Media) -> MediaState:
         return "deleted"
     if media.violations:
         return "rejected"
-    return "awaiting_checks" if media.validated_at is None else "ready"
+    return "awaiting_checks" if media.facts is None else "ready"

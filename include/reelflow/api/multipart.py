@@ -131,9 +131,7 @@ class MultipartBody:
             try:
                 self._parser.write(block)
             except FormParserError:
-                raise invalid_form(
-                    "the body is not the form that its Content-Type announces"
-                ) from None
+                raise invalid_form("the body is no form as its Content-Type announces") from None
         return self._events.popleft()
 
     async def _value(self, name: str) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from reelflow.api.errors import errors
 from reelflow.api.form_files import FORM_FIELDS, form_body, received_form
 from reelflow.api.intake import Intake
 from reelflow.api.multipart import FormLimits
-from reelflow.api.upload_answer import UploadedFiles, uploaded_files
+from reelflow.api.upload_answer import ImagesTaken, images_answer
 from reelflow.domain.content_types import MediaType
 from reelflow.domain.user import User
 from reelflow.services.uploads.whole_file import BATCH_IMAGE_BYTES, BATCH_IMAGES, take_files
@@ -33,12 +33,12 @@ def image_routes(intake: Intake) -> APIRouter:
     @router.post(
         "/media/upload/images",
         status_code=201,
-        responses=errors(404, 409, 415, 429, 507),
+        responses={200: {"model": ImagesTaken}, **errors(404, 409, 415, 429, 507)},
         openapi_extra=form_body({_FILE_FIELD: _FILES}, FORM_FIELDS),
     )
     async def upload_images(
-        request: Request, user: User = Depends(intake.guard.writer)
-    ) -> UploadedFiles:
+        request: Request, response: Response, user: User = Depends(intake.guard.writer)
+    ) -> ImagesTaken:
         """Take in up to ten images, in the order of the form; one that is refused refuses all."""
         async with (
             intake.file_bodies.one(),
@@ -52,8 +52,8 @@ def image_routes(intake: Intake) -> APIRouter:
                 user,
                 form.files,
                 media_type=MediaType.IMAGE,
-                destination=form.destination,
+                wanted=form.post_wanted,
             )
-        return uploaded_files(intake, request, taken)
+        return images_answer(intake, request, response, taken)
 
     return router

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
@@ -25,7 +25,7 @@ from reelflow.services.uploads.media import (
 
 #: Thumbnails are made once, but another moment may be chosen for them.
 _CACHED: Final = "private, no-cache"
-_PICTURE: Final = {
+_PICTURE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
     304: {"description": "The picture is the one that If-None-Match names"},
 }
@@ -70,7 +70,7 @@ def media_routes(intake: Intake) -> APIRouter:
             raise not_made_yet(media, "metadata")
         return metadata
 
-    @router.get("/{media_id}/thumbnail", response_class=Response, responses=_PICTURE | errors(404))
+    @router.get("/{media_id}/thumbnail", response_class=Response, responses={**_PICTURE, **errors(404)})
     @router.head("/{media_id}/thumbnail", include_in_schema=False)
     def get_thumbnail(
         request: Request, media_id: str, user: User = Depends(guard.reader)
@@ -81,8 +81,10 @@ def media_routes(intake: Intake) -> APIRouter:
             headers = {"ETag": etag, "Cache-Control": _CACHED}
             if _is_named(etag, request.headers.get("if-none-match", "")):
                 return Response(status_code=304, headers=headers)
-            content = source.read_at(0, source.size_bytes)
-        headers["Content-Disposition"] = f'attachment; filename="{media_id}.jpg"'
+            headers["Content-Length"] = str(source.size_bytes)
+            headers["Content-Disposition"] = f'attachment; filename="{media_id}.jpg"'
+            is_wanted = request.method == "GET"
+            content = source.read_at(0, source.size_bytes) if is_wanted else b""
         return Response(content, headers=headers, media_type="image/jpeg")
 
     @router.delete("/{media_id}", status_code=204, responses=errors(404, 409))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from reelflow.api.errors import errors
 from reelflow.api.form_files import FORM_FIELDS, form_body, received_form
 from reelflow.api.intake import Intake
 from reelflow.api.multipart import FormLimits
-from reelflow.api.upload_answer import UploadedFile, uploaded_file
+from reelflow.api.upload_answer import file_answer
+from reelflow.api.upload_bodies import UploadFinished
 from reelflow.domain.content_types import MediaType
 from reelflow.domain.user import User
 from reelflow.services.uploads.whole_file import WHOLE_FILE_BYTES, take_files
@@ -31,12 +32,12 @@ def simple_routes(intake: Intake) -> APIRouter:
     @router.post(
         "/media/upload/simple",
         status_code=201,
-        responses=errors(404, 409, 415, 429, 507),
+        responses={200: {"model": UploadFinished}, **errors(404, 409, 415, 429, 507)},
         openapi_extra=form_body({_FILE_FIELD: {"type": "string", "format": "binary"}}, _FIELDS),
     )
     async def upload_simple(
-        request: Request, user: User = Depends(intake.guard.writer)
-    ) -> UploadedFile:
+        request: Request, response: Response, user: User = Depends(intake.guard.writer)
+    ) -> UploadFinished:
         """Take in one file of less than 50 MB, whole; larger ones come in chunks."""
         async with (
             intake.file_bodies.one(),
@@ -48,8 +49,8 @@ def simple_routes(intake: Intake) -> APIRouter:
                 user,
                 form.files,
                 media_type=form.media_type,
-                destination=form.destination,
+                wanted=form.post_wanted,
             )
-        return uploaded_file(intake, request, taken)
+        return file_answer(intake, request, response, taken)
 
     return router

@@ -54,7 +54,7 @@ def status_of(workspace: Workspace, user: User, session_id: str) -> UploadStatus
         row = find(session, user, session_id)
     every = range(plan_of(row).total_chunks)
     missing: Sequence[int]
-    if row.state is SessionState.FINISHED:
+    if row.media_id is not None:
         missing = ()
     elif row.state is SessionState.CANCELLED:
         missing = every
@@ -137,7 +137,9 @@ def missing_chunks(workspace: Workspace, row: UploadSession) -> list[int]:
 
 def plan_of(row: UploadSession) -> UploadPlan:
     """Return how a session's file is cut."""
-    assert row.size_bytes and row.chunk_size_bytes and row.total_chunks
+    assert row.size_bytes is not None
+    assert row.chunk_size_bytes is not None
+    assert row.total_chunks is not None
     return UploadPlan(row.size_bytes, row.chunk_size_bytes, row.total_chunks)
 
 
