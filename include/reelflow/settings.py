@@ -93,6 +93,8 @@ class Settings(BaseSettings):
         prefix: TikTok then fetches photos and videos from S3, by signed URLs
     :param simulator_upload_hosts: hosts (``host:port``, comma-separated) beside TikTok's that may
         get bytes, without https: the simulator's
+    :param api_url: the server that ``reelflow submit`` brings files to
+    :param api_key: the key it shows there, from ``reelflow keys create``; never given any other way
     """
 
     model_config = SettingsConfigDict(env_prefix="REELFLOW_", extra="ignore", env_ignore_empty=True)
@@ -134,6 +136,8 @@ class Settings(BaseSettings):
     public_url_lifetime_s: Annotated[float, Field(ge=3600, le=7 * _DAY_S)] = 7200
     verified_storage_url: str = ""
     simulator_upload_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
+    api_url: str = "http://127.0.0.1:8000"
+    api_key: SecretStr = SecretStr("")
 
     @field_validator("storage_url")
     @classmethod

@@ -15,6 +15,7 @@ from reelflow.cli.inspect import inspect
 from reelflow.cli.reconcile import reconcile
 from reelflow.cli.screen import complain
 from reelflow.cli.serve import serve
+from reelflow.cli.submit import submit
 from reelflow.exceptions import ReelflowError
 
 EXIT_ERROR = 2
@@ -45,7 +46,7 @@ app = typer.Typer(
     # A plain traceback for our own mistakes: the pretty one can show local variables, tokens too.
     pretty_exceptions_enable=False,
     epilog=(
-        "Exit codes: 0 done; 1 the answer is no (inspect: rejected, doctor: a problem,"
+        "Exit codes: 0 done; 1 the answer is no (inspect, submit: rejected, doctor: a problem,"
         " reconcile: a post needs a person);"
         " 2 nothing was done, and stderr says why in one sentence."
     ),
@@ -61,6 +62,7 @@ app.command()(reconcile)
 app.command()(inspect)
 app.command()(doctor)
 app.command()(serve)
+app.command()(submit)
 
 
 @app.callback()

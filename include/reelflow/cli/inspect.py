@@ -47,7 +47,7 @@ def inspect(
     Exit code 0: accepted. 1: rejected. 2: the file cannot be read, or no thumbnail can be made.
     """
     try:
-        metadata, broken = _examine(file, thumbnail, profile)
+        metadata, broken = inspect_file(file, thumbnail, profile)
     except (ReelflowError, OSError) as error:
         typer.echo(screen_safe(str(error)), err=True)
         raise typer.Exit(EXIT_UNREADABLE) from None
@@ -61,7 +61,7 @@ def inspect(
         raise typer.Exit(EXIT_REJECTED)
 
 
-def _examine(
+def inspect_file(
     file: Path, thumbnail: Path | None, profile: Profile
 ) -> tuple[dict[str, Any], list[Violation]]:
     """Give all that is known of the file, by name, and every rule it breaks."""

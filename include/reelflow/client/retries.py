@@ -64,15 +64,12 @@ class Retries:
         self._next_s = min(2 * self._next_s, self._patience.longest_pause_s)
 
     def call(self, ask: Callable[[], _T]) -> _T:
-        """Return what a call returns, once it is answered.
+        """Return what a call returns, once it is answered; an answer alone is no progress.
 
         :raises TransientError: it was not, for too long
         """
         while True:
             try:
-                answer = ask()
+                return ask()
             except TransientError as error:
                 self.wait_after(error)
-            else:
-                self.progressed()
-                return answer
