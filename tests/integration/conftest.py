@@ -1,11 +1,22 @@
-"""A publisher before the simulator process of tests/conftest.py."""
+"""A publisher before the simulator process of tests/conftest.py, and servers of the intake."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from reelflow.services.workspace import Workspace
 from tests import factories
+from tests.contract.storage.stores import S3Server
+from tests.integration.intake_server import (
+    IntakeServer,
+    local_settings,
+    open_workspace,
+    s3_settings,
+    serving_intake,
+)
 from tests.integration.publisher import Publisher
 from tests.integration.simulator_process import Simulator
 
@@ -18,3 +29,39 @@ def publisher(workspace: Workspace, clock: factories.Clock, simulator: Simulator
         workspace, "aurora", open_id=creator["open_id"], access_token=creator["access_token"]
     )
     return Publisher(workspace, clock, simulator, account)
+
+
+@pytest.fixture(scope="session")
+def intake_s3() -> Iterator[S3Server]:
+    """An S3 for all servers of the intake; each has a bucket of its own there."""
+    server = S3Server()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def serving(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[IntakeServer]:
+    """A server of the intake with its files in a folder, unless ``ON_BOTH_STORES`` says otherwise.
+
+    A test that also has the fixture ``simulator`` gets it as the server's TikTok.
+    """
+    settings, bucket = local_settings(tmp_path, database_url), None
+    if getattr(request, "param", "local") == "s3":
+        s3: S3Server = request.getfixturevalue("intake_s3")
+        bucket = s3.new_bucket()
+        settings = s3_settings(tmp_path, database_url, s3, bucket)
+    simulator = None
+    if "simulator" in request.fixturenames:
+        simulator = request.getfixturevalue("simulator")
+    workspace = open_workspace(settings, monkeypatch)
+    with serving_intake(
+        tmp_path, workspace, settings, simulator=simulator, bucket=bucket
+    ) as server:
+        yield server

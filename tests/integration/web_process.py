@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -31,13 +31,21 @@ class WebProcess:
     :param home: its data folder, with the ledger in it
     :param simulator: whose app's key and secret it knows; None: it knows none
     :param port: 0 for a free one
+    :param settings: more of its environment
     """
 
-    def __init__(self, home: Path, simulator: Simulator | None = None, *, port: int = 0) -> None:
+    def __init__(
+        self,
+        home: Path,
+        simulator: Simulator | None = None,
+        *,
+        port: int = 0,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self.process = subprocess.Popen(
             [SCRIPT, "serve", "--port", str(port)],
-            env=environment(home, simulator),
+            env=environment(home, simulator) | dict(settings or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -86,6 +94,8 @@ def environment(home: Path, simulator: Simulator | None) -> dict[str, str]:
         "REELFLOW_HOME": str(home),
         "REELFLOW_FERNET_KEY": factories.FERNET_KEY,
     }
+    if "PYTHONPATH" in os.environ:  # the code that is tested, where it is not what is installed
+        known["PYTHONPATH"] = os.environ["PYTHONPATH"]
     if simulator is not None:
         connection = {"conn_type": "tiktok", "host": simulator.api}
         connection |= {"login": simulator.client_key, "password": simulator.client_secret}

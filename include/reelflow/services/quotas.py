@@ -100,9 +100,12 @@ def left(session: Session, user_id: str, now: datetime) -> QuotaLeft:
     used_uploads, used_bytes, reserved_uploads, reserved_bytes = (
         (use.uploads, use.bytes, use.reserved_uploads, use.reserved_bytes) if use else (0, 0, 0, 0)
     )
+    uploads_per_day, bytes_per_day = (
+        (limits.uploads_per_day, limits.bytes_per_day) if limits else (None, None)
+    )
     return QuotaLeft(
-        uploads=_left(limits and limits.uploads_per_day, used_uploads + reserved_uploads),
-        size_bytes=_left(limits and limits.bytes_per_day, used_bytes + reserved_bytes),
+        uploads=_left(uploads_per_day, used_uploads + reserved_uploads),
+        size_bytes=_left(bytes_per_day, used_bytes + reserved_bytes),
         used_uploads=used_uploads,
         used_bytes=used_bytes,
         reserved_uploads=reserved_uploads,

@@ -5,12 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
 
 from reelflow.api import create_app
+from reelflow.api.app import API_PATH, assemble_app
+from reelflow.api.platform import Platform
 from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
 from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
 from tests import factories
+from tests.known_users import KnownUsers
 from tests.unit.reelflow.api.conftest import Web
 
 SECRET = "very-secret-1234"
@@ -136,3 +140,27 @@ def test_what_goes_wrong_inside_is_told_to_the_log_alone(
     assert answer.json() == {"reason": "internal", "message": message, "details": {}}
     assert database in caplog.text
     assert path not in caplog.text
+
+
+def test_the_schema_says_what_every_address_answers_and_how_to_log_in(web: Web) -> None:
+    schema = web.get("/openapi.json").json()
+    assert schema["info"]["title"] == "Reelflow"
+    assert all(path.startswith(API_PATH) for path in schema["paths"])
+    assert not [path for path in schema["paths"] if "oauth" in path or "webhooks" in path]
+    health = schema["paths"][f"{API_PATH}/health"]["get"]
+    assert {"200", "422", "431", "503"} <= set(health["responses"])
+
+
+def test_mounted_it_lies_at_the_same_paths_without_routes_for_strangers(
+    workspace: Workspace, platform: Platform
+) -> None:
+    outside = Starlette()
+    inside = assemble_app(workspace, platform, KnownUsers(), mounted_at="/reelflow")
+    outside.mount("/reelflow", inside)
+    web = Web(outside)
+    assert web.get("/health").status_code == 200
+    assert web.get("/docs").status_code == 200
+    assert web.get("/openapi.json").json()["servers"] == [{"url": "/reelflow"}]
+    for path in ("/oauth/callback", "/webhooks/tiktok", "/public/media/a/b/c/d"):
+        assert web.get(path).status_code == 404
+        assert web.post(path).status_code == 404

@@ -1,0 +1,123 @@
+"""`reelflow serve` with users, on a folder or a bucket of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from reelflow.domain.user import Scope
+from reelflow.services.api_keys import create_key
+from reelflow.services.workspace import Workspace
+from reelflow.settings import Settings
+from tests import factories
+from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
+from tests.contract.storage.stores import S3Server
+from tests.integration.simulator_process import Simulator
+from tests.integration.web_process import WebProcess
+
+#: Below what the objects lie, where they lie in a bucket.
+PREFIX: Final = "reelflow"
+#: Runs a test that has the fixture ``serving`` with its files in a folder, and in S3.
+ON_BOTH_STORES: Final = pytest.mark.parametrize("serving", ["local", "s3"], indirect=True)
+
+
+@dataclass(frozen=True)
+class IntakeServer:
+    """A server that runs, and what its users know.
+
+    :param process: it can be killed, and :func:`serving_intake` given the same home again
+    :param home: its data folder; its ledger is there also when its files are in S3
+    :param settings: its environment, beside what every server has
+    :param workspace: the same ledger and storage, from this process, by the machine's clock
+    :param anna: key of a user who may write; so is Ben's
+    :param carl: key of a user who may only read
+    :param root: key of an admin
+    :param bucket: where the files are; None where they are in ``home``
+    """
+
+    process: WebProcess
+    home: Path
+    settings: Mapping[str, str]
+    workspace: Workspace
+    anna: str
+    ben: str
+    carl: str
+    root: str
+    bucket: str | None = None
+
+    @property
+    def api(self) -> str:
+        """Address of the API, without a slash at its end."""
+        return self.process.api
+
+
+def headers_of(key: str) -> dict[str, str]:
+    """Return the headers by which a key is shown."""
+    return {"Authorization": f"Bearer {key}"}
+
+
+def local_settings(home: Path, database_url: str) -> dict[str, str]:
+    """Return the environment of a server whose files are in its data folder."""
+    return {"REELFLOW_HOME": str(home), "REELFLOW_DATABASE_URL": database_url}
+
+
+def s3_settings(home: Path, database_url: str, server: S3Server, bucket: str) -> dict[str, str]:
+    """Return the environment of a server whose files are in a bucket."""
+    extra = {
+        "region_name": REGION,
+        "endpoint_url": server.url,
+        "config_kwargs": {
+            "s3": {"addressing_style": "path"},
+            "retries": {"mode": "standard", "total_max_attempts": 2},
+        },
+    }
+    connection = {"conn_type": "aws", "login": ACCESS_KEY, "password": SECRET_KEY, "extra": extra}
+    return local_settings(home, database_url) | {
+        "REELFLOW_STORAGE_URL": f"s3://{bucket}/{PREFIX}",
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
+    }
+
+
+@contextmanager
+def serving_intake(
+    home: Path,
+    workspace: Workspace,
+    settings: Mapping[str, str],
+    *,
+    simulator: Simulator | None = None,
+    bucket: str | None = None,
+) -> Iterator[IntakeServer]:
+    """Serve until the block ends, to users with keys of their own."""
+    process = WebProcess(home, simulator, settings=settings)
+    try:
+        yield IntakeServer(
+            process,
+            home,
+            settings,
+            workspace,
+            anna=_key(workspace, "anna", Scope.WRITE),
+            ben=_key(workspace, "ben", Scope.WRITE),
+            carl=_key(workspace, "carl", Scope.READ),
+            root=_key(workspace, "root", Scope.ADMIN),
+            bucket=bucket,
+        )
+    finally:
+        process.kill()
+
+
+def open_workspace(settings: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """Open what a server works with, in this process."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("REELFLOW_FERNET_KEY", factories.FERNET_KEY)
+    return Settings.load().open_workspace()
+
+
+def _key(workspace: Workspace, user_id: str, scope: Scope) -> str:
+    return create_key(workspace, user_id, "tests", frozenset({scope}), None, "tests")[1]

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Event
+
+import pytest
+
+from reelflow.analysis.base import Analysis, Engine, Progress, Subject, Verdict
+from reelflow.api.engine_health import EngineHealth
+from reelflow.api.intake import OpenEngines
+from reelflow.domain.analysis import AnalysisEngine
+from reelflow.exceptions import (
+    AnalysisLostError,
+    AnalysisUnavailableError,
+    ConfigurationError,
+    ReelflowError,
+)
+
+
+class Detector:
+    """An engine that answers every poll alike, and counts them."""
+
+    name = "http"
+
+    def __init__(self, error: Exception | None, release: Event | None = None) -> None:
+        self.error = error
+        self.polls = 0
+        self._release = release
+
+    def poll(self, analysis_id: str) -> Progress:
+        self.polls += 1
+        if self._release is not None:
+            assert self._release.wait(60)
+        if self.error is not None:
+            raise self.error
+        return Progress(is_finished=False)
+
+    def start(self, subject: Subject, *, model_type: str) -> Analysis:
+        raise NotImplementedError
+
+    def read(self, analysis_id: str) -> Verdict:
+        raise NotImplementedError
+
+
+def engines(detector: Detector | None) -> OpenEngines:
+    @contextmanager
+    def opened() -> Iterator[Mapping[AnalysisEngine, Engine]]:
+        yield {} if detector is None else {AnalysisEngine.HTTP: detector}
+
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (None, "ok"),
+        (AnalysisLostError("unknown"), "ok"),
+        (AnalysisUnavailableError("away"), "unreachable"),
+        (ConfigurationError("its key is refused"), "misconfigured"),
+    ],
+)
+def test_an_engine_that_answers_is_well(error: ReelflowError | None, state: str) -> None:
+    assert EngineHealth(engines(Detector(error))).state() == state
+
+
+def test_where_there_is_no_engine_nothing_is_said() -> None:
+    assert EngineHealth(engines(None)).state() is None
+
+
+def test_an_engine_that_hangs_is_not_waited_for_and_asked_once() -> None:
+    release = Event()
+    detector = Detector(None, release)
+    health = EngineHealth(engines(detector), patience_s=0.05)
+    try:
+        assert [health.state() for _ in range(3)] == ["unreachable"] * 3
+        assert detector.polls == 1
+    finally:
+        release.set()
+
+
+def test_it_is_asked_again_after_a_while_and_not_before() -> None:
+    time_s = [100.0]
+    detector = Detector(AnalysisUnavailableError("away"))
+    health = EngineHealth(engines(detector), now=lambda: time_s[0])
+    assert health.state() == "unreachable"
+    detector.error = None
+    time_s[0] += 29.0
+    assert health.state() == "unreachable"
+    time_s[0] += 1.0
+    assert health.state() == "ok"
+    assert detector.polls == 2
+
+
+def test_a_mistake_of_ours_is_not_called_its_illness() -> None:
+    with pytest.raises(ZeroDivisionError):
+        EngineHealth(engines(Detector(ZeroDivisionError()))).state()
