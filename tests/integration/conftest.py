@@ -13,7 +13,6 @@ from tests.contract.storage.stores import S3Server
 from tests.integration.intake_server import (
     IntakeServer,
     local_settings,
-    open_workspace,
     s3_settings,
     serving_intake,
 )
@@ -43,10 +42,7 @@ def intake_s3() -> Iterator[S3Server]:
 
 @pytest.fixture
 def serving(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    database_url: str,
-    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest, tmp_path: Path, database_url: str
 ) -> Iterator[IntakeServer]:
     """A server of the intake with its files in a folder, unless ``ON_BOTH_STORES`` says otherwise.
 
@@ -60,8 +56,14 @@ def serving(
     simulator = None
     if "simulator" in request.fixturenames:
         simulator = request.getfixturevalue("simulator")
-    workspace = open_workspace(settings, monkeypatch)
-    with serving_intake(
-        tmp_path, workspace, settings, simulator=simulator, bucket=bucket
-    ) as server:
+    with serving_intake(settings, simulator=simulator, bucket=bucket) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared_serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[IntakeServer]:
+    """A server on a folder for all tests of a module: for those that leave nothing behind."""
+    home = tmp_path_factory.mktemp("intake")
+    settings = local_settings(home, factories.migrated_sqlite(home))
+    with serving_intake(settings) as server:
         yield server

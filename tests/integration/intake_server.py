@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from reelflow.domain.user import Scope
 from reelflow.services.api_keys import create_key
 from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
+from reelflow.storage.aws_variable import open_s3
 from tests import factories
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 from tests.contract.storage.stores import S3Server
@@ -86,14 +88,13 @@ def s3_settings(home: Path, database_url: str, server: S3Server, bucket: str) ->
 
 @contextmanager
 def serving_intake(
-    home: Path,
-    workspace: Workspace,
     settings: Mapping[str, str],
     *,
     simulator: Simulator | None = None,
     bucket: str | None = None,
 ) -> Iterator[IntakeServer]:
     """Serve until the block ends, to users with keys of their own."""
+    home, workspace = Path(settings["REELFLOW_HOME"]), open_workspace(settings)
     process = WebProcess(home, simulator, settings=settings)
     try:
         yield IntakeServer(
@@ -111,12 +112,16 @@ def serving_intake(
         process.kill()
 
 
-def open_workspace(settings: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Workspace:
+def open_workspace(settings: Mapping[str, str]) -> Workspace:
     """Open what a server works with, in this process."""
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("REELFLOW_FERNET_KEY", factories.FERNET_KEY)
-    return Settings.load().open_workspace()
+    known = {
+        name.removeprefix("REELFLOW_").lower(): value
+        for name, value in settings.items()
+        if name.startswith("REELFLOW_")
+    }
+    loaded = Settings(fernet_key=factories.FERNET_KEY, **known)  # type: ignore[arg-type]
+    location = loaded.storage_location
+    return loaded.open_workspace(partial(open_s3, location, settings) if location else None)
 
 
 def _key(workspace: Workspace, user_id: str, scope: Scope) -> str:
