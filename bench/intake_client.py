@@ -11,9 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 _TIMEOUT_S = 120.0
+
+#: Host and port.
+Address: TypeAlias = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Call:
 class Connection:
     """One kept connection to a server, to be used in a ``with``."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: Address) -> None:
         self._socket = socket.create_connection(address, timeout=_TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # A timeout makes Python's sockets non-blocking, which the kernel's own sending is not for.
@@ -92,7 +95,7 @@ class Connection:
         self._received += piece
 
 
-def send_all(address: tuple[str, int], calls: Sequence[Call], *, connections: int) -> float:
+def send_all(address: Address, calls: Sequence[Call], *, connections: int) -> float:
     """Send requests over as many connections at once; return how many seconds they took."""
     queues = [calls[number::connections] for number in range(connections)]
     with ExitStack() as opened, ThreadPoolExecutor(connections) as executor:

@@ -27,6 +27,9 @@ PostFields = Annotated[
 ]
 
 
+UploadState = Literal["open", "finishing", "finished", "expired", "cancelled"]
+
+
 class WantsPost(BaseModel):
     """Which post a file is for."""
 
@@ -97,7 +100,7 @@ class UploadProgress(BaseModel):
     """Where an upload stands; chunks are counted from 0, and ranges name their first and last."""
 
     upload_id: str
-    state: Literal["open", "finishing", "finished", "expired", "cancelled"]
+    state: UploadState
     file_name: str
     file_size: int
     chunk_size: int
@@ -147,7 +150,7 @@ def progress(status: UploadStatus) -> UploadProgress:
     row, plan = status.session, status.plan
     return UploadProgress(
         upload_id=row.id,
-        state="expired" if status.is_expired else row.state.value,
+        state=_state(status),
         file_name=row.file_name,
         file_size=plan.size_bytes,
         chunk_size=plan.chunk_size_bytes,
@@ -161,3 +164,10 @@ def progress(status: UploadStatus) -> UploadProgress:
         media_id=row.media_id,
         post_id=row.post_id,
     )
+
+
+def _state(status: UploadStatus) -> UploadState:
+    if status.is_expired:
+        return "expired"
+    # One whose bytes were a post already was dropped, but has what its sender wanted.
+    return "finished" if status.session.media_id is not None else status.session.state.value

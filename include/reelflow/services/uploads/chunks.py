@@ -93,11 +93,13 @@ def receive_chunk(
     check_open(row, workspace.ledger.now())
     plan = plan_of(row)
     _check_place(plan, index, size_bytes)
-    with (
-        _told_of(plan, index),
-        workspace.folders.store.open_part(upload_of(row), index + 1, sha256=sha256) as part,
-    ):
-        yield IncomingChunk(workspace, row, index, part)
+    try:
+        with workspace.folders.store.open_part(upload_of(row), index + 1, sha256=sha256) as part:
+            yield IncomingChunk(workspace, row, index, part)
+    except ContentMismatchError as exc:
+        raise _mismatch(exc.code, plan, index) from exc
+    except UploadNotFoundError as exc:
+        raise _overtaken(workspace, user, session_id) from exc
 
 
 def _check_place(plan: UploadPlan, index: int, size_bytes: int | None) -> None:
@@ -112,18 +114,14 @@ def _check_place(plan: UploadPlan, index: int, size_bytes: int | None) -> None:
         raise _mismatch("chunk_length", plan, index, received_bytes=size_bytes)
 
 
-@contextmanager
-def _told_of(plan: UploadPlan, index: int) -> Iterator[None]:
-    """Say what storage refuses in the words of whoever sends chunks."""
-    try:
-        yield
-    except ContentMismatchError as exc:
-        raise _mismatch(exc.code, plan, index) from exc
-    except UploadNotFoundError as exc:
-        # Put together, dropped or swept while the chunk was on its way.
-        raise not_found() from exc
+def _overtaken(workspace: Workspace, user: User, session_id: str) -> TerminalError:
+    """Return the error for a chunk whose upload ended while it was on its way."""
+    with workspace.ledger.read() as session:
+        row = find(session, user, session_id)
+    return not_found() if row.state is SessionState.OPEN else wrong_state(row)
 
 
+#: What storage refuses, in the words of whoever sends chunks.
 _WHY: Final = {
     "chunk_length": "chunk {index} must have exactly {size} bytes: send just these",
     "chunk_digest": "chunk {index} does not have the digest it was sent with: send it again",

@@ -9,36 +9,22 @@ What its sender can mend leads back to OPEN; a file that is not what it was anno
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from reelflow.domain.upload_session import SessionState, ranges
 from reelflow.domain.user import User
-from reelflow.exceptions import MediaRejectedError, TerminalError
+from reelflow.exceptions import TerminalError
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.services.uploads.finishing import Finished, finish
 from reelflow.services.uploads.sessions import check_open, find, missing_chunks, plan_of
-from reelflow.services.uploads.wishes import owner_of, rehearse
+from reelflow.services.uploads.wishes import PostWanted, owner_of, rehearse, wanted_of
 from reelflow.services.workspace import Workspace
 
 __all__ = ["Finished", "PostWanted", "finalize"]
 
 #: Most ranges of missing chunks that an error names.
 _RANGES_SHOWN: Final = 100
-
-
-@dataclass(frozen=True)
-class PostWanted:
-    """Which post a file is for, when that is said at its end only.
-
-    :param post_id: the one that waits for it
-    :param post: the fields of the one to make
-    """
-
-    post_id: int | None = None
-    post: Mapping[str, Any] | None = None
 
 
 def finalize(
@@ -56,8 +42,6 @@ def finalize(
     with workspace.ledger.read() as session:
         row = find(session, user, session_id)
     acting = user if user.id == row.user_id else owner_of(row)
-    if row.state is SessionState.CANCELLED:
-        raise _refusal(row)
     if row.state is SessionState.OPEN:
         check_open(row, workspace.ledger.now())
         _check_whole(workspace, row)
@@ -91,18 +75,8 @@ def _begin_finishing(
         row = find(session, user, session_id, lock=True)
         if row.state is not SessionState.OPEN:
             return
-        if wanted.post is not None:
-            row.wish, row.post_id = dict(wanted.post), None
-        elif wanted.post_id is not None:
-            row.wish, row.post_id = None, wanted.post_id
-        session.flush()
-        rehearse(session, row, user=acting, now=now)
+        rehearse(session, row, wanted or wanted_of(row), user=acting, now=now)
+        if wanted:
+            row.wish = None if wanted.post is None else dict(wanted.post)
+            row.post_id = wanted.post_id
         upload_sessions.move(session, session_id, SessionState.FINISHING, now=now)
-
-
-def _refusal(row: UploadSession) -> MediaRejectedError:
-    """Return once more why an upload ended."""
-    assert row.error is not None
-    return MediaRejectedError(
-        row.error["message"], code=row.error["reason"], violations=row.error["violations"]
-    )

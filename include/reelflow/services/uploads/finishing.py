@@ -6,6 +6,8 @@ Every step can be done again, by any process: whoever finds a session FINISHING 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -29,16 +31,20 @@ from reelflow.services import quotas
 from reelflow.services.uploads.endings import discard, end
 from reelflow.services.uploads.first_look import FirstLook, look_at, refuse_broken
 from reelflow.services.uploads.sessions import key_of_file, not_found, upload_of, wrong_state
-from reelflow.services.uploads.wishes import add_media, give_to_post
+from reelflow.services.uploads.wishes import add_media, give_to_post, wanted_of
 from reelflow.services.workspace import Workspace
 from reelflow.storage.base import ObjectInfo
+
+#: Why a session has no file of its own: the bytes are a post's already.
+SAME_BYTES: Final = "same_bytes"
 
 
 @dataclass(frozen=True)
 class Finished:
     """What an upload became.
 
-    :param is_new: whether it did so now
+    :param media: its own, or that of the post which the same bytes are already
+    :param is_new: whether it became that now
     """
 
     media: Media
@@ -57,15 +63,15 @@ def finish(workspace: Workspace, session_id: str, *, user: User, actor: str) -> 
     """
     with workspace.ledger.read() as session:
         row = upload_sessions.get(session, session_id)
-        if row is None:
-            raise not_found()
-        if row.state is SessionState.FINISHED:
-            return _finished(session, row, is_new=False)
+        done = _done_before(session, row)
+    if done is not None:
+        return done
+    assert row is not None
     try:
         info = _complete(workspace, row)
         look = _look(workspace, row, info)
         refuse_broken([look])
-        return _write_rows(workspace, session_id, info, look, user=user, actor=actor)
+        done = _write_rows(workspace, session_id, info, look, user=user, actor=actor)
     except MediaRejectedError as exc:
         raise _give_up(workspace, row, exc) from exc
     except ConfigurationError:
@@ -73,6 +79,9 @@ def finish(workspace: Workspace, session_id: str, *, user: User, actor: str) -> 
     except TerminalError:
         _reopen(workspace, row)
         raise
+    if not done.is_new:
+        _discard_copy(workspace, session_id)
+    return done
 
 
 def _complete(workspace: Workspace, row: UploadSession) -> ObjectInfo:
@@ -118,16 +127,16 @@ def _write_rows(
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         row = upload_sessions.get(session, session_id, lock=True)
-        if row is None:
-            raise not_found()
-        if row.state is SessionState.FINISHED:  # another process was faster
-            return _finished(session, row, is_new=False)
-        if row.state is not SessionState.FINISHING:
-            raise wrong_state(row)
+        done = _done_before(session, row)  # by another process that was faster
+        if done is not None:
+            return done
+        assert row is not None
         media = add_media(
             session, row, user=user, now=now, file_name=look.file_name, identity=info.identity
         )
-        post = give_to_post(session, row, media, user=user, now=now, actor=actor)
+        given = give_to_post(session, row, media, wanted_of(row), user=user, now=now, actor=actor)
+        if given is not None and not given.created:
+            return _same_as(session, row, media, given.post, now=now)
         if row.quota_day is not None:
             quotas.take(
                 session,
@@ -139,15 +148,48 @@ def _write_rows(
             )
         row.reserved_uploads = row.reserved_bytes = 0
         row.media_id = media.id
-        row.post_id = None if post is None else post.id
+        row.post_id = None if given is None else given.post.id
         upload_sessions.move(session, session_id, SessionState.FINISHED, now=now)
-        return Finished(media, post, is_new=True)
+        return Finished(media, None if given is None else given.post, is_new=True)
 
 
-def _finished(session: Session, row: UploadSession, *, is_new: bool) -> Finished:
-    media = session.get_one(Media, row.media_id)
-    post = None if row.post_id is None else session.get_one(Post, row.post_id)
-    return Finished(media, post, is_new=is_new)
+def _same_as(
+    session: Session, row: UploadSession, media: Media, post: Post, *, now: datetime
+) -> Finished:
+    """End a session whose bytes are a post already: that one's file stays, this one goes."""
+    session.delete(media)
+    session.flush()
+    error = {"reason": SAME_BYTES, "message": f"the same bytes are post {post.id} already"}
+    end(session, row.id, SessionState.CANCELLED, now=now, error=error)
+    row.media_id, row.post_id = post.media_id, post.id
+    return Finished(post.media, post, is_new=False)
+
+
+def _discard_copy(workspace: Workspace, session_id: str) -> None:
+    """Delete what a session stored whose bytes are a post already."""
+    with workspace.ledger.read() as session:
+        row = upload_sessions.get(session, session_id)
+    if row is not None and row.state is SessionState.CANCELLED:
+        discard(workspace, row)
+
+
+def _done_before(session: Session, row: UploadSession | None) -> Finished | None:
+    """Return what a session became before; None while it is being finished.
+
+    :raises ReelflowError: it ended otherwise, or is open
+    """
+    if row is None:
+        raise not_found()
+    if row.media_id is not None:
+        post = None if row.post_id is None else session.get_one(Post, row.post_id)
+        return Finished(session.get_one(Media, row.media_id), post, is_new=False)
+    if row.state is SessionState.CANCELLED and row.error is not None:
+        raise MediaRejectedError(
+            row.error["message"], code=row.error["reason"], violations=row.error["violations"]
+        )
+    if row.state is not SessionState.FINISHING:
+        raise wrong_state(row)
+    return None
 
 
 def _reopen(workspace: Workspace, row: UploadSession) -> None:

@@ -54,7 +54,7 @@ def status_of(workspace: Workspace, user: User, session_id: str) -> UploadStatus
         row = find(session, user, session_id)
     every = range(plan_of(row).total_chunks)
     missing: Sequence[int]
-    if row.state is SessionState.FINISHED:
+    if row.media_id is not None:
         missing = ()
     elif row.state is SessionState.CANCELLED:
         missing = every
