@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from reelflow.exceptions import ReelflowError
+from reelflow_provider.web.pace import Pace
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class MountedApp:
     def __init__(self, build: Callable[[], ASGIApp], *, pause_s: float = _PAUSE_S) -> None:
         self._build = build
         self._pause_s = pause_s
+        self._pace = Pace()
         self._app: ASGIApp | None = None
         self._one_at_a_time = asyncio.Lock()
         self._failure = ""
@@ -49,7 +51,7 @@ class MountedApp:
         if app is None:
             await self._refusal()(scope, receive, send)
             return
-        await app(scope, receive, send)
+        await app(scope, self._pace.slowed(receive), send)
 
     async def _built(self) -> ASGIApp | None:
         async with self._one_at_a_time:
