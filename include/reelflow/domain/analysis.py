@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
+from reelflow.domain.post import APPROVAL
 from reelflow.exceptions import ConfigurationError
 
 
@@ -35,7 +36,7 @@ AI_GENERATED: Final = "ai_generated"
 #: Reason of a post that waits for approval because its engine refuses to judge it.
 NOT_ANALYSED: Final = "not_analysed"
 #: Reasons of HELD of which a release is the approval.
-APPROVED_BY_RELEASE: Final = frozenset({AI_GENERATED, NOT_ANALYSED})
+APPROVED_BY_RELEASE: Final = frozenset({AI_GENERATED, NOT_ANALYSED, APPROVAL})
 
 
 def check_model_type(engine: AnalysisEngine, model_type: str | None) -> str:

@@ -89,6 +89,12 @@ TRANSITIONS: Final[dict[PostState, frozenset[PostState]]] = {
 }
 
 
+#: Why a post is HELD that was made before its media: an upload is still to name it.
+NO_MEDIA: Final = "no_media"
+#: Why a post is HELD whose maker asked that a person approves it.
+APPROVAL: Final = "approval"
+
+
 class PersonCommand(StrEnum):
     """What a person may ask of a post by hand."""
 

@@ -157,10 +157,20 @@ def parse_sidecar(data: bytes, kind: type[_Fields]) -> _Fields:
             "keep only the fields of a post in it"
         )
     try:
-        return kind.model_validate_json(data.removeprefix(codecs.BOM_UTF8))
+        return read_fields(data.removeprefix(codecs.BOM_UTF8), kind)
+    except ValueError as exc:
+        raise SidecarError(f"the sidecar cannot be used: {exc}") from None
+
+
+def read_fields(data: bytes, kind: type[_Fields]) -> _Fields:
+    """Read what is wished for a post, from JSON.
+
+    :raises ValueError: naming each field that is wrong, with its value and what it takes
+    """
+    try:
+        return kind.model_validate_json(data)
     except ValidationError as exc:
-        sentences = "; ".join(_sentences(exc, kind))
-        raise SidecarError(f"the sidecar cannot be used: {sentences}") from None
+        raise ValueError("; ".join(_sentences(exc, kind))) from None
 
 
 def _sentences(exc: ValidationError, kind: type[PostFields]) -> list[str]:

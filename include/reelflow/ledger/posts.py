@@ -36,8 +36,13 @@ def get(session: Session, post_id: int, *, lock: bool = False) -> Post:
     except damage.UNREADABLE as exc:
         damage.raise_named(session, post_id, exc)
     if post is None:
-        raise PostNotFoundError(f"no post has id {post_id}: see `reelflow posts list`")
+        raise not_found(post_id)
     return post
+
+
+def not_found(post_id: int) -> PostNotFoundError:
+    """Return the error of a post that there is not."""
+    return PostNotFoundError(f"no post has id {post_id}: see `reelflow posts list`")
 
 
 def move(

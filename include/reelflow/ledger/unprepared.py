@@ -94,7 +94,7 @@ def _uncovered(now: datetime) -> Select[int, datetime]:
 
 def _posts_of(media: Select[str]) -> Select[int, datetime]:
     query = select(Post.id, Post.due_at).join(Media, Media.id == Post.media_id)
-    return query.where(Post.media_id.in_(media))
+    return query.where(Post.media_id.in_(media), Media.awaited.is_(False))
 
 
 def _waits(now: datetime) -> ColumnElement[bool]:

@@ -116,7 +116,7 @@ def release_reconnected(
     """Let the posts go that waited for their account; in the transaction that stores its tokens.
 
     Each is due as it was wished, at the earliest now. One that waits for another reason stays, and
-    so does one that still has no privacy level.
+    so does one that still has no privacy level, or waits for approval besides.
 
     :return: the ids of the posts that are READY now
     """
@@ -127,6 +127,7 @@ def release_reconnected(
             Post.state == PostState.HELD,
             Post.reason_code.in_(RECONNECT_SETTLES),
             or_(Post.privacy_level.is_not(None), Post.mode == PostMode.DRAFT),
+            Post.wants_approval.is_(False),
         )
         .order_by(Post.id)
         .with_for_update()  # or one that a person cancels now would go out all the same

@@ -11,6 +11,7 @@ from reelflow.domain.post import UNKEYED, PostMode, PostState
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Post
 from reelflow.ledger.unprepared import want_another_cover
+from reelflow.services.intake.waiting import go_or_wait
 from reelflow.services.publishing.preflight import (
     INTERACTION_OFF,
     NO_PRIVACY,
@@ -61,8 +62,9 @@ def give_key(
     if twins and not post.repost and post.state not in UNKEYED:
         # Locked and read again: one that was released meanwhile may be uploaded already.
         twin = posts.get(session, twins[0].id, lock=True)
-        if twin.state is PostState.HELD:
-            _take_over(session, post, twin, now=now, actor=actor)
+        if twin.state is PostState.HELD and twin.user_id == post.user_id:
+            why = f"the same bytes came again as post {post.id}, and it takes over what that wishes"
+            take_over(session, post, twin, now=now, actor=actor, why=why)
         cancel_duplicate(session, post, twin, now=now, actor=actor)
         return twin
     if post.repost:
@@ -72,18 +74,24 @@ def give_key(
     return None
 
 
-def _take_over(session: Session, post: Post, twin: Post, *, now: datetime, actor: str) -> None:
-    """Give a HELD post what the newcomer of the same bytes wishes, and let it go if that helps."""
+def take_over(
+    session: Session, post: Post, twin: Post, *, now: datetime, actor: str, why: str
+) -> None:
+    """Give a HELD post what the newcomer of the same bytes wishes, and let it go if that helps.
+
+    :param post: the newcomer, which may be no row of its own
+    :param twin: locked by the caller's transaction
+    """
     if _cover_of(twin) != _cover_of(post):
         want_another_cover(session, twin)
     for field in _TAKEN_OVER:
         setattr(twin, field, getattr(post, field))
+    twin.wants_approval = twin.wants_approval or post.wants_approval
     complete = twin.privacy_level is not None or twin.mode is PostMode.DRAFT
-    why = f"the same bytes came again as post {post.id}, and it takes over what that one wishes"
     # What was opened at TikTok has the old wishes: to go on with it would publish by those.
     publications.give_up_unfinished(session, twin.id, now=now, actor=actor, why=why)
     if twin.reason_code in _SOLVED_BY_FIELDS and complete:
-        posts.move(session, twin.id, PostState.READY, now=now, actor=actor, why=why)
+        go_or_wait(session, twin, now=now, actor=actor, why=why)
     else:
         audit.record(session, post_id=twin.id, at=now, actor=actor, why=why)
 
@@ -103,7 +111,12 @@ def cancel_duplicate(
         PostState.CANCELLED,
         now=now,
         actor=actor,
-        why=f"duplicate of post {twin.id}",
+        why=f"duplicate of {told_of(twin, to=post)}",
         code="duplicate",
-        fix='to post the same bytes once more, put "repost": true into the sidecar',
+        fix='to post the same bytes once more, ask for it with "repost": true',
     )
+
+
+def told_of(twin: Post, *, to: Post) -> str:
+    """Name a post to whoever reads another one's story: only its own user learns its id."""
+    return f"post {twin.id}" if twin.user_id == to.user_id else "another post of this account"

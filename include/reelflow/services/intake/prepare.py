@@ -104,13 +104,24 @@ def _examine(workspace: Workspace, post: Post, media: Media) -> _Examined:
             sha256 = media.sha256 or sha256_of(source)
     except (MediaUnreadableError, SourceChangedError) as exc:
         return _Examined(media.id, None, "", [unreadable(exc)])
+    found = _undeclared(media, sha256)
     if post.kind is PostKind.PHOTO:
-        return _Examined(media.id, facts, sha256, photo_violations(facts, media.file_name))
+        found += photo_violations(facts, media.file_name)
+        return _Examined(media.id, facts, sha256, found)
     house = workspace.rules.house
-    found = publishing_violations(facts, media.file_name, repair_line, house)
+    found += publishing_violations(facts, media.file_name, repair_line, house)
     if post.mode is not PostMode.DRAFT:  # TikTok is told no cover of a draft
         found += cover_violations(facts, post.cover_timestamp_ms)
     return _Examined(media.id, facts, sha256, found)
+
+
+def _undeclared(media: Media, sha256: str) -> list[Violation]:
+    """Return the violation of a file that is not the one which its sender declared."""
+    if media.declared_sha256 in (None, sha256):
+        return []
+    declared = f"{media.declared_sha256}, as was declared with its upload"
+    fix = "compute the SHA-256 of the file again, and upload the file with it once more"
+    return [Violation("sha256", f"{media.file_name} has {sha256}", declared, fix)]
 
 
 def _accept(

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from reelflow.domain.media_facts import MediaFacts
-from reelflow.domain.post import PostKind, PostState
+from reelflow.domain.post import DONE, UNKEYED, PostKind, PostState
 from reelflow.exceptions import MediaUnreadableError, PostNotTakeableError, ReelflowError
 from reelflow.ledger import photo_images, posts
 from reelflow.ledger.models import Media, Post
@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 #: Why a post is REJECTED whose fields were never read, so that it may not go on as it is.
 UNREAD_SIDECAR: Final = "sidecar"
+
+#: A post in these reads its files no more, or not before a person brings them back.
+_SETTLED: Final = DONE | (UNKEYED - {PostState.MISSED})
 
 
 def reject(
@@ -84,18 +87,25 @@ def try_quarantine(workspace: Workspace, post_id: int) -> None:
 def quarantine(workspace: Workspace, post_id: int) -> None:
     """Move a rejected post's files to the quarantine.
 
-    Done already is fine, and so is one that a person lets try again by now: its files stay.
+    Done already is fine, and so is one that a person lets try again by now: its files stay. So do
+    files that another post may publish, until that is settled; a later sweep comes back for them.
     """
     with workspace.ledger.read() as session:
         post = posts.get(session, post_id)
         files = photo_images.media_of(session, post)
-    if post.state is not PostState.REJECTED or post.source_settled_at is not None:
+        is_shared = any(_is_wanted(session, media, but_by=post) for media in files)
+    if post.state is not PostState.REJECTED or post.source_settled_at is not None or is_shared:
         return
     moved = post.media.source_path.startswith("quarantine/")
     kept = [] if moved else _set_aside(workspace, post, files)
     with workspace.ledger.write() as session:
         _store_places(session, [] if moved else files, kept)
         session.get_one(Post, post_id).source_settled_at = workspace.ledger.now()
+
+
+def _is_wanted(session: Session, media: Media, *, but_by: Post) -> bool:
+    states = photo_images.states_with(session, media.id)
+    return any(states[post_id] not in _SETTLED for post_id in states if post_id != but_by.id)
 
 
 def _store_places(session: Session, files: Sequence[Media], kept: Sequence[Kept]) -> None:

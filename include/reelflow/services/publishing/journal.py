@@ -48,6 +48,9 @@ _UNCOUNTED: Final = (
     BreakerOpenError,
 )
 
+#: How much earlier a worker's clock may say that a run's posts are due.
+_CLOCK_SLACK: Final = timedelta(minutes=1)
+
 #: Where a lease holder may find a post whose upload was begun.
 _BEGUN: Final = DONE | PAST_LAST_BYTE | {PostState.UPLOADING}
 
@@ -93,10 +96,12 @@ class UploadJournal:
         """READY to UPLOADING; an upload that was begun already is gone on with.
 
         :return: the post as it is under this lease, whatever it was before
-        :raises PostNotTakeableError: it left the states in which something may be sent
+        :raises PostNotTakeableError: it left the states in which something may be sent, or its time
+            is still to come
         """
         with self._fenced() as (session, post):
             if post.state is PostState.READY:
+                self._check_wish(post)
                 return self._move(session, PostState.UPLOADING, why="upload started")
             if post.state not in _BEGUN:
                 raise _moved_on(post)
@@ -108,6 +113,15 @@ class UploadJournal:
             if post.state is PostState.COMMITTING:
                 self._postpone_next(post)
             return post
+
+    def _check_wish(self, post: Post) -> None:
+        """Leave a post alone that a person wished for later after a run had taken it."""
+        now = self._ledger.now()
+        wished_at = post.publish_at or now
+        if wished_at > now + _CLOCK_SLACK:
+            raise PostNotTakeableError(
+                f"post {post.id} is wished for {wished_at:%Y-%m-%d %H:%M} UTC: a run takes it then"
+            )
 
     def _postpone_next(self, post: Post) -> None:
         """Keep an upload that stops at its last bytes again from the very next runs."""

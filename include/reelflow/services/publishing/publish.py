@@ -7,7 +7,6 @@ it does not have. From then on only TikTok's own word moves the post.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final, NoReturn
 
 from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState
@@ -48,9 +47,6 @@ from reelflow.tiktok.verdicts import Verdict
 #: Content types that TikTok takes (content-posting-api-media-transfer-guide), by container.
 _CONTENT_TYPES: Final = {"mp4": "video/mp4", "mov": "video/quicktime", "webm": "video/webm"}
 
-#: How much earlier a worker's clock may say that a run's posts are due.
-_CLOCK_SLACK: Final = timedelta(minutes=1)
-
 #: TikTok has every byte: there is nothing to send.
 _SENT: Final = DONE | {PostState.PROCESSING}
 
@@ -90,7 +86,6 @@ def upload_to_tiktok(
     if post.state not in _SENT:
         _check_validated(post)
         _check_analysed(workspace, post)
-        _check_wish(workspace, post)
         with UploadLease(workspace, post_id, owner=owner) as lease:
             client = tiktok.of(post.account_id)
             _Upload(workspace, client, post_id, lease, actor=owner, limits=limits).run()
@@ -134,19 +129,6 @@ def _check_analysed(workspace: Workspace, post: Post) -> None:
         raise PostNotTakeableError(
             f"post {post.id} ({post.media.file_name}) was not analysed as {post.account.name} "
             "wants it now: run `validate` for it first; nothing more was sent"
-        )
-
-
-def _check_wish(workspace: Workspace, post: Post) -> None:
-    """Leave a post alone that a person wished for later after a run had taken it.
-
-    :raises PostNotTakeableError: its time is still to come
-    """
-    now = workspace.ledger.now()
-    wished_at = post.publish_at or now
-    if post.state is PostState.READY and wished_at > now + _CLOCK_SLACK:
-        raise PostNotTakeableError(
-            f"post {post.id} is wished for {wished_at:%Y-%m-%d %H:%M} UTC: a run takes it then"
         )
 
 

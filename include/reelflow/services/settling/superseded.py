@@ -11,6 +11,7 @@ from reelflow.domain.post import DONE, UNKEYED, PostState
 from reelflow.domain.publication import BEFORE_LAST_BYTE, PublicationState
 from reelflow.ledger import audit, posts, publications
 from reelflow.ledger.models import Post, Publication
+from reelflow.services.intake.duplicates import told_of
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,8 @@ def take_as_published(
         current = None
     twin = posts.key_holder(session, post) if post.state in UNKEYED else None
     if twin is not None:
-        _alert(session, post, publication, f"post {twin.id} has the same bytes", now, actor)
+        trouble = f"{told_of(twin, to=post)} has the same bytes"
+        _alert(session, post, publication, trouble, now, actor)
     elif current is not None and current.state in _MAY_PUBLISH:
         trouble = f"publication {current.ordinal} was already {current.state}"
         _alert(session, post, publication, trouble, now, actor)

@@ -23,8 +23,10 @@ from reelflow.exceptions import IllegalTransitionError
 from reelflow.ledger import audit, photo_images, posts, publications, verdicts
 from reelflow.ledger.models import Post
 from reelflow.services.accounts.revocation import held_because, reconnect_fix
+from reelflow.services.intake.duplicates import told_of
 from reelflow.services.intake.rejection import UNREAD_SIDECAR, bring_back, place_of
 from reelflow.services.intake.verdict_policy import sentence
+from reelflow.services.intake.waiting import find_wait, hold
 from reelflow.services.workspace import Workspace
 
 
@@ -56,6 +58,7 @@ def release(
             why = "it was opened with what the post wished before"
             publications.give_up_unfinished(session, post_id, now=now, actor=actor, why=why)
         _approve(session, post, now=now, actor=actor)
+        post.wants_approval = False
         why = f"released by hand{_chosen(privacy_level, at, disable)}"
         _make_ready(session, post, now=now, actor=actor, why=why)
         post.due_at = max(post.publish_at or now, now)
@@ -136,10 +139,11 @@ def cancel(workspace: Workspace, post_id: int, *, actor: str) -> Post:
 def retry(workspace: Workspace, post_id: int, *, actor: str, at: datetime | None = None) -> Post:
     """Try a post again that FAILED, was REJECTED, CANCELLED or MISSED, with new tries.
 
-    It is due at the given time or as it was wished, at the earliest now.
+    It is due at the given time or as it was wished, at the earliest now; one that nobody approved
+    yet is HELD for that again.
 
     :raises IllegalTransitionError: it is in another state, its sidecar was never understood, its
-        bytes are another post by now, or its account is revoked
+        bytes are another post by now, it never had media, or its account is revoked
     :raises MediaUnreadableError: its file is gone
     """
     with workspace.ledger.read() as session:
@@ -169,6 +173,9 @@ def _try_again(workspace: Workspace, post_id: int, *, actor: str, at: datetime |
         why = f"tried again by hand{_chosen(None, at, ())}"
         _make_ready(session, post, now=now, actor=actor, why=why)
         post.due_at = max(post.publish_at or now, now)
+        wait = find_wait(post)
+        if wait is not None:
+            hold(session, post, wait, now=now, actor=actor)
     return post
 
 
@@ -192,7 +199,12 @@ def _make_ready(session: Session, post: Post, *, now: datetime, actor: str, why:
 
 
 def _check_may_go(session: Session, post: Post) -> None:
-    """Raise if a post's account is revoked, or its key, when it had lost that, is another's."""
+    """Raise if a post has no media, its account is revoked, or its key, once lost, is another's."""
+    if post.media.awaited:
+        raise IllegalTransitionError(
+            f"post {post.id} has no media yet: upload them for it while it is HELD, or make "
+            "another post of them"
+        )
     if post.account.revoked:
         raise IllegalTransitionError(
             f"post {post.id} cannot go out: {held_because(post.account)}. Connect it first: "
@@ -201,6 +213,6 @@ def _check_may_go(session: Session, post: Post) -> None:
     twin = posts.key_holder(session, post) if post.state in UNKEYED else None
     if twin is not None:
         raise IllegalTransitionError(
-            f"post {post.id} has the same bytes as post {twin.id}, which took its place: put the "
-            'file into the inbox again with "repost": true to post them once more'
+            f"post {post.id} has the same bytes as {told_of(twin, to=post)}, which took its place: "
+            'put the file into the inbox again with "repost": true to post them once more'
         )
