@@ -35,7 +35,6 @@ from reelflow.services.uploads.wishes import add_media, give_to_post, wanted_of
 from reelflow.services.workspace import Workspace
 from reelflow.storage.base import ObjectInfo
 
-
 #: Why a session has no file of its own: the bytes are a post's already.
 SAME_BYTES: Final = "same_bytes"
 
