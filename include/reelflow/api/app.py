@@ -130,8 +130,11 @@ def _intake_routers(intake: Intake) -> list[APIRouter]:
         simple_routes(intake),
         image_routes(intake),
         media_routes(intake),
+        account_routes(intake),
         dashboard_routes(intake),
         direct_upload_routes(intake),
+        post_routes(intake),
+        post_step_routes(intake),
     ]
 
 
