@@ -194,10 +194,12 @@ class Held:
     def __init__(self) -> None:
         self.left: BaseException | str | None = None
         self.threads: list[int] = []
+        self.entered = threading.Event()
 
     @contextmanager
     def hold(self) -> Iterator[str]:
         self.threads.append(threading.get_ident())
+        self.entered.set()
         try:
             yield "held"
         except BaseException as error:
@@ -243,8 +245,7 @@ def test_what_is_held_is_left_also_when_the_request_is_cancelled() -> None:
     async def cancelled() -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(use)
-            while not held.threads:
-                await asyncio.sleep(0.001)
+            await asyncio.to_thread(held.entered.wait, 10)
             group.cancel_scope.cancel()
 
     asyncio.run(cancelled())
