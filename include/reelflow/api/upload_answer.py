@@ -9,7 +9,9 @@ from pydantic import BaseModel, Field
 
 from reelflow.api.intake import Intake
 from reelflow.api.media_record import MediaRecord, media_record
+from reelflow.api.routes.posts import shown
 from reelflow.api.upload_bodies import UploadFinished
+from reelflow.domain.user import User
 from reelflow.services.uploads.whole_rows import Taken
 
 
@@ -21,18 +23,23 @@ class ImagesTaken(BaseModel):
 
 
 def file_answer(
-    intake: Intake, request: Request, response: Response, taken: Taken
+    intake: Intake, request: Request, response: Response, user: User, taken: Taken
 ) -> UploadFinished:
     """Return the answer to one file; 200 if its post was made of the same bytes before."""
     (record,) = _records(intake, request, response, taken)
-    return UploadFinished(media=record, post=None)
+    return UploadFinished(media=record, post=_post(intake, request, user, taken))
 
 
 def images_answer(
-    intake: Intake, request: Request, response: Response, taken: Taken
+    intake: Intake, request: Request, response: Response, user: User, taken: Taken
 ) -> ImagesTaken:
     """Return the answer to a batch; 200 if its post was made of the same bytes before."""
-    return ImagesTaken(media=_records(intake, request, response, taken), post=None)
+    records = _records(intake, request, response, taken)
+    return ImagesTaken(media=records, post=_post(intake, request, user, taken))
+
+
+def _post(intake: Intake, request: Request, user: User, taken: Taken) -> dict[str, Any] | None:
+    return None if taken.post is None else shown(intake, request, user, taken.post.id)
 
 
 def _records(
