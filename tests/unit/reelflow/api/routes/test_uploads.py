@@ -104,7 +104,9 @@ def test_an_upload_goes_its_whole_way(
     media = done.json()["media"]
     assert (media["media_id"], media["state"]) == (upload_id, "awaiting_checks")
     assert media["links"]["thumbnail"] == f"/reelflow/api/v1/media/{upload_id}/thumbnail"
-    assert media["posts"] == [1]
+    assert media["posts"] == [done.json()["post"]["post_id"]]
+    assert done.json()["post"]["media_ids"] == [upload_id]
+    assert [step["to"] for step in done.json()["post"]["story"]] == ["READY"]
     assert data_folder(workspace).path(f"media/{upload_id}.mp4").read_bytes() == CONTENT
     again = finalize(web, upload_id, json={})
     assert (again.status_code, again.json()) == (200, done.json())
