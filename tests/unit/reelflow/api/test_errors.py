@@ -17,6 +17,7 @@ from reelflow.exceptions import (
     StorageFullError,
     StorageUnavailableError,
     TerminalError,
+    TikTokRejectedError,
     UnauthenticatedError,
 )
 from tests.unit.reelflow.api.conftest import Web
@@ -99,6 +100,7 @@ def test_a_full_disk_is_507_without_its_place(
     [
         (StorageUnavailableError(f"{PATH} is away"), 503, "5"),
         (StorageUnavailableError(f"{PATH} is away", retry_after_s=30), 503, "30"),
+        (TikTokRejectedError(f"{PATH} is refused", code="invalid_request"), 500, None),
         (ConfigurationError(f"{PATH} is wrong"), 500, None),
         (ReelflowError(f"{PATH}"), 500, None),
         (ValueError(PATH), 500, None),
