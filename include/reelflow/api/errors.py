@@ -130,19 +130,18 @@ def _answer_http_error(request: Request, error: Exception) -> ErrorResponse:
 
 def _allowed_methods(request: Request) -> set[str]:
     """Return the methods of an address; the framework names those of one of its routes alone."""
-    return {
-        method
-        for route in request.app.routes
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
-        for method in route.methods or ()
-    }
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    found = [one for one in routes if one.matches(request.scope)[0] is not Match.NONE]
+    # Of /things/new and /things/{id} the former is meant.
+    path = min(found, key=lambda one: len(one.param_convertors)).path if found else None
+    return {method for one in routes if one.path == path for method in one.methods or ()}
 
 
 def _answer_invalid_request(request: Request, error: Exception) -> ErrorResponse:
     """Name each field that is wrong, what it has, and what it takes."""
     assert isinstance(error, RequestValidationError)
     found = error.errors()
-    if any(item["loc"][0] == "body" for item in found) and not _is_json(request):
+    if any(_is_of_body(item) for item in found) and not _is_json(request):
         message = "this address takes a body in JSON: send it with Content-Type: application/json"
         return ErrorResponse(415, "unsupported_media_type", message)
     fields = [_wrong_field(item) for item in found[:_FIELDS_MAX]]
@@ -150,6 +149,11 @@ def _answer_invalid_request(request: Request, error: Exception) -> ErrorResponse
     return ErrorResponse(
         422, "invalid_request", f"the request is wrong: {told}", details={"fields": fields}
     )
+
+
+def _is_of_body(item: Mapping[str, Any]) -> bool:
+    """Whether an error is of what was sent as a body; nothing at all is of no wrong type."""
+    return item["loc"][0] == "body" and not (item["type"] == "missing" and item["loc"] == ("body",))
 
 
 def _is_json(request: Request) -> bool:
