@@ -148,11 +148,13 @@ def by_name(session: Session, name: str) -> Account:
 
     :raises AccountNotFoundError: there is none; the message names those that exist
     """
-    account = session.scalar(select(Account).where(Account.name == name))
+    query = select(Account).where(Account.name == name)
+    # What no account can be called is not asked for: not every database takes every text.
+    account = session.scalar(query) if _NAME.fullmatch(name) else None
     if account is None:
         known = ", ".join(names(session)) or "none yet"
         raise AccountNotFoundError(
-            f"no account is called {name!r} (accounts: {known}): connect it with "
+            f"no account is called {name[:64]!r} (accounts: {known}): connect it with "
             "`reelflow accounts connect`"
         )
     return account

@@ -55,9 +55,7 @@ def begin(workspace: Workspace, post_id: int, *, run_id: str | None) -> Post:
             f"post {post_id} is {post.state}: {as_sentence(post.reason)}{advice}"
         )
     if post.media.awaited:
-        raise PostNotTakeableError(
-            f"post {post_id} has no media yet: an upload is to name it"
-        )
+        raise PostNotTakeableError(f"post {post_id} has no media yet: an upload is to name it")
     if post.state in _AHEAD and post.media.moved_at is None:
         trouble = post.rescheduled_because or "a later run takes it"
         raise PostNotTakeableError(f"the file of post {post_id} is still in the inbox: {trouble}")

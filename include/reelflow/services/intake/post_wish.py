@@ -90,6 +90,11 @@ def parse_fields(
     fields_type = _FIELDS[kind]
     known = [name for name in fields_type.model_fields if name not in _INBOX_ONLY]
     wrong = [_unknown(name, kind, [*also_known, *known]) for name in wished if name not in known]
+    wrong += [
+        f"{name} has half a character, a surrogate without its pair: leave it out"
+        for name in known
+        if not _is_unicode(wished.get(name))
+    ]
     if wrong:
         raise ValueError("; ".join(wrong))
     fields = read_fields(json.dumps(wished).encode(), fields_type)
@@ -120,6 +125,15 @@ def _unknown(name: str, kind: PostKind, known: Sequence[str]) -> str:
     if any(name in one.model_fields for one in others):
         return f"{name} does nothing to a {kind}: leave it out"
     return f"unknown field {_short(name)} (known: {', '.join(known)})"
+
+
+def _is_unicode(value: object) -> bool:
+    """Whether a value of a JSON object can be written as UTF-8, which an escape need not be."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _short(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,6 +22,7 @@ from reelflow.services.intake.post_wish import invalid_post
 #: What stands for the name of a file that is still to come.
 AWAITED_NAME: Final = "(no media yet)"
 _NOWHERE: Final = "none"
+_MEDIA_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 def new_media(
@@ -80,12 +82,15 @@ def awaited_media(user: User, *, now: datetime) -> Media:
 def find_media(session: Session, user: User, media_ids: Sequence[str]) -> list[Media]:
     """Return a user's media by their ids, in that order.
 
-    :raises TerminalError: there is no such medium, or it is somebody else's; code
-        ``media_not_found``
+    :raises TerminalError: one of them is not there, or somebody else's (code ``media_not_found``),
+        or they are too many for a post (code ``invalid_post``)
     """
+    if len(media_ids) > MAX_PHOTOS:
+        raise invalid_post(f"it has {len(media_ids)} media, and a post has at most {MAX_PHOTOS}")
+    possible = [media_id for media_id in media_ids if _MEDIA_ID.fullmatch(media_id)]
     found = {
         media.id: media
-        for media in session.scalars(select(Media).where(Media.id.in_(media_ids)))
+        for media in session.scalars(select(Media).where(Media.id.in_(possible)))
         if user.owns(media.user_id) and not media.awaited
     }
     for media_id in media_ids:

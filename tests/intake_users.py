@@ -1,0 +1,49 @@
+"""Users of the intake, and what they uploaded."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from typing import Final
+
+from reelflow.domain.user import Scope, User
+from reelflow.ledger.models import Media
+from reelflow.services.intake.submit import new_media
+from reelflow.services.workspace import Workspace
+
+ANN: Final = User("ann", "Ann", frozenset({Scope.READ, Scope.WRITE}))
+BOB: Final = User("bob", "Bob", frozenset({Scope.READ, Scope.WRITE}))
+ADMIN: Final = User("root", "Root", frozenset({Scope.ADMIN}))
+
+
+def upload(
+    workspace: Workspace,
+    user: User = ANN,
+    *,
+    content: bytes | None = None,
+    file_name: str = "clip.mp4",
+    sha256: str | None = None,
+    declared: bool = False,
+) -> Media:
+    """Store a file, and write it down as a finished upload does.
+
+    :param content: new bytes when left out
+    :param sha256: what its sender declares
+    :param declared: its sender declares what it really has
+    """
+    media_id = uuid.uuid4().hex
+    content = media_id.encode() if content is None else content
+    key = f"media/{media_id}.{file_name.rpartition('.')[2]}"
+    stored = workspace.folders.store.put(key, content, size_bytes=len(content))
+    with workspace.ledger.write() as session:
+        return new_media(
+            session,
+            media_id=media_id,
+            user=user,
+            file_name=file_name,
+            key=key,
+            identity=stored.identity,
+            size_bytes=len(content),
+            declared_sha256=hashlib.sha256(content).hexdigest() if declared else sha256,
+            now=workspace.ledger.now(),
+        )
