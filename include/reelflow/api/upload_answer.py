@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
 from reelflow.api.intake import Intake
 from reelflow.api.media_record import MediaRecord, media_record
+from reelflow.api.post_record import PostStoryRecord
 from reelflow.api.routes.posts import shown
 from reelflow.api.upload_bodies import UploadFinished
 from reelflow.domain.user import User
@@ -19,7 +18,7 @@ class ImagesTaken(BaseModel):
     """What a batch of images became."""
 
     media: list[MediaRecord] = Field(description="in the order in which they came")
-    post: dict[str, Any] | None
+    post: PostStoryRecord | None
 
 
 def file_answer(
@@ -38,8 +37,10 @@ def images_answer(
     return ImagesTaken(media=records, post=_post(intake, request, user, taken))
 
 
-def _post(intake: Intake, request: Request, user: User, taken: Taken) -> dict[str, Any] | None:
-    return None if taken.post is None else shown(intake, request, user, taken.post.id)
+def _post(intake: Intake, request: Request, user: User, taken: Taken) -> PostStoryRecord | None:
+    if taken.post is None:
+        return None
+    return PostStoryRecord.model_validate(shown(intake, request, user, taken.post.id))
 
 
 def _records(
