@@ -38,6 +38,7 @@
         ├── LedgerLockedError             the database stayed locked, or cannot be reached
         ├── LeaseLostError                another process took the post over
         ├── StorageFullError              no room on the disk
+        ├── PartBusyError                 somebody else is writing this part of an upload
         ├── StorageUnavailableError       unreachable, 5xx, cut: a write may have worked
         │   └── StorageThrottledError     storage asks to slow down: nothing was done
         ├── MediaToolError                libav's process is missing, killed or out of time
@@ -347,6 +348,12 @@ class StorageFullError(TransientError):
     """No room is left on the disk."""
 
     default_code = "storage_full"
+
+
+class PartBusyError(TransientError):
+    """Somebody else is writing this part of an upload; this one was not touched."""
+
+    default_code = "chunk_busy"
 
 
 class StorageUnavailableError(TransientError):

@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     :param home: the data folder: inbox, sources, thumbnails, quarantine
     :param storage_url: where media lie instead of the data folder:
         ``s3://bucket/prefix?connection=aws_default``
+    :param durable_chunks: a chunk of an upload into the data folder counts once it is on the disk.
+        False is faster: a chunk counts at once, and a loss of power makes what was received of
+        uploads under way missing again; a finished upload is on the disk either way
     :param database_url: the ledger's database; empty is SQLite in the data folder
     :param fernet_key: encrypts tokens and upload URLs; from ``reelflow key generate``
     :param inbox_quiet_s: a file and its sidecar must have been left alone this long
@@ -96,6 +99,7 @@ class Settings(BaseSettings):
 
     home: Path = Path("~/reelflow")
     storage_url: str = ""
+    durable_chunks: bool = True
     database_url: Annotated[str, Field(repr=False)] = ""  # may hold a password
     fernet_key: SecretStr = SecretStr("")
     inbox_quiet_s: Annotated[float, Field(ge=0, le=_DAY_S)] = 10
@@ -248,7 +252,7 @@ class Settings(BaseSettings):
         if location is not None:
             folders = Folders(open_store or partial(open_s3, location, os.environ))
         else:
-            data_folder = open_data_folder(self.data_folder)
+            data_folder = open_data_folder(self.data_folder, durable=self.durable_chunks)
             folders = Folders(lambda: data_folder)
             folders.create()
         return Workspace(ledger=ledger, folders=folders, rules=self.rules)

@@ -34,7 +34,7 @@ def open_store(settings: Settings) -> LocalStore | S3Store:
     if location is None:
         from reelflow.storage.local_store import LocalStore
 
-        return LocalStore(settings.data_folder)
+        return LocalStore(settings.data_folder, durable=settings.durable_chunks)
     # Loaded here: most tasks of most deployments need neither boto3 nor the provider.
     from reelflow.storage.s3 import S3Store
 

@@ -20,10 +20,14 @@ from reelflow.api.platform import Platform, platform_of
 from reelflow.api.routes.accounts import account_routes
 from reelflow.api.routes.docs import docs_routes
 from reelflow.api.routes.health import health_routes
+from reelflow.api.routes.images import image_routes
+from reelflow.api.routes.media import media_routes
 from reelflow.api.routes.oauth import oauth_routes
 from reelflow.api.routes.post_steps import post_step_routes
 from reelflow.api.routes.posts import post_routes
 from reelflow.api.routes.public_media import public_media_routes
+from reelflow.api.routes.simple import simple_routes
+from reelflow.api.routes.uploads import upload_routes
 from reelflow.api.routes.webhooks import webhook_routes
 from reelflow.services.intake.engines import open_engines
 from reelflow.services.publishing.public_media import PUBLIC_MEDIA_PATH
@@ -116,7 +120,15 @@ def assemble_app(
 
 def _intake_routers(intake: Intake) -> list[APIRouter]:
     """Return what people and programs use, in the order of the schema."""
-    return [post_routes(intake), post_step_routes(intake), account_routes(intake)]
+    return [
+        upload_routes(intake),
+        simple_routes(intake),
+        image_routes(intake),
+        media_routes(intake),
+        post_routes(intake),
+        post_step_routes(intake),
+        account_routes(intake),
+    ]
 
 
 def _add_routes_for_strangers(

@@ -31,6 +31,8 @@ class SessionKind(StrEnum):
     CHUNKED = "chunked"
     PRESIGNED = "presigned"
     DASHBOARD = "dashboard"
+    #: In one request: the session begins when the file is here, and tells the sweep of a crash.
+    WHOLE = "whole"
 
 
 class SessionState(StrEnum):

@@ -15,9 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from reelflow.source import Source
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 class ByteStream(Protocol):
@@ -217,6 +220,34 @@ class FolderStore(Protocol):
         ...
 
 
+class PartWriter(Protocol):
+    """One part of an upload on its way, block by block in order; no thread uses it beside another.
+
+    Who leaves it without a commit leaves the part missing, and the others as they are.
+    """
+
+    def write(self, block: Buffer, /) -> None:
+        """Take the next bytes, which may be used for others once this returns.
+
+        :raises ContentMismatchError: the part has more than its size (``chunk_length``)
+        :raises StorageFullError: no room is left
+        """
+        ...
+
+    def commit(self) -> str | None:
+        """Make the part count, now that all of it was written.
+
+        A part that is stored already stays as it is, and its very bytes again are fine.
+
+        :return: its SHA-256 in 64 lower-case hex digits, where it was needed; else None
+        :raises ContentMismatchError: the part has less than its size (``chunk_length``), does not
+            hash to what it must (``chunk_digest``), or other bytes were stored as this part before
+            (``chunk_differs``)
+        :raises UploadNotFoundError: the upload was completed or aborted meanwhile
+        """
+        ...
+
+
 class MultipartStore(Protocol):
     """Uploads in parts, by any processes in any order, each part as often as they like."""
 
@@ -231,14 +262,15 @@ class MultipartStore(Protocol):
         """
         ...
 
-    def put_part(
-        self, upload: MultipartUpload, number: int, content: bytes | ByteStream, *, sha256: str
-    ) -> None:
-        """Store one part.
+    def open_part(
+        self, upload: MultipartUpload, number: int, *, sha256: str | None = None
+    ) -> AbstractContextManager[PartWriter]:
+        """Hold a part open for writing, to be committed before the block ends.
 
         :param number: 1 is the first
         :param sha256: what its bytes must hash to, 64 lower-case hex digits
-        :raises ContentMismatchError: they do not, or are too few or many; the part is missing
+        :raises ValueError: there is no such part
+        :raises PartBusyError: somebody else is writing this part
         :raises UploadNotFoundError: the upload was completed or aborted
         """
         ...
@@ -253,7 +285,9 @@ class MultipartStore(Protocol):
     def complete(
         self, upload: MultipartUpload, *, sha256: str | None = None, only_if_absent: bool = False
     ) -> ObjectInfo:
-        """Make the parts one object under the upload's key.
+        """Make the parts one object under the upload's key; no byte of them is copied.
+
+        A second call finishes what a crash left half done, or does not find the upload.
 
         :param sha256: what the whole must hash to; it is read once for that
         :raises ContentMismatchError: parts are missing, or the whole does not hash to ``sha256``
@@ -292,12 +326,12 @@ class PresigningStore(Protocol):
         ...
 
     def presigned_post(
-        self, key: str, *, max_size_bytes: int, content_type: str, lifetime_s: int
+        self, key: str, *, size_bytes: int, content_type: str, lifetime_s: int
     ) -> PresignedPost:
-        """Return a form that uploads one object of at least a byte under this very key.
+        """Return a form that uploads one object of this very size under this very key.
 
-        :param max_size_bytes: storage itself refuses more, by the policy that the form is signed
-            for; at most 2 GB, because nothing resumes a form
+        :param size_bytes: storage itself refuses more and less, by the policy that the form is
+            signed for; at most 2 GB, because nothing resumes a form
         :param content_type: the one that the form sends; storage refuses another
         :param lifetime_s: 1 second to 7 days, as with :meth:`presigned_get`
         :raises ValueError: size or lifetime are outside of these bounds

@@ -1,4 +1,4 @@
-"""Bytes on their way into a store: read in bounded blocks, counted and hashed as they pass."""
+"""Bytes on their way into a store: in bounded blocks, counted and hashed as they pass."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from reelflow.exceptions import ContentMismatchError
+from reelflow.exceptions import ContentMismatchError, PartBusyError, UploadNotFoundError
 from reelflow.storage.base import ByteStream, MultipartUpload
 
 _MIB: Final = 1024 * 1024
-#: S3's own bounds (AmazonS3 user guide, qfacts), but for the most: a part is held in memory.
+#: S3's own bounds (AmazonS3 user guide, qfacts), but for the most: a part is sent in one go.
 _PART_MIN_BYTES: Final = 5 * _MIB
 _PART_MAX_BYTES: Final = 64 * _MIB
 _PARTS_MAX: Final = 10_000
@@ -62,18 +62,90 @@ def check_part_sizes(*, size_bytes: int, part_size_bytes: int) -> None:
         )
 
 
-def whole_part(
-    upload: MultipartUpload, number: int, content: bytes | ByteStream, *, sha256: str
-) -> bytes:
-    """Return a part of an upload, checked before any of it is written.
+class PartCheck:
+    """Counts the bytes of one part of an upload as they pass, and hashes them where it must.
 
-    :raises ContentMismatchError: it is not of its size, or does not hash to ``sha256``
+    :param sha256: what they must hash to; None for whatever they do
+    :param is_hashed: the hash is needed although nobody says what it must be
+    :raises ValueError: there is no such part
     """
-    size_bytes = upload.size_of_part(number)
-    blocks = checked_blocks(
-        content, key=upload.key, size_bytes=size_bytes, sha256=sha256, block_bytes=size_bytes
+
+    def __init__(
+        self, upload: MultipartUpload, number: int, *, sha256: str | None, is_hashed: bool = False
+    ) -> None:
+        self._size_bytes = upload.size_of_part(number)
+        self._sha256 = sha256
+        self._digest = hashlib.sha256() if is_hashed or sha256 is not None else None
+        self.taken_bytes = 0
+
+    def take(self, block: memoryview) -> None:
+        """Count the next bytes, before anything is done with them.
+
+        :raises ContentMismatchError: they are more than the part has
+        """
+        taken_bytes = self.taken_bytes + block.nbytes
+        if taken_bytes > self._size_bytes:
+            raise self._wrong_length("goes on after them: cut the file as the upload was begun")
+        if self._digest is not None:
+            self._digest.update(block)
+        self.taken_bytes = taken_bytes
+
+    def finish(self) -> str | None:
+        """Return the hash, if there is one, now that no more bytes come.
+
+        :raises ContentMismatchError: they are too few, or do not hash to what they must
+        """
+        if self.taken_bytes < self._size_bytes:
+            raise self._wrong_length(f"ends after {self.taken_bytes}: send it again, whole")
+        if self._digest is None:
+            return None
+        actual = self._digest.hexdigest()
+        if self._sha256 not in (None, actual):
+            raise ContentMismatchError(
+                f"this chunk has the SHA-256 {actual}, not {self._sha256}: it was damaged on the"
+                " way; send it again",
+                code="chunk_digest",
+                expected=self._sha256,
+                actual=actual,
+            )
+        return actual
+
+    def _wrong_length(self, found: str) -> ContentMismatchError:
+        return ContentMismatchError(
+            f"this chunk must have {self._size_bytes} bytes, and {found}",
+            code="chunk_length",
+            expected_bytes=self._size_bytes,
+        )
+
+
+def part_differs() -> ContentMismatchError:
+    """Return the error for a part that is not the one that was stored before."""
+    return ContentMismatchError(
+        "other bytes were stored as this chunk before, and stay: send those of the file that the"
+        " upload was begun for, or begin another upload",
+        code="chunk_differs",
     )
-    return b"".join(blocks)
+
+
+def part_busy() -> PartBusyError:
+    """Return the error for a part that somebody else is writing."""
+    return PartBusyError(
+        "this chunk is being written by another request: wait for the end of that one, then ask"
+        " which chunks are missing",
+        retry_after_s=1,
+    )
+
+
+def upload_not_found(key: str, *, shown: str | None = None) -> UploadNotFoundError:
+    """Return the error for an upload that is not there any more.
+
+    :param shown: how people find the object, where that is not its key
+    """
+    return UploadNotFoundError(
+        f"the upload of {shown or key} was completed, aborted or never begun: look whether the"
+        " object is there, or begin anew",
+        key=key,
+    )
 
 
 def parts_missing(upload: MultipartUpload, missing: Sequence[int]) -> ContentMismatchError:

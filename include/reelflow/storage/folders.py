@@ -1,4 +1,4 @@
-"""The folders of Reelflow in a store: inbox, sources, prepared copies, thumbnails and quarantine.
+"""The folders of Reelflow in a store: inbox, sources, copies, thumbnails, uploads, quarantine.
 
 Names from users never become keys here: a file gets a name of ours when it leaves the inbox. Each
 step finishes, when it is done again, what a crash left half done.
@@ -7,7 +7,7 @@ step finishes, when it is done again, what a crash left half done.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +24,7 @@ from reelflow.exceptions import (
     StorageAccessError,
 )
 from reelflow.source import Source
-from reelflow.storage.base import BegunUpload, MediaStore
+from reelflow.storage.base import BegunUpload, MediaStore, MultipartUpload
 from reelflow.storage.inbox import (
     INBOX,
     SIDECAR_SUFFIX,
@@ -43,13 +43,17 @@ MEDIA: Final = "media"
 PREPARED: Final = "prepared"
 THUMBNAILS: Final = "thumbnails"
 QUARANTINE: Final = "quarantine"
-FOLDERS: Final = (INBOX, MEDIA, PREPARED, THUMBNAILS, QUARANTINE)
+#: What users upload to look at its analysis, by user.
+DASHBOARD: Final = "dashboard-uploads"
+#: What browsers upload straight into a bucket, by user; a store that cannot presign has none.
+DIRECT: Final = "direct-uploads"
+FOLDERS: Final = (INBOX, MEDIA, PREPARED, THUMBNAILS, QUARANTINE, DASHBOARD)
 #: Beside them, where no stage looks: what `reelflow doctor` tries out.
 PROBES: Final = "doctor"
 
 #: Where nobody else writes. Others put their files into the inbox, and a bucket without a prefix of
 #: ours may be anybody's.
-_OURS: Final = frozenset({MEDIA, PREPARED, THUMBNAILS, QUARANTINE, PROBES})
+_OURS: Final = frozenset({MEDIA, PREPARED, THUMBNAILS, QUARANTINE, DASHBOARD, DIRECT, PROBES})
 
 
 @dataclass(frozen=True)
@@ -334,16 +338,50 @@ class Folders:
         self.store.delete(source)
         self.store.delete(sidecar_of(source))
 
-    def old_uploads(self, *, before: datetime) -> Iterator[BegunUpload]:
-        """Give what dead processes of ours left of writes; others' uploads are theirs to end."""
+    def begin_upload(
+        self, key: str, *, size_bytes: int, chunk_size_bytes: int, content_type: str | None = None
+    ) -> MultipartUpload:
+        """Begin an upload in parts, as :meth:`MultipartStore.begin` does."""
+        return self.store.begin(
+            key,
+            size_bytes=size_bytes,
+            part_size_bytes=chunk_size_bytes,
+            content_type=content_type,
+        )
+
+    def old_uploads(
+        self, *, before: datetime, needed: Collection[str] = ()
+    ) -> Iterator[BegunUpload]:
+        """Give what dead processes of ours left of writes; others' uploads are theirs to end.
+
+        :param needed: ids of uploads that somebody may still go on with, however old they are
+        """
         for upload in self.store.begun():
             is_ours = not upload.key or upload.key.partition("/")[0] in _OURS
-            if is_ours and upload.begun_at < before:
+            if is_ours and upload.begun_at < before and upload.upload_id not in needed:
                 yield upload
 
     def drop_upload(self, upload: BegunUpload) -> None:
         """Delete what is left of a write; gone already is fine."""
         self.store.abort(upload)
+
+
+def media_key(media_id: str, extension: str) -> str:
+    """Return where a source is kept.
+
+    :param extension: with its dot, or empty
+    """
+    return key_of(MEDIA, f"{media_id}{extension}")
+
+
+def dashboard_key(user_id: str, video_id: str, extension: str) -> str:
+    """Return where a video is kept that a user uploaded to have it analysed."""
+    return key_of(DASHBOARD, user_id, f"{video_id}{extension}")
+
+
+def presigned_key(user_id: str, job_id: str, extension: str) -> str:
+    """Return where a user's browser puts the file of a job."""
+    return key_of(DIRECT, user_id, f"{job_id}{extension}")
 
 
 def prepared_key(media_id: str) -> str:

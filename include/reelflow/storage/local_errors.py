@@ -39,9 +39,14 @@ def storage_full(key: str, *, size_bytes: int | None = None) -> StorageFullError
     )
 
 
+def is_full(exc: OSError) -> bool:
+    """Whether the system says that there is no room."""
+    return exc.errno in _FULL
+
+
 def _as_ours(exc: OSError, key: str) -> ReelflowError:
     reason = exc.strerror or str(exc)
-    if exc.errno in _FULL:
+    if is_full(exc):
         return storage_full(key)
     if exc.errno == errno.ENOENT:
         return ObjectNotFoundError(f"{key} does not exist: it was moved or deleted", key=key)

@@ -19,9 +19,10 @@ from reelflow.storage.local_reader import LocalReader, changed, open_plain
 from reelflow.storage.local_uploads import BLOCK_BYTES, LocalUploads
 
 
-def open_data_folder(root: Path) -> LocalStore:
+def open_data_folder(root: Path, *, durable: bool = True) -> LocalStore:
     """Return the store in a folder, which is made if it does not exist.
 
+    :param durable: see :class:`LocalStore`
     :raises ConfigurationError: it cannot be made
     """
     try:
@@ -32,18 +33,19 @@ def open_data_folder(root: Path) -> LocalStore:
             "at a folder that this user may write to",
             code="data_folder",
         ) from exc
-    return LocalStore(root)
+    return LocalStore(root, durable=durable)
 
 
 class LocalStore(LocalUploads):
     """A :class:`~reelflow.storage.base.MediaStore` in a folder.
 
-    A put, a copy or a hash has a block of 1 MiB in memory at a time, a part of an upload the whole
-    part. What is being written grows in ``.uploads`` below the root and is on the disk before it is
-    published, by a rename, or by a hard link where nothing may be there yet.
+    A put, a copy or a hash has a block of 1 MiB in memory at a time, a part of an upload none but
+    what it is given. What is being written grows in ``.uploads`` below the root and is on the disk
+    before it is published, by a rename, or by a hard link where nothing may be there yet.
 
     :param root: an existing folder that only Reelflow may write to; a folder directly in it may be
         a link to another disk, from which objects can be moved, but to which none can be written
+    :param durable: a part of an upload counts once it is on the disk; see :class:`LocalUploads`
     """
 
     def stat(self, key: str) -> ObjectInfo | None:

@@ -8,13 +8,16 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from reelflow.exceptions import ObjectExistsError, StorageAccessError
 from reelflow.storage.base import ObjectInfo
 from reelflow.storage.keys import UPLOADS_FOLDER
 from reelflow.storage.local_errors import local_errors, storage_full
 from reelflow.storage.local_folder import LocalFolder, info_of, path_names
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -92,8 +95,8 @@ def new_file(folder: int, name: str, size_bytes: int, *, key: str) -> Iterator[i
         os.close(fd)
 
 
-def write_all(fd: int, block: bytes, offset: int) -> None:
-    """Write a block at an offset."""
+def write_all(fd: int, block: Buffer, offset: int) -> None:
+    """Write a block of bytes at an offset."""
     left = memoryview(block)
     while left:
         count = os.pwrite(fd, left, offset)
@@ -112,6 +115,8 @@ def _link(data: str, name: str, folder: int, target: int, *, key: str) -> None:
     try:
         os.link(data, name, src_dir_fd=folder, dst_dir_fd=target)
     except FileExistsError as exc:
+        if _are_one(data, name, folder, target):
+            return  # linked by this very upload, whose process died before it was unlinked
         raise ObjectExistsError(
             f"{key} exists already and was left as it is: choose another name, or delete it first",
             key=key,
@@ -124,3 +129,14 @@ def _link(data: str, name: str, folder: int, target: int, *, key: str) -> None:
             code="no_hard_links",
             key=key,
         ) from exc
+
+
+def _are_one(data: str, name: str, folder: int, target: int) -> bool:
+    """Whether two names are of one file."""
+    with suppress(FileNotFoundError):
+        statuses = (
+            os.stat(data, dir_fd=folder, follow_symlinks=False),
+            os.stat(name, dir_fd=target, follow_symlinks=False),
+        )
+        return os.path.samestat(*statuses)
+    return False

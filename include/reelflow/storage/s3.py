@@ -210,7 +210,10 @@ class S3Store(S3Uploads, S3Presigning):
     ) -> ObjectInfo:
         upload = MultipartUpload(self._begin(key, described), key, size_bytes, BLOCK_BYTES)
         try:
-            parts = [self._put_part(upload, *block) for block in enumerate(blocks, 1)]
+            parts = [
+                self._put_part(upload, number, block, checksum_of(block))
+                for number, block in enumerate(blocks, 1)
+            ]
             return self._complete(upload, parts, only_if_absent=only_if_absent)
         except BaseException:
             with suppress(ReelflowError):  # what went wrong first is what is told

@@ -34,13 +34,13 @@ class S3Presigning(S3Bucket):
         return url
 
     def presigned_post(
-        self, key: str, *, max_size_bytes: int, content_type: str, lifetime_s: int
+        self, key: str, *, size_bytes: int, content_type: str, lifetime_s: int
     ) -> PresignedPost:
         """See :meth:`PresigningStore.presigned_post`, of ``reelflow.storage.base``."""
         _check_lifetime(lifetime_s)
-        if not 1 <= max_size_bytes <= POST_MAX_BYTES:
+        if not 1 <= size_bytes <= POST_MAX_BYTES:
             raise ValueError(
-                f"a form for {max_size_bytes} bytes: choose 1 to {POST_MAX_BYTES}, and let larger"
+                f"a form for {size_bytes} bytes: choose 1 to {POST_MAX_BYTES}, and let larger"
                 " files come in parts"
             )
         raw_key = self._raw_key(key)
@@ -56,7 +56,7 @@ class S3Presigning(S3Bucket):
                 Fields={"Content-Type": content_type},
                 Conditions=[
                     {"Content-Type": content_type},
-                    ["content-length-range", 1, max_size_bytes],
+                    ["content-length-range", size_bytes, size_bytes],
                 ],
                 ExpiresIn=lifetime_s,
             )

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 
 from reelflow.digest import sha256_of
 from reelflow.exceptions import ObjectExistsError, UploadNotFoundError
-from reelflow.storage.base import BegunUpload, ByteStream, MultipartUpload, ObjectInfo
+from reelflow.storage.base import BegunUpload, MultipartUpload, ObjectInfo, PartWriter
 from reelflow.storage.content import (
+    PartCheck,
     check_part_sizes,
     hash_mismatch,
     parts_missing,
-    whole_part,
+    upload_not_found,
 )
 from reelflow.storage.s3_bucket import S3Bucket, answered_at, info_of
 from reelflow.storage.s3_errors import code_of, s3_errors
+from reelflow.storage.s3_part import MissingS3Part, RepeatedS3Part, checksum_of_hex, only_writer
 from reelflow.storage.s3_reader import S3Reader
 
 if TYPE_CHECKING:
@@ -42,11 +45,24 @@ class S3Uploads(S3Bucket):
         upload_id = self._begin(key, new_object(content_type))
         return MultipartUpload(upload_id, key, size_bytes, part_size_bytes)
 
-    def put_part(
-        self, upload: MultipartUpload, number: int, content: bytes | ByteStream, *, sha256: str
-    ) -> None:
-        """See :meth:`MultipartStore.put_part <reelflow.storage.base.MultipartStore.put_part>`."""
-        self._put_part(upload, number, whole_part(upload, number, content, sha256=sha256))
+    @contextmanager
+    def open_part(
+        self, upload: MultipartUpload, number: int, *, sha256: str | None = None
+    ) -> Iterator[PartWriter]:
+        """See :meth:`MultipartStore.open_part <reelflow.storage.base.MultipartStore.open_part>`.
+
+        It is hashed even if nobody says what to: S3 compares what it gets with that. Until then
+        it lies in a temporary file of this machine.
+        """
+        check = PartCheck(upload, number, sha256=sha256, is_hashed=True)
+        with only_writer(upload, number):
+            stored = self._stored_checksum(upload, number)
+            if stored is not None:
+                yield RepeatedS3Part(check, checksum=stored)
+                return
+            with tempfile.TemporaryFile() as aside:
+                send = partial(self._put_part, upload, number)
+                yield MissingS3Part(check, aside=aside, send=send)
 
     def missing_parts(self, upload: MultipartUpload) -> list[int]:
         """See :meth:`MultipartStore.missing_parts`, of ``reelflow.storage.base``."""
@@ -107,8 +123,9 @@ class S3Uploads(S3Bucket):
             )
         return answer["UploadId"]
 
-    def _put_part(self, upload: MultipartUpload, number: int, part: bytes) -> CompletedPartTypeDef:
-        checksum = checksum_of(part)
+    def _put_part(
+        self, upload: MultipartUpload, number: int, part: bytes | IO[bytes], checksum: str
+    ) -> CompletedPartTypeDef:
         with self._upload_errors(upload):
             answer = self._client.upload_part(
                 Bucket=self._bucket,
@@ -120,6 +137,21 @@ class S3Uploads(S3Bucket):
                 ChecksumSHA256=checksum,
             )
         return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+
+    def _stored_checksum(self, upload: MultipartUpload, number: int) -> str | None:
+        """Return the checksum of a part that is there whole, if S3 tells it."""
+        with self._upload_errors(upload):
+            page = self._client.list_parts(
+                Bucket=self._bucket,
+                Key=self._raw_key(upload.key),
+                UploadId=upload.upload_id,
+                PartNumberMarker=number - 1,
+                MaxParts=1,
+            )
+        for part in page.get("Parts", []):
+            if (part["PartNumber"], part["Size"]) == (number, upload.size_of_part(number)):
+                return part.get("ChecksumSHA256")
+        return None
 
     def _parts(self, upload: MultipartUpload) -> list[PartTypeDef]:
         pages = self._client.get_paginator("list_parts").paginate(
@@ -169,7 +201,8 @@ class S3Uploads(S3Bucket):
                 yield
             except ClientError as exc:
                 if code_of(exc) == "NoSuchUpload":
-                    raise _not_found(self._bucket, raw_key) from exc
+                    shown = f"s3://{self._bucket}/{raw_key}"
+                    raise upload_not_found(upload.key, shown=shown) from exc
                 if code_of(exc) == "PreconditionFailed":
                     raise exists(self._bucket, raw_key) from exc
                 raise
@@ -182,7 +215,7 @@ def new_object(content_type: str | None) -> dict[str, Any]:
 
 def checksum_of(content: bytes) -> str:
     """Return a SHA-256 as S3 wants it."""
-    return base64.b64encode(hashlib.sha256(content).digest()).decode("ascii")
+    return checksum_of_hex(hashlib.sha256(content).hexdigest())
 
 
 def exists(bucket: str, raw_key: str) -> ObjectExistsError:
@@ -210,12 +243,3 @@ def _completed(part: PartTypeDef) -> CompletedPartTypeDef:
 
 def _decoded(raw_key: str, *, is_encoded: bool) -> str:
     return unquote_plus(raw_key) if is_encoded else raw_key
-
-
-def _not_found(bucket: str, raw_key: str) -> UploadNotFoundError:
-    return UploadNotFoundError(
-        f"the upload of s3://{bucket}/{raw_key} was completed, aborted or never begun: look whether"
-        " the object is there, or begin anew",
-        bucket=bucket,
-        key=raw_key,
-    )

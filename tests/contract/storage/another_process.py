@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from reelflow.exceptions import ReelflowError
+from reelflow.storage.base import MultipartUpload
 from reelflow.storage.s3 import S3Store
 from tests.contract.storage.stores import DEADLINE_S, REPOSITORY, Place, Store, open_store
 
@@ -78,6 +79,14 @@ def stream(store: Store, key: str) -> Any:
     return {"grown_bytes": grown_bytes, "read_bytes": read_bytes}
 
 
+def hold_part(store: Store, upload: str, number: str, content: str) -> Any:
+    """Write the beginning of a part, say so, and go no further."""
+    with store.open_part(MultipartUpload(**json.loads(upload)), int(number)) as part:
+        part.write(content.encode())
+        say("written")
+        sys.stdin.readline()
+
+
 def say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
@@ -107,6 +116,10 @@ class AnotherProcess:
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == "ready\n"
 
+    def wait_until_written(self) -> None:
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "written\n"
+
     def go(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write("\n")
@@ -122,5 +135,10 @@ if __name__ == "__main__":
     opened.stat("warm-up")  # what is loaded on first use is loaded
     say("ready")
     sys.stdin.readline()
-    command = {"create": create, "pass_through": pass_through, "stream": stream}[sys.argv[2]]
-    say(json.dumps(command(opened, *sys.argv[3:])))
+    commands = {
+        "create": create,
+        "hold_part": hold_part,
+        "pass_through": pass_through,
+        "stream": stream,
+    }
+    say(json.dumps(commands[sys.argv[2]](opened, *sys.argv[3:])))

@@ -2,10 +2,11 @@
 
 It is moto's server with the rules of S3 in front that moto 5.2.5 lacks: conditional writes are
 atomic, SHA-256 checksums are compared, ``x-amz-copy-source-if-match`` counts, a part of an unknown
-upload is refused, the list of begun uploads has pages, forms are held to their policies, and
-presigned URLs to their signature and lifetime, by a clock that can be moved. A range costs its own
-bytes, where moto reads the whole object for each. Faults can be ordered, and what was asked is
-counted. It prints one line of JSON when it is ready: its address.
+upload is refused, begun uploads and their parts are listed by pages, parts with their checksums,
+forms are held to their policies, and presigned URLs to their signature and lifetime, by a clock
+that can be moved. A range costs its own bytes, where moto reads the whole object for each. Faults
+can be ordered, and what was asked is counted. It prints one line of JSON when it is ready: its
+address.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote_plus, unquote, urlsplit
+from xml.sax.saxutils import escape
 
 from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
@@ -39,6 +41,9 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
+
+#: Of a page of parts; S3 has 1000 (AmazonS3 API, ListParts).
+PARTS_MAX = 2
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -82,6 +87,8 @@ class StrictS3:
             environ["wsgi.input"] = io.BytesIO(body)
             if request.method == "GET" and "uploads" in request.args:
                 return begun_uploads(request)(environ, start_response)
+            if request.method == "GET" and "uploadId" in request.args:
+                return parts_of_upload(request)(environ, start_response)
             if request.method == "GET":
                 return self.answer(environ, start_response, fault)
             with self.writing:
@@ -202,6 +209,33 @@ def begun_uploads(request: Request) -> Response:
     )
 
 
+def parts_of_upload(request: Request) -> Response:
+    """List the parts behind a number, with their checksums, as S3 does (ListParts)."""
+    begun = s3().get_bucket(request.path.lstrip("/").partition("/")[0]).multiparts
+    if request.args["uploadId"] not in begun:
+        raise Refusal(404, "NoSuchUpload")
+    found = sorted(begun[request.args["uploadId"]].parts.items())
+    after = [(n, part) for n, part in found if n > int(request.args.get("part-number-marker", 0))]
+    page = after[: min(int(request.args.get("max-parts", 1000)), PARTS_MAX)]
+    parts = "".join(
+        f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(part.etag)}</ETag>"
+        f"<Size>{part.size}</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+        f"<ChecksumSHA256>{checksum_of(part.value)}</ChecksumSHA256></Part>"
+        for number, part in page
+    )
+    return Response(
+        f"<ListPartsResult>{parts}"
+        f"<IsTruncated>{'true' if len(after) > len(page) else 'false'}</IsTruncated>"
+        f"<NextPartNumberMarker>{page[-1][0] if page else 0}</NextPartNumberMarker>"
+        "</ListPartsResult>",
+        content_type="application/xml",
+    )
+
+
+def checksum_of(content: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
 def cut(blocks: Iterable[bytes], environ: Environ) -> Iterator[bytes]:
     """Give half of an answer, then break the connection."""
     content = b"".join(blocks)
@@ -217,7 +251,7 @@ def hang_up(environ: Environ) -> NoReturn:
 def check(request: Request, body: bytes, *, now: datetime) -> None:
     """Refuse what S3 would and moto would not."""
     expected = request.headers.get("x-amz-checksum-sha256")
-    if expected and base64.b64encode(hashlib.sha256(body).digest()).decode() != expected:
+    if expected and checksum_of(body) != expected:
         raise Refusal(400, "BadDigest")
     if request.method == "POST" and request.mimetype == "multipart/form-data":
         check_form(request, now)

@@ -15,6 +15,7 @@ import boto3
 import requests
 from botocore.config import Config
 
+from reelflow.storage.base import MultipartUpload
 from reelflow.storage.local_store import LocalStore
 from reelflow.storage.s3 import S3Store
 from reelflow.storage.s3_client import client_config
@@ -22,6 +23,7 @@ from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 
 REPOSITORY = Path(__file__).parents[3]
 DEADLINE_S = 30.0
+BLOCK_BYTES = 1024 * 1024
 
 Store = LocalStore | S3Store
 
@@ -49,6 +51,16 @@ def open_store(where: dict[str, str]) -> Store:
     if "root" in where:
         return LocalStore(Path(where["root"]))
     return S3Store(s3_client(where["url"]), where["bucket"], where["prefix"])
+
+
+def put_part(
+    store: Store, upload: MultipartUpload, number: int, content: bytes, *, sha256: str | None = None
+) -> str | None:
+    """Store a part as a request's body comes: in blocks."""
+    with store.open_part(upload, number, sha256=sha256) as part:
+        for start in range(0, len(content), BLOCK_BYTES):
+            part.write(memoryview(content)[start : start + BLOCK_BYTES])
+        return part.commit()
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import errno
-import fcntl
-import hashlib
 import os
 import re
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,15 +19,13 @@ from reelflow.exceptions import (
     InvalidObjectKeyError,
     MediaUnreadableError,
     ObjectNotFoundError,
-    ReelflowError,
     SourceChangedError,
     StorageAccessError,
     StorageFullError,
     UploadNotFoundError,
 )
 from reelflow.storage.local_store import LocalStore
-from tests.contract.storage.stores import DEADLINE_S
-from tests.integration.simulator_process import wait_until
+from tests.contract.storage.stores import put_part
 from tests.unprivileged import as_nobody_much, reachable_folder
 
 MIB = 1024 * 1024
@@ -360,7 +355,7 @@ class TestFullDisk:
         assert status.st_blocks * 512 >= 12 * MIB
         inode = status.st_ino
         for number, part in enumerate((bytes(5 * MIB), bytes(5 * MIB), bytes(2 * MIB)), 1):
-            store.put_part(upload, number, part, sha256=hashlib.sha256(part).hexdigest())
+            put_part(store, upload, number, part)
         store.complete(upload)
         assert (root / KEY).stat().st_ino == inode
 
@@ -377,58 +372,6 @@ class TestWritersInPlace:
             (root / KEY).write_bytes(written)
             with pytest.raises(SourceChangedError, match=f"{KEY} was replaced or written to"):
                 reader.read_at(0, 5)
-
-    def test_a_part_that_comes_while_it_is_completed_changes_nothing(
-        self, store: LocalStore, root: Path
-    ) -> None:
-        upload = store.begin(KEY, size_bytes=1, part_size_bytes=5 * MIB)
-        data = root / ".uploads" / f"{upload.upload_id}.data"
-        sha256 = hashlib.sha256(b"x").hexdigest()
-        with data.open() as completing, ThreadPoolExecutor(1) as executor:
-            fcntl.flock(completing, fcntl.LOCK_EX)
-            late = executor.submit(store.put_part, upload, 1, b"x", sha256=sha256)
-            waiting = re.compile(rf"-> FLOCK .*:{data.stat().st_ino} ")
-            wait_until(lambda: waiting.search(Path("/proc/locks").read_text()), "it waits")
-            data.rename(root / "published")
-            fcntl.flock(completing, fcntl.LOCK_UN)
-            with pytest.raises(UploadNotFoundError):
-                late.result(DEADLINE_S)
-        assert (root / "published").read_bytes() == b"\0"
-
-    def test_an_upload_is_completed_once_the_parts_on_their_way_are_whole(
-        self, store: LocalStore, root: Path
-    ) -> None:
-        upload = store.begin(KEY, size_bytes=1, part_size_bytes=5 * MIB)
-        store.put_part(upload, 1, b"x", sha256=hashlib.sha256(b"x").hexdigest())
-        data = root / ".uploads" / f"{upload.upload_id}.data"
-        with data.open() as writing, ThreadPoolExecutor(1) as executor:
-            fcntl.flock(writing, fcntl.LOCK_SH)
-            completed = executor.submit(store.complete, upload)
-            waiting = re.compile(rf"-> FLOCK .*:{data.stat().st_ino} ")
-            wait_until(lambda: waiting.search(Path("/proc/locks").read_text()), "it waits")
-            assert store.stat(KEY) is None
-            fcntl.flock(writing, fcntl.LOCK_UN)
-            assert completed.result(DEADLINE_S).size_bytes == 1
-
-    def test_a_part_that_breaks_off_when_it_is_sent_again_is_missing(
-        self, store: LocalStore, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        upload = store.begin(KEY, size_bytes=5, part_size_bytes=5 * MIB)
-        digest = hashlib.sha256(b"video").hexdigest()
-        store.put_part(upload, 1, b"video", sha256=digest)
-        written = os.pwrite
-
-        def write_half(fd: int, block: bytes, offset: int) -> int:
-            if bytes(block) == b"video":
-                written(fd, block[:2], offset)
-                raise OSError(errno.EIO, "Input/output error")
-            return written(fd, block, offset)
-
-        with monkeypatch.context() as broken:
-            broken.setattr(os, "pwrite", write_half)
-            with pytest.raises(ReelflowError):
-                store.put_part(upload, 1, b"video", sha256=digest)
-        assert store.missing_parts(upload) == [1]
 
 
 class TestLossOfPower:
@@ -474,21 +417,11 @@ class TestLossOfPower:
         store.delete("inbox/a")
         assert told == ["inbox"]
 
-    def test_a_part_is_there_before_it_counts(self, store: LocalStore, told: list[str]) -> None:
-        upload = store.begin(KEY, size_bytes=1, part_size_bytes=5 * MIB)
-        assert sorted(told) == [
-            ".uploads",
-            *(f".uploads/*.{one}" for one in ("data", "json", "received")),
-        ]
-        told.clear()
-        store.put_part(upload, 1, b"x", sha256=hashlib.sha256(b"x").hexdigest())
-        assert told == [".uploads/*.data", ".uploads/*.received"]
-
 
 @pytest.mark.parametrize("end", ["complete", "abort"])
 def test_an_upload_that_ended_leaves_nothing_aside(store: LocalStore, root: Path, end: str) -> None:
     upload = store.begin(KEY, size_bytes=1, part_size_bytes=5 * MIB)
-    store.put_part(upload, 1, b"x", sha256=hashlib.sha256(b"x").hexdigest())
+    put_part(store, upload, 1, b"x")
     if end == "complete":
         store.complete(upload)
     else:
@@ -520,7 +453,7 @@ def test_an_upload_of_a_hostile_name_writes_and_drops_nothing(
     for upload_id in ("../victim", str(root / "victim")):
         hostile = replace(upload, upload_id=upload_id)
         with pytest.raises(UploadNotFoundError):
-            store.put_part(hostile, 1, b"x", sha256=hashlib.sha256(b"x").hexdigest())
+            put_part(store, hostile, 1, b"x")
         store.abort(hostile)
     assert [victim.read_bytes() for victim in victims] == [b"video"] * 2
     assert [begun.upload_id for begun in store.begun()] == [upload.upload_id]

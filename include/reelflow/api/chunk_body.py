@@ -1,0 +1,165 @@
+"""Large bodies on their way to a writer: in blocks of about 1 MiB, read while one is written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from anyio import CancelScope
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+
+from reelflow.api.errors import ApiError
+from reelflow.api.limits import lift_body_limit
+
+BLOCK_BYTES: Final = 1024 * 1024
+#: What was not read of a body would be taken for the next request.
+_CLOSE: Final = {"Connection": "close"}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How slow a body may come before its sender is taken for gone.
+
+    The largest chunk comes in half an hour at the least average, before its session is over.
+
+    :param idle_s: longest wait for any byte
+    :param grace_s: the average counts from here on
+    :param bytes_per_s: least average
+    """
+
+    idle_s: float = 30.0
+    grace_s: float = 30.0
+    bytes_per_s: int = 32 * 1024
+
+
+PACE: Final = Pace()
+
+
+def declared_length(request: Request, *, max_bytes: int) -> int:
+    """Return how long a raw body says it is.
+
+    :raises ApiError: 411 ``length_required``; 413 ``body_too_large``; 415
+        ``unsupported_media_type`` when it is encoded, which no writer takes back
+    """
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        message = "send the body as it is, without Content-Encoding"
+        raise ApiError(415, "unsupported_media_type", message, headers=_CLOSE)
+    declared_bytes = _declared_bytes(request)
+    if declared_bytes is None:
+        message = "send the body with a Content-Length, by which a cut one is told from a whole"
+        raise ApiError(411, "length_required", message, headers=_CLOSE)
+    if declared_bytes > max_bytes:
+        raise _too_large(max_bytes)
+    return declared_bytes
+
+
+async def body_blocks(
+    request: Request, *, max_bytes: int, pace: Pace = PACE
+) -> AsyncIterator[bytes]:
+    """Give a body in blocks of :data:`BLOCK_BYTES` and a little more, the last of what is left.
+
+    :raises ApiError: 413 ``body_too_large`` before more than ``max_bytes`` is given, at once when
+        the request declares it; 408 ``body_too_slow``; 400 ``body_cut`` when the sender went away
+    """
+    lift_body_limit(request)
+    if (_declared_bytes(request) or 0) > max_bytes:
+        raise _too_large(max_bytes)
+    pieces: list[bytes] = []
+    held_bytes = read_bytes = 0
+    async for piece in _pieces(request, pace):
+        read_bytes += len(piece)
+        if read_bytes > max_bytes:
+            raise _too_large(max_bytes)
+        pieces.append(piece)
+        held_bytes += len(piece)
+        if held_bytes >= BLOCK_BYTES:
+            yield b"".join(pieces)
+            pieces, held_bytes = [], 0
+    if pieces:
+        yield b"".join(pieces)
+
+
+async def write_blocks(blocks: AsyncIterator[bytes], write: Callable[[bytes], object]) -> int:
+    """Write blocks one after the other in threads, while the next one is read already.
+
+    No write goes on when this returns or raises, whatever ended it.
+
+    :return: how many bytes there were
+    """
+    size_bytes = 0
+    writing: asyncio.Task[object] | None = None
+    try:
+        async for block in blocks:
+            if writing is not None:
+                await asyncio.wait({writing})  # which, cancelled, leaves the write alone
+                writing.result()
+            writing = asyncio.create_task(run_in_threadpool(write, block))
+            size_bytes += len(block)
+    finally:
+        if writing is not None:
+            with CancelScope(shield=True):
+                await asyncio.wait({writing})
+            error = writing.exception()
+    if writing is not None and error is not None:
+        raise error
+    return size_bytes
+
+
+@asynccontextmanager
+async def held_in_threads(held: AbstractContextManager[T]) -> AsyncIterator[T]:
+    """Enter and leave in a thread what may block doing so; left also when a request is cancelled.
+
+    ::
+
+        async with held_in_threads(service_that_writes(...)) as file:
+            await write_blocks(body_blocks(request, max_bytes=...), file.write)
+            answer = await run_in_threadpool(file.commit)
+    """
+    entered = await run_in_threadpool(held.__enter__)
+    try:
+        yield entered
+    except BaseException as error:
+        with CancelScope(shield=True):
+            await run_in_threadpool(held.__exit__, type(error), error, error.__traceback__)
+        raise
+    await run_in_threadpool(held.__exit__, None, None, None)
+
+
+async def _pieces(request: Request, pace: Pace) -> AsyncIterator[bytes]:
+    """Give a body as it comes from the connection."""
+    clock = asyncio.get_running_loop().time
+    stream = request.stream()
+    began_s = clock()
+    read_bytes = 0
+    while True:
+        allowed_s = began_s + pace.grace_s + read_bytes / pace.bytes_per_s
+        try:
+            async with asyncio.timeout_at(min(clock() + pace.idle_s, allowed_s)):
+                piece = await anext(stream, None)
+        except TimeoutError:
+            message = f"the body came too slowly: after {read_bytes} bytes it was given up"
+            raise ApiError(408, "body_too_slow", message, headers=_CLOSE) from None
+        except ClientDisconnect:
+            message = f"the body ended after {read_bytes} bytes, before its end: send it again"
+            raise ApiError(400, "body_cut", message, headers=_CLOSE) from None
+        if piece is None:
+            return
+        if piece:
+            read_bytes += len(piece)
+            yield piece
+
+
+def _declared_bytes(request: Request) -> int | None:
+    text = request.headers.get("content-length", "")
+    return int(text[:20]) if text.isascii() and text.isdecimal() else None
+
+
+def _too_large(max_bytes: int) -> ApiError:
+    message = f"the body has more than the {max_bytes} bytes that are taken here"
+    return ApiError(413, "body_too_large", message, headers=_CLOSE)

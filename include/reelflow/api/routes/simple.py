@@ -1,0 +1,56 @@
+"""``POST /media/upload/simple``: one file in one request."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from reelflow.api.errors import errors
+from reelflow.api.form_files import FORM_FIELDS, form_body, received_form
+from reelflow.api.intake import Intake
+from reelflow.api.multipart import FormLimits
+from reelflow.api.upload_answer import file_answer
+from reelflow.api.upload_bodies import UploadFinished
+from reelflow.domain.content_types import MediaType
+from reelflow.domain.user import User
+from reelflow.services.uploads.whole_file import WHOLE_FILE_BYTES, take_files
+
+_FILE_FIELD: Final = "file"
+_FIELDS: Final[dict[str, Any]] = {
+    "media_type": {"type": "string", "enum": [str(kind) for kind in MediaType]},
+    **FORM_FIELDS,
+}
+_LIMITS: Final = FormLimits(max_files=1, max_file_bytes=WHOLE_FILE_BYTES - 1)
+
+
+def simple_routes(intake: Intake) -> APIRouter:
+    """Return the route."""
+    router = APIRouter(tags=["media"])
+
+    @router.post(
+        "/media/upload/simple",
+        status_code=201,
+        responses={200: {"model": UploadFinished}, **errors(404, 409, 415, 429, 507)},
+        openapi_extra=form_body({_FILE_FIELD: {"type": "string", "format": "binary"}}, _FIELDS),
+    )
+    async def upload_simple(
+        request: Request, response: Response, user: User = Depends(intake.guard.writer)
+    ) -> UploadFinished:
+        """Take in one file of less than 50 MB, whole; larger ones come in chunks."""
+        async with (
+            intake.file_bodies.one(),
+            received_form(request, _LIMITS, file_field=_FILE_FIELD, fields=list(_FIELDS)) as form,
+        ):
+            taken = await run_in_threadpool(
+                take_files,
+                intake.workspace,
+                user,
+                form.files,
+                media_type=form.media_type,
+                wanted=form.post_wanted,
+            )
+        return file_answer(intake, request, response, taken)
+
+    return router

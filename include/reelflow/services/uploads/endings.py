@@ -1,0 +1,80 @@
+"""How upload sessions end without a file: their quota goes back, and what they stored goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from reelflow.domain.upload_session import SessionState
+from reelflow.ledger import upload_sessions
+from reelflow.ledger.intake_models import UploadSession
+from reelflow.services import quotas
+from reelflow.services.workspace import Workspace
+from reelflow.storage.base import BegunUpload
+
+
+def end(
+    session: Session,
+    session_id: str,
+    to: SessionState,
+    *,
+    now: datetime,
+    error: Mapping[str, Any] | None = None,
+) -> None:
+    """End a session without a file, and give back what it held of its user's quota.
+
+    :param error: what its user is told who asks once more
+    :raises IllegalTransitionError: it has ended already; nothing was changed
+    """
+    row = upload_sessions.move(session, session_id, to, now=now)
+    if row is None:
+        return
+    if row.quota_day is not None:
+        quotas.give_back(
+            session,
+            row.user_id,
+            row.quota_day,
+            uploads=row.reserved_uploads,
+            size_bytes=row.reserved_bytes,
+        )
+    row.reserved_uploads = row.reserved_bytes = 0
+    row.error = None if error is None else dict(error)
+
+
+def discard(
+    workspace: Workspace, row: UploadSession, *, begun: Iterable[BegunUpload] | None = None
+) -> None:
+    """Delete what an ended session stored, then its row; doing it again is harmless.
+
+    A row that explains its end stays for a while, without anything stored.
+
+    :param begun: the store's uploads, where they are known
+    """
+    store = workspace.folders.store
+    if row.storage_key is not None:
+        for upload in _uploads_of(workspace, row, begun):
+            store.abort(upload)
+        # Only now: what was just being put together is there, or will not be any more.
+        store.delete(row.storage_key)
+    with workspace.ledger.write() as session:
+        if row.error is None:
+            session.execute(delete(UploadSession).where(UploadSession.id == row.id))
+            return
+        kept = upload_sessions.get(session, row.id, lock=True)
+        if kept is not None:
+            kept.storage_key = kept.storage_upload_id = None
+
+
+def _uploads_of(
+    workspace: Workspace, row: UploadSession, begun: Iterable[BegunUpload] | None
+) -> list[BegunUpload]:
+    """Return what a session has begun in the store; a crash may have kept its name from the row."""
+    assert row.storage_key is not None
+    if row.storage_upload_id is not None:
+        return [BegunUpload(row.storage_upload_id, row.storage_key, row.created_at)]
+    known = workspace.folders.store.begun() if begun is None else begun
+    return [upload for upload in known if upload.key == row.storage_key]

@@ -1,0 +1,162 @@
+"""What a user may ask of a file: to see it, to have its picture, to delete it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from reelflow.domain.post import DONE, PostState
+from reelflow.domain.user import User
+from reelflow.exceptions import ObjectNotFoundError, TerminalError
+from reelflow.ledger import photo_images
+from reelflow.ledger.models import Media, PhotoImage, Post
+from reelflow.services.workspace import Workspace
+from reelflow.source import Source
+from reelflow.storage.folders import thumbnail_key
+
+MEDIA_NOT_FOUND: Final = "media_not_found"
+MEDIA_IN_USE: Final = "media_in_use"
+NOT_MADE_YET: Final = "not_made_yet"
+
+_FINISHED_AT_ONCE: Final = 100
+
+#: States of a post that needs its file no more: it is at TikTok, or nobody will send it unless a
+#: person asks for that.
+_ALLOW_DELETION: Final = DONE | {PostState.REJECTED, PostState.FAILED, PostState.CANCELLED}
+
+
+@dataclass(frozen=True)
+class OwnedMedia:
+    """A file that its user may see.
+
+    :param post_ids: of the posts that publish it
+    """
+
+    media: Media
+    post_ids: Sequence[int]
+
+
+def find_media(workspace: Workspace, user: User, media_id: str) -> OwnedMedia:
+    """Return a file of the user's; of an admin's, anybody's.
+
+    :raises TerminalError: there is none, it was deleted, or it is somebody else's: code
+        ``media_not_found`` in all cases
+    """
+    with workspace.ledger.read() as session:
+        media, states = _owned(session, user, media_id)
+        return OwnedMedia(media, list(states))
+
+
+@contextmanager
+def open_thumbnail(workspace: Workspace, user: User, media_id: str) -> Iterator[Source]:
+    """Hold the picture of a file open.
+
+    :raises TerminalError: as of :func:`find_media`; code ``not_made_yet``: it has no picture
+    """
+    media = find_media(workspace, user, media_id).media
+    if media.thumbnail_path is None:
+        raise not_made_yet(media, "picture")
+    try:
+        with workspace.folders.open(media.thumbnail_path) as source:
+            yield source
+    except ObjectNotFoundError as exc:
+        raise not_made_yet(media, "picture") from exc
+
+
+def not_made_yet(media: Media, what: str) -> TerminalError:
+    """Return the error for what is asked of a file before its checks have come so far."""
+    return TerminalError(
+        f"the file {media.id} has no {what} yet: ask again when it was checked, or look at its "
+        "record for why it was not",
+        code=NOT_MADE_YET,
+        media_id=media.id,
+    )
+
+
+def delete_media(workspace: Workspace, user: User, media_id: str) -> None:
+    """Delete a file of the user's, with its pictures and its copy; its row stays for its posts.
+
+    From the first step on no post takes it any more. What a crash then leaves of it is deleted by
+    another call, or by :func:`finish_deletions`.
+
+    :raises TerminalError: as of :func:`find_media`; code ``media_in_use``: a post may still need it
+    """
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        media, states = _owned(session, user, media_id, lock=True)
+        needed_by = [post_id for post_id, state in states.items() if state not in _ALLOW_DELETION]
+        if needed_by:
+            raise _in_use(media_id, needed_by, states)
+        media.deleted_at = media.deleted_at or now
+    _delete_objects(workspace, media)
+
+
+def finish_deletions(workspace: Workspace) -> list[str]:
+    """Delete what crashes left of files that were deleted and that no post knows.
+
+    :return: their ids
+    """
+    with workspace.ledger.read() as session:
+        unfinished = session.scalars(
+            select(Media)
+            .where(
+                Media.deleted_at.is_not(None),
+                Media.source_identity.is_not(None),
+                Media.user_id.is_not(None),
+                ~exists().where(Post.media_id == Media.id),
+                ~exists().where(PhotoImage.media_id == Media.id),
+            )
+            .limit(_FINISHED_AT_ONCE)
+        ).all()
+    for media in unfinished:
+        _delete_objects(workspace, media)
+    return [media.id for media in unfinished]
+
+
+def _delete_objects(workspace: Workspace, media: Media) -> None:
+    """Delete all that lies in the store of a file that is marked as deleted, and note that."""
+    folders = workspace.folders
+    folders.delete_source(media.source_path)
+    folders.delete_prepared(media.id)
+    folders.delete_candidates([str(one["key"]) for one in media.candidates or ()])
+    folders.store.delete(thumbnail_key(media.id))
+    with workspace.ledger.write() as session:
+        row = session.get_one(Media, media.id, with_for_update=True)
+        row.source_identity = row.thumbnail_path = row.candidates = None
+        row.prepared_path = row.prepared_identity = row.prepared_facts = None
+
+
+def _owned(
+    session: Session, user: User, media_id: str, *, lock: bool = False
+) -> tuple[Media, dict[int, str]]:
+    """Return a file, and the states of its posts by their ids.
+
+    :param lock: hold its row until the transaction ends, also of one that is half deleted
+    """
+    media = session.get(Media, media_id, with_for_update=lock)
+    if media is not None and user.owns(media.user_id) and not media.awaited:
+        states = photo_images.states_with(session, media_id)
+        is_half_deleted = lock and media.source_identity is not None
+        if media.deleted_at is None or states or is_half_deleted:
+            return media, states
+    raise TerminalError(
+        "there is no file with this id, or it is somebody else's: give the media_id that its "
+        "upload was answered with",
+        code=MEDIA_NOT_FOUND,
+    )
+
+
+def _in_use(media_id: str, needed_by: Sequence[int], states: dict[int, str]) -> TerminalError:
+    told = ", ".join(f"{post_id} ({states[post_id]})" for post_id in needed_by)
+    return TerminalError(
+        f"the file {media_id} is needed by post {told}: cancel what must not go out, or wait until "
+        "it is published",
+        code=MEDIA_IN_USE,
+        media_id=media_id,
+        posts=list(needed_by),
+    )

@@ -1,0 +1,85 @@
+"""The post that an upload is for: rehearsed before bytes come, made or given its file after."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from reelflow.domain.content_types import MediaType
+from reelflow.domain.user import Scope, User
+from reelflow.ledger.intake_models import UploadSession
+from reelflow.ledger.models import Media
+from reelflow.services.intake.post_wish import PostWish
+from reelflow.services.intake.submit import Submitted, attach_media, create_post, new_media
+
+
+def owner_of(row: UploadSession) -> User:
+    """Return the user that a session belongs to, for what is done in that user's name."""
+    return User(row.user_id, row.user_id, frozenset({Scope.WRITE}))
+
+
+def add_media(
+    session: Session,
+    row: UploadSession,
+    *,
+    user: User,
+    now: datetime,
+    file_name: str | None = None,
+    identity: str | None = None,
+) -> Media:
+    """Add the row of a session's file, which has the session's id.
+
+    :param file_name: what people call it; as announced when left out
+    :param identity: which content lies under its key
+    """
+    assert row.storage_key is not None
+    assert row.size_bytes is not None
+    return new_media(
+        session,
+        media_id=row.id,
+        user=user,
+        file_name=file_name or row.file_name,
+        key=row.storage_key,
+        identity=identity,
+        size_bytes=row.size_bytes,
+        declared_sha256=row.sha256,
+        now=now,
+    )
+
+
+def give_to_post(
+    session: Session, row: UploadSession, media: Media, *, user: User, now: datetime, actor: str
+) -> Submitted | None:
+    """Make the post that a session asks for, or give its file to the one that waits.
+
+    :return: None when it asks for none
+    :raises ReelflowError: the post cannot be made, or does not wait; nothing is committed
+    """
+    if row.wish is not None:
+        wish = PostWish.parse(row.wish, MediaType(row.media_type))
+        return create_post(session, user=user, wish=wish, media=[media], now=now, actor=actor)
+    if row.post_id is not None:
+        post = attach_media(
+            session, user=user, post_id=row.post_id, media=[media], now=now, actor=actor
+        )
+        return Submitted(post, created=True)
+    return None
+
+
+def rehearse(session: Session, row: UploadSession, *, user: User, now: datetime) -> None:
+    """Do all that the end of an upload would do to posts, and take it back.
+
+    So a wish that cannot be granted is refused while its sender can still mend it.
+
+    :param row: as the session is, or will be
+    :raises ReelflowError: as :func:`give_to_post`
+    """
+    if row.wish is None and row.post_id is None:
+        return
+    rehearsal = session.begin_nested()
+    try:
+        media = add_media(session, row, user=user, now=now)
+        give_to_post(session, row, media, user=user, now=now, actor=user.actor)
+    finally:
+        rehearsal.rollback()

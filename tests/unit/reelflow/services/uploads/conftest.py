@@ -1,0 +1,25 @@
+"""Uploads of a user, on a workspace in a tmp folder whose store can fail."""
+
+from __future__ import annotations
+
+import pytest
+
+from reelflow.services.workspace import Workspace
+from tests.chunked_uploads import Uploads
+from tests.frail_store import FrailStore, with_frail_store
+
+
+@pytest.fixture
+def frail(workspace: Workspace) -> tuple[Workspace, FrailStore]:
+    return with_frail_store(workspace)
+
+
+@pytest.fixture
+def store(frail: tuple[Workspace, FrailStore]) -> FrailStore:
+    return frail[1]
+
+
+@pytest.fixture
+def uploads(frail: tuple[Workspace, FrailStore]) -> Uploads:
+    """Anna's."""
+    return Uploads(frail[0])
