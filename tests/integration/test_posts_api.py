@@ -120,7 +120,7 @@ def test_a_post_waits_for_its_upload_and_is_published_byte_for_byte(
     assert shown["state"] == "PUBLISHED"
     assert shown["tiktok"]["post_id"] == attempt["post_id"] == published["post_id"]
     assert shown["tiktok"]["publish_id"] == attempt["publish_id"] == published["publish_id"]
-    assert published["title"] == "Lake at dawn"
+    assert simulator.uploads()[0]["post_info"]["title"] == "Lake at dawn"
     assert simulator.content(published["publish_id"]) == clip()
     assert [shown["story"][0][name] for name in ("from", "to")] == [None, "HELD"]
     assert "upload_url" not in str(shown)
