@@ -182,6 +182,27 @@ def test_json_is_taken_by_all_its_names(raising: tuple[FastAPI, Web], kind: str)
     assert answer.status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/things/new", "POST"), ("/things/7", "DELETE, GET")]
+)
+def test_a_405_names_every_method_of_the_address_and_of_no_other(
+    raising: tuple[FastAPI, Web], path: str, allowed: str
+) -> None:
+    app, web = raising
+
+    @app.delete("/reelflow/api/v1/things/{number}")
+    @app.get("/reelflow/api/v1/things/{number}")
+    def thing(number: int) -> None:
+        """Show or delete it."""
+
+    @app.post("/reelflow/api/v1/things/new")
+    def make() -> None:
+        """Make one."""
+
+    answer = web.request("OPTIONS", path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
 def test_every_status_of_the_table_can_be_documented() -> None:
     documented = errors(*sorted(set(STATUSES.values())))
     assert all(entry["description"] for entry in documented.values())
