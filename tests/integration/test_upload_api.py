@@ -125,6 +125,7 @@ def test_a_body_that_stops_leaves_an_upload_that_goes_on(
     upload_id = anna.opened(CONTENT)
     anna.put(upload_id, 2, CHUNKS[2])
     cut_off = RawPut(anna, upload_id, 0, length=CHUNK)
+    cut_off.wait_for_go()
     cut_off.send(CHUNKS[0][: CHUNK // 2])
     cut_off.hang_up()
     assert missing(anna, upload_id) == [[0, 1]]
@@ -141,12 +142,9 @@ def test_of_two_writers_to_one_chunk_one_is_sent_away_and_the_other_writes(
 ) -> None:
     upload_id = anna.opened(CONTENT)
     first = RawPut(anna, upload_id, 0, length=CHUNK)
+    first.wait_for_go()
     first.send(CHUNKS[0][: 3 * 1024 * 1024])
-    other = {"Content-Digest": content_digest(b"so that it is never stored")}
-    wait_until(
-        lambda: said(anna.put(upload_id, 0, CHUNKS[0], **other)) == (409, "chunk_busy"),
-        "the second writer is sent away",
-    )
+    assert said(anna.put(upload_id, 0, bytes(CHUNK))) == (409, "chunk_busy")
     first.send(CHUNKS[0][3 * 1024 * 1024 :])
     assert first.answer()[0] == 200
     first.hang_up()
@@ -190,7 +188,7 @@ def test_a_client_that_waits_for_100_sends_nothing_that_is_refused(
 ) -> None:
     anna = RawClient(shared_serving.api, shared_serving.anna)
     upload_id = anna.opened(CONTENT)
-    refused = RawPut(anna, upload_id, 7, length=CHUNK, headers="Expect: 100-continue\r\n")
+    refused = RawPut(anna, upload_id, 7, length=CHUNK)
     status, body = refused.answer()
     assert (status, json.loads(body)["reason"]) == (422, "chunk_index")
     refused.hang_up()
