@@ -17,11 +17,14 @@ from reelflow.api.intake import API_PATH, Intake, OpenEngines, RunLinks
 from reelflow.api.key_authenticator import KeyAuthenticator
 from reelflow.api.limits import RequestLimits
 from reelflow.api.platform import Platform, platform_of
+from reelflow.api.routes.accounts import account_routes
 from reelflow.api.routes.docs import docs_routes
 from reelflow.api.routes.health import health_routes
 from reelflow.api.routes.images import image_routes
 from reelflow.api.routes.media import media_routes
 from reelflow.api.routes.oauth import oauth_routes
+from reelflow.api.routes.post_steps import post_step_routes
+from reelflow.api.routes.posts import post_routes
 from reelflow.api.routes.public_media import public_media_routes
 from reelflow.api.routes.simple import simple_routes
 from reelflow.api.routes.uploads import upload_routes
@@ -122,6 +125,9 @@ def _intake_routers(intake: Intake) -> list[APIRouter]:
         simple_routes(intake),
         image_routes(intake),
         media_routes(intake),
+        post_routes(intake),
+        post_step_routes(intake),
+        account_routes(intake),
     ]
 
 

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Match, Route
 
+from reelflow.api.advice import for_callers
 from reelflow.api.statuses import FOR_STRANGERS, STATUSES
 from reelflow.domain.printable import printable
 from reelflow.exceptions import MediaRejectedError, ReelflowError, TransientError
@@ -194,7 +195,7 @@ def error_response(error: ReelflowError) -> ErrorResponse:
         log.warning("%s: %s", error.code, error)
         message, details = FOR_STRANGERS[error.code], {}
     else:
-        message, details = error.message, dict(error.context)
+        message, details = for_callers(error.message), dict(error.context)
         if isinstance(error, MediaRejectedError):
             details["violations"] = error.violations
     return ErrorResponse(
@@ -249,6 +250,7 @@ _DESCRIPTIONS: Final[dict[int, str]] = {
     422: "The request is understood, and wrong",
     429: "The user's quota is used up",
     431: "The headers are too large",
+    502: "TikTok refused what it was asked",
     503: "Not now: try again later",
     507: "There is no room for the file",
 }

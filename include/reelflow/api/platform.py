@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
+from reelflow.services.accounts.tokens import AccessTokens
+from reelflow.services.calls.account_client import AccountClients
+from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
 from reelflow.tiktok.client import TikTokClient
 from reelflow.tiktok.oauth import OAuthClient
@@ -26,6 +30,18 @@ class Platform:
     client_secret: str = field(repr=False)
     open_oauth: Callable[[], OAuthClient]
     open_client: Callable[[], TikTokClient]
+
+    @contextmanager
+    def account_clients(self, workspace: Workspace, *, actor: str) -> Iterator[AccountClients]:
+        """Give TikTok as each account sees it, for as long as the block lasts; for one thread.
+
+        :param actor: who calls, for the audit trail
+        """
+        with ExitStack() as closing:
+            client = closing.enter_context(self.open_client())
+            renews = bool(self.client_key and self.client_secret)
+            oauth = closing.enter_context(self.open_oauth()) if renews else None
+            yield AccountClients(workspace, client, AccessTokens(workspace, oauth, actor=actor))
 
 
 def platform_of(app: TikTokApp, settings: Settings) -> Platform:

@@ -27,6 +27,7 @@ STATUSES: Final[dict[str, int]] = {
     "media_deleted": 409,
     "media_in_use": 409,
     "object_missing": 409,
+    "publish_not_cancellable": 409,
     "storage_not_s3": 409,
     "upload_expired": 409,
     "upload_state": 409,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from reelflow.ledger.models import BatchEntry
+
+#: What the ids of batches begin with that are prepared ahead of time; no run's id has a slash.
+AHEAD: Final = "ahead/"
 
 
 def post_ids(session: Session, run_id: str) -> Sequence[int]:
@@ -16,6 +20,21 @@ def post_ids(session: Session, run_id: str) -> Sequence[int]:
     return session.scalars(
         select(BatchEntry.post_id).where(BatchEntry.run_id == run_id).order_by(BatchEntry.ordinal)
     ).all()
+
+
+def latest_runs(session: Session, post_ids: Collection[int]) -> dict[int, str]:
+    """Return which run took each of some posts last to publish it; those that none took are not in.
+
+    :return: the run's id, by the post's
+    """
+    taken = (
+        select(BatchEntry.post_id, BatchEntry.run_id)
+        .where(
+            BatchEntry.post_id.in_(post_ids), ~BatchEntry.run_id.startswith(AHEAD, autoescape=True)
+        )
+        .order_by(BatchEntry.created_at)
+    )
+    return dict(session.execute(taken).all())
 
 
 def append(session: Session, run_id: str, new_post_ids: Sequence[int], *, now: datetime) -> None:

@@ -46,6 +46,12 @@ def locked(
     _store(session, call, {key: now[key] for key in now if now[key] != stored[key]})
 
 
+def seen(session: Session, account_ids: Collection[int]) -> dict[tuple[int, Call], Window]:
+    """Return copies of the windows of some accounts, as they are now; nothing is held or stored."""
+    rows = session.execute(select(_TABLE).where(_TABLE.c.account_id.in_(account_ids))).mappings()
+    return {(row["account_id"], Call(row["call"])): _window(dict(row)) for row in rows}
+
+
 def counted_publications(
     session: Session, *, account_id: int, mode: PostMode, since: datetime, but_not: int
 ) -> Mapping[int, datetime]:

@@ -22,11 +22,9 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.analysis import APPROVED_BY_RELEASE
 from reelflow.domain.post import PostState
+from reelflow.ledger.batches import AHEAD
 from reelflow.ledger.fair_batch import unclaimed
 from reelflow.ledger.models import BatchEntry, Media, Post
-
-#: What the ids of batches begin with that are prepared ahead of time; no run's id has a slash.
-AHEAD = "ahead/"
 
 
 def unprepared(

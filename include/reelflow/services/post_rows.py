@@ -20,6 +20,7 @@ _ROW: Final = (
     *("id", "kind", "image_count", "file_name", "account", "state", "reason", "reason_code", "fix"),
     *("mode", "publish_at", "due_at", "publish_id", "post_id", "link", "size_bytes", "chunks"),
     *("acknowledged_bytes", "sha256", "thumbnail_path", "source_path"),
+    *("user_id", "media_ids", "created_at"),
 )
 #: Wishes that are told as they are stored.
 _WISHES: Final = (
@@ -33,6 +34,7 @@ _WISHES: Final = (
     "cover_timestamp_ms",
     "auto_add_music",
     "repost",
+    "wants_approval",
 )
 
 
@@ -44,7 +46,8 @@ def post_row(
     :param publication: the current one
     :param images: of a photo post, in its order
     """
-    cover = images[min(post.photo_cover_index, len(images) - 1)] if images else post.media
+    files = list(images) or [post.media]
+    cover = files[min(post.photo_cover_index, len(files) - 1)]
     return {
         "id": post.id,
         "kind": str(post.kind),
@@ -61,12 +64,15 @@ def post_row(
         "publish_id": publication and publication.publish_id,
         "post_id": publication and publication.tiktok_post_id,
         "link": publication and _link(post, publication),
-        "size_bytes": sum(media.size_bytes for media in images or [post.media]),
+        "size_bytes": sum(media.size_bytes for media in files),
         "chunks": publication and publication.total_chunks,
         "acknowledged_bytes": publication and publication.acknowledged_bytes,
         "sha256": post.sha256,
         "thumbnail_path": cover.thumbnail_path,
         "source_path": post.media.source_path,
+        "user_id": post.user_id,
+        "media_ids": [media.id for media in files if not media.awaited],
+        "created_at": iso(post.created_at),
     }
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -19,7 +19,7 @@ from reelflow.ledger import (
     verdicts,
     webhook_events,
 )
-from reelflow.ledger.models import Account, Post, Publication
+from reelflow.ledger.models import Account, Media, Post, Publication
 from reelflow.services.accounts.revocation import held_because
 from reelflow.services.calls import breaker
 from reelflow.services.post_rows import (
@@ -33,6 +33,8 @@ from reelflow.services.post_rows import (
     wishes_of,
 )
 from reelflow.services.workspace import Workspace
+
+_RowOf: TypeAlias = Callable[[Post, Publication | None, Sequence[Media]], dict[str, Any]]
 
 #: States in which an init is still to come, which the breaker may keep from being made.
 _TO_BE_BEGUN: Final = frozenset({PostState.READY, PostState.UPLOADING})
@@ -52,9 +54,7 @@ def list_posts(
 
     :param post_ids: only these posts
     """
-    query = select(Post, Publication).outerjoin(
-        Publication, (Publication.post_id == Post.id) & Publication.is_current
-    )
+    query = _posts()
     if post_ids is not None:
         query = query.where(Post.id.in_(post_ids))
     if states:
@@ -63,26 +63,52 @@ def list_posts(
         query = query.join(Account, Account.id == Post.account_id).where(Account.name == account)
     query = query.order_by(Post.id.desc()).limit(limit)
     with workspace.ledger.read() as session:
-        try:
-            return _rows(session, query)
-        except damage.UNREADABLE:
-            ids = session.scalars(query.with_only_columns(Post.id)).all()
-            return [_row_of(session, query, post_id) for post_id in reversed(ids)]
+        return _readable_rows(session, query, post_row)[::-1]
 
 
-def _rows(session: Session, query: Select[Post, Publication]) -> list[dict[str, Any]]:
+def rows_with_wishes(session: Session, post_ids: Collection[int]) -> list[dict[str, Any]]:
+    """Return posts as JSON-safe rows with what was wished for them, newest first."""
+    query = _posts().where(Post.id.in_(post_ids)).order_by(Post.id.desc())
+    return _readable_rows(session, query, _row_with_wishes)
+
+
+def _posts() -> Select[Post, Publication]:
+    return select(Post, Publication).outerjoin(
+        Publication, (Publication.post_id == Post.id) & Publication.is_current
+    )
+
+
+def _row_with_wishes(
+    post: Post, publication: Publication | None, images: Sequence[Media]
+) -> dict[str, Any]:
+    return {**post_row(post, publication, images), **wishes_of(post)}
+
+
+def _readable_rows(
+    session: Session, query: Select[Post, Publication], row_of: _RowOf
+) -> list[dict[str, Any]]:
+    """Return rows in the order of a query, also of posts that cannot be read."""
+    try:
+        return _rows(session, query, row_of)
+    except damage.UNREADABLE:
+        ids = session.scalars(query.with_only_columns(Post.id)).all()
+        return [_row_of(session, query, post_id, row_of) for post_id in ids]
+
+
+def _rows(
+    session: Session, query: Select[Post, Publication], row_of: _RowOf
+) -> list[dict[str, Any]]:
     found = session.execute(query).all()
     images = photo_images.of_posts(session, [post for post, _ in found])
-    return [
-        post_row(post, publication, images.get(post.id, []))
-        for post, publication in reversed(found)
-    ]
+    return [row_of(post, publication, images.get(post.id, [])) for post, publication in found]
 
 
-def _row_of(session: Session, query: Select[Post, Publication], post_id: int) -> dict[str, Any]:
+def _row_of(
+    session: Session, query: Select[Post, Publication], post_id: int, row_of: _RowOf
+) -> dict[str, Any]:
     """Return a post's row, or of one that somebody changed by hand what is wrong with it."""
     try:
-        (row,) = _rows(session, query.where(Post.id == post_id))
+        (row,) = _rows(session, query.where(Post.id == post_id), row_of)
     except damage.UNREADABLE:
         wrong = damage.wrong_columns(session, post_id)
         if not wrong:

@@ -8,7 +8,8 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from reelflow.ledger import batches, photo_images
-from reelflow.ledger.unprepared import AHEAD, unprepared
+from reelflow.ledger.batches import AHEAD
+from reelflow.ledger.unprepared import unprepared
 from reelflow.services.discover import BatchPost
 from reelflow.services.workspace import Workspace
 
