@@ -70,7 +70,9 @@ def media_routes(intake: Intake) -> APIRouter:
             raise not_made_yet(media, "metadata")
         return metadata
 
-    @router.get("/{media_id}/thumbnail", response_class=Response, responses={**_PICTURE, **errors(404)})
+    @router.get(
+        "/{media_id}/thumbnail", response_class=Response, responses={**_PICTURE, **errors(404)}
+    )
     @router.head("/{media_id}/thumbnail", include_in_schema=False)
     def get_thumbnail(
         request: Request, media_id: str, user: User = Depends(guard.reader)
