@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
@@ -59,7 +59,7 @@ def post_step_routes(intake: Intake) -> APIRouter:
     def release(
         request: Request,
         post_id: PostId,
-        user: Annotated[User, writer],
+        user: User = writer,
         body: Release | None = None,
     ) -> dict[str, Any]:
         """Let a HELD post go: at the given time, or as it was wished, at the earliest now."""
@@ -77,7 +77,7 @@ def post_step_routes(intake: Intake) -> APIRouter:
 
     @router.post("/retry", response_model=PostStoryRecord, responses=errors(404, 409))
     def retry(
-        request: Request, post_id: PostId, user: Annotated[User, writer], body: Retry | None = None
+        request: Request, post_id: PostId, user: User = writer, body: Retry | None = None
     ) -> dict[str, Any]:
         """Try a post again that FAILED, was REJECTED, CANCELLED or MISSED."""
         post_pages.check_visible(intake.workspace, user, post_id)
@@ -91,7 +91,7 @@ def post_step_routes(intake: Intake) -> APIRouter:
 
     @router.post("/resolve", response_model=PostStoryRecord, responses=errors(404, 409))
     def resolve(
-        request: Request, post_id: PostId, user: Annotated[User, writer], body: Resolve
+        request: Request, post_id: PostId, body: Resolve, user: User = writer
     ) -> dict[str, Any]:
         """Settle an UNKNOWN post by what you see on its account, or of a draft in its inbox."""
         post_pages.check_visible(intake.workspace, user, post_id)
@@ -107,7 +107,7 @@ def post_step_routes(intake: Intake) -> APIRouter:
         },
     )
     def cancel(
-        request: Request, response: Response, post_id: PostId, user: Annotated[User, writer]
+        request: Request, response: Response, post_id: PostId, user: User = writer
     ) -> dict[str, Any]:
         """Cancel a post; a running upload stops before its last byte.
 

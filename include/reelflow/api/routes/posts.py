@@ -39,7 +39,7 @@ def _add_reading(router: APIRouter, intake: Intake) -> None:
     def list_posts(
         request: Request,
         query: Annotated[PostQuery, Depends()],
-        user: Annotated[User, Depends(intake.guard.reader)],
+        user: User = Depends(intake.guard.reader),
     ) -> dict[str, Any]:
         """List posts, newest first; of all that match, page by page."""
         page = post_pages.list_page(
@@ -52,7 +52,7 @@ def _add_reading(router: APIRouter, intake: Intake) -> None:
 
     @router.get("/{post_id}", response_model=PostStoryRecord, responses=errors(404))
     def show_post(
-        request: Request, post_id: PostId, user: Annotated[User, Depends(intake.guard.reader)]
+        request: Request, post_id: PostId, user: User = Depends(intake.guard.reader)
     ) -> dict[str, Any]:
         """Show one post: its fields, every step it made, and what was begun for it at TikTok."""
         return shown(intake, request, user, post_id)
@@ -72,7 +72,7 @@ def _add_writing(router: APIRouter, intake: Intake) -> None:
         request: Request,
         response: Response,
         body: NewPostBody,
-        user: Annotated[User, Depends(intake.guard.writer)],
+        user: User = Depends(intake.guard.writer),
     ) -> dict[str, Any]:
         """Make a post of media that were uploaded; without any, it waits until an upload names it.
 
@@ -87,7 +87,7 @@ def _add_writing(router: APIRouter, intake: Intake) -> None:
         request: Request,
         post_id: PostId,
         body: PostChangesBody,
-        user: Annotated[User, Depends(intake.guard.writer)],
+        user: User = Depends(intake.guard.writer),
     ) -> dict[str, Any]:
         """Change fields of a post before TikTok may have it; those not named stay as they are."""
         post_pages.check_visible(intake.workspace, user, post_id)

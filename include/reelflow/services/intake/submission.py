@@ -50,7 +50,7 @@ def _media_ids(data: Mapping[str, Any]) -> list[str]:
 def _kind(told: object, media: Sequence[Media]) -> PostKind:
     if told is None and media:
         return kind_of(media[0])
-    if told not in set(PostKind):
+    if told not in list(PostKind):  # it may be anything that JSON has
         has = "missing" if told is None else repr(told)[:40]
         raise invalid_post(
             f"kind is {has}: use {' or '.join(PostKind)}; it is needed without media_ids"
