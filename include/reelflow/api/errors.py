@@ -130,12 +130,11 @@ def _answer_http_error(request: Request, error: Exception) -> ErrorResponse:
 
 def _allowed_methods(request: Request) -> set[str]:
     """Return the methods of an address; the framework names those of one of its routes alone."""
-    return {
-        method
-        for route in request.app.routes
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
-        for method in route.methods or ()
-    }
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    found = [one for one in routes if one.matches(request.scope)[0] is not Match.NONE]
+    # Of /things/new and /things/{id} the former is meant.
+    path = min(found, key=lambda one: len(one.param_convertors)).path if found else None
+    return {method for one in routes if one.path == path for method in one.methods or ()}
 
 
 def _answer_invalid_request(request: Request, error: Exception) -> ErrorResponse:
