@@ -78,8 +78,7 @@ class ScriptedIntake:
         self.fault: Callable[[Call], Reply | None] = lambda _: None
         self.lost: Callable[[Call], Reply | None] = lambda _: None
         self.lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
@@ -173,7 +172,8 @@ class ScriptedIntake:
         joined = "\n".join(["photos", *hashes]).encode()
         sha256 = hashlib.sha256(joined).hexdigest() if is_photo else hashes[0]
         for post in self.posts.values():
-            if post["sha256"] == sha256 and not wish.get("repost"):
+            is_twin = (post["account"], post["sha256"]) == (wish["account"], sha256)
+            if is_twin and not wish.get("repost"):
                 if post["state"] == "HELD":
                     post.update(wish, state="READY")
                 return 200, post
@@ -197,6 +197,13 @@ class ScriptedIntake:
 
     def _told(self, upload_id: str, upload: StoredUpload) -> dict[str, Any]:
         return {"upload_id": upload_id, "chunk_size": CHUNK_BYTES, "total_chunks": upload.total}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Keep quiet of clients that hang up."""
 
 
 _ROUTES: Final[list[tuple[str, str, Callable[..., Reply]]]] = [

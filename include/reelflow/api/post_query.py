@@ -56,13 +56,21 @@ class PostQuery:
         due_before: Annotated[
             Time | None, Query(alias="to", description="Only what is due before then.")
         ] = None,
+        sha256: Annotated[
+            str | None,
+            Query(
+                pattern="^[0-9a-f]{64}$",
+                description="Only posts of this content: of a video its SHA-256; of photos that of "
+                "the lines `photos` and the SHA-256 of each image, joined by line feeds.",
+            ),
+        ] = None,
         cursor: Annotated[
             str | None,
             Query(pattern=r"^p[1-9][0-9]{0,9}$", description="`next_cursor` of the page before."),
         ] = None,
         limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT,
     ) -> None:
-        self.filter = PostFilter(state, account, user, due_from, due_before)
+        self.filter = PostFilter(state, account, user, due_from, due_before, sha256)
         self.after_id = None if cursor is None else int(cursor[1:])
         self.limit = limit
 

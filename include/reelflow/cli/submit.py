@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from reelflow.cli.screen import complain
 from reelflow.cli.wished_time import EXAMPLE, read_time
 from reelflow.domain.post import PrivacyLevel
+
+if TYPE_CHECKING:
+    from reelflow.cli.submit_wishes import Problem, Wish
 
 
 def submit(
@@ -64,20 +68,31 @@ def submit(
     Exit codes: 0 the server has all posts; 1 one cannot go or was refused, or --watch saw it end
     unpublished; 2 an error; 3 --watch saw one that waits for a person; 130 Ctrl+C.
     """
-    # Here, so that `reelflow --help` does not wait for them.
-    from reelflow.cli.submit_errand import Errand
-    from reelflow.cli.submit_table import read_table
-    from reelflow.cli.submit_wishes import Problem, wishes_of
+    # Here, so that `reelflow --help` does not wait for it.
+    from reelflow.cli.submit_errand import EXIT_INTERRUPTED, Errand
 
-    values = _values(caption, privacy, at, repost=repost)
-    if table is None:
-        _require(files, account, caption, privacy)
-        wishes, wrong = wishes_of(files, account or "", values), list[Problem]()
-    else:
-        _refuse_beside_table(files, account, values)
-        wishes, wrong = read_table(table)
-    errand = Errand.open(url, plain_http=plain_http)
+    try:
+        values = _values(caption, privacy, at, repost=repost)
+        wishes, wrong = _asked(files, account, values, table)
+        errand = Errand.open(url, plain_http=plain_http)
+    except KeyboardInterrupt:  # from here on the errand hears the key
+        complain("Interrupted; nothing was sent.")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     raise typer.Exit(errand.run(wishes, wrong, watch=watch))
+
+
+def _asked(
+    files: list[Path], account: str | None, values: dict[str, Any], table: Path | None
+) -> tuple[list[Wish], list[Problem]]:
+    """Return the posts that are asked for, and what is known to be wrong already."""
+    from reelflow.cli.submit_table import read_table
+    from reelflow.cli.submit_wishes import wishes_of
+
+    if table is not None:
+        _refuse_beside_table(files, account, values)
+        return read_table(table)
+    _require(files, account, values)
+    return wishes_of(files, account or "", values), []
 
 
 def _values(
@@ -94,12 +109,15 @@ def _values(
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _require(
-    files: list[Path], account: str | None, caption: str | None, privacy: PrivacyLevel | None
-) -> None:
+def _require(files: list[Path], account: str | None, values: dict[str, Any]) -> None:
     if not files:
         raise typer.BadParameter("give a file, a folder, or a table by --from", param_hint="FILE")
-    for name, value in (("--account", account), ("--caption", caption), ("--privacy", privacy)):
+    given = {
+        "--account": account,
+        "--caption": values.get("caption"),
+        "--privacy": values.get("privacy_level"),
+    }
+    for name, value in given.items():
         if value is None:
             raise typer.BadParameter("it must be given with a file", param_hint=name)
 

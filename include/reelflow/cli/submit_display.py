@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from reelflow.cli.screen import screen_safe
+from reelflow.cli.screen import plain, screen_safe
 
 #: In a log, a file that takes long is told of so often.
 _LINE_EVERY_S: Final = 10
@@ -100,7 +100,7 @@ class BarDisplay:
     def refresh(self) -> None:
         """Draw the bars anew."""
         for line in _taken(self._lines):
-            self._progress.console.print(screen_safe(line), soft_wrap=True)
+            self._progress.console.print(plain(line), soft_wrap=True)
         self._progress.refresh()
 
 
@@ -144,7 +144,7 @@ class LineDisplay:
     def refresh(self) -> None:
         """Print the lines."""
         for line in _taken(self._lines):
-            self._screen.print(screen_safe(line), soft_wrap=True)
+            self._screen.print(plain(line), soft_wrap=True)
 
 
 class _Amount(ProgressColumn):

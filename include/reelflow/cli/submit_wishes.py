@@ -71,6 +71,8 @@ def find_posts(path: Path) -> list[Found]:
 
     :raises TerminalError: it is missing, or it is not clear what it should become
     """
+    if not path.exists():
+        raise TerminalError(f"{str(path)!r} does not exist: check the name")
     if not path.is_dir():
         return [Found(_kind(path), path.name, (path,))]
     inner = [one for one in path.iterdir() if not _is_litter(one)]
@@ -133,8 +135,6 @@ def _kind(path: Path) -> PostKind:
         return PostKind.PHOTO
     if file_extension(path.name) in VIDEO_EXTENSIONS.values():
         return PostKind.VIDEO
-    if not path.exists():
-        raise TerminalError(f"{str(path)!r} does not exist: check the name")
     raise TerminalError(
         f"{str(path)!r} is neither a photo nor a video by its name: leave it out, or name it after "
         "what it is, such as .mp4 or .jpg"

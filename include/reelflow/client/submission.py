@@ -113,13 +113,16 @@ class Submission:
         """Upload a video; its post is made in the step that ends the upload, or not at all."""
         (file,), (key,) = post.files, self._keys(post)
         ended = self._uploader.upload(file, key=key, post=post.wish, on_progress=on_progress)
-        if ended.post is None:
+        post_ids = ended.media.post_ids
+        if ended.post is not None:
+            return ended.post
+        if not post_ids:
             raise ServerRefusedError(
                 f"the server took {post.name!r} in and made no post of it: its version is not "
                 "the one of this command",
                 code="no_post",
             )
-        return ended.post
+        return self._retries().call(lambda: self._server.post(post_ids[-1]))
 
     def _submit_photos(self, post: LocalPost, on_progress: Callable[[int], None]) -> PostRecord:
         """Upload the images, then make the post of them."""

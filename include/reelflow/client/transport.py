@@ -175,7 +175,7 @@ def _reasons(error: BaseException) -> Iterable[BaseException]:
     """Give an error and what it was made of, the cause last."""
     for _ in range(8):
         yield error
-        inner = error.reason if isinstance(error, MaxRetryError) else None
+        inner: BaseException | None = error.reason if isinstance(error, MaxRetryError) else None
         inner = inner or next((arg for arg in error.args if isinstance(arg, BaseException)), None)
         if inner is None:
             return

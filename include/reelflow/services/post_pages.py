@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy.orm import Session
 
-from reelflow.domain.post import PostState
+from reelflow.domain.post import PostKind, PostState
 from reelflow.domain.user import User
-from reelflow.ledger import accounts, batches, posts
-from reelflow.ledger.models import Post
+from reelflow.ledger import accounts, batches, photo_images, posts
+from reelflow.ledger.models import Media, Post
 from reelflow.services import report
+from reelflow.services.intake.submitted_media import known_content
 from reelflow.services.workspace import Workspace
 
 
@@ -25,6 +27,7 @@ class PostFilter:
     :param user_id: whose they are
     :param due_from: when they are due, at the earliest
     :param due_before: ... and before when
+    :param sha256: of their content, as it was read or, until then, as its sender told it
     """
 
     states: Collection[PostState] = ()
@@ -32,6 +35,7 @@ class PostFilter:
     user_id: str | None = None
     due_from: datetime | None = None
     due_before: datetime | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ def list_page(
         query = _matching(user, wanted)
         if wanted.account is not None:
             query = query.where(Post.account_id == accounts.by_name(session, wanted.account).id)
+        if wanted.sha256 is not None:
+            query = query.where(Post.id.in_(_with_content(session, query, wanted.sha256)))
         if after_id is not None:
             query = query.where(Post.id < after_id)
         ids = session.scalars(query.order_by(Post.id.desc()).limit(limit + 1)).all()
@@ -106,3 +112,25 @@ def _matching(user: User, wanted: PostFilter) -> Select[int]:
     if wanted.due_before is not None:
         query = query.where(Post.due_at < wanted.due_before)
     return query
+
+
+def _with_content(session: Session, query: Select[int], sha256: str) -> list[int]:
+    """Return which of the posts have this content; what nobody has read yet is as it was told."""
+    posts_of = query.with_only_columns(Post).join(Media, Media.id == Post.media_id)
+    told = func.coalesce(Media.sha256, Media.declared_sha256)
+    unread = Post.sha256.is_(None)
+    found = session.scalars(
+        posts_of.where(
+            or_(
+                Post.sha256 == sha256,
+                and_(unread, Post.kind == PostKind.VIDEO, told == sha256),
+                and_(unread, Post.kind == PostKind.PHOTO, told.is_not(None)),
+            )
+        )
+    ).all()
+    images = photo_images.of_posts(session, [post for post in found if post.sha256 is None])
+    return [
+        post.id
+        for post in found
+        if sha256 in (post.sha256, known_content(post.kind, images.get(post.id) or [post.media]))
+    ]

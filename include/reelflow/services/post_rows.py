@@ -12,6 +12,7 @@ from reelflow.domain.post import Interaction, PostKind
 from reelflow.ledger import photo_images
 from reelflow.ledger.models import Media, Post, Publication, Verdict, WebhookEvent
 from reelflow.ledger.stored_types import LEDGER_DAMAGED
+from reelflow.services.intake.submitted_media import known_content
 from reelflow.services.intake.verdict_policy import sentence
 from reelflow.tiktok.addresses import post_url
 
@@ -67,7 +68,7 @@ def post_row(
         "size_bytes": sum(media.size_bytes for media in files),
         "chunks": publication and publication.total_chunks,
         "acknowledged_bytes": publication and publication.acknowledged_bytes,
-        "sha256": post.sha256,
+        "sha256": post.sha256 or known_content(post.kind, files),
         "thumbnail_path": cover.thumbnail_path,
         "source_path": post.media.source_path,
         "user_id": post.user_id,
