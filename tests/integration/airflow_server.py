@@ -39,20 +39,25 @@ class AirflowServer:
 
     :param settings: more of its environment, ``REELFLOW_HOME`` among it
     :param workers: how many processes answer
+    :param below: path of its address, as behind a proxy that it shares with others
 
     :ivar address: scheme, host and port
     :ivar api: where Reelflow's routes begin
     :ivar users: their names
+    :ivar jwt_secret: what it signs tokens with
     """
 
-    def __init__(self, settings: Mapping[str, str], *, workers: int = 1) -> None:
+    def __init__(self, settings: Mapping[str, str], *, workers: int = 1, below: str = "") -> None:
         self._home = Path(tempfile.mkdtemp(dir=_FOLDER.name))
         self._passwords = {name: secrets.token_urlsafe(12) for name in ROLES}
         port = _free_port()
         self.users = list(ROLES)
         self.address = f"http://127.0.0.1:{port}"
-        self.api = self.address + API_PATH
-        known = _airflow_settings(self._home, self._passwords, self.address)
+        self.api = self.address + below + API_PATH
+        self.jwt_secret = secrets.token_urlsafe(64)
+        known = _airflow_settings(self._home, self._passwords)
+        known["AIRFLOW__API__BASE_URL"] = self.address + below
+        known["AIRFLOW__API_AUTH__JWT_SECRET"] = self.jwt_secret
         with (self._home / "log").open("wb") as log:
             self.process = subprocess.Popen(
                 [AIRFLOW, "api-server", "--port", str(port), "--workers", str(workers)],
@@ -125,7 +130,7 @@ def _inherited() -> dict[str, str]:
     }
 
 
-def _airflow_settings(home: Path, passwords: Mapping[str, str], address: str) -> dict[str, str]:
+def _airflow_settings(home: Path, passwords: Mapping[str, str]) -> dict[str, str]:
     password_file = home / "passwords.json"
     password_file.write_text(json.dumps(passwords))
     shutil.copyfile(_migrated_database(), home / "airflow.db")
@@ -140,9 +145,7 @@ def _airflow_settings(home: Path, passwords: Mapping[str, str], address: str) ->
         ),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(password_file),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=20",
-        "AIRFLOW__API__BASE_URL": address,
         "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
-        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
         "REELFLOW_FERNET_KEY": factories.FERNET_KEY,
     }
 
