@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import socket
+import time
 from http.client import HTTPResponse
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from tests.integration.intake_server import ON_BOTH_STORES, IntakeServer
+from reelflow.api.limits import BODY_MAX_BYTES
+from reelflow.domain.upload_session import SWEPT_AFTER
+from reelflow.domain.user import Scope
+from reelflow.ledger import quotas
+from reelflow.services.api_keys import create_key, revoke_key
+from tests import factories
+from tests.chunked_uploads import Uploads
+from tests.integration.intake_server import (
+    ON_BOTH_STORES,
+    IntakeServer,
+    headers_of,
+    local_settings,
+    open_workspace,
+    serving_intake,
+)
 
 DEADLINE_S = 30.0
 PATH = "/reelflow/api/v1"
@@ -80,3 +96,99 @@ def test_no_name_in_an_address_is_more_than_a_name(shared_serving: IntakeServer,
     answer = requests.get(f"{shared_serving.api}/public/media/{name}/1/2/3", timeout=DEADLINE_S)
     assert 400 <= answer.status_code < 500
     assert str(shared_serving.home) not in answer.text
+
+
+ANNOUNCED = {
+    "file_name": "clip.mp4",
+    "file_size": 1000,
+    "content_type": "video/mp4",
+    "media_type": "video",
+}
+
+
+def announce(serving: IntakeServer, key: str | None) -> requests.Response:
+    """Begin an upload."""
+    headers = {} if key is None else headers_of(key)
+    url = f"{serving.api}/media/upload/init"
+    return requests.post(url, json=ANNOUNCED, headers=headers, timeout=DEADLINE_S)
+
+
+def test_a_key_lets_in_until_it_is_revoked(shared_serving: IntakeServer) -> None:
+    scopes = frozenset({Scope.WRITE})
+    row, key = create_key(shared_serving.workspace, "dora", "", scopes, None, "tests")
+    assert announce(shared_serving, key).status_code == 201
+    revoke_key(shared_serving.workspace, row.id)
+    answer = announce(shared_serving, key)
+    assert (answer.status_code, answer.json()["reason"]) == (401, "unauthenticated")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_who_shows_no_key_or_one_that_may_not_is_refused(shared_serving: IntakeServer) -> None:
+    for key, status, reason in (
+        (None, 401, "unauthenticated"),
+        ("rfk_nothing", 401, "unauthenticated"),
+        (shared_serving.carl, 403, "scope_missing"),
+    ):
+        answer = announce(shared_serving, key)
+        assert (answer.status_code, answer.json()["reason"]) == (status, reason)
+
+
+def test_a_used_up_quota_is_429_with_when_to_come_again(shared_serving: IntakeServer) -> None:
+    ledger = shared_serving.workspace.ledger
+    with ledger.write() as session:
+        now = ledger.now()
+        quotas.store(session, "ben", uploads_per_day=1, bytes_per_day=None, now=now, actor="tests")
+    assert announce(shared_serving, shared_serving.ben).status_code == 201
+    answer = announce(shared_serving, shared_serving.ben)
+    assert (answer.status_code, answer.json()["reason"]) == (429, "quota_exceeded")
+    assert answer.json()["details"]["limit"] == 1
+    assert 0 < int(answer.headers["retry-after"]) <= 24 * 3600
+
+
+@pytest.mark.parametrize("length", [BODY_MAX_BYTES + 1, 10**24])
+def test_a_body_that_is_declared_too_large_is_refused_before_it_is_sent(
+    shared_serving: IntakeServer, connection: socket.socket, length: int
+) -> None:
+    with connection:
+        answer = ask(
+            connection,
+            f"POST {PATH}/media/upload/init HTTP/1.1",
+            f"Authorization: Bearer {shared_serving.anna}",
+            "Content-Type: application/json",
+            f"Content-Length: {length}",
+        )
+        assert 400 <= answer.status < 500
+        assert answer.status == 413 or length > BODY_MAX_BYTES + 1
+        assert is_closed(connection)
+
+
+def test_a_body_without_end_is_refused_once_it_is_too_large(
+    shared_serving: IntakeServer, connection: socket.socket
+) -> None:
+    piece = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+    with connection:
+        connection.sendall(
+            f"POST {PATH}/media/upload/init HTTP/1.1\r\nHost: web.test\r\n"
+            f"Authorization: Bearer {shared_serving.anna}\r\n"
+            "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+        )
+        for _ in range(BODY_MAX_BYTES // 65_536 + 1):
+            connection.sendall(piece)
+        answer = HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == 413
+        assert is_closed(connection)
+
+
+def test_what_nobody_goes_on_with_is_swept_when_a_server_starts(tmp_path: Path) -> None:
+    settings = local_settings(tmp_path, factories.migrated_sqlite(tmp_path))
+    uploads = Uploads(open_workspace(settings))
+    upload_id = uploads.open(1000)
+    long_ago = uploads.workspace.ledger.now() - SWEPT_AFTER
+    uploads.change(upload_id, expires_at=long_ago)
+    with serving_intake(settings):
+        deadline_s = time.monotonic() + DEADLINE_S
+        while uploads.row(upload_id) is not None:
+            assert time.monotonic() < deadline_s, "it was not swept"
+            time.sleep(0.05)
+    assert uploads.stored() == []

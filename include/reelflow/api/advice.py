@@ -40,9 +40,10 @@ def for_callers(text: str) -> str:
 
     Commands that have no address are for whoever runs the server.
     """
+    text = _OTHER_COMMAND.sub(r"\g<0> on the server", _POST_COMMAND.sub(_address, text))
     for phrase, ours in _PHRASES.items():
         text = text.replace(phrase, ours)
-    return _OTHER_COMMAND.sub(r"\g<0> on the server", _POST_COMMAND.sub(_address, text))
+    return text
 
 
 def _address(command: re.Match[str]) -> str:

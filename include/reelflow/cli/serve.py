@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 from functools import partial
 from ipaddress import ip_network
@@ -54,17 +55,29 @@ def serve(
     secret come from AIRFLOW_CONN_TIKTOK_APP.
     """
     from reelflow.api.app import API_PATH, create_app
+    from reelflow.api.background import repeating
     from reelflow.api.server import listen, serve_app
+    from reelflow.services.uploads.sweeping import SWEPT_EVERY, sweep_in_turn
     from reelflow.settings import Settings
 
-    app = create_app(Settings.load())
+    settings = Settings.load()
+    app = create_app(settings)
+    sweep = partial(sweep_in_turn, settings.open_workspace(), owner=_owner())
     _complain_of_missing_secret()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=_LOG_FORMAT)
-    with listen(host, port) as listener:
+    with (
+        listen(host, port) as listener,
+        repeating(sweep, interval_s=SWEPT_EVERY.total_seconds()),
+    ):
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}{API_PATH}"
         ready = partial(print, f"Reelflow serves {address}; stop it with Ctrl+C.", flush=True)
         serve_app(app, listener, trusted_proxies=trusted_proxies, on_ready=ready)
+
+
+def _owner() -> str:
+    """Return what this server is called where several serve the same ledger."""
+    return f"serve:{socket.gethostname()}:{os.getpid()}"
 
 
 def _complain_of_missing_secret() -> None:

@@ -68,3 +68,15 @@ def overdue(session: Session, *, now: datetime, limit: int) -> Sequence[UploadSe
         .order_by(UploadSession.expires_at)
         .limit(limit)
     ).all()
+
+
+def in_store(session: Session) -> frozenset[str]:
+    """Return the store's ids of all uploads that sessions go on with."""
+    going_on = (SessionState.OPEN, SessionState.FINISHING)
+    return frozenset(
+        upload_id
+        for upload_id in session.scalars(
+            select(UploadSession.storage_upload_id).where(UploadSession.state.in_(going_on))
+        )
+        if upload_id is not None
+    )

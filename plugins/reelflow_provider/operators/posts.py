@@ -153,6 +153,7 @@ class ExpireSessionsOperator(AnnouncingOperator):
             "settled": {str(post_id): str(state) for post_id, state in report.settled.items()},
             "still_unsettled": len(report.still_unsettled),
             "cleaned": report.cleaned,
+            "expired_uploads": report.expired_uploads,
             "deleted_work": report.deleted_work,
             "announced": self.announced_ids,
         }

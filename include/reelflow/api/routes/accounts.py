@@ -78,7 +78,7 @@ def account_routes(intake: Intake) -> APIRouter:
 
     @router.get("", response_model=AccountsRecord, responses=errors(404))
     def list_accounts(
-        user: Annotated[User, Depends(intake.guard.reader)],
+        user: User = Depends(intake.guard.reader),
         live: Annotated[
             bool, Query(description="Ask TikTok what each creator may post right now.")
         ] = True,

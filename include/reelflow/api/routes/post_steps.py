@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from reelflow.api.errors import ApiError, errors
 from reelflow.api.intake import Intake
 from reelflow.api.post_query import Time
-from reelflow.api.post_record import PostStoryRecord
-from reelflow.api.routes.posts import PostId, shown
+from reelflow.api.post_record import PostStoryRecord, post_answer
+from reelflow.api.routes.posts import PostId
 from reelflow.domain.post import PAST_LAST_BYTE, Interaction, PrivacyLevel
 from reelflow.domain.user import User
 from reelflow.exceptions import MediaUnreadableError, TikTokRejectedError
@@ -59,7 +59,7 @@ def post_step_routes(intake: Intake) -> APIRouter:
     def release(
         request: Request,
         post_id: PostId,
-        user: Annotated[User, writer],
+        user: User = writer,
         body: Release | None = None,
     ) -> dict[str, Any]:
         """Let a HELD post go: at the given time, or as it was wished, at the earliest now."""
@@ -73,11 +73,11 @@ def post_step_routes(intake: Intake) -> APIRouter:
             at=chosen.publish_at,
             disable=chosen.disable,
         )
-        return shown(intake, request, user, post_id)
+        return post_answer(intake, request, user, post_id)
 
     @router.post("/retry", response_model=PostStoryRecord, responses=errors(404, 409))
     def retry(
-        request: Request, post_id: PostId, user: Annotated[User, writer], body: Retry | None = None
+        request: Request, post_id: PostId, user: User = writer, body: Retry | None = None
     ) -> dict[str, Any]:
         """Try a post again that FAILED, was REJECTED, CANCELLED or MISSED."""
         post_pages.check_visible(intake.workspace, user, post_id)
@@ -87,16 +87,16 @@ def post_step_routes(intake: Intake) -> APIRouter:
         except MediaUnreadableError:
             message = f"the media of post {post_id} are gone: upload them again, for another post"
             raise ApiError(409, "media_deleted", message) from None
-        return shown(intake, request, user, post_id)
+        return post_answer(intake, request, user, post_id)
 
     @router.post("/resolve", response_model=PostStoryRecord, responses=errors(404, 409))
     def resolve(
-        request: Request, post_id: PostId, user: Annotated[User, writer], body: Resolve
+        request: Request, post_id: PostId, body: Resolve, user: User = writer
     ) -> dict[str, Any]:
         """Settle an UNKNOWN post by what you see on its account, or of a draft in its inbox."""
         post_pages.check_visible(intake.workspace, user, post_id)
         _resolve(intake, user, post_id, body)
-        return shown(intake, request, user, post_id)
+        return post_answer(intake, request, user, post_id)
 
     @router.post(
         "/cancel",
@@ -107,7 +107,7 @@ def post_step_routes(intake: Intake) -> APIRouter:
         },
     )
     def cancel(
-        request: Request, response: Response, post_id: PostId, user: Annotated[User, writer]
+        request: Request, response: Response, post_id: PostId, user: User = writer
     ) -> dict[str, Any]:
         """Cancel a post; a running upload stops before its last byte.
 
@@ -118,7 +118,7 @@ def post_step_routes(intake: Intake) -> APIRouter:
             response.status_code = _ask_to_cancel(intake, user, post_id)
         else:
             commands.cancel(intake.workspace, post_id, actor=user.actor)
-        return shown(intake, request, user, post_id)
+        return post_answer(intake, request, user, post_id)
 
     return router
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from reelflow.domain.content_types import MediaType
 from reelflow.domain.post import PostKind
 from reelflow.domain.user import User
 from reelflow.ledger.models import Media
@@ -13,7 +14,7 @@ from reelflow.services.intake.submit import create_post, find_media
 from reelflow.services.intake.submitted_media import kind_of
 from reelflow.services.workspace import Workspace
 
-_MEDIA_TYPES: Final = {PostKind.VIDEO: "video", PostKind.PHOTO: "image"}
+_MEDIA_TYPES: Final = {PostKind.VIDEO: MediaType.VIDEO, PostKind.PHOTO: MediaType.IMAGE}
 
 
 def submit_post(workspace: Workspace, user: User, data: Mapping[str, Any]) -> tuple[int, bool]:
@@ -50,7 +51,7 @@ def _media_ids(data: Mapping[str, Any]) -> list[str]:
 def _kind(told: object, media: Sequence[Media]) -> PostKind:
     if told is None and media:
         return kind_of(media[0])
-    if told not in set(PostKind):
+    if told not in list(PostKind):  # it may be anything that JSON has
         has = "missing" if told is None else repr(told)[:40]
         raise invalid_post(
             f"kind is {has}: use {' or '.join(PostKind)}; it is needed without media_ids"

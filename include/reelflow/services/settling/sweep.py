@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.post import DONE, PostState
 from reelflow.exceptions import ReelflowError
-from reelflow.ledger import posts
+from reelflow.ledger import posts, upload_sessions
 from reelflow.ledger.models import Post
 from reelflow.services.cleanup import Announcement, announcement, clean_up_files
 from reelflow.services.intake.rejection import quarantine
 from reelflow.services.settling.reconcile import TikTokSource, reconcile
 from reelflow.services.settling.stalled import return_stalled_uploads, supersede_expired
 from reelflow.services.settling.trouble import TROUBLE, trouble_with
+from reelflow.services.uploads.expiry import expire_uploads
 from reelflow.services.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -27,12 +28,13 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class SweepReport:
-    """What a sweep did; ids of posts, and names of what was deleted."""
+    """What a sweep did; ids of posts and of upload sessions, and names of what was deleted."""
 
     returned_to_ready: list[int] = field(default_factory=list)
     settled: dict[int, PostState] = field(default_factory=dict)
     still_unsettled: dict[int, str] = field(default_factory=dict)
     cleaned: list[int] = field(default_factory=list)
+    expired_uploads: list[str] = field(default_factory=list)
     deleted_work: list[str] = field(default_factory=list)
     to_announce: list[Announcement] = field(default_factory=list)
 
@@ -58,6 +60,7 @@ def expire_sessions(
     learnt = reconcile(workspace, tiktok, actor=actor, longest_put_s=longest_put_s, run_id=run_id)
     report.settled, report.still_unsettled = learnt.settled, learnt.unsettled
     _finish(workspace, report, run_id=run_id)
+    _sweep_uploads(workspace, report, actor=actor)
     return report
 
 
@@ -82,12 +85,27 @@ def _finish(workspace: Workspace, report: SweepReport, *, run_id: str | None) ->
             news = announcement(workspace, post_id)
             if news is not None:
                 report.to_announce.append(news)
-    _drop_old_uploads(workspace, report, before=now - workspace.rules.work_lifetime)
+
+
+def _sweep_uploads(workspace: Workspace, report: SweepReport, *, actor: str) -> None:
+    """End the uploads that nobody goes on with, and delete what dead processes left of writes."""
+    try:
+        report.expired_uploads = expire_uploads(workspace, actor=actor)
+    except ReelflowError as exc:
+        log.warning("uploads that nobody goes on with were not swept: %s", exc)
+    _drop_old_uploads(
+        workspace, report, before=workspace.ledger.now() - workspace.rules.work_lifetime
+    )
 
 
 def _drop_old_uploads(workspace: Workspace, report: SweepReport, *, before: datetime) -> None:
+    with workspace.ledger.read() as session:
+        # However long ago it began: a session lives as long as chunks come.
+        going_on = upload_sessions.in_store(session)
     try:
         for upload in workspace.folders.old_uploads(before=before):
+            if upload.upload_id in going_on:
+                continue
             workspace.folders.drop_upload(upload)
             report.deleted_work.append(upload.upload_id)
     except ReelflowError as exc:

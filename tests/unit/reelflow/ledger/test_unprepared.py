@@ -9,8 +9,8 @@ import pytest
 from reelflow.domain.analysis import AI_GENERATED, NOT_ANALYSED
 from reelflow.domain.post import PostState
 from reelflow.ledger import batches, posts
-from reelflow.ledger.models import Account, Media, Post
 from reelflow.ledger.batches import AHEAD
+from reelflow.ledger.models import Account, Media, Post
 from reelflow.ledger.unprepared import unprepared, want_another_cover
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock

@@ -11,8 +11,10 @@ import pytest
 
 from reelflow.domain.post import PostState
 from reelflow.domain.publication import PublicationState
+from reelflow.domain.upload_session import SWEPT_AFTER
 from reelflow.exceptions import (
     ConfigurationError,
+    StorageUnavailableError,
     TikTokRateLimitedError,
     TikTokRejectedError,
     TikTokUnreachableError,
@@ -24,8 +26,10 @@ from reelflow.services.settling.reopening import reopen
 from reelflow.services.settling.sweep import SweepReport, expire_sessions
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
+from tests.chunked_uploads import CHUNK, Uploads, video_like
 from tests.data_folder import data_folder
 from tests.factories import ACTOR, Clock, change_post, read_post
+from tests.frail_store import with_frail_store
 from tests.unit.reelflow.services.publication_factory import make_publication
 from tests.unit.reelflow.services.settling.asked_tiktok import WORKING, AskedTikTok
 
@@ -419,6 +423,54 @@ def test_work_of_dead_runs_is_deleted_and_fresh_work_is_kept(
     clock.advance(timedelta(microseconds=1))
     assert sweep(workspace, tiktok).deleted_work == [upload.upload_id]
     assert list(store.begun()) == []
+
+
+def test_an_upload_that_nobody_goes_on_with_is_ended_and_its_parts_deleted(
+    workspace: Workspace, clock: Clock, tiktok: AskedTikTok
+) -> None:
+    uploads = Uploads(workspace)
+    upload_id = uploads.open(2 * CHUNK)
+    uploads.send(upload_id, 0, video_like(CHUNK))
+    clock.advance(SWEPT_AFTER - SECOND)
+    assert sweep(workspace, tiktok).expired_uploads == []
+    clock.advance(SECOND)
+    assert sweep(workspace, tiktok).expired_uploads == [upload_id]
+    assert uploads.stored() == []
+
+
+def test_an_upload_whose_chunks_still_come_is_kept_however_long_ago_it_began(
+    workspace: Workspace, clock: Clock, tiktok: AskedTikTok
+) -> None:
+    uploads = Uploads(workspace)
+    upload_id = uploads.open(2 * CHUNK)
+    content = video_like(2 * CHUNK)
+    uploads.send(upload_id, 0, content[:CHUNK])
+    later = clock.advance(workspace.rules.work_lifetime + HOUR)
+    uploads.change(upload_id, last_chunk_at=later, expires_at=later + HOUR)
+    report = sweep(workspace, tiktok)
+    assert (report.expired_uploads, report.deleted_work) == ([], [])
+    uploads.send(upload_id, 1, content[CHUNK:])
+    assert uploads.finalize(upload_id).is_new
+
+
+def test_a_store_that_cannot_be_swept_does_not_stop_the_rest(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    clock: Clock,
+    tiktok: AskedTikTok,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    troubled, store = with_frail_store(workspace)
+    upload_id = Uploads(troubled).open(2 * CHUNK)
+    stalled = make_post(account, state=S.UPLOADING)
+    clock.advance(SWEPT_AFTER)
+    store.fail("before abort", StorageUnavailableError("the bucket is away"))
+    report = sweep(troubled, tiktok)
+    assert report.returned_to_ready == [stalled.id]
+    assert report.expired_uploads == []
+    assert f"{upload_id} stored was not deleted: the bucket is away" in caplog.text
+    assert sweep(troubled, tiktok).expired_uploads == [upload_id]
 
 
 def test_a_second_sweep_finds_nothing_to_do(
