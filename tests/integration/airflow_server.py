@@ -41,7 +41,7 @@ class AirflowServer:
     :param workers: how many processes answer
     :param below: path of its address, as behind a proxy that it shares with others
 
-    :ivar address: scheme, host and port
+    :ivar address: of Airflow's pages
     :ivar api: where Reelflow's routes begin
     :ivar users: their names
     :ivar jwt_secret: what it signs tokens with
@@ -52,11 +52,11 @@ class AirflowServer:
         self._passwords = {name: secrets.token_urlsafe(12) for name in ROLES}
         port = _free_port()
         self.users = list(ROLES)
-        self.address = f"http://127.0.0.1:{port}"
-        self.api = self.address + below + API_PATH
+        self.address = f"http://127.0.0.1:{port}{below}"
+        self.api = self.address + API_PATH
         self.jwt_secret = secrets.token_urlsafe(64)
         known = _airflow_settings(self._home, self._passwords)
-        known["AIRFLOW__API__BASE_URL"] = self.address + below
+        known["AIRFLOW__API__BASE_URL"] = self.address
         known["AIRFLOW__API_AUTH__JWT_SECRET"] = self.jwt_secret
         with (self._home / "log").open("wb") as log:
             self.process = subprocess.Popen(

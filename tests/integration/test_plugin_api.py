@@ -409,7 +409,7 @@ class TestSetUp:
         server = AirflowServer(settings | open_house, below="/team/airflow")
         try:
             # Airflow itself is open.
-            own = requests.get(f"{server.address}/team/airflow/api/v2/dags", timeout=DEADLINE_S)
+            own = requests.get(f"{server.address}/api/v2/dags", timeout=DEADLINE_S)
             assert own.status_code == 200
             assert requests.get(f"{server.api}/health", timeout=DEADLINE_S).status_code == 200
             for headers in ({}, headers_of(server.token("root"))):
