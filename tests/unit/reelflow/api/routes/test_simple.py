@@ -84,6 +84,9 @@ def test_a_video_makes_a_post_that_goes(send: Send, workspace: Workspace, accoun
     answer = send(post=json.dumps(WISH))
     assert answer.status_code == 201
     (post_id,) = answer.json()["media"]["posts"]
+    told = answer.json()["post"]
+    assert (told["post_id"], told["state"]) == (post_id, "READY")
+    assert told["media_ids"] == [answer.json()["media"]["media_id"]]
     post = read_post(workspace, post_id)
     assert (post.state, post.caption, post.user_id) == (PostState.READY, "Dawn", "anna")
     again = send(post=json.dumps({**WISH, "caption": "Dusk"}))
