@@ -28,7 +28,7 @@ _BUSY: Final = "busy"
 
 
 class Envelope(BaseModel):
-    """An error of the dashboard."""
+    """An error of the dashboard, as the schema tells of it."""
 
     error_code: str = Field(description="stable slug")
     error_message: str = Field(description="what is wrong and what to do")
@@ -84,16 +84,17 @@ def _enveloped(request: Request, error: Exception, clean_up: CleanUp | None) -> 
     told = json.loads(bytes(plain.body))
     performed = clean_up is not None and clean_up.was_needed
     done = clean_up or CleanUp(object_deleted=False)
-    envelope = Envelope(
-        error_code=told["reason"],
-        error_message=told["message"],
-        details=told["details"],
-        cleanup_performed=performed,
-        cleanup_details=dataclasses.asdict(done),
-        timestamp=datetime.now(UTC),
-    )
-    plain.status_code = _status(plain.status_code, envelope.error_code)
-    plain.body = envelope.model_dump_json(ensure_ascii=True).encode()
+    envelope = {
+        "error_code": told["reason"],
+        "error_message": told["message"],
+        "details": told["details"],
+        "cleanup_performed": performed,
+        "cleanup_details": dataclasses.asdict(done),
+        "timestamp": datetime.now(UTC).isoformat(),
+    }
+    plain.status_code = _status(plain.status_code, told["reason"])
+    # In ASCII, because it may quote what no other encoding has.
+    plain.body = json.dumps(envelope).encode()
     plain.headers["content-length"] = str(len(plain.body))
     return plain
 

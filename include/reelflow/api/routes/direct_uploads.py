@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from reelflow.api.errors import errors
 from reelflow.api.intake import Intake
 from reelflow.api.media_record import MediaRecord, media_record
+from reelflow.api.post_record import PostRecord, post_record
 from reelflow.api.upload_bodies import PostFields
 from reelflow.domain.content_types import MediaType
 from reelflow.domain.user import User
+from reelflow.services import post_pages
 from reelflow.services.uploads.create_job import Job, create_job
 from reelflow.services.uploads.presigned import FORM_MAX_BYTES, open_direct_upload
 
@@ -55,7 +56,7 @@ class JobCreated(BaseModel):
 
     job_id: str
     media: MediaRecord
-    post: dict[str, Any]
+    post: PostRecord
 
 
 def direct_upload_routes(intake: Intake) -> APIRouter:
@@ -104,18 +105,14 @@ def direct_upload_routes(intake: Intake) -> APIRouter:
         )
         if not job.created:
             response.status_code = 200
-        return _answer(intake, request, job)
+        return _answer(intake, request, user, job)
 
     return router
 
 
-def _answer(intake: Intake, request: Request, job: Job) -> JobCreated:
+def _answer(intake: Intake, request: Request, user: User, job: Job) -> JobCreated:
     record = media_record(
         job.media, post_ids=[job.post.id], media_path=intake.link(request, "/media")
     )
-    post = job.post
-    return JobCreated(
-        job_id=job.job_id,
-        media=record,
-        post={"post_id": post.id, "account": post.account.name, "state": post.state},
-    )
+    post = post_record(intake, request, post_pages.show(intake.workspace, user, job.post.id))
+    return JobCreated(job_id=job.job_id, media=record, post=PostRecord(**post))
