@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from http.client import HTTPResponse
 from urllib.parse import urlsplit
 
 
@@ -23,6 +24,12 @@ class RawBody:
 
     def send(self, content: bytes) -> None:
         self._socket.sendall(content)
+
+    def answer(self) -> HTTPResponse:
+        """Return what is answered to as much as was sent."""
+        answer = HTTPResponse(self._socket)
+        answer.begin()
+        return answer
 
     def close(self) -> None:
         """Break the connection off."""
