@@ -26,8 +26,9 @@ from tests.integration.simulator_process import Simulator
 
 REPOSITORY: Final = Path(__file__).parents[2]
 AIRFLOW: Final = Path(sys.executable).with_name("airflow")
+APP: Final = "tiktok_app"
 DEADLINE_S: Final = 120.0
-#: By user; the roles of Airflow's SimpleAuthManager.
+#: The roles of Airflow's SimpleAuthManager, by user.
 ROLES: Final = {"anna": "user", "ben": "user", "carl": "viewer", "otto": "op", "root": "admin"}
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="reelflow-airflow-server-")
@@ -36,48 +37,40 @@ _FOLDER = tempfile.TemporaryDirectory(prefix="reelflow-airflow-server-")
 class AirflowServer:
     """One running ``airflow api-server``.
 
-    :param reelflow_home: the data folder, with the ledger in it
-    :param simulator: TikTok, as the connection ``tiktok_app`` names it
+    :param settings: more of its environment, ``REELFLOW_HOME`` among it
     :param workers: how many processes answer
-    :param settings: more of the environment: ``REELFLOW_...``, ``AIRFLOW__...``
+    :param below: path of its address, as behind a proxy that it shares with others
 
-    :ivar address: scheme, host and port
+    :ivar address: of Airflow's pages
     :ivar api: where Reelflow's routes begin
+    :ivar users: their names
+    :ivar jwt_secret: what it signs tokens with
     """
 
-    def __init__(
-        self,
-        reelflow_home: Path,
-        simulator: Simulator | None = None,
-        *,
-        workers: int = 1,
-        settings: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, settings: Mapping[str, str], *, workers: int = 1, below: str = "") -> None:
         self._home = Path(tempfile.mkdtemp(dir=_FOLDER.name))
         self._passwords = {name: secrets.token_urlsafe(12) for name in ROLES}
         port = _free_port()
-        self.address = f"http://127.0.0.1:{port}"
+        self.users = list(ROLES)
+        self.address = f"http://127.0.0.1:{port}{below}"
         self.api = self.address + API_PATH
-        self._settings = {
-            **_airflow_settings(self._home, self._passwords, self.address),
-            "REELFLOW_HOME": str(reelflow_home),
-            "REELFLOW_FERNET_KEY": factories.FERNET_KEY,
-            **(_connection(simulator) if simulator is not None else {}),
-            **(settings or {}),
-        }
+        self.jwt_secret = secrets.token_urlsafe(64)
+        known = _airflow_settings(self._home, self._passwords)
+        known["AIRFLOW__API__BASE_URL"] = self.address
+        known["AIRFLOW__API_AUTH__JWT_SECRET"] = self.jwt_secret
         with (self._home / "log").open("wb") as log:
             self.process = subprocess.Popen(
                 [AIRFLOW, "api-server", "--port", str(port), "--workers", str(workers)],
-                env=_inherited() | self._settings,
+                env={**_inherited(), **known, **settings},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # it has children, which are ended with it
+                start_new_session=True,  # it has children, which end with it
             )
         try:
             self._wait_until_ready()
         except BaseException:
-            self.stop()
+            self.kill()
             raise
 
     def token(self, user: str) -> str:
@@ -87,27 +80,39 @@ class AirflowServer:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["access_token"])
 
+    def connect(self, simulator: Simulator | None) -> None:
+        """Store the connection ``tiktok_app`` in Airflow, in place of the one that is there."""
+        connections = f"{self.address}/api/v2/connections"
+        headers = {"Authorization": f"Bearer {self.token('root')}"}
+        old = requests.delete(f"{connections}/{APP}", headers=headers, timeout=DEADLINE_S)
+        assert old.status_code in (204, 404), old.text
+        if simulator is None:
+            return
+        connection = {"connection_id": APP, "conn_type": "tiktok", "host": simulator.api}
+        connection |= {"login": simulator.client_key, "password": simulator.client_secret}
+        new = requests.post(connections, json=connection, headers=headers, timeout=DEADLINE_S)
+        assert new.status_code == 201, new.text
+
     def log(self) -> str:
         """Return what it wrote so far."""
         return (self._home / "log").read_text(errors="replace")
 
-    def stop(self) -> None:
-        """End it and its children."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        shutil.rmtree(self._home, ignore_errors=True)
+    def kill(self) -> None:
+        """End it and its children; again is harmless."""
+        if self.process.returncode is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + DEADLINE_S
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                break
+        while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 answer = requests.get(f"{self.address}/api/v2/version", timeout=5)
                 if answer.status_code == 200:
                     return
             except requests.RequestException:
-                time.sleep(0.1)
+                pass
+            time.sleep(0.1)
         raise AssertionError(f"the API server did not start: {self.log()}")
 
 
@@ -125,7 +130,7 @@ def _inherited() -> dict[str, str]:
     }
 
 
-def _airflow_settings(home: Path, passwords: Mapping[str, str], address: str) -> dict[str, str]:
+def _airflow_settings(home: Path, passwords: Mapping[str, str]) -> dict[str, str]:
     password_file = home / "passwords.json"
     password_file.write_text(json.dumps(passwords))
     shutil.copyfile(_migrated_database(), home / "airflow.db")
@@ -140,9 +145,8 @@ def _airflow_settings(home: Path, passwords: Mapping[str, str], address: str) ->
         ),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(password_file),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=20",
-        "AIRFLOW__API__BASE_URL": address,
         "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
-        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
+        "REELFLOW_FERNET_KEY": factories.FERNET_KEY,
     }
 
 
@@ -156,12 +160,3 @@ def _migrated_database() -> Path:
     )
     assert done.returncode == 0, done.stderr
     return home / "airflow.db"
-
-
-def _connection(simulator: Simulator) -> dict[str, str]:
-    connection = {"conn_type": "tiktok", "host": simulator.api}
-    connection |= {"login": simulator.client_key, "password": simulator.client_secret}
-    return {
-        "AIRFLOW_CONN_TIKTOK_APP": json.dumps(connection),
-        "REELFLOW_SIMULATOR_UPLOAD_HOSTS": simulator.upload_host,
-    }

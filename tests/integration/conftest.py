@@ -16,6 +16,7 @@ from tests.integration.intake_server import (
     s3_settings,
     serving_intake,
 )
+from tests.integration.plugin_server import PluginServer
 from tests.integration.publisher import Publisher
 from tests.integration.simulator_process import Simulator
 
@@ -40,24 +41,57 @@ def intake_s3() -> Iterator[S3Server]:
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def plugin_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PluginServer]:
+    """Airflow's API server, with files in a folder."""
+    server = PluginServer(tmp_path_factory.mktemp("plugin"))
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def plugin_s3_server(
+    tmp_path_factory: pytest.TempPathFactory, intake_s3: S3Server
+) -> Iterator[PluginServer]:
+    """Airflow's API server, with files in S3."""
+    server = PluginServer(tmp_path_factory.mktemp("plugin"), intake_s3)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture
 def serving(
     request: pytest.FixtureRequest, tmp_path: Path, database_url: str
 ) -> Iterator[IntakeServer]:
-    """A server of the intake with its files in a folder, unless ``ON_BOTH_STORES`` says otherwise.
+    """A server of the intake: `reelflow serve` with its files in a folder.
 
-    A test that also has the fixture ``simulator`` gets it as the server's TikTok.
+    Or what the marks of :mod:`tests.integration.intake_server` say. A test that also has the
+    fixture ``simulator`` gets it as the server's TikTok.
     """
+    where = getattr(request, "param", "local")
+    if where.startswith("plugin"):
+        plugin: PluginServer = request.getfixturevalue(f"{where}_server")
+        yield plugin.fresh(_simulator(request))
+        return
     settings, bucket = local_settings(tmp_path, database_url), None
-    if getattr(request, "param", "local") == "s3":
+    if where == "s3":
         s3: S3Server = request.getfixturevalue("intake_s3")
         bucket = s3.new_bucket()
         settings = s3_settings(tmp_path, database_url, s3, bucket)
-    simulator = None
-    if "simulator" in request.fixturenames:
-        simulator = request.getfixturevalue("simulator")
-    with serving_intake(settings, simulator=simulator, bucket=bucket) as server:
+    with serving_intake(settings, simulator=_simulator(request), bucket=bucket) as server:
         yield server
+
+
+def _simulator(request: pytest.FixtureRequest) -> Simulator | None:
+    """Return the TikTok of a test that has one."""
+    if "simulator" not in request.fixturenames:
+        return None
+    simulator: Simulator = request.getfixturevalue("simulator")
+    return simulator
 
 
 @pytest.fixture(scope="module")

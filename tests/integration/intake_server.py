@@ -1,4 +1,4 @@
-"""`reelflow serve` with users, on a folder or a bucket of its own."""
+"""Servers of the intake with users, each on a folder or a bucket of its own."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from reelflow.storage.aws_variable import open_s3
 from tests import factories
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 from tests.contract.storage.stores import S3Server
+from tests.integration.airflow_server import AirflowServer
 from tests.integration.simulator_process import Simulator
 from tests.integration.web_process import WebProcess
 
@@ -27,13 +28,20 @@ from tests.integration.web_process import WebProcess
 PREFIX: Final = "reelflow"
 #: Runs a test that has the fixture ``serving`` with its files in a folder, and in S3.
 ON_BOTH_STORES: Final = pytest.mark.parametrize("serving", ["local", "s3"], indirect=True)
+#: ... on `reelflow serve` and inside of Airflow's API server.
+ON_BOTH_SERVERS: Final = pytest.mark.parametrize("serving", ["local", "plugin"], indirect=True)
+#: ... on both, with its files in a folder and in S3.
+ON_EVERY_SERVER: Final = pytest.mark.parametrize(
+    "serving", ["local", "s3", "plugin", "plugin_s3"], indirect=True
+)
 
 
 @dataclass(frozen=True)
 class IntakeServer:
     """A server that runs, and what its users know.
 
-    :param process: it can be killed, and :func:`serving_intake` given the same home again
+    :param process: `reelflow serve`, which can be killed and :func:`serving_intake` given the same
+        home again; or Airflow's API server, by the plugin
     :param home: its data folder; its ledger is there also when its files are in S3
     :param settings: its environment, beside what every server has
     :param workspace: the same ledger and storage, from this process, by the machine's clock
@@ -43,7 +51,7 @@ class IntakeServer:
     :param bucket: where the files are; None where they are in ``home``
     """
 
-    process: WebProcess
+    process: WebProcess | AirflowServer
     home: Path
     settings: Mapping[str, str]
     workspace: Workspace

@@ -123,15 +123,15 @@ def assemble_app(
 def _intake_routers(intake: Intake) -> list[APIRouter]:
     """Return what people and programs use, in the order of the schema."""
     return [
+        post_routes(intake),
+        post_step_routes(intake),
+        account_routes(intake),
         upload_routes(intake),
         simple_routes(intake),
         image_routes(intake),
         media_routes(intake),
-        direct_upload_routes(intake),
         dashboard_routes(intake),
-        post_routes(intake),
-        post_step_routes(intake),
-        account_routes(intake),
+        direct_upload_routes(intake),
     ]
 
 

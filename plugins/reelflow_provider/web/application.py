@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from reelflow.analysis.base import Engine
     from reelflow.domain.analysis import AnalysisEngine
+    from reelflow.services.calls.account_client import AccountClients
+    from reelflow.services.workspace import Workspace
 
 MOUNTED_AT: Final = "/reelflow"
 #: Airflow's API server must still serve the tasks; many files go through ``reelflow serve``.
@@ -52,17 +55,30 @@ def run_link(run_id: str) -> str:
     return f"{base_url}/dags/{PUBLISHING_DAG}/runs/{quote(run_id, safe='')}"
 
 
-def _platform(settings: Settings) -> Platform:
-    """Return the connection ``tiktok_app`` as Airflow has it whenever it is needed.
+@dataclass(frozen=True)
+class AirflowPlatform(Platform):
+    """The connection ``tiktok_app`` as Airflow has it whenever it is needed.
 
-    Key and secret are for routes that only ``reelflow serve`` has.
+    Key and secret are not kept: the routes that want them are those of ``reelflow serve`` alone.
     """
+
+    settings: Settings = field(kw_only=True)
+
+    @contextmanager
+    def account_clients(self, workspace: Workspace, *, actor: str) -> Iterator[AccountClients]:
+        """Give TikTok as each account sees it, with tokens that are renewed."""
+        with TikTokHook().account_clients(workspace, self.settings, actor=actor) as clients:
+            yield clients
+
+
+def _platform(settings: Settings) -> Platform:
     hook = TikTokHook()
-    return Platform(
+    return AirflowPlatform(
         client_key="",
         client_secret="",
         open_oauth=lambda: hook.get_app().open_oauth(settings),
         open_client=lambda: hook.get_conn(settings),
+        settings=settings,
     )
 
 
