@@ -141,7 +141,7 @@ def _answer_invalid_request(request: Request, error: Exception) -> ErrorResponse
     """Name each field that is wrong, what it has, and what it takes."""
     assert isinstance(error, RequestValidationError)
     found = error.errors()
-    if any(item["loc"][0] == "body" for item in found) and not _is_json(request):
+    if any(_is_of_body(item) for item in found) and not _is_json(request):
         message = "this address takes a body in JSON: send it with Content-Type: application/json"
         return ErrorResponse(415, "unsupported_media_type", message)
     fields = [_wrong_field(item) for item in found[:_FIELDS_MAX]]
@@ -149,6 +149,11 @@ def _answer_invalid_request(request: Request, error: Exception) -> ErrorResponse
     return ErrorResponse(
         422, "invalid_request", f"the request is wrong: {told}", details={"fields": fields}
     )
+
+
+def _is_of_body(item: Mapping[str, Any]) -> bool:
+    """Whether an error is of what was sent as a body; nothing at all is of no wrong type."""
+    return item["loc"][0] == "body" and not (item["type"] == "missing" and item["loc"] == ("body",))
 
 
 def _is_json(request: Request) -> bool:
