@@ -6,11 +6,11 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from threading import Thread
 from typing import Any, Final
 
 import requests
@@ -157,25 +157,17 @@ class Scene:
         self, uploads: Sequence[Upload], work: Callable[[Upload, RawClient], None]
     ) -> Iterator[None]:
         """Let every client work at once while the block runs, and to its end or the server's."""
-        broken: list[BaseException] = []
 
         def run(upload: Upload) -> None:
-            try:
-                with suppress(requests.RequestException):  # the server is gone
-                    work(upload, self.client())
-            except BaseException as error:
-                broken.append(error)
+            with suppress(requests.RequestException):  # the server is gone
+                work(upload, self.client())
 
         began_s = time.monotonic()
-        threads = [Thread(target=run, args=(upload,)) for upload in uploads]
-        for thread in threads:
-            thread.start()
-        try:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            running = [pool.submit(run, upload) for upload in uploads]
             yield
-        finally:
-            for thread in threads:
-                thread.join()
-        assert not broken, broken
+            for one in running:
+                one.result()
         if all(upload.answer for upload in uploads):
             kind = "finalize" if work is Upload.finish else "all"
             self._took_s[kind] = time.monotonic() - began_s
