@@ -23,7 +23,7 @@ from reelflow.source import FileSource, open_source
 _AT_ONCE: Final = 4
 #: How often an upload is looked at anew that is not as it was a moment ago.
 _LOOKS_MAX: Final = 3
-#: The server's words for one that cannot be gone on with: forgotten, too old, begun with other bytes.
+#: The server's words for one that is lost: forgotten, too old, or begun with other bytes.
 _LOST: Final = frozenset({"upload_not_found", "upload_expired", "chunk_differs"})
 #: ... and for one that somebody else ended, or of which a chunk got lost again.
 _OTHERWISE: Final = frozenset({"upload_state", "chunks_missing"})
