@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
@@ -13,6 +13,8 @@ from reelflow.domain.post import PrivacyLevel
 
 if TYPE_CHECKING:
     from reelflow.cli.submit_wishes import Problem, Wish
+
+_EXIT_INTERRUPTED: Final = 130
 
 
 def submit(
@@ -68,16 +70,16 @@ def submit(
     Exit codes: 0 the server has all posts; 1 one cannot go or was refused, or --watch saw it end
     unpublished; 2 an error; 3 --watch saw one that waits for a person; 130 Ctrl+C.
     """
-    # Here, so that `reelflow --help` does not wait for it.
-    from reelflow.cli.submit_errand import EXIT_INTERRUPTED, Errand
-
     try:
+        # Here, so that `reelflow --help` does not wait for it.
+        from reelflow.cli.submit_errand import Errand
+
         values = _values(caption, privacy, at, repost=repost)
         wishes, wrong = _asked(files, account, values, table)
         errand = Errand.open(url, plain_http=plain_http)
     except KeyboardInterrupt:  # from here on the errand hears the key
         complain("Interrupted; nothing was sent.")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        raise typer.Exit(_EXIT_INTERRUPTED) from None
     raise typer.Exit(errand.run(wishes, wrong, watch=watch))
 
 

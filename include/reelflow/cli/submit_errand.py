@@ -17,7 +17,7 @@ from reelflow.cli.submit_checks import Checked, Checker
 from reelflow.cli.submit_display import Display, display_on
 from reelflow.cli.submit_foreground import Foreground, InterruptedByPersonError, foreground
 from reelflow.cli.submit_view import Outcome, print_outcomes, print_post, print_problems
-from reelflow.cli.submit_watch import exit_code, follow
+from reelflow.cli.submit_watch import ENDED, exit_code, follow
 from reelflow.cli.submit_wishes import Problem, Wish
 from reelflow.client.address import api_url, checked_key
 from reelflow.client.journal import UploadJournal, journal_folder
@@ -200,6 +200,8 @@ class Errand:
             display.say(f"Post {post.id} ({names[post.id]}): {post.state}")
 
         def watch() -> dict[int, PostRecord]:
+            if any(post.state not in ENDED for post in posts):
+                display.say("Following to the end; Ctrl+C leaves it to the server.")
             return follow(server, {post.id: post for post in posts}, retries, on_change=change)
 
         try:

@@ -18,10 +18,8 @@ _LONGEST_WAIT_S: Final = 86_400
 #: Statuses after which the same request may be answered otherwise.
 _PASSING_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 #: The same by the server's slug, whatever the status: what was sent did not arrive as it was, or
-#: somebody else, maybe our own request that was cut, is at the same chunk or upload.
-_PASSING_CODES: Final = frozenset(
-    {"body_cut", "chunk_busy", "chunk_digest", "content_digest", "upload_busy", "upload_finishing"}
-)
+#: somebody else, maybe our own request that was cut, is at the same chunk.
+_PASSING_CODES: Final = frozenset({"body_cut", "chunk_busy", "chunk_digest"})
 #: Refusals with a passing status that pass tomorrow at the earliest.
 _LASTING_CODES: Final = frozenset({"quota_exceeded"})
 

@@ -106,11 +106,6 @@ class ReelflowServer:
         made = records.post(fields.inner("post")) if fields.has("post") else None
         return Finalized(records.media(fields.inner("media")), made)
 
-    def cancel_upload(self, upload_id: str) -> None:
-        """Let the server forget an upload."""
-        answer = self._transport.send("DELETE", f"/media/upload/{upload_id}")
-        check_done(answer, "cancelling the upload")
-
     def media(self, media_id: str) -> MediaRecord:
         """Return the record of a file."""
         answer = self._transport.send("GET", f"/media/{media_id}")

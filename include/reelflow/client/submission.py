@@ -81,8 +81,8 @@ class Submission:
         found = self._retries().call(lambda: self._server.posts_of(post.account, post.sha256))
         if post.fields.get("repost"):
             found = [one for one in found if _is_this_repost(one, post)]
-        # One that ended may have been followed by one that did not.
-        return next((one for one in found if one.state not in UNKEYED), next(iter(found), None))
+        # Rather one that goes on than one that ended, and rather the first than its reposts.
+        return min(found, key=lambda one: (one.state in UNKEYED, one.repost), default=None)
 
     def submit(
         self, post: LocalPost, found: PostRecord | None, on_progress: Callable[[int], None]

@@ -21,12 +21,12 @@ from reelflow.exceptions import ServerRefusedError, SourceChangedError, Transien
 from reelflow.source import FileSource, open_source
 
 _AT_ONCE: Final = 4
-#: How often an upload is begun that the server does not know, or takes no more chunks of.
-_BEGUN_MAX: Final = 3
-#: The server's words for that: forgotten, too old, ended, or begun with other bytes.
-_LOST: Final = frozenset(
-    {"upload_not_found", "upload_expired", "upload_state", "upload_cancelled", "chunk_differs"}
-)
+#: How often an upload is looked at anew that is not as it was a moment ago.
+_LOOKS_MAX: Final = 3
+#: The server's words for one that is lost: forgotten, too old, or begun with other bytes.
+_LOST: Final = frozenset({"upload_not_found", "upload_expired", "chunk_differs"})
+#: ... and for one that somebody else ended, or of which a chunk got lost again.
+_OTHERWISE: Final = frozenset({"upload_state", "chunks_missing"})
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Uploader:
                     "nobody writes to it"
                 )
             source.sha256 = file.sha256  # renamed or given other rights, it is still this
-            for begun in range(1, _BEGUN_MAX + 1):
+            for look in range(1, _LOOKS_MAX + 1):
                 try:
                     upload = retries.call(partial(self._open, file, key, post))
                     if upload.is_open:
@@ -91,9 +91,10 @@ class Uploader:
                         source.check_unchanged()
                     return retries.call(partial(self._server.finalize, upload.id, post))
                 except ServerRefusedError as error:
-                    if error.code not in _LOST or begun == _BEGUN_MAX:
+                    if error.code not in _LOST | _OTHERWISE or look == _LOOKS_MAX:
                         raise
-                    self.forget(key)
+                    if error.code in _LOST:
+                        self.forget(key)
         raise AssertionError("the last try returns or raises")
 
     def forget(self, key: str) -> None:

@@ -153,6 +153,16 @@ def test_what_goes_on_is_found_rather_than_what_ended(
     assert found.state == "PUBLISHED"
 
 
+def test_the_first_is_found_rather_than_its_repost(
+    server: ScriptedIntake, submission: Submission, video: LocalPost
+) -> None:
+    server.add_post(sha256=video.sha256)
+    server.add_post(sha256=video.sha256, repost=True)
+    found = submission.find(video)
+    assert found is not None
+    assert found.id == 1
+
+
 def test_a_server_that_makes_no_post_of_a_video_is_told(
     server: ScriptedIntake, submission: Submission, video: LocalPost
 ) -> None:

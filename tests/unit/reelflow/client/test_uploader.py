@@ -177,6 +177,15 @@ def test_an_upload_that_ended_meanwhile_is_begun_anew(
     assert server.uploads["up1"].content == CONTENT
 
 
+@pytest.mark.parametrize("code", ["upload_state", "chunks_missing"])
+def test_an_upload_that_is_not_as_it_was_is_looked_at_anew(
+    server: ScriptedIntake, uploader: Uploader, tmp_path: Path, code: str
+) -> None:
+    server.fault = first_calls(1, refusal(409, code, "otherwise"), "POST", "/finalize")
+    upload(uploader, tmp_path / "clip.mp4")
+    assert list(server.uploads) == ["up1"]
+
+
 def test_a_journal_that_names_an_upload_of_another_file_costs_nothing(
     server: ScriptedIntake, uploader: Uploader, journal: UploadJournal, tmp_path: Path
 ) -> None:
