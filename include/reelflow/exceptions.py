@@ -24,7 +24,7 @@
     │   ├── UnauthenticatedError          no user is known by what was shown
     │   ├── AnalysisRefusedError          an engine will never judge this file
     │   ├── WebhookRefusedError(reason)   a webhook is forged, stale or malformed
-│   ├── ServerRefusedError(status)     a Reelflow server understood its client and refused
+    │   ├── ServerRefusedError(status)     a Reelflow server understood its client and refused
     │   └── TikTokRejectedError(log_id, http_status)
     │       └── TikTokAuthError           the token or scope is refused: reconnect the account
     │           ├── TokenGrantRefusedError  so is the code or refresh token: nothing renews it
