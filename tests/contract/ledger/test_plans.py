@@ -28,7 +28,7 @@ SHA256 = "a" * 64
 #: Tables that keep what ended.
 HISTORY = (
     *("posts", "publications", "media", "audit", "batches", "photo_images"),
-    "webhook_events",
+    *("webhook_events", "upload_sessions"),
 )
 #: Partial indexes of what did not end; reading one whole is no reading of history.
 ONLY_WHAT_IS_LEFT = (
@@ -154,6 +154,7 @@ CHORES: dict[str, Callable[[Workspace], object]] = {
     "returning stalled uploads": lambda w: stalled.return_stalled_uploads(w, actor=ACTOR),
     "giving up expired publications": lambda w: stalled.supersede_expired(w, actor=ACTOR),
     "finishing what a dead run left": lambda w: sweep._finish(w, sweep.SweepReport(), run_id="run"),
+    "sweeping uploads": lambda w: sweep._sweep_uploads(w, sweep.SweepReport(), actor=ACTOR),
     "seeing whether there is work": discover.waiting_work,
 }
 
