@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reelflow.api.advice import for_callers
 from reelflow.api.intake import Intake
+from reelflow.api.media_record import BrokenRule
+from reelflow.domain.user import User
+from reelflow.services import post_pages
 
 
 class _Record(BaseModel):
@@ -105,15 +108,6 @@ class Attempt(_Record):
     created_at: str | None
 
 
-class BrokenRule(_Record):
-    """A rule that a post's media break."""
-
-    rule: str
-    value: str
-    limit: str
-    fix: str
-
-
 class PostStoryRecord(PostRecord):
     """One post, with every step it made, and what was begun for it at TikTok."""
 
@@ -151,6 +145,14 @@ def post_record(intake: Intake, request: Request, row: Mapping[str, Any]) -> dic
             "run": run_id and intake.run_links(run_id),
         },
     }
+
+
+def post_answer(intake: Intake, request: Request, user: User, post_id: int) -> dict[str, Any]:
+    """Return a post as the answer to whatever was done with it: JSON-safe, with its story.
+
+    :raises PostNotFoundError: there is none, or it is somebody else's
+    """
+    return story_record(intake, request, post_pages.show(intake.workspace, user, post_id))
 
 
 def story_record(intake: Intake, request: Request, whole: Mapping[str, Any]) -> dict[str, Any]:

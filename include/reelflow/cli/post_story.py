@@ -56,6 +56,7 @@ def _fields(post: Mapping[str, Any]) -> Table:
         "media": _media(post["metadata"] or {}),
         "thumbnail": _thumbnail(post),
         "account": post["account"],
+        "made by": post["user_id"],
         "mode": post["mode"],
         "privacy": post["privacy_level"] or ("none chosen" if post["mode"] == "direct" else None),
         "title": post["title"],
@@ -105,6 +106,7 @@ def _wishes(post: Mapping[str, Any]) -> dict[str, str | None]:
         "cover": cover,
         "music": "TikTok may add some" if post["auto_add_music"] else None,
         "repost": "asked for: the same bytes once more" if post["repost"] else None,
+        "approval": "asked for: a person is to release it" if post["wants_approval"] else None,
     }
 
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from reelflow.api.errors import ApiError, errors
 from reelflow.api.intake import Intake
 from reelflow.api.post_query import Time
-from reelflow.api.post_record import PostStoryRecord
-from reelflow.api.routes.posts import PostId, shown
+from reelflow.api.post_record import PostStoryRecord, post_answer
+from reelflow.api.routes.posts import PostId
 from reelflow.domain.post import PAST_LAST_BYTE, Interaction, PrivacyLevel
 from reelflow.domain.user import User
 from reelflow.exceptions import MediaUnreadableError, TikTokRejectedError
@@ -73,7 +73,7 @@ def post_step_routes(intake: Intake) -> APIRouter:
             at=chosen.publish_at,
             disable=chosen.disable,
         )
-        return shown(intake, request, user, post_id)
+        return post_answer(intake, request, user, post_id)
 
     @router.post("/retry", response_model=PostStoryRecord, responses=errors(404, 409))
     def retry(
@@ -87,7 +87,7 @@ def post_step_routes(intake: Intake) -> APIRouter:
         except MediaUnreadableError:
             message = f"the media of post {post_id} are gone: upload them again, for another post"
             raise ApiError(409, "media_deleted", message) from None
-        return shown(intake, request, user, post_id)
+        return post_answer(intake, request, user, post_id)
 
     @router.post("/resolve", response_model=PostStoryRecord, responses=errors(404, 409))
     def resolve(
@@ -96,7 +96,7 @@ def post_step_routes(intake: Intake) -> APIRouter:
         """Settle an UNKNOWN post by what you see on its account, or of a draft in its inbox."""
         post_pages.check_visible(intake.workspace, user, post_id)
         _resolve(intake, user, post_id, body)
-        return shown(intake, request, user, post_id)
+        return post_answer(intake, request, user, post_id)
 
     @router.post(
         "/cancel",
@@ -118,7 +118,7 @@ def post_step_routes(intake: Intake) -> APIRouter:
             response.status_code = _ask_to_cancel(intake, user, post_id)
         else:
             commands.cancel(intake.workspace, post_id, actor=user.actor)
-        return shown(intake, request, user, post_id)
+        return post_answer(intake, request, user, post_id)
 
     return router
 

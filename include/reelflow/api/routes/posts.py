@@ -13,8 +13,8 @@ from reelflow.api.post_query import PostQuery, cursor_after
 from reelflow.api.post_record import (
     PostPageRecord,
     PostStoryRecord,
+    post_answer,
     post_record,
-    story_record,
 )
 from reelflow.domain.user import User
 from reelflow.services import post_pages
@@ -55,7 +55,7 @@ def _add_reading(router: APIRouter, intake: Intake) -> None:
         request: Request, post_id: PostId, user: User = Depends(intake.guard.reader)
     ) -> dict[str, Any]:
         """Show one post: its fields, every step it made, and what was begun for it at TikTok."""
-        return shown(intake, request, user, post_id)
+        return post_answer(intake, request, user, post_id)
 
 
 def _add_writing(router: APIRouter, intake: Intake) -> None:
@@ -80,7 +80,7 @@ def _add_writing(router: APIRouter, intake: Intake) -> None:
         """
         post_id, is_new = submit_post(intake.workspace, user, body)
         response.status_code = 201 if is_new else 200
-        return shown(intake, request, user, post_id)
+        return post_answer(intake, request, user, post_id)
 
     @router.patch("/{post_id}", response_model=PostStoryRecord, responses=errors(404, 409))
     def change_post(
@@ -92,9 +92,4 @@ def _add_writing(router: APIRouter, intake: Intake) -> None:
         """Change fields of a post before TikTok may have it; those not named stay as they are."""
         post_pages.check_visible(intake.workspace, user, post_id)
         edit_post(intake.workspace, post_id, body, actor=user.actor)
-        return shown(intake, request, user, post_id)
-
-
-def shown(intake: Intake, request: Request, user: User, post_id: int) -> dict[str, Any]:
-    """Return a post as the answer to whatever was done with it."""
-    return story_record(intake, request, post_pages.show(intake.workspace, user, post_id))
+        return post_answer(intake, request, user, post_id)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from reelflow.domain.content_types import MediaType
 from reelflow.domain.post import PostKind, PostMode, PrivacyLevel
 from reelflow.domain.sidecar import PhotoFields, PostFields, VideoFields, read_fields
 from reelflow.exceptions import TerminalError
@@ -73,10 +74,9 @@ def kind_of_media_type(media_type: str) -> PostKind:
 
     :raises TerminalError: there is no such type; code ``invalid_post``
     """
-    kinds = {"video": PostKind.VIDEO, "image": PostKind.PHOTO}
-    if media_type not in kinds:
-        raise invalid_post(f"media_type is {_short(media_type)}: use {' or '.join(kinds)}")
-    return kinds[media_type]
+    if media_type not in list(MediaType):
+        raise invalid_post(f"media_type is {_short(media_type)}: use {' or '.join(MediaType)}")
+    return PostKind.PHOTO if media_type == MediaType.IMAGE else PostKind.VIDEO
 
 
 def parse_fields(

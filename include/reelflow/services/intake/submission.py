@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from reelflow.domain.content_types import MediaType
 from reelflow.domain.post import PostKind
 from reelflow.domain.user import User
 from reelflow.ledger.models import Media
@@ -13,7 +14,7 @@ from reelflow.services.intake.submit import create_post, find_media
 from reelflow.services.intake.submitted_media import kind_of
 from reelflow.services.workspace import Workspace
 
-_MEDIA_TYPES: Final = {PostKind.VIDEO: "video", PostKind.PHOTO: "image"}
+_MEDIA_TYPES: Final = {PostKind.VIDEO: MediaType.VIDEO, PostKind.PHOTO: MediaType.IMAGE}
 
 
 def submit_post(workspace: Workspace, user: User, data: Mapping[str, Any]) -> tuple[int, bool]:

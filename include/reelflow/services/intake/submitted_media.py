@@ -11,8 +11,8 @@ from typing import Final
 from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
-from reelflow.domain.media_facts import IMAGE_CONTAINERS
-from reelflow.domain.photos import MAX_PHOTOS, is_named_as_image, photo_post_sha256
+from reelflow.domain.content_types import MediaType, container_named, media_type_of
+from reelflow.domain.photos import MAX_PHOTOS, photo_post_sha256
 from reelflow.domain.post import DONE, PostKind
 from reelflow.domain.user import User
 from reelflow.exceptions import TerminalError
@@ -151,12 +151,9 @@ def _check_together(post: Post, media: Sequence[Media]) -> None:
 
 def kind_of(media: Media) -> PostKind:
     """Return what may become of a file: by its content where that is known, else by its name."""
-    container = (media.facts or {}).get("container")
-    if container is not None:
-        is_image = container in IMAGE_CONTAINERS
-    else:
-        is_image = is_named_as_image(media.source_path) or is_named_as_image(media.file_name)
-    return PostKind.PHOTO if is_image else PostKind.VIDEO
+    container = (media.facts or {}).get("container") or container_named(media.source_path)
+    container = container or container_named(media.file_name) or ""
+    return PostKind.PHOTO if media_type_of(container) is MediaType.IMAGE else PostKind.VIDEO
 
 
 def known_content(kind: PostKind, media: Sequence[Media]) -> str | None:

@@ -132,6 +132,7 @@ def test_what_was_wished_for_a_post_is_shown_where_it_is_not_the_usual(
     show: Callable[[Post], str], workspace: Workspace, account: Account, make_post: MakePost
 ) -> None:
     names = ("viewers may not", "insists on", "marked as", "cover", "music", "repost")
+    names += ("approval", "made by")
     usual = fields(show(make_post(account)))
     assert not set(names) & usual.keys()
     video = make_post(
@@ -144,6 +145,8 @@ def test_what_was_wished_for_a_post_is_shown_where_it_is_not_the_usual(
         brand_organic_toggle=True,
         cover_timestamp_ms=1500,
         repost=True,
+        wants_approval=True,
+        user_id="ann",
     )
     shown = fields(show(video))
     assert {name: shown.get(name) for name in names} == {
@@ -153,6 +156,8 @@ def test_what_was_wished_for_a_post_is_shown_where_it_is_not_the_usual(
         "cover": "the picture at 1500 ms",
         "music": None,
         "repost": "asked for: the same bytes once more",
+        "approval": "asked for: a person is to release it",
+        "made by": "ann",
     }
     photos = make_photo_post(workspace, account, auto_add_music=True, photo_cover_index=1)
     shown = fields(show(photos))

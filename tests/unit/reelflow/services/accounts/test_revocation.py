@@ -166,9 +166,11 @@ def test_posts_that_wait_for_something_else_go_on_waiting(
     other = make_post(account, state=_S.HELD, reason_code="privacy_not_offered")
     bare = {"state": _S.HELD, "reason_code": "account_revoked", "privacy_level": None}
     no_privacy, draft = make_post(account, **bare), make_post(account, mode=PostMode.DRAFT, **bare)
+    unapproved = make_post(account, **{**bare, "privacy_level": "SELF_ONLY"}, wants_approval=True)
     assert release(workspace, account) == [draft.id]
     assert read_post(other.id).state is _S.HELD
     assert read_post(no_privacy.id).state is _S.HELD
+    assert read_post(unapproved.id).state is _S.HELD
 
 
 @pytest.mark.parametrize("step", [revoke, release])
