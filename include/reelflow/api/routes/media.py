@@ -28,6 +28,7 @@ _CACHED: Final = "private, no-cache"
 _PICTURE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
     304: {"description": "The picture is the one that If-None-Match names"},
+    **errors(404),
 }
 
 
@@ -51,8 +52,9 @@ def media_routes(intake: Intake) -> APIRouter:
     @router.post("/cleanup/expired")
     def clean_up(user: User = Depends(guard.admin)) -> Cleanup:
         """Give up the uploads whose time is over, and all that they stored."""
+        deleted = finish_deletions(workspace)
         expired = expire_uploads(workspace, actor=user.actor)
-        return Cleanup(expired_uploads=expired, deleted_media=finish_deletions(workspace))
+        return Cleanup(expired_uploads=expired, deleted_media=deleted)
 
     @router.get("/{media_id}", responses=errors(404))
     def show(request: Request, media_id: str, user: User = Depends(guard.reader)) -> MediaRecord:
@@ -70,7 +72,7 @@ def media_routes(intake: Intake) -> APIRouter:
             raise not_made_yet(media, "metadata")
         return metadata
 
-    @router.get("/{media_id}/thumbnail", response_class=Response, responses={**_PICTURE, **errors(404)})
+    @router.get("/{media_id}/thumbnail", response_class=Response, responses=_PICTURE)
     @router.head("/{media_id}/thumbnail", include_in_schema=False)
     def get_thumbnail(
         request: Request, media_id: str, user: User = Depends(guard.reader)
