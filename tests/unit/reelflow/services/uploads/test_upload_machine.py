@@ -114,6 +114,11 @@ class UploadMachine(RuleBasedStateMachine):
             upload.received.add(index)
             upload.last_chunk_at = self.clock()
 
+    @rule(upload=uploads)
+    def send_the_rest(self, upload: Known) -> None:
+        for index in set(range(len(upload.chunks))) - upload.received:
+            self.send(upload, index, is_right=True)
+
     def expected_of_chunk(self, upload: Known, index: int, is_there: bool, is_right: bool) -> str:
         if upload.state is None:
             return "upload_not_found"
