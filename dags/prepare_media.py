@@ -1,8 +1,9 @@
-"""Prepare the media of posts ahead of time: of those that are not due yet, and of those held.
+"""Prepare media ahead of time: of posts that are not due yet or held, and of none so far.
 
 **What.** Each post is validated, analysed if its account asks for it, its metadata stored, its
 cover and the pictures to choose another cover from made. Next week's bad file is rejected today,
-and whoever approves a post has pictures to look at. Nothing is sent.
+and whoever approves a post has pictures to look at. Uploads that no post publishes yet are
+measured and get a picture. Nothing is sent.
 
 **When.** Whenever such media wait: a watcher wakes the DAG. What is due is prepared by
 `publish_to_tiktok` itself, by the same stages: it finds done what was done here, and never waits
@@ -28,6 +29,7 @@ from reelflow_provider.operators.media import (
     ExtractMetadataOperator,
     FindUnpreparedMediaOperator,
     GenerateThumbnailOperator,
+    MeasureUploadsOperator,
     ValidateMediaOperator,
 )
 from reelflow_provider.retries import ReelflowRetryPolicy
@@ -65,6 +67,7 @@ def prepare_media() -> None:
         )
         validate >> [metadata, thumbnail]
 
+    MeasureUploadsOperator(task_id="measure_uploads", do_xcom_push=False)
     prepare_post.expand(post_id=FindUnpreparedMediaOperator(task_id="find_unprepared_media").output)
 
 

@@ -1,9 +1,9 @@
-"""What tests of uploads in chunks are made of: files that look like videos, and a user's uploads."""
+"""What tests of uploads in chunks are made of: bytes that look like a video, a user's uploads."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,15 +59,28 @@ class Uploads:
         ).id
 
     def send(
-        self, upload_id: str, index: int, chunk: bytes, *, sha256: str | None = None
+        self,
+        upload_id: str,
+        index: int,
+        chunk: bytes,
+        *,
+        sha256: str | None = None,
+        is_announced: bool = True,
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> ReceivedChunk:
-        """Send one chunk, in two blocks."""
+        """Send one chunk, in two blocks.
+
+        :param is_announced: whether its size is told before
+        :param meanwhile: happens before it is committed
+        """
+        size_bytes = len(chunk) if is_announced else None
         with receive_chunk(
-            self.workspace, self.user, upload_id, index, size_bytes=len(chunk), sha256=sha256
+            self.workspace, self.user, upload_id, index, size_bytes=size_bytes, sha256=sha256
         ) as incoming:
             half = len(chunk) // 2
             incoming.write(chunk[:half])
             incoming.write(chunk[half:])
+            meanwhile()
             return incoming.commit()
 
     def send_all(self, upload_id: str, content: bytes, *, but: Sequence[int] = ()) -> None:
@@ -130,4 +143,3 @@ class Uploads:
         return sorted(
             str(path.relative_to(root)) for folder in folders for path in folder.glob("*")
         )
-

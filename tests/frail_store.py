@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +18,32 @@ class Died(BaseException):
 
 
 class FrailStore(LocalStore):
-    """Raises ``error`` once, before or after the next call of one method does its work.
-
-    :ivar at: such as ``before complete`` or ``after begin``
-    """
+    """Something happens once, before or after the next call of one method does its work."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self.at: str | None = None
-        self.error: BaseException = Died()
+        self._at: str | None = None
+        self._happens: Callable[[], None] = lambda: None
 
     def fail(self, at: str, error: BaseException | None = None) -> None:
-        self.at, self.error = at, error or Died()
+        """Let a call fail, or its process die.
+
+        :param at: such as ``before complete`` or ``after begin``
+        """
+
+        def fail() -> None:
+            raise error or Died()
+
+        self.meanwhile(at, fail)
+
+    def meanwhile(self, at: str, happens: Callable[[], None]) -> None:
+        """Let something happen at a call."""
+        self._at, self._happens = at, happens
 
     def _pass(self, point: str) -> None:
-        if point == self.at:
-            self.at = None
-            raise self.error
+        if point == self._at:
+            self._at = None
+            self._happens()
 
     def begin(self, key: str, **options: Any) -> MultipartUpload:
         self._pass("before begin")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import select
 
 from reelflow.domain.upload_session import SessionState
 from reelflow.ledger.intake_models import QuotaUse, UploadSession
 from reelflow.ledger.models import Media
 from reelflow.services.workspace import Workspace
+
+_FOLDERS: Final = ("media", "prepared", "thumbnails", "quarantine")
 
 
 def media_ids(workspace: Workspace) -> set[str]:
@@ -19,7 +23,7 @@ def media_ids(workspace: Workspace) -> set[str]:
 def stored_keys(workspace: Workspace) -> set[str]:
     """Return the keys of all that lies in the store, whole or begun."""
     store = workspace.folders.store
-    whole = {info.key for folder in ("media", "thumbnails") for info in store.list(folder)}
+    whole = {info.key for folder in _FOLDERS for info in store.list(folder)}
     return whole | {f"begun:{upload.upload_id}" for upload in store.begun()}
 
 

@@ -1,4 +1,4 @@
-"""A store that fails when it is told to: a full disk, a bucket that refuses, a process that dies."""
+"""A store that fails when it is told to: a full disk, a refusal, a process that dies."""
 
 from __future__ import annotations
 

@@ -18,6 +18,8 @@ from reelflow.api.key_authenticator import KeyAuthenticator
 from reelflow.api.limits import RequestLimits
 from reelflow.api.platform import Platform, platform_of
 from reelflow.api.routes.accounts import account_routes
+from reelflow.api.routes.dashboard import dashboard_routes
+from reelflow.api.routes.direct_uploads import direct_upload_routes
 from reelflow.api.routes.docs import docs_routes
 from reelflow.api.routes.health import health_routes
 from reelflow.api.routes.images import image_routes
@@ -93,7 +95,7 @@ def assemble_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses=errors(400, 408, 413, 414, 422, 431, 503),
+        responses=errors(400, 408, 413, 414, 415, 422, 431, 503),
     )
     add_error_handlers(app)
     app.add_middleware(RequestLimits)
@@ -125,6 +127,8 @@ def _intake_routers(intake: Intake) -> list[APIRouter]:
         simple_routes(intake),
         image_routes(intake),
         media_routes(intake),
+        direct_upload_routes(intake),
+        dashboard_routes(intake),
         post_routes(intake),
         post_step_routes(intake),
         account_routes(intake),

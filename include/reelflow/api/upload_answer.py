@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
 from reelflow.api.intake import Intake
 from reelflow.api.media_record import MediaRecord, media_record
+from reelflow.api.post_record import PostStoryRecord
+from reelflow.api.routes.posts import shown
 from reelflow.api.upload_bodies import UploadFinished
+from reelflow.domain.user import User
 from reelflow.services.uploads.whole_rows import Taken
 
 
@@ -17,22 +18,29 @@ class ImagesTaken(BaseModel):
     """What a batch of images became."""
 
     media: list[MediaRecord] = Field(description="in the order in which they came")
-    post: dict[str, Any] | None
+    post: PostStoryRecord | None
 
 
 def file_answer(
-    intake: Intake, request: Request, response: Response, taken: Taken
+    intake: Intake, request: Request, response: Response, user: User, taken: Taken
 ) -> UploadFinished:
     """Return the answer to one file; 200 if its post was made of the same bytes before."""
     (record,) = _records(intake, request, response, taken)
-    return UploadFinished(media=record, post=None)
+    return UploadFinished(media=record, post=_post(intake, request, user, taken))
 
 
 def images_answer(
-    intake: Intake, request: Request, response: Response, taken: Taken
+    intake: Intake, request: Request, response: Response, user: User, taken: Taken
 ) -> ImagesTaken:
     """Return the answer to a batch; 200 if its post was made of the same bytes before."""
-    return ImagesTaken(media=_records(intake, request, response, taken), post=None)
+    records = _records(intake, request, response, taken)
+    return ImagesTaken(media=records, post=_post(intake, request, user, taken))
+
+
+def _post(intake: Intake, request: Request, user: User, taken: Taken) -> PostStoryRecord | None:
+    if taken.post is None:
+        return None
+    return PostStoryRecord.model_validate(shown(intake, request, user, taken.post.id))
 
 
 def _records(

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reelflow.api.media_record import MediaRecord
+from reelflow.api.post_record import PostStoryRecord
 from reelflow.domain.content_types import MediaType
 from reelflow.domain.upload_session import CHUNK_MAX_BYTES, CHUNK_MIN_BYTES, ranges
 from reelflow.ledger.intake_models import UploadSession
@@ -119,7 +120,7 @@ class UploadFinished(BaseModel):
     """What an upload became."""
 
     media: MediaRecord
-    post: dict[str, Any] | None
+    post: PostStoryRecord | None
 
 
 def opened(row: UploadSession) -> UploadOpened:

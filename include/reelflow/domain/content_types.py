@@ -64,5 +64,5 @@ def container_declared(content_type: str) -> str | None:
     :param content_type: with or without parameters, which say nothing of the container
     """
     essence = content_type.partition(";")[0].strip().lower()
-    by_name = {name: container for container, name in CONTENT_TYPES.items()} | _ALIASES
-    return by_name.get(essence)
+    by_name = {name: container for container, name in CONTENT_TYPES.items()}
+    return by_name.get(essence) or _ALIASES.get(essence)

@@ -8,7 +8,8 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import DONE, PostKind
-from reelflow.ledger import photo_images, posts, publications
+from reelflow.domain.upload_session import SessionKind
+from reelflow.ledger import photo_images, posts, publications, upload_sessions
 from reelflow.ledger.models import Media, Post
 from reelflow.services.workspace import Workspace
 
@@ -29,7 +30,8 @@ class Announcement:
 def clean_up_files(workspace: Workspace, post_id: int) -> bool:
     """Delete each file of the post, and its copy, once every post on it is done; its cover stays.
 
-    The pictures to choose a cover from go with the file: there is no choice any more.
+    The pictures to choose a cover from go with the file: there is no choice any more. Of a file
+    that was uploaded straight to the bucket the copy stays, too.
 
     :return: whether all its files are gone now
     """
@@ -37,12 +39,13 @@ def clean_up_files(workspace: Workspace, post_id: int) -> bool:
         post = posts.get(session, post_id)
         left = [m for m in photo_images.media_of(session, post) if m.deleted_at is None]
         free = [media for media in left if _is_free(session, media)]
+        direct = {media.id for media in free if _came_directly(session, media)}
     if post.source_settled_at is not None:
         return True
     for media in free:
         workspace.folders.delete_source(media.source_path)
         workspace.folders.delete_candidates(_candidate_keys(media))
-        if post.kind is PostKind.PHOTO:
+        if post.kind is PostKind.PHOTO and media.id not in direct:
             workspace.folders.delete_prepared(media.id)
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
@@ -59,6 +62,12 @@ def _note_deleted(session: Session, media: Media, *, now: datetime) -> bool:
         return False
     row.deleted_at, row.candidates = now, None
     return True
+
+
+def _came_directly(session: Session, media: Media) -> bool:
+    """Whether a file is that of an upload job, which has its id."""
+    upload = upload_sessions.get(session, media.id)
+    return upload is not None and upload.kind is SessionKind.PRESIGNED
 
 
 def _candidate_keys(media: Media) -> list[str]:

@@ -119,11 +119,12 @@ def open_video(workspace: Workspace, post: Post) -> AbstractContextManager[Sourc
 
 
 @contextmanager
-def open_media(workspace: Workspace, media: Media, *, post_id: int) -> Iterator[Source]:
-    """Hold one of the post's files open; every byte read is of what was taken from the inbox.
+def open_media(workspace: Workspace, media: Media, *, post_id: int | None) -> Iterator[Source]:
+    """Hold a file open; every byte read is of what was taken in.
 
     The ledger is read again when the file is not where it was: another stage may have moved it.
 
+    :param post_id: of the post that publishes it, if there is one
     :raises MediaUnreadableError: it is gone, or no plain file
     :raises SourceChangedError: somebody replaced it or wrote to it since
     """
@@ -148,9 +149,11 @@ def found_in(exc: MediaUnreadableError | SourceChangedError) -> str:
     return str(exc.context.get("found", exc))
 
 
-def _gone(workspace: Workspace, media: Media, post_id: int) -> MediaUnreadableError:
+def _gone(workspace: Workspace, media: Media, post_id: int | None) -> MediaUnreadableError:
     place = workspace.folders.store.shown(media.source_path)
-    found = f"the source of post {post_id} ({media.file_name}) is gone from {place}"
+    name = media.file_name
+    what = name if post_id is None else f"the source of post {post_id} ({name})"
+    found = f"{what} is gone from {place}"
     return MediaUnreadableError(f"{found}: put the file into the inbox again", found=found)
 
 

@@ -316,6 +316,10 @@ class MediaStore(ObjectStore, FolderStore, MultipartStore, Protocol):
 class PresigningStore(Protocol):
     """URLs under which others read and write the store with their own hands; S3 alone has them."""
 
+    def object_name(self, key: str) -> str:
+        """Return what others call an object: its key in the bucket, as S3 itself has it."""
+        ...
+
     def presigned_get(self, key: str, *, lifetime_s: int, content_type: str | None = None) -> str:
         """Return a URL that gives the object to whoever has it; a secret for as long as it lives.
 

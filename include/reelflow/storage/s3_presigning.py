@@ -18,6 +18,10 @@ POST_MAX_BYTES: Final = 2_000_000_000
 class S3Presigning(S3Bucket):
     """A :class:`~reelflow.storage.base.PresigningStore` of a bucket; nothing is asked of S3."""
 
+    def object_name(self, key: str) -> str:
+        """See :meth:`PresigningStore.object_name`, of ``reelflow.storage.base``."""
+        return self._raw_key(key)
+
     def presigned_get(self, key: str, *, lifetime_s: int, content_type: str | None = None) -> str:
         """See :meth:`PresigningStore.presigned_get`, of ``reelflow.storage.base``."""
         _check_lifetime(lifetime_s)

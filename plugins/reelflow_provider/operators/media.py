@@ -1,4 +1,4 @@
-"""Operators that prepare posts' media: find, validate, extract metadata, make pictures."""
+"""Operators that prepare media: find, validate, extract metadata, make pictures."""
 
 from __future__ import annotations
 
@@ -32,6 +32,23 @@ class FindUnpreparedMediaOperator(ReelflowOperator):
         for post in found:
             self.log.info("post %s: %s", post.post_id, post.file_name)
         return [post.post_id for post in found]
+
+
+class MeasureUploadsOperator(ReelflowOperator):
+    """Look into uploaded files that no post publishes yet: what they are, and a picture of each.
+
+    Nothing is decided: the post that a file is given to validates it as any other. A file that
+    was looked into is left alone, so it is safe to clear.
+    """
+
+    def execute(self, context: Context) -> int:
+        """Return how many files were looked into."""
+        from reelflow.services.intake.lone_media import measure_lone_media, waiting_lone_media
+
+        waiting = waiting_lone_media(self.workspace)
+        measured = [one for one in waiting if measure_lone_media(self.workspace, one)]
+        self.log.info("looked into %d of %d files without a post", len(measured), len(waiting))
+        return len(measured)
 
 
 class MediaOperator(PostOperator):

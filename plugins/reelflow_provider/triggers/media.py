@@ -20,8 +20,9 @@ log = logging.getLogger(__name__)
 class MediaTrigger(BaseEventTrigger):
     """Fire while posts that are held, or not due yet, have media that nobody has prepared.
 
-    What is due is left to the run that publishes it. What could not be prepared rests for an hour,
-    and is not tried for ever. Only the ledger is looked at.
+    And while uploads that no post publishes yet wait to be looked into. What is due is left to the
+    run that publishes it. What could not be prepared rests for an hour, and is not tried for ever.
+    Only the ledger is looked at.
     It has no parameters: settings are read where it runs.
     """
 
@@ -49,7 +50,7 @@ class MediaTrigger(BaseEventTrigger):
                     complaint = str(exc)
                     log.warning("media cannot be watched: %s", complaint)
             if watch.fires(work, now_s=time.monotonic()):
-                log.info("waking prepare_media for the media of %d posts", len(work))
+                log.info("waking prepare_media for %d posts and files", len(work))
                 yield TriggerEvent({"waiting": len(work)})
             await asyncio.sleep(interval_s)
 

@@ -17,6 +17,8 @@ from reelflow_provider.retries import ReelflowRetryPolicy
 
 DAGS = Path(__file__).parents[3] / "dags"
 FIND = "find_unprepared_media"
+#: Of what belongs to no post.
+MEASURE = "measure_uploads"
 STAGES = {f"prepare_post.{name}" for name in ("validate", "extract_metadata", "generate_thumbnail")}
 EDGES = {
     *((FIND, name) for name in STAGES),  # the list that the group expands over
@@ -51,7 +53,7 @@ def test_the_stages_are_those_of_publishing_and_nothing_is_sent(
     dag: DAG, as_scheduled: Any
 ) -> None:
     assert edges_of(dag) == edges_of(as_scheduled) == EDGES
-    assert {task.task_id for task in dag.tasks} == {FIND, *STAGES}
+    assert {task.task_id for task in dag.tasks} == {FIND, MEASURE, *STAGES}
     assert isinstance(dag.task_group.children["prepare_post"], MappedTaskGroup)
 
 

@@ -54,6 +54,6 @@ def image_routes(intake: Intake) -> APIRouter:
                 media_type=MediaType.IMAGE,
                 wanted=form.post_wanted,
             )
-        return images_answer(intake, request, response, taken)
+        return await run_in_threadpool(images_answer, intake, request, response, user, taken)
 
     return router

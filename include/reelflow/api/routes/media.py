@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
@@ -25,7 +25,7 @@ from reelflow.services.uploads.media import (
 
 #: Thumbnails are made once, but another moment may be chosen for them.
 _CACHED: Final = "private, no-cache"
-_PICTURE: Final = {
+_PICTURE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
     304: {"description": "The picture is the one that If-None-Match names"},
 }
@@ -70,7 +70,7 @@ def media_routes(intake: Intake) -> APIRouter:
             raise not_made_yet(media, "metadata")
         return metadata
 
-    @router.get("/{media_id}/thumbnail", response_class=Response, responses=_PICTURE | errors(404))
+    @router.get("/{media_id}/thumbnail", response_class=Response, responses={**_PICTURE, **errors(404)})
     @router.head("/{media_id}/thumbnail", include_in_schema=False)
     def get_thumbnail(
         request: Request, media_id: str, user: User = Depends(guard.reader)

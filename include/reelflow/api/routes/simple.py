@@ -51,6 +51,6 @@ def simple_routes(intake: Intake) -> APIRouter:
                 media_type=form.media_type,
                 wanted=form.post_wanted,
             )
-        return file_answer(intake, request, response, taken)
+        return await run_in_threadpool(file_answer, intake, request, response, user, taken)
 
     return router

@@ -13,6 +13,8 @@ from reelflow.api.digest_header import declared_sha256
 from reelflow.api.errors import errors
 from reelflow.api.intake import Intake
 from reelflow.api.media_record import media_record
+from reelflow.api.post_record import PostStoryRecord
+from reelflow.api.routes.posts import shown
 from reelflow.api.upload_bodies import (
     ChunkReceived,
     UploadAnnounced,
@@ -110,13 +112,12 @@ def upload_routes(intake: Intake) -> APIRouter:
         done = finalize(workspace, user, upload_id, wanted)
         if not done.is_new:
             response.status_code = 200
+        post_ids = [] if done.post is None else [done.post.id]
+        media_path = intake.link(request, "/media")
+        media = media_record(done.media, post_ids=post_ids, media_path=media_path)
+        posts = [shown(intake, request, user, post_id) for post_id in post_ids]
         return UploadFinished(
-            media=media_record(
-                done.media,
-                post_ids=[] if done.post is None else [done.post.id],
-                media_path=intake.link(request, "/media"),
-            ),
-            post=None,
+            media=media, post=PostStoryRecord.model_validate(posts[0]) if posts else None
         )
 
     @router.delete("/{upload_id}", status_code=204, responses=errors(404, 409))

@@ -11,6 +11,7 @@ from reelflow.ledger import batches, photo_images
 from reelflow.ledger.batches import AHEAD
 from reelflow.ledger.unprepared import unprepared
 from reelflow.services.discover import BatchPost
+from reelflow.services.intake.lone_media import waiting_lone_media
 from reelflow.services.workspace import Workspace
 
 #: What could not be prepared is tried again by another run after this; its publishing run does it
@@ -40,11 +41,12 @@ def find_unprepared_media(workspace: Workspace, *, run_id: str) -> list[BatchPos
 
 
 def waiting_media(workspace: Workspace) -> frozenset[str]:
-    """Name what a run started now would prepare; empty when there is nothing to do."""
+    """Name what a run started now would prepare, or look into; empty when nothing is to be done."""
     now = workspace.ledger.now()
     with workspace.ledger.read() as session:
         found = _waiting(session, now=now, limit=workspace.rules.batch_size)
-    return frozenset(f"post:{post_id}" for post_id in found)
+    lone = (f"media:{media_id}" for media_id in waiting_lone_media(workspace))
+    return frozenset((*(f"post:{post_id}" for post_id in found), *lone))
 
 
 def _waiting(session: Session, *, now: datetime, limit: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""A post's file as engines of content analysis read it."""
+"""A file as engines of content analysis read it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from reelflow.analysis.base import Subject
 from reelflow.digest import sha256_of
-from reelflow.ledger.models import Media, Post
+from reelflow.ledger.models import Media
 from reelflow.media.sniff import HEAD_BYTES, sniff
 from reelflow.services.stage import open_media
 from reelflow.services.workspace import Workspace
@@ -20,13 +20,16 @@ _URL_LIFETIME_S: Final = 15 * 60
 
 
 @contextmanager
-def open_subject(workspace: Workspace, post: Post, media: Media) -> Iterator[Subject]:
+def open_subject(
+    workspace: Workspace, media: Media, *, post_id: int | None = None
+) -> Iterator[Subject]:
     """Hold a file open for an engine.
 
+    :param post_id: of the post that publishes it, if there is one, for errors
     :raises MediaUnreadableError: it is gone
     :raises SourceChangedError: it is not the file that was registered
     """
-    with open_media(workspace, media, post_id=post.id) as source:
+    with open_media(workspace, media, post_id=post_id) as source:
         sha256 = media.sha256 or sha256_of(source)
         container = sniff(source.read_at(0, HEAD_BYTES))
         yield Subject(source, container, sha256, _url_maker(workspace, media))

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.upload_session import SessionState
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
+from reelflow.ledger.models import Media, Verdict
 from reelflow.services import quotas
 from reelflow.services.workspace import Workspace
 from reelflow.storage.base import BegunUpload
@@ -27,12 +28,16 @@ def end(
 ) -> None:
     """End a session without a file, and give back what it held of its user's quota.
 
+    A record of its file, which has its id, goes with what was asked about it.
+
     :param error: what its user is told who asks once more
     :raises IllegalTransitionError: it has ended already; nothing was changed
     """
     row = upload_sessions.move(session, session_id, to, now=now)
     if row is None:
         return
+    session.execute(delete(Verdict).where(Verdict.media_id == session_id))
+    session.execute(delete(Media).where(Media.id == session_id))
     if row.quota_day is not None:
         quotas.give_back(
             session,

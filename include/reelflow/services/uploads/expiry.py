@@ -24,6 +24,7 @@ from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.services.uploads.endings import discard, end
 from reelflow.services.uploads.finishing import finish
+from reelflow.services.uploads.strays import delete_strays
 from reelflow.services.uploads.wishes import owner_of
 from reelflow.services.workspace import Workspace
 from reelflow.storage.base import BegunUpload
@@ -47,7 +48,12 @@ def expire_uploads(workspace: Workspace, *, actor: str) -> list[str]:
         overdue = upload_sessions.overdue(session, now=now, limit=_AT_ONCE)
     for row in overdue:
         _end_overdue(workspace, row, actor=actor)
-    return _discard_ended(workspace)
+    gone = _discard_ended(workspace)
+    try:
+        delete_strays(workspace)
+    except ReelflowError as exc:
+        log.warning("objects that came after the end of their upload were not deleted: %s", exc)
+    return gone
 
 
 def _end_overdue(workspace: Workspace, row: UploadSession, *, actor: str) -> None:

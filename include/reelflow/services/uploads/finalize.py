@@ -9,9 +9,7 @@ What its sender can mend leads back to OPEN; a file that is not what it was anno
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from reelflow.domain.upload_session import SessionState, ranges
 from reelflow.domain.user import User
@@ -20,25 +18,13 @@ from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.services.uploads.finishing import Finished, finish
 from reelflow.services.uploads.sessions import check_open, find, missing_chunks, plan_of
-from reelflow.services.uploads.wishes import owner_of, rehearse
+from reelflow.services.uploads.wishes import PostWanted, owner_of, rehearse, wanted_of
 from reelflow.services.workspace import Workspace
 
 __all__ = ["Finished", "PostWanted", "finalize"]
 
 #: Most ranges of missing chunks that an error names.
 _RANGES_SHOWN: Final = 100
-
-
-@dataclass(frozen=True)
-class PostWanted:
-    """Which post a file is for, when that is said at its end only.
-
-    :param post_id: the one that waits for it
-    :param post: the fields of the one to make
-    """
-
-    post_id: int | None = None
-    post: Mapping[str, Any] | None = None
 
 
 def finalize(
@@ -89,10 +75,8 @@ def _begin_finishing(
         row = find(session, user, session_id, lock=True)
         if row.state is not SessionState.OPEN:
             return
-        if wanted.post is not None:
-            row.wish, row.post_id = dict(wanted.post), None
-        elif wanted.post_id is not None:
-            row.wish, row.post_id = None, wanted.post_id
-        session.flush()
-        rehearse(session, row, user=acting, now=now)
+        rehearse(session, row, wanted or wanted_of(row), user=acting, now=now)
+        if wanted:
+            row.wish = None if wanted.post is None else dict(wanted.post)
+            row.post_id = wanted.post_id
         upload_sessions.move(session, session_id, SessionState.FINISHING, now=now)

@@ -31,10 +31,9 @@ from reelflow.services import quotas
 from reelflow.services.uploads.endings import discard, end
 from reelflow.services.uploads.first_look import FirstLook, look_at, refuse_broken
 from reelflow.services.uploads.sessions import key_of_file, not_found, upload_of, wrong_state
-from reelflow.services.uploads.wishes import add_media, give_to_post
+from reelflow.services.uploads.wishes import add_media, give_to_post, wanted_of
 from reelflow.services.workspace import Workspace
 from reelflow.storage.base import ObjectInfo
-
 
 #: Why a session has no file of its own: the bytes are a post's already.
 SAME_BYTES: Final = "same_bytes"
@@ -135,7 +134,7 @@ def _write_rows(
         media = add_media(
             session, row, user=user, now=now, file_name=look.file_name, identity=info.identity
         )
-        given = give_to_post(session, row, media, user=user, now=now, actor=actor)
+        given = give_to_post(session, row, media, wanted_of(row), user=user, now=now, actor=actor)
         if given is not None and not given.created:
             return _same_as(session, row, media, given.post, now=now)
         if row.quota_day is not None:

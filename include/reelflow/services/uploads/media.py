@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import DONE, PostState
 from reelflow.domain.user import User
 from reelflow.exceptions import ObjectNotFoundError, TerminalError
 from reelflow.ledger import photo_images
-from reelflow.ledger.models import Media, PhotoImage, Post
+from reelflow.ledger.lone_media import without_post
+from reelflow.ledger.models import Media
 from reelflow.services.workspace import Workspace
 from reelflow.source import Source
 from reelflow.storage.folders import thumbnail_key
@@ -108,8 +109,7 @@ def finish_deletions(workspace: Workspace) -> list[str]:
                 Media.deleted_at.is_not(None),
                 Media.source_identity.is_not(None),
                 Media.user_id.is_not(None),
-                ~exists().where(Post.media_id == Media.id),
-                ~exists().where(PhotoImage.media_id == Media.id),
+                without_post(),
             )
             .limit(_FINISHED_AT_ONCE)
         ).all()

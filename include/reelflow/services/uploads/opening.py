@@ -24,7 +24,7 @@ from reelflow.services import quotas
 from reelflow.services.uploads.announcement import Announcement, check_announcement
 from reelflow.services.uploads.endings import discard, end
 from reelflow.services.uploads.sessions import key_of_file, not_found, plan_of
-from reelflow.services.uploads.wishes import rehearse
+from reelflow.services.uploads.wishes import rehearse, wanted_of
 from reelflow.services.workspace import Workspace
 from reelflow.storage.folders import media_key
 
@@ -64,7 +64,7 @@ def open_session(workspace: Workspace, user: User, announced: Announcement) -> U
         expires_at=now + SESSION_LIFETIME,
     )
     with workspace.ledger.write() as session:
-        rehearse(session, row, user=user, now=now)
+        rehearse(session, row, wanted_of(row), user=user, now=now)
         row.quota_day = quotas.reserve(
             session, user.id, uploads=1, size_bytes=plan.size_bytes, now=now
         )

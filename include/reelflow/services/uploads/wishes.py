@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -12,6 +15,26 @@ from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.models import Media
 from reelflow.services.intake.post_wish import PostWish
 from reelflow.services.intake.submit import Submitted, attach_media, create_post, new_media
+
+
+@dataclass(frozen=True)
+class PostWanted:
+    """Which post a file is for; false if it is for none.
+
+    :param post_id: the one that waits for it
+    :param post: the fields of the one to make
+    """
+
+    post_id: int | None = None
+    post: Mapping[str, Any] | None = None
+
+    def __bool__(self) -> bool:
+        return self.post_id is not None or self.post is not None
+
+
+def wanted_of(row: UploadSession) -> PostWanted:
+    """Return which post a session's file is for, as far as was said."""
+    return PostWanted(None, row.wish) if row.wish is not None else PostWanted(row.post_id)
 
 
 def owner_of(row: UploadSession) -> User:
@@ -49,25 +72,34 @@ def add_media(
 
 
 def give_to_post(
-    session: Session, row: UploadSession, media: Media, *, user: User, now: datetime, actor: str
+    session: Session,
+    row: UploadSession,
+    media: Media,
+    wanted: PostWanted,
+    *,
+    user: User,
+    now: datetime,
+    actor: str,
 ) -> Submitted | None:
-    """Make the post that a session asks for, or give its file to the one that waits.
+    """Make the post that is wanted of a file, or give the file to the one that waits.
 
-    :return: None when it asks for none
+    :return: None when none is wanted
     :raises ReelflowError: the post cannot be made, or does not wait; nothing is committed
     """
-    if row.wish is not None:
-        wish = PostWish.parse(row.wish, MediaType(row.media_type))
+    if wanted.post is not None:
+        wish = PostWish.parse(wanted.post, MediaType(row.media_type))
         return create_post(session, user=user, wish=wish, media=[media], now=now, actor=actor)
-    if row.post_id is not None:
+    if wanted.post_id is not None:
         post = attach_media(
-            session, user=user, post_id=row.post_id, media=[media], now=now, actor=actor
+            session, user=user, post_id=wanted.post_id, media=[media], now=now, actor=actor
         )
         return Submitted(post, created=True)
     return None
 
 
-def rehearse(session: Session, row: UploadSession, *, user: User, now: datetime) -> None:
+def rehearse(
+    session: Session, row: UploadSession, wanted: PostWanted, *, user: User, now: datetime
+) -> None:
     """Do all that the end of an upload would do to posts, and take it back.
 
     So a wish that cannot be granted is refused while its sender can still mend it.
@@ -75,11 +107,11 @@ def rehearse(session: Session, row: UploadSession, *, user: User, now: datetime)
     :param row: as the session is, or will be
     :raises ReelflowError: as :func:`give_to_post`
     """
-    if row.wish is None and row.post_id is None:
+    if not wanted:
         return
     rehearsal = session.begin_nested()
     try:
         media = add_media(session, row, user=user, now=now)
-        give_to_post(session, row, media, user=user, now=now, actor=user.actor)
+        give_to_post(session, row, media, wanted, user=user, now=now, actor=user.actor)
     finally:
         rehearsal.rollback()

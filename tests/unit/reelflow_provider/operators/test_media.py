@@ -12,17 +12,19 @@ from reelflow.analysis.connection import VARIABLE
 from reelflow.domain.analysis import AI_GENERATED, MODEL_TYPES, AnalysisEngine, AnalysisPolicy
 from reelflow.domain.post import PostState
 from reelflow.exceptions import ConfigurationError, MediaRejectedError, MediaToolError
-from reelflow.ledger.models import Account, Post
+from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.workspace import Workspace
 from reelflow_provider.operators.media import (
     ExtractMetadataOperator,
     FindUnpreparedMediaOperator,
     GenerateThumbnailOperator,
+    MeasureUploadsOperator,
     ValidateMediaOperator,
 )
 from tests import content_credentials, factories, media_files
 from tests.data_folder import data_folder
 from tests.first_files import allow_no_process
+from tests.intake_users import upload
 from tests.unit.reelflow_provider.airflow_task import run_task
 
 OPERATORS = (ValidateMediaOperator, ExtractMetadataOperator, GenerateThumbnailOperator)
@@ -210,3 +212,13 @@ def test_a_post_that_is_held_ahead_of_time_gets_its_pictures_all_the_same(
     after = read_post(post.id)
     assert (after.state, after.reason_code) == (PostState.HELD, AI_GENERATED)
     assert len(after.media.candidates or []) == 4
+
+
+def test_uploads_without_a_post_are_looked_into_once(worker: Workspace) -> None:
+    first = upload(worker, content=media_files.h264_mp4().read_bytes())
+    upload(worker, content=b"words", file_name="clip.mov")
+    ended = run_task(MeasureUploadsOperator)
+    assert (ended.state, ended.result) == ("success", 2)
+    with worker.ledger.read() as session:
+        assert session.get_one(Media, first.id).thumbnail_path is not None
+    assert run_task(MeasureUploadsOperator).result == 0

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 
 import pytest
@@ -8,7 +9,6 @@ import pytest
 from reelflow.domain.upload_session import SESSION_LIFETIME, SessionState
 from reelflow.exceptions import (
     ContentMismatchError,
-    IllegalTransitionError,
     PartBusyError,
     ReelflowError,
     TerminalError,
@@ -58,12 +58,8 @@ def test_a_chunk_has_exactly_its_size_so_that_none_overlap(
     upload_id = uploads.open(CONTENT)
     chunk = bytes(size_bytes)
     assert code_of(uploads, upload_id, index, chunk) == "chunk_length"
-    with (  # likewise where nothing was announced
-        pytest.raises(ContentMismatchError) as refused,
-        receive_chunk(uploads.workspace, uploads.user, upload_id, index) as incoming,
-    ):
-        incoming.write(chunk)
-        incoming.commit()
+    with pytest.raises(ContentMismatchError) as refused:
+        uploads.send(upload_id, index, chunk, is_announced=False)
     assert refused.value.code == "chunk_length"
     assert refused.value.context["expected_bytes"] == (1000 if index else CHUNK)
     assert "media/" not in str(refused.value)
@@ -81,12 +77,12 @@ def test_a_chunk_with_another_digest_stays_missing_and_can_be_sent_again(uploads
 def test_a_body_that_stops_leaves_its_chunk_missing_and_the_others_whole(uploads: Uploads) -> None:
     upload_id = uploads.open(CONTENT)
     uploads.send(upload_id, 2, LAST)
-    with (
-        pytest.raises(ConnectionError),
-        receive_chunk(uploads.workspace, uploads.user, upload_id, 0) as incoming,
-    ):
-        incoming.write(FIRST[:1000])
+
+    def stop() -> None:
         raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        uploads.send(upload_id, 0, FIRST[:1000], is_announced=False, meanwhile=stop)
     assert uploads.status(upload_id).missing == [0, 1]
     uploads.send_all(upload_id, CONTENT)
     media = uploads.finalize(upload_id).media
@@ -138,10 +134,7 @@ def test_a_chunk_that_was_on_its_way_when_its_session_expired_keeps_it_alive(
     uploads: Uploads, clock: Clock
 ) -> None:
     upload_id = uploads.open(CONTENT)
-    with receive_chunk(uploads.workspace, uploads.user, upload_id, 0) as incoming:
-        clock.advance(timedelta(minutes=61))
-        incoming.write(FIRST)
-        incoming.commit()
+    uploads.send(upload_id, 0, FIRST, meanwhile=lambda: clock.advance(timedelta(minutes=61)))
     assert not uploads.status(upload_id).is_expired
 
 
@@ -164,16 +157,12 @@ def test_a_chunk_that_ends_after_its_session_is_refused_and_leaves_nothing(
     uploads: Uploads, late: str, code: str
 ) -> None:
     upload_id = uploads.open(CONTENT) if late == "cancelled" else uploads.sent(CONTENT)
-    with (
-        pytest.raises((TerminalError, IllegalTransitionError)) as refused,
-        receive_chunk(uploads.workspace, uploads.user, upload_id, 0) as incoming,
-    ):
-        incoming.write(FIRST)
-        if late == "cancelled":
-            cancel(uploads.workspace, uploads.user, upload_id)
-        else:
-            uploads.finalize(upload_id)
-        incoming.commit()
+    ends = {
+        "cancelled": partial(cancel, uploads.workspace, uploads.user, upload_id),
+        "finished": partial(uploads.finalize, upload_id),
+    }
+    with pytest.raises(TerminalError) as refused:
+        uploads.send(upload_id, 0, FIRST, meanwhile=ends[late])
     assert refused.value.code == code
     assert [name for name in uploads.stored() if name.startswith(".uploads")] == []
 

@@ -3,17 +3,21 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from reelflow.domain.content_types import MediaType
 from reelflow.domain.post import PostKind, PostState
 from reelflow.domain.user import Scope, User
 from reelflow.exceptions import (
     IllegalTransitionError,
+    LedgerLockedError,
     MediaRejectedError,
     QuotaExceededError,
     ReelflowError,
@@ -92,14 +96,14 @@ def images(count: int, first: int = 0) -> list[bytes]:
     return [image(shade=shade) for shade in range(first, first + count)]
 
 
-def waiting_post(workspace: Workspace, user: User = ANNA, kind: MediaType = MediaType.IMAGE) -> Post:
+def waiting_post(
+    workspace: Workspace, user: User = ANNA, kind: MediaType = MediaType.IMAGE
+) -> Post:
     """Make a post that waits for its media."""
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         wish = PostWish.parse(WISH, kind)
-        return create_post(
-            session, user=user, wish=wish, media=[], now=now, actor=user.actor
-        ).post
+        return create_post(session, user=user, wish=wish, media=[], now=now, actor=user.actor).post
 
 
 def content_of(workspace: Workspace, media: Sequence[Media]) -> list[bytes]:
@@ -107,9 +111,7 @@ def content_of(workspace: Workspace, media: Sequence[Media]) -> list[bytes]:
     return [folder.path(one.source_path).read_bytes() for one in media]
 
 
-def test_files_are_kept_in_their_order_and_count_once(
-    sender: Sender, workspace: Workspace
-) -> None:
+def test_files_are_kept_in_their_order_and_count_once(sender: Sender, workspace: Workspace) -> None:
     sent = images(3)
     taken = sender.send(*sent)
     assert content_of(workspace, taken.media) == sent
@@ -272,6 +274,35 @@ def test_a_post_that_is_cancelled_meanwhile_gets_nothing_and_nothing_is_left(
     with pytest.raises(IllegalTransitionError):
         sender.send(image(), wanted=PostWanted(post_id=post.id), workspace=troubled)
     assert_nothing_is_left(workspace)
+
+
+class LosingLedger(Ledger):
+    """Commits what the second transaction that writes did, and loses the answer."""
+
+    writes = 0
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        self.writes += 1
+        number = self.writes
+        with super().write() as session:
+            yield session
+        if number == 2:
+            raise LedgerLockedError("the connection is gone")
+
+
+def test_what_was_committed_stays_whole_though_the_answer_was_lost(
+    sender: Sender, workspace: Workspace
+) -> None:
+    ledger = workspace.ledger
+    losing = LosingLedger(ledger.engine, ledger.cipher, now=ledger.now)
+    with pytest.raises(LedgerLockedError):
+        sender.send(*images(2), workspace=replace(workspace, ledger=losing))
+    with workspace.ledger.read() as session:
+        media = session.scalars(select(Media).order_by(Media.file_name)).all()
+    assert content_of(workspace, media) == images(2)
+    assert unfinished_sessions(workspace) == []
+    assert (reserved(workspace)[0], used(workspace)[0]) == (0, 2)
 
 
 def test_what_cannot_be_deleted_after_a_failure_is_swept(

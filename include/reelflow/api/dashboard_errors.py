@@ -1,0 +1,127 @@
+"""The envelope in which the dashboard's routes tell of errors, and of what was undone.
+
+``{error_code, error_message, details, cleanup_performed, cleanup_details, timestamp}``. The status
+is one of few: 400 for whatever is wrong with what was sent, 404, 429 and 500; and 401, 403 and 503
+``busy``, with which nothing was begun.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+
+from reelflow.api.errors import ErrorResponse
+from reelflow.services.uploads.dashboard import CleanUp
+
+log = logging.getLogger(__name__)
+
+_KEPT_STATUSES: Final = frozenset({400, 401, 403, 404, 429, 500})
+_BUSY: Final = "busy"
+
+
+class Envelope(BaseModel):
+    """An error of the dashboard, as the schema tells of it."""
+
+    error_code: str = Field(description="stable slug")
+    error_message: str = Field(description="what is wrong and what to do")
+    details: dict[str, Any]
+    cleanup_performed: bool = Field(description="whether something was undone")
+    cleanup_details: dict[str, Any] = Field(
+        description="session_closed, row_deleted, object_deleted (null where nothing was stored; "
+        "false: a sweep deletes it)"
+    )
+    timestamp: datetime
+
+
+class UploadFailedError(Exception):
+    """An upload that failed after it began.
+
+    :param cause: what it failed of
+    :param clean_up: what was undone then; None where that failed, too, and is left to a sweep
+    """
+
+    def __init__(self, cause: Exception, clean_up: CleanUp | None) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.clean_up = clean_up
+
+
+class EnvelopeRoute(APIRoute):
+    """A route whose every error comes in the envelope."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        answer = super().get_route_handler()
+
+        async def answer_in_envelope(request: Request) -> Response:
+            try:
+                return await answer(request)
+            except UploadFailedError as error:
+                return _enveloped(request, error.cause, error.clean_up)
+            except Exception as error:  # noqa: BLE001 - all errors have one shape, ours too
+                return _enveloped(request, error, CleanUp())
+
+        return answer_in_envelope
+
+
+def envelope_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what a route says of its errors in the schema."""
+    return {
+        status: {"model": Envelope, "description": _DESCRIPTIONS[status]} for status in statuses
+    }
+
+
+def _enveloped(request: Request, error: Exception, clean_up: CleanUp | None) -> ErrorResponse:
+    plain = _answered(request, error)
+    told = json.loads(bytes(plain.body))
+    performed = clean_up is not None and clean_up.was_needed
+    done = clean_up or CleanUp(object_deleted=False)
+    envelope = {
+        "error_code": told["reason"],
+        "error_message": told["message"],
+        "details": told["details"],
+        "cleanup_performed": performed,
+        "cleanup_details": dataclasses.asdict(done),
+        "timestamp": datetime.now(UTC).isoformat(),
+    }
+    plain.status_code = _status(plain.status_code, told["reason"])
+    # In ASCII, because it may quote what no other encoding has.
+    plain.body = json.dumps(envelope).encode()
+    plain.headers["content-length"] = str(len(plain.body))
+    return plain
+
+
+def _answered(request: Request, error: Exception) -> ErrorResponse:
+    """Return the answer that another route would give to an error."""
+    handlers = request.app.exception_handlers
+    kind = next(kind for kind in type(error).__mro__ if kind in handlers)
+    if kind is Exception:
+        log.exception("%s %s", request.method, request.scope["route"].path, exc_info=error)
+    answer = handlers[kind](request, error)
+    assert isinstance(answer, ErrorResponse)
+    return answer
+
+
+def _status(status: int, code: str) -> int:
+    if status in _KEPT_STATUSES or code == _BUSY:
+        return status
+    return 400 if status < 500 else 500
+
+
+_DESCRIPTIONS: Final[dict[int, str]] = {
+    400: "What was sent is wrong; the session has ended",
+    401: "No user is known by what was sent",
+    403: "The user may not do this",
+    404: "There is no such thing, it is somebody else's, or its time is over",
+    429: "The user's quota is used up",
+    500: "Reelflow failed; nothing is left of the upload",
+    503: "Too many files are being taken in: try again in a moment",
+}
