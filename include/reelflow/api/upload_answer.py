@@ -7,8 +7,7 @@ from pydantic import BaseModel, Field
 
 from reelflow.api.intake import Intake
 from reelflow.api.media_record import MediaRecord, media_record
-from reelflow.api.post_record import PostStoryRecord
-from reelflow.api.routes.posts import shown
+from reelflow.api.post_record import PostStoryRecord, post_answer
 from reelflow.api.upload_bodies import UploadFinished
 from reelflow.domain.user import User
 from reelflow.services.uploads.whole_rows import Taken
@@ -40,7 +39,7 @@ def images_answer(
 def _post(intake: Intake, request: Request, user: User, taken: Taken) -> PostStoryRecord | None:
     if taken.post is None:
         return None
-    return PostStoryRecord.model_validate(shown(intake, request, user, taken.post.id))
+    return PostStoryRecord.model_validate(post_answer(intake, request, user, taken.post.id))
 
 
 def _records(

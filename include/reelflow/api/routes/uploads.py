@@ -13,8 +13,7 @@ from reelflow.api.digest_header import declared_sha256
 from reelflow.api.errors import errors
 from reelflow.api.intake import Intake
 from reelflow.api.media_record import media_record
-from reelflow.api.post_record import PostStoryRecord
-from reelflow.api.routes.posts import shown
+from reelflow.api.post_record import PostStoryRecord, post_answer
 from reelflow.api.upload_bodies import (
     ChunkReceived,
     UploadAnnounced,
@@ -115,7 +114,7 @@ def upload_routes(intake: Intake) -> APIRouter:
         post_ids = [] if done.post is None else [done.post.id]
         media_path = intake.link(request, "/media")
         media = media_record(done.media, post_ids=post_ids, media_path=media_path)
-        posts = [shown(intake, request, user, post_id) for post_id in post_ids]
+        posts = [post_answer(intake, request, user, post_id) for post_id in post_ids]
         return UploadFinished(
             media=media, post=PostStoryRecord.model_validate(posts[0]) if posts else None
         )
