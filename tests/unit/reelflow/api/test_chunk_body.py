@@ -171,17 +171,19 @@ def test_the_more_bodies_there_are_the_less_is_written_of_each_at_once() -> None
 def test_no_more_is_held_than_is_written_at_once() -> None:
     may_write = threading.Event()
     given: list[bytes] = []
+    all_held = asyncio.Event()
 
     async def blocks() -> AsyncIterator[bytes]:
         for _ in range(20):
             given.append(bytes(BLOCK_MAX_BYTES // 4))
+            if len(given) == 8:
+                all_held.set()
             yield given[-1]
 
     async def write_in_time() -> None:
         async with asyncio.timeout(10):
             writing = asyncio.create_task(write_blocks(blocks(), lambda *_: may_write.wait(10)))
-            while len(given) < 8:  # noqa: ASYNC110 - turns of the loop are what counts
-                await asyncio.sleep(0)
+            await all_held.wait()
             for _ in range(100):
                 await asyncio.sleep(0)
             assert len(given) == 8
