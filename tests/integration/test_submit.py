@@ -170,8 +170,10 @@ def test_ctrl_c_at_any_moment_says_how_to_go_on_and_nothing_is_posted_twice(
         assert "Run the same command again" in printed or "nothing was sent" in printed
         assert time.monotonic() - pressed_at < 5
         road.cut()  # what is on its way gets there no more
-    sender.run("clip.mp4", *OPTIONS)
+    # Another caption than the upload was begun with: what is wished last holds.
+    sender.run("clip.mp4", "--account", "acme", "--caption", "Mended", "--privacy", "SELF_ONLY")
     (post,) = all_posts(serving)
+    assert post.caption == "Mended"
     assert [sha256(one).digest() for one in stored(serving, post)] == [
         sha256(clip.read_bytes()).digest()
     ]
