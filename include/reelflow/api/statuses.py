@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 #: By code. The message and the context of these errors are for whoever asked; an error that is not
-#: here is answered in general: 503 where it passes by itself, else 500. TikTok's codes are kept raw in
-#: errors, so that no code of ours may be one of TikTok's with another meaning.
+#: here is answered in general: 503 where it passes by itself, else 500. Errors of TikTok's keep its
+#: codes: none of them may be here with another meaning.
 STATUSES: Final[dict[str, int]] = {
     "unauthenticated": 401,
     "account_not_found": 404,

@@ -178,6 +178,12 @@ def test_a_body_of_another_type_is_415(raising: tuple[FastAPI, Web], kind: str) 
     assert (answer.status_code, answer.json()["reason"]) == (415, "unsupported_media_type")
 
 
+def test_no_body_at_all_is_missing_and_of_no_wrong_type(raising: tuple[FastAPI, Web]) -> None:
+    answer = raising[1].post("/wish")
+    assert (answer.status_code, answer.json()["reason"]) == (422, "invalid_request")
+    assert answer.json()["message"] == "the request is wrong: body is missing: Field required"
+
+
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/problem+json"])
 def test_json_is_taken_by_all_its_names(raising: tuple[FastAPI, Web], kind: str) -> None:
     answer = raising[1].post("/wish", content=b'{"caption": "a"}', headers={"Content-Type": kind})
