@@ -18,9 +18,12 @@ import pytest
 import requests
 from sqlalchemy import delete
 
+from reelflow.domain.post import PostState
 from reelflow.ledger.intake_models import QuotaUse, UploadSession
 from reelflow.ledger.models import PhotoImage
+from reelflow.services.cleanup import clean_up_files
 from reelflow.services.intake.lone_media import measure_lone_media
+from reelflow.services.intake.prepare import generate_thumbnail, validate
 from tests import factories
 from tests.contract.storage.stores import S3Server
 from tests.integration.intake_server import (
@@ -30,7 +33,8 @@ from tests.integration.intake_server import (
     s3_settings,
     serving_intake,
 )
-from tests.integration.simulator_process import wait_until
+from tests.integration.publisher import RUN, Publisher
+from tests.integration.simulator_process import Simulator, wait_until
 from tests.left_behind import assert_nothing_is_left, media_ids, stored_keys
 from tests.media_files import h264_mp4
 from tests.photo_files import unique_image
@@ -336,3 +340,33 @@ def test_a_server_that_is_killed_while_it_receives_leaves_nothing(tmp_path: Path
         server.process.process.kill()
         server.process.wait()
         assert_nothing_is_left(server.workspace)
+
+
+def test_what_came_whole_is_published_byte_for_byte(
+    serving: IntakeServer, anna: Client, simulator: Simulator
+) -> None:
+    creator = simulator.accounts[0]
+    account = factories.make_account(
+        serving.workspace,
+        "aurora",
+        open_id=creator["open_id"],
+        access_token=creator["access_token"],
+    )
+    content = h264_mp4().read_bytes()
+    wish = {**WISH, "account": "aurora"}
+    answer = anna.simple(content, post=json.dumps(wish))
+    post = factories.read_post(serving.workspace, answer.json()["post"]["post_id"])
+    for stage in (validate, generate_thumbnail):
+        stage(serving.workspace, post.id, run_id=RUN, actor="run")
+    publisher = Publisher(serving.workspace, factories.Clock(), simulator, account)
+    publisher.upload(post)
+    assert publisher.settle(post) is PostState.PUBLISHED_NO_LINK
+    publish_id = publisher.current(post).publish_id
+    assert publish_id is not None
+    assert simulator.content(publish_id) == content
+    assert clean_up_files(serving.workspace, post.id)
+    record = anna.ask("GET", f"/media/{post.media_id}").json()
+    assert (record["state"], record["posts"]) == ("deleted", [post.id])
+    assert anna.ask("GET", record["links"]["thumbnail"].partition("/v1")[2]).status_code == 200
+    assert anna.ask("DELETE", f"/media/{post.media_id}").status_code == 204
+    assert stored_keys(serving.workspace) == set()

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import PostKind, PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun
 from reelflow.domain.user import User
-from reelflow.ledger import batches, photo_images, posts, publications, webhook_events
+from reelflow.ledger import batches, lone_media, photo_images, posts, publications, webhook_events
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.ledger.unprepared import unprepared
 from reelflow.services import discover, post_pages
@@ -110,6 +110,7 @@ QUESTIONS: dict[str, Callable[[Session, Clock], object]] = {
     "media to prepare": lambda s, clock: unprepared(
         s, now=clock(), tried_before=clock() - DAY, most_tries=9, limit=200
     ),
+    "uploads without a post": lambda s, _: lone_media.unmeasured(s, limit=200),
     "unvalidated twins": lambda s, clock: submit._unvalidated(
         s, Post(account=s.get(Account, 1), kind=PostKind.VIDEO), Media(id="f" * 32, sha256=SHA256)
     ),

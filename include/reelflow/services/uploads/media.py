@@ -108,6 +108,7 @@ def finish_deletions(workspace: Workspace) -> list[str]:
         unfinished = session.scalars(
             select(Media)
             .where(
+                Media.validated_at.is_(None),  # of no post's, and found by an index
                 Media.deleted_at.is_not(None),
                 Media.source_identity.is_not(None),
                 Media.user_id.is_not(None),

@@ -178,6 +178,12 @@ def test_a_body_that_is_not_this_form_is_refused_and_leaves_nothing(
     assert_nothing_is_left(workspace)
 
 
+def test_who_sends_too_much_at_once_is_told_of_chunks(send: Send) -> None:
+    answer = send(bytes(60_000_000))
+    assert "POST /media/upload/init" in answer.json()["message"]
+    assert answer.headers["connection"] == "close"
+
+
 def test_a_spent_quota_is_429_and_says_when_to_come_back(send: Send, workspace: Workspace) -> None:
     with workspace.ledger.write() as session:
         quotas.store(
