@@ -71,11 +71,12 @@ def test_nothing_is_remembered_of_what_is_done(
 
 
 @pytest.mark.parametrize("pattern", ["/init", "/finalize", "/posts"])
+@pytest.mark.parametrize("repost", [False, True])
 def test_photos_whose_answers_are_lost_become_one_post(
-    server: ScriptedIntake, submission: Submission, photos: LocalPost, pattern: str
+    server: ScriptedIntake, submission: Submission, photos: LocalPost, pattern: str, repost: bool
 ) -> None:
     server.lost = first_calls(1, CUT, "POST", pattern)
-    submit(submission, photos)
+    submit(submission, _with(photos, repost=repost))
     assert len(server.posts) == 1
 
 

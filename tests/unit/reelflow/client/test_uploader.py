@@ -132,20 +132,22 @@ def test_a_server_that_stays_away_is_left_after_some_pauses(
 def test_a_long_upload_over_a_bad_connection_gets_there(
     server: ScriptedIntake, uploader: Uploader, pauses: Pauses, tmp_path: Path
 ) -> None:
-    """Each chunk fails twice: more pauses together than patience, but each after progress."""
-    failed: dict[str, int] = {}
-    lock = threading.Lock()
+    """One chunk a try gets through: more tries than patience has, but each after progress."""
+    passed, lock = [0], threading.Lock()
 
     def fault(call: Call) -> Reply | None:
         with lock:
-            if call.method != "PUT" or failed.get(call.path, 0) == 2:
-                return None
-            failed[call.path] = failed.get(call.path, 0) + 1
-            return CUT
+            if call.method == "GET":
+                passed[0] = 0
+            if call.method == "PUT":
+                passed[0] += 1
+            return CUT if passed[0] > 1 else None
 
     server.fault = fault
-    upload(uploader, tmp_path / "clip.mp4")
-    assert server.uploads["up1"].content == CONTENT
+    content = os.urandom(9 * CHUNK_BYTES)
+    upload(uploader, tmp_path / "clip.mp4", content)
+    assert server.uploads["up1"].content == content
+    assert pauses == [1] * 8
 
 
 @pytest.mark.parametrize("code", ["upload_not_found", "upload_expired", "chunk_differs"])
@@ -220,6 +222,21 @@ def test_a_file_that_changes_while_it_is_sent_is_no_post(
 
     def write(call: Call) -> None:
         if "/chunks/1" in call.path:
+            file.path.write_bytes(CONTENT[::-1])
+
+    server.fault = write
+    with pytest.raises(SourceChangedError):
+        uploader.upload(file, key="k", post=WISH, on_progress=lambda _: None)
+    assert server.posts == {}
+
+
+def test_a_file_that_changes_before_its_upload_ends_is_no_post(
+    server: ScriptedIntake, uploader: Uploader, tmp_path: Path
+) -> None:
+    file = local_file(tmp_path / "clip.mp4", CONTENT)
+
+    def write(call: Call) -> None:
+        if call.method == "GET":
             file.path.write_bytes(CONTENT[::-1])
 
     server.fault = write
