@@ -95,7 +95,7 @@ def assemble_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses=errors(400, 408, 413, 414, 422, 431, 503),
+        responses=errors(400, 408, 413, 414, 415, 422, 431, 503),
     )
     add_error_handlers(app)
     app.add_middleware(RequestLimits)

@@ -18,9 +18,19 @@ from starlette.responses import JSONResponse
 from starlette.routing import Match, Route
 
 from reelflow.api.advice import for_callers
+from reelflow.api.error_schema import errors
 from reelflow.api.statuses import FOR_STRANGERS, STATUSES
 from reelflow.domain.printable import printable
 from reelflow.exceptions import MediaRejectedError, ReelflowError, TransientError
+
+__all__ = [
+    "ApiError",
+    "ErrorResponse",
+    "LimitError",
+    "add_error_handlers",
+    "error_response",
+    "errors",
+]
 
 log = logging.getLogger(__name__)
 
@@ -97,17 +107,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _answer_mistake)
 
 
-def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what a route says of its errors in the schema: ``responses=errors(403, 404)``."""
-    return {
-        status: {
-            "description": _DESCRIPTIONS[status],
-            "content": {"application/json": {"schema": _SCHEMA}},
-        }
-        for status in statuses
-    }
-
-
 def _answer_api_error(_: Request, error: Exception) -> ErrorResponse:
     assert isinstance(error, ApiError)
     return ErrorResponse(
@@ -130,19 +129,18 @@ def _answer_http_error(request: Request, error: Exception) -> ErrorResponse:
 
 def _allowed_methods(request: Request) -> set[str]:
     """Return the methods of an address; the framework names those of one of its routes alone."""
-    return {
-        method
-        for route in request.app.routes
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
-        for method in route.methods or ()
-    }
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    found = [one for one in routes if one.matches(request.scope)[0] is not Match.NONE]
+    # Of /things/new and /things/{id} the former is meant.
+    path = min(found, key=lambda one: len(one.param_convertors)).path if found else None
+    return {method for one in routes if one.path == path for method in one.methods or ()}
 
 
 def _answer_invalid_request(request: Request, error: Exception) -> ErrorResponse:
     """Name each field that is wrong, what it has, and what it takes."""
     assert isinstance(error, RequestValidationError)
     found = error.errors()
-    if any(item["loc"][0] == "body" for item in found) and not _is_json(request):
+    if any(_is_of_body(item) for item in found) and not _is_json(request):
         message = "this address takes a body in JSON: send it with Content-Type: application/json"
         return ErrorResponse(415, "unsupported_media_type", message)
     fields = [_wrong_field(item) for item in found[:_FIELDS_MAX]]
@@ -150,6 +148,11 @@ def _answer_invalid_request(request: Request, error: Exception) -> ErrorResponse
     return ErrorResponse(
         422, "invalid_request", f"the request is wrong: {told}", details={"fields": fields}
     )
+
+
+def _is_of_body(item: Mapping[str, Any]) -> bool:
+    """Whether an error is of what was sent as a body; nothing at all is of no wrong type."""
+    return item["loc"][0] == "body" and not (item["type"] == "missing" and item["loc"] == ("body",))
 
 
 def _is_json(request: Request) -> bool:
@@ -224,33 +227,3 @@ def _answer_mistake(_: Request, __: Exception) -> ErrorResponse:
 def _route(request: Request) -> str:
     """Return the pattern of a request's path: the path itself may hold a signature."""
     return str(getattr(request.scope.get("route"), "path", "?"))
-
-
-_SCHEMA: Final[dict[str, Any]] = {
-    "type": "object",
-    "required": ["reason", "message", "details"],
-    "properties": {
-        "reason": {"type": "string", "description": "stable slug"},
-        "message": {"type": "string", "description": "what is wrong and what to do"},
-        "details": {"type": "object"},
-    },
-}
-_DESCRIPTIONS: Final[dict[int, str]] = {
-    400: "The body cannot be read, or ended early",
-    401: "No user is known by what was sent",
-    403: "The user may not do this",
-    404: "There is no such thing, or it is somebody else's",
-    408: "The body came too slowly",
-    409: "What is there now does not allow this",
-    411: "The length of the body must be declared",
-    413: "The body is too large",
-    414: "The address is too long",
-    415: "The body is of a type that is not taken",
-    416: "No byte of the file lies in the range",
-    422: "The request is understood, and wrong",
-    429: "The user's quota is used up",
-    431: "The headers are too large",
-    502: "TikTok refused what it was asked",
-    503: "Not now: try again later",
-    507: "There is no room for the file",
-}

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 #: By code. The message and the context of these errors are for whoever asked; an error that is not
-#: here is answered in general: 503 where it passes by itself, else 500.
+#: here is answered in general: 503 where it passes by itself, else 500. Errors of TikTok's keep its
+#: codes: none of them may be here with another meaning.
 STATUSES: Final[dict[str, int]] = {
     "unauthenticated": 401,
-    "forbidden": 403,
-    "origin_refused": 403,
-    "scope_missing": 403,
     "account_not_found": 404,
     "media_not_found": 404,
     "not_made_yet": 404,
@@ -32,8 +30,6 @@ STATUSES: Final[dict[str, int]] = {
     "storage_not_s3": 409,
     "upload_expired": 409,
     "upload_state": 409,
-    "length_required": 411,
-    "body_too_large": 413,
     "file_too_large": 413,
     "unsupported_media_type": 415,
     "chunk_digest": 422,
@@ -42,13 +38,10 @@ STATUSES: Final[dict[str, int]] = {
     "digest_malformed": 422,
     "file_size": 422,
     "invalid_post": 422,
-    "invalid_request": 422,
     "job_differs": 422,
     "media_rejected": 422,
     "not_this_media": 422,
-    "sha256_differs": 422,
     "quota_exceeded": 429,
-    "busy": 503,
     "ledger_full": 507,
     "storage_full": 507,
 }

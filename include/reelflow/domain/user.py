@@ -54,7 +54,7 @@ class User:
 
         :param user_id: None for what came by the inbox, which is nobody's: admins' only
         """
-        return self.is_admin or (user_id is not None and user_id == self.id)
+        return self.is_admin or user_id == self.id
 
     @property
     def actor(self) -> str:

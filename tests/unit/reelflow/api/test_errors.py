@@ -17,6 +17,7 @@ from reelflow.exceptions import (
     StorageFullError,
     StorageUnavailableError,
     TerminalError,
+    TikTokRejectedError,
     UnauthenticatedError,
 )
 from tests.unit.reelflow.api.conftest import Web
@@ -99,6 +100,7 @@ def test_a_full_disk_is_507_without_its_place(
     [
         (StorageUnavailableError(f"{PATH} is away"), 503, "5"),
         (StorageUnavailableError(f"{PATH} is away", retry_after_s=30), 503, "30"),
+        (TikTokRejectedError(f"{PATH} is refused", code="invalid_request"), 500, None),
         (ConfigurationError(f"{PATH} is wrong"), 500, None),
         (ReelflowError(f"{PATH}"), 500, None),
         (ValueError(PATH), 500, None),
@@ -176,10 +178,37 @@ def test_a_body_of_another_type_is_415(raising: tuple[FastAPI, Web], kind: str) 
     assert (answer.status_code, answer.json()["reason"]) == (415, "unsupported_media_type")
 
 
+def test_no_body_at_all_is_missing_and_of_no_wrong_type(raising: tuple[FastAPI, Web]) -> None:
+    answer = raising[1].post("/wish")
+    assert (answer.status_code, answer.json()["reason"]) == (422, "invalid_request")
+    assert answer.json()["message"] == "the request is wrong: body is missing: Field required"
+
+
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/problem+json"])
 def test_json_is_taken_by_all_its_names(raising: tuple[FastAPI, Web], kind: str) -> None:
     answer = raising[1].post("/wish", content=b'{"caption": "a"}', headers={"Content-Type": kind})
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/things/new", "POST"), ("/things/7", "DELETE, GET")]
+)
+def test_a_405_names_every_method_of_the_address_and_of_no_other(
+    raising: tuple[FastAPI, Web], path: str, allowed: str
+) -> None:
+    app, web = raising
+
+    @app.delete("/reelflow/api/v1/things/{number}")
+    @app.get("/reelflow/api/v1/things/{number}")
+    def thing(number: int) -> None:
+        """Show or delete it."""
+
+    @app.post("/reelflow/api/v1/things/new")
+    def make() -> None:
+        """Make one."""
+
+    answer = web.request("OPTIONS", path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
 def test_every_status_of_the_table_can_be_documented() -> None:

@@ -36,10 +36,6 @@ def test_a_user_owns_its_own_and_an_admin_everything() -> None:
     assert user(Scope.ADMIN).owns("ben")
 
 
-def test_a_user_without_an_id_owns_nothing_of_nobody() -> None:
-    assert not user(Scope.WRITE, user_id="").owns(None)
-
-
 def test_the_audit_trail_names_the_user() -> None:
     assert user().actor == "user:anna"
 

@@ -8,12 +8,14 @@ import pytest
 from sqlalchemy import text
 
 from reelflow.api.app import assemble_app
+from reelflow.exceptions import AnalysisLostError, AnalysisUnavailableError, ReelflowError
 from reelflow.services.workspace import PublishingRules, Workspace
 from reelflow.storage.folders import FOLDERS, Folders
 from reelflow.storage.local_store import open_data_folder
 from tests.data_folder import data_folder
 from tests.factories import Clock, migrated_sqlite, open_ledger
 from tests.unit.reelflow.api.conftest import Web
+from tests.unit.reelflow.api.detector import Detector, engines
 from tests.unprivileged import as_nobody_much, closed_to_writing, reachable_folder
 
 
@@ -93,3 +95,20 @@ def test_a_data_folder_that_is_gone_is_unhealthy(web: Web, workspace: Workspace)
     assert answer.status_code == 503
     assert answer.json()["checks"] == {"database": "ok", "storage": "not_writable"}
     assert str(data_folder(workspace).root) not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("error", "engine", "status"),
+    [
+        (AnalysisLostError("unknown"), "ok", "ok"),
+        (AnalysisUnavailableError("http://10.0.0.7 is away"), "unreachable", "degraded"),
+    ],
+)
+def test_without_its_engine_it_still_takes_files_in(
+    workspace: Workspace, error: ReelflowError, engine: str, status: str
+) -> None:
+    web = Web(assemble_app(workspace, None, None, engines=engines(Detector(error))))
+    answer = web.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (200, status)
+    assert answer.json()["checks"] == {"database": "ok", "storage": "ok", "engine": engine}
+    assert "10.0.0.7" not in answer.text

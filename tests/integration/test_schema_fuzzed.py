@@ -1,0 +1,77 @@
+"""Schemathesis asks the served API whatever its schema allows, and what it does not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from reelflow.domain.post import PostState
+from tests import factories
+from tests.chunked_uploads import ANNA, CHUNK, Uploads, video_like
+from tests.integration.intake_server import IntakeServer, headers_of
+
+SCRIPT: Final = Path(sys.executable).with_name("schemathesis")
+#: What is asked is the same each time: a failure can be asked for again.
+SEED: Final = 20_261_122
+EXAMPLES: Final = 12
+DEADLINE_S: Final = 300.0
+CHECKS: Final = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "unsupported_method",
+)
+
+
+def own_ids(serving: IntakeServer) -> Mapping[str, object]:
+    """Give Anna a post, a file and an upload; return their ids by the names of parameters."""
+    uploads = Uploads(serving.workspace)
+    account = factories.make_account(serving.workspace, "acme")
+    post = factories.make_post(serving.workspace, account, state=PostState.HELD)
+    factories.change_post(serving.workspace, post.id, user_id=ANNA.id)
+    content = video_like(CHUNK + 1000)
+    media = uploads.finalize(uploads.sent(content)).media
+    upload_id = uploads.open(content)
+    uploads.send(upload_id, 0, content[:CHUNK])
+    return {
+        "post_id": post.id,
+        "media_id": media.id,
+        "upload_id": upload_id,
+        "video_id": media.id,
+    }
+
+
+@pytest.mark.parametrize("who", ["an admin, of nothing that is there", "a user, of her own"])
+def test_no_answer_is_a_failure_of_ours_or_another_than_the_schema_says(
+    shared_serving: IntakeServer, tmp_path: Path, who: str
+) -> None:
+    is_admin = who.startswith("an admin")
+    key = shared_serving.root if is_admin else shared_serving.anna
+    known = {} if is_admin else own_ids(shared_serving)
+    config = tmp_path / "schemathesis.toml"
+    config.write_text("\n".join(["[parameters]", *(f"{k} = {v!r}" for k, v in known.items())]))
+    run = subprocess.run(
+        [
+            *(str(SCRIPT), "--config-file", str(config), "--no-color"),
+            *("run", f"{shared_serving.api}/openapi.json"),
+            *("-H", f"Authorization: {headers_of(key)['Authorization']}"),
+            *("--phases", "coverage,fuzzing", "--checks", ",".join(CHECKS)),
+            *("--max-examples", str(EXAMPLES), "--seed", str(SEED), "--workers", "1"),
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert run.returncode == 0, (
+        run.stdout[-8000:] + run.stderr[-2000:] + shared_serving.process.log()
+    )
+    assert "Test cases:" in run.stdout
