@@ -23,7 +23,7 @@ PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11 python; 
   "$$python" -c '$(PYTHON_FITS)' 2>/dev/null && echo "$$python" && break; done)
 endif
 
-.PHONY: help setup ffmpeg postgresql lint format test test-unit test-e2e fault-matrix crash-matrix media-matrix demo up down bench requirements clean
+.PHONY: help setup ffmpeg postgresql lint format test test-unit test-e2e fault-matrix crash-matrix media-matrix intake-kills demo up down bench requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ crash-matrix: setup ffmpeg postgresql ## Kill a post's processes at every step: 
 media-matrix: setup ffmpeg ## Every kind of real video with its verdict, and 2,000 damaged files (10 minutes)
 	MEDIA_MATRIX=1 MUTATED_FILES=2000 $(BIN)/pytest $(PARALLEL) \
 	  tests/integration/test_media_matrix.py tests/integration/test_media_hostile.py
+
+intake-kills: setup ## Kill the server of uploads at 100 random moments, in a folder and in S3 (10 minutes)
+	INTAKE_KILLS=100 $(BIN)/pytest --capture=no tests/integration/test_intake_killed.py tests/integration/test_jobs_killed.py
 
 demo: setup ffmpeg ## Publish real videos through Airflow to the simulator, report, stop
 	$(BIN)/python -m demo run

@@ -18,10 +18,13 @@ class Died(BaseException):
 
 
 class FrailStore(LocalStore):
-    """Something happens once, before or after the next call of one method does its work."""
+    """Something happens once, before or after the next call of one method does its work.
+
+    It does not wait for the disk: no test of it loses power.
+    """
 
     def __init__(self, root: Path) -> None:
-        super().__init__(root)
+        super().__init__(root, durable=False)
         self._at: str | None = None
         self._happens: Callable[[], None] = lambda: None
 

@@ -19,12 +19,14 @@ class PresigningFolder(LocalStore):
     """A folder under which others may put objects, by forms that nobody checks.
 
     :ivar before_open: called once, before an object is opened the next time
-    :ivar after_put: called once, after an object is stored the next time
+    :ivar before_put: called once, before an object is stored the next time
+    :ivar after_put: ... and after
     """
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.before_open: Callable[[], object] | None = None
+        self.before_put: Callable[[], object] | None = None
         self.after_put: Callable[[], object] | None = None
 
     def object_name(self, key: str) -> str:
@@ -41,18 +43,21 @@ class PresigningFolder(LocalStore):
 
     @contextmanager
     def open(self, key: str, *, identity: str | None = None) -> Iterator[LocalReader]:
-        happens, self.before_open = self.before_open, None
-        if happens is not None:
-            happens()
+        self._happen("before_open")
         with super().open(key, identity=identity) as reader:
             yield reader
 
     def put(self, key: str, content: Any, **options: Any) -> ObjectInfo:
+        self._happen("before_put")
         info = super().put(key, content, **options)
-        happens, self.after_put = self.after_put, None
+        self._happen("after_put")
+        return info
+
+    def _happen(self, when: str) -> None:
+        happens: Callable[[], object] | None = getattr(self, when)
+        setattr(self, when, None)
         if happens is not None:
             happens()
-        return info
 
 
 def with_presigning_folder(workspace: Workspace) -> tuple[Workspace, PresigningFolder]:

@@ -237,16 +237,22 @@ class Settings(BaseSettings):
             first_chunk_retry_s=self.chunk_retry_s,
         )
 
-    def open_workspace(self, open_store: Callable[[], MediaStore] | None = None) -> Workspace:
+    def open_workspace(
+        self,
+        open_store: Callable[[], MediaStore] | None = None,
+        *,
+        keeps_connections: bool = False,
+    ) -> Workspace:
         """Open the ledger for one process, and the folders when they are first needed.
 
         :param open_store: opens S3, where the settings name it; without one it is opened with the
             connection in this process's environment
+        :param keeps_connections: for a server: it does not connect for each question anew
         :raises ConfigurationError: key or database URL are missing or malformed
         :raises LedgerNotMigratedError: the ledger needs ``reelflow db upgrade``
         """
         cipher = Cipher(self.fernet_key.get_secret_value())
-        ledger = Ledger(_engine(self.ledger_url), cipher)
+        ledger = Ledger(_engine(self.ledger_url, keeps_connections=keeps_connections), cipher)
         check_revision(ledger.engine)
         location = self.storage_location
         if location is not None:
@@ -259,9 +265,9 @@ class Settings(BaseSettings):
 
 
 @lru_cache(maxsize=8)
-def _engine(ledger_url: str) -> Engine:
-    """Return one engine a database and process, also across forks: it pools no connections.
+def _engine(ledger_url: str, *, keeps_connections: bool) -> Engine:
+    """Return one engine a database and process, across forks too where it keeps no connections.
 
     What it learned of the database and the statements it compiled are kept.
     """
-    return open_engine(ledger_url)
+    return open_engine(ledger_url, keeps_connections=keeps_connections)

@@ -99,23 +99,30 @@ def said(answer: requests.Response) -> tuple[int, str]:
 
 
 class RawPut:
-    """A PUT of a chunk, written to its connection by hand.
+    """A PUT of a chunk, written to its connection by hand; it expects 100 before it sends."""
 
-    :param headers: beside those that every request has
-    """
-
-    def __init__(
-        self, client: RawClient, upload_id: str, index: int, *, length: int, headers: str = ""
-    ) -> None:
+    def __init__(self, client: RawClient, upload_id: str, index: int, *, length: int) -> None:
         url = urlsplit(client.api)
         assert url.hostname is not None
         self.connection = socket.create_connection((url.hostname, url.port or 80), DEADLINE_S)
         head = (
             f"PUT {url.path}/media/upload/{upload_id}/chunks/{index} HTTP/1.1\r\n"
             f"Host: {url.netloc}\r\nAuthorization: Bearer {client.key}\r\n"
-            f"Content-Length: {length}\r\n{headers}\r\n"
+            f"Content-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
         )
         self.connection.sendall(head.encode("latin-1"))
+
+    def wait_for_go(self) -> None:
+        """Wait until the server wants the body, of a request that expects 100.
+
+        It does so once it has checked all that can be checked before, and opened the chunk.
+        """
+        told = b""
+        while not told.endswith(b"\r\n\r\n"):
+            more = self.connection.recv(1)
+            assert more, f"the server hung up after {told!r}"
+            told += more
+        assert told.startswith(b"HTTP/1.1 100 "), told
 
     def send(self, block: bytes) -> None:
         self.connection.sendall(block)

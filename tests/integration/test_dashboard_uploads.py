@@ -29,7 +29,6 @@ from tests.integration.intake_server import (
     IntakeServer,
     headers_of,
     local_settings,
-    open_workspace,
     serving_intake,
 )
 from tests.integration.simulator_process import wait_until
@@ -343,18 +342,13 @@ class TestExternalEngine:
 
     @pytest.fixture
     def serving(
-        self,
-        tmp_path: Path,
-        database_url: str,
-        detector: DetectionServer,
-        monkeypatch: pytest.MonkeyPatch,
+        self, tmp_path: Path, database_url: str, detector: DetectionServer
     ) -> Iterator[IntakeServer]:
         """A server that knows a detection engine."""
         settings = local_settings(tmp_path, database_url)
         connection = {"conn_type": "http", "host": detector.url}
         settings["AIRFLOW_CONN_DETECTION_DEFAULT"] = json.dumps(connection)
-        workspace = open_workspace(settings, monkeypatch)
-        with serving_intake(tmp_path, workspace, settings) as server:
+        with serving_intake(settings) as server:
             yield server
 
     def test_is_asked_again_until_it_knows(

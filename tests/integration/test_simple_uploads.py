@@ -16,17 +16,31 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from sqlalchemy import delete
 
+from reelflow.domain.post import PostState
+from reelflow.ledger.intake_models import QuotaUse, UploadSession
+from reelflow.ledger.models import PhotoImage
+from reelflow.services.cleanup import clean_up_files
 from reelflow.services.intake.lone_media import measure_lone_media
+from reelflow.services.intake.prepare import generate_thumbnail, validate
+from tests import factories
 from tests.contract.storage.stores import S3Server
-from tests.factories import make_account
-from tests.integration.intake_server import ON_BOTH_STORES, IntakeServer, headers_of
-from tests.integration.simulator_process import wait_until
+from tests.integration.intake_server import (
+    IntakeServer,
+    headers_of,
+    local_settings,
+    s3_settings,
+    serving_intake,
+)
+from tests.integration.publisher import RUN, Publisher
+from tests.integration.simulator_process import Simulator, wait_until
 from tests.left_behind import assert_nothing_is_left, media_ids, stored_keys
 from tests.media_files import h264_mp4
 from tests.photo_files import unique_image
 
 DEADLINE_S = 60.0
+LOCAL = pytest.mark.parametrize("standing", ["local"], indirect=True)
 WISH = {"account": "acme", "caption": "Dawn", "privacy_level": "SELF_ONLY"}
 
 Part = tuple[str, tuple[str | None, bytes | str] | tuple[str, bytes, str]]
@@ -54,6 +68,36 @@ class Client:
         return self.ask("POST", "/media/upload/images", files=files, data=fields)
 
 
+@pytest.fixture(scope="module", params=["local", "s3"])
+def standing(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[IntakeServer]:
+    """A server for all tests of this module, with its files in a folder, and one in S3."""
+    home, bucket = tmp_path_factory.mktemp("intake"), None
+    settings = local_settings(home, factories.migrated_sqlite(home))
+    if request.param == "s3":
+        s3: S3Server = request.getfixturevalue("intake_s3")
+        bucket = s3.new_bucket()
+        settings = s3_settings(home, settings["REELFLOW_DATABASE_URL"], s3, bucket)
+    with serving_intake(settings, bucket=bucket) as server:
+        factories.make_account(server.workspace, "acme")
+        yield server
+
+
+@pytest.fixture
+def serving(standing: IntakeServer) -> Iterator[IntakeServer]:
+    """The same, having forgotten what came before."""
+    try:
+        yield standing
+    finally:
+        with standing.workspace.ledger.write() as session:
+            for table in (UploadSession, QuotaUse, PhotoImage):
+                session.execute(delete(table))
+        factories.forget_posts(standing.workspace)
+        for info in list(standing.workspace.folders.store.list("media")):
+            standing.workspace.folders.store.delete(info.key)
+
+
 @pytest.fixture
 def anna(serving: IntakeServer) -> Client:
     return Client(serving, serving.anna)
@@ -69,7 +113,6 @@ def stored_content(server: IntakeServer, media_id: str, extension: str) -> bytes
         return source.read_at(0, source.size_bytes)
 
 
-@ON_BOTH_STORES
 def test_a_file_comes_is_looked_into_and_goes(serving: IntakeServer, anna: Client) -> None:
     content = h264_mp4().read_bytes()
     answer = anna.simple(content, media_type="video")
@@ -101,9 +144,7 @@ def test_a_file_comes_is_looked_into_and_goes(serving: IntakeServer, anna: Clien
     assert stored_keys(serving.workspace) == set()
 
 
-@ON_BOTH_STORES
 def test_images_become_a_photo_post_in_their_order(serving: IntakeServer, anna: Client) -> None:
-    make_account(serving.workspace, "acme")
     sent = [unique_image() for _ in range(10)]
     answer = anna.images(sent, post=json.dumps({**WISH, "cover_index": 9}))
     assert answer.status_code == 201, answer.text
@@ -119,9 +160,7 @@ def test_images_become_a_photo_post_in_their_order(serving: IntakeServer, anna: 
     assert stored_keys(serving.workspace) == set()
 
 
-@ON_BOTH_STORES
 def test_a_post_that_waits_gets_its_video(serving: IntakeServer, anna: Client, ben: Client) -> None:
-    make_account(serving.workspace, "acme")
     waiting = anna.ask("POST", "/posts", json={**WISH, "kind": "video"}).json()
     assert (waiting["state"], waiting["reason_code"]) == ("HELD", "no_media")
     content = h264_mp4().read_bytes()
@@ -134,7 +173,6 @@ def test_a_post_that_waits_gets_its_video(serving: IntakeServer, anna: Client, b
     assert (post["post_id"], post["state"]) == (waiting["post_id"], "READY")
 
 
-@ON_BOTH_STORES
 def test_one_bad_image_refuses_its_batch_and_an_eleventh_too(
     serving: IntakeServer, anna: Client
 ) -> None:
@@ -187,7 +225,6 @@ def files_received(server: IntakeServer) -> int:
     return sum(target.endswith("(deleted)") for target in targets)
 
 
-@ON_BOTH_STORES
 def test_a_body_that_stops_leaves_nothing_and_nothing_open(
     serving: IntakeServer, anna: Client
 ) -> None:
@@ -203,6 +240,7 @@ def test_a_body_that_stops_leaves_nothing_and_nothing_open(
     assert "Traceback" not in serving.process.log()
 
 
+@LOCAL
 def test_a_body_of_unknown_length_is_taken_and_a_cut_one_is_not(serving: IntakeServer) -> None:
     form = form_of(h264_mp4().read_bytes())
     for body, status in ((form, 201), (form[:-20], 400)):
@@ -230,7 +268,6 @@ def little_room(server: IntakeServer) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
-@ON_BOTH_STORES
 def test_a_full_disk_is_507_until_there_is_room(serving: IntakeServer, anna: Client) -> None:
     content = h264_mp4().read_bytes() + bytes(10_000_000)
     with little_room(serving):
@@ -240,7 +277,7 @@ def test_a_full_disk_is_507_until_there_is_room(serving: IntakeServer, anna: Cli
     assert anna.simple(content).status_code == 201
 
 
-@pytest.mark.parametrize("serving", ["s3"], indirect=True)
+@pytest.mark.parametrize("standing", ["s3"], indirect=True)
 @pytest.mark.parametrize(
     ("fault", "status"),
     [
@@ -273,16 +310,6 @@ def test_a_bucket_that_refuses_leaves_nothing(
     assert anna.simple(content).status_code == 201
 
 
-def test_a_server_that_is_killed_while_it_receives_leaves_nothing(serving: IntakeServer) -> None:
-    form = form_of(h264_mp4().read_bytes() + bytes(5_000_000))
-    with connected(serving) as connection:
-        connection.sendall(multipart_head(serving, len(form)) + form[: len(form) // 2])
-        wait_until(lambda: files_received(serving) == 1, "the file is being received")
-        serving.process.process.kill()
-    assert_nothing_is_left(serving.workspace)
-
-
-@ON_BOTH_STORES
 def test_many_files_at_once_are_all_kept_whole(serving: IntakeServer, anna: Client) -> None:
     head = h264_mp4().read_bytes()
     sent = [head + os.urandom(size) for size in (0, 10, 100_000, 3_000_000, 9_000_000) * 4]
@@ -296,8 +323,50 @@ def test_many_files_at_once_are_all_kept_whole(serving: IntakeServer, anna: Clie
         assert hashlib.sha256(kept).digest() == hashlib.sha256(content).digest()
 
 
+@LOCAL
 def test_the_sweep_by_hand_is_for_admins(serving: IntakeServer, anna: Client) -> None:
     root = Client(serving, serving.root)
     assert anna.ask("POST", "/media/cleanup/expired").status_code == 403
     swept = root.ask("POST", "/media/cleanup/expired")
     assert (swept.status_code, swept.json()["expired_uploads"]) == (200, [])
+
+
+def test_a_server_that_is_killed_while_it_receives_leaves_nothing(tmp_path: Path) -> None:
+    form = form_of(h264_mp4().read_bytes() + bytes(5_000_000))
+    settings = local_settings(tmp_path, factories.migrated_sqlite(tmp_path))
+    with serving_intake(settings) as server, connected(server) as connection:
+        connection.sendall(multipart_head(server, len(form)) + form[: len(form) // 2])
+        wait_until(lambda: files_received(server) == 1, "the file is being received")
+        server.process.process.kill()
+        server.process.wait()
+        assert_nothing_is_left(server.workspace)
+
+
+def test_what_came_whole_is_published_byte_for_byte(
+    serving: IntakeServer, anna: Client, simulator: Simulator
+) -> None:
+    creator = simulator.accounts[0]
+    account = factories.make_account(
+        serving.workspace,
+        "aurora",
+        open_id=creator["open_id"],
+        access_token=creator["access_token"],
+    )
+    content = h264_mp4().read_bytes()
+    wish = {**WISH, "account": "aurora"}
+    answer = anna.simple(content, post=json.dumps(wish))
+    post = factories.read_post(serving.workspace, answer.json()["post"]["post_id"])
+    for stage in (validate, generate_thumbnail):
+        stage(serving.workspace, post.id, run_id=RUN, actor="run")
+    publisher = Publisher(serving.workspace, factories.Clock(), simulator, account)
+    publisher.upload(post)
+    assert publisher.settle(post) is PostState.PUBLISHED_NO_LINK
+    publish_id = publisher.current(post).publish_id
+    assert publish_id is not None
+    assert simulator.content(publish_id) == content
+    assert clean_up_files(serving.workspace, post.id)
+    record = anna.ask("GET", f"/media/{post.media_id}").json()
+    assert (record["state"], record["posts"]) == ("deleted", [post.id])
+    assert anna.ask("GET", record["links"]["thumbnail"].partition("/v1")[2]).status_code == 200
+    assert anna.ask("DELETE", f"/media/{post.media_id}").status_code == 204
+    assert stored_keys(serving.workspace) == set()

@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings.load()
     connection = read_tiktok_app(os.environ)
     platform = platform_of(connection, settings) if connection is not None else None
-    workspace = settings.open_workspace()
+    workspace = settings.open_workspace(keeps_connections=True)
     return assemble_app(
         workspace,
         platform,

@@ -1,9 +1,9 @@
-"""Large bodies on their way to a writer: in blocks of about 1 MiB, read while one is written."""
+"""Large bodies on their way to a writer: the next pieces are read while the last are written."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -15,7 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from reelflow.api.errors import ApiError
 from reelflow.api.limits import lift_body_limit
 
-BLOCK_BYTES: Final = 1024 * 1024
+#: Written at once, by one thread: each upload under way holds twice as much and a little more.
+BLOCK_BYTES: Final = 512 * 1024
 #: What was not read of a body would be taken for the next request.
 _CLOSE: Final = {"Connection": "close"}
 
@@ -62,7 +63,7 @@ def declared_length(request: Request, *, max_bytes: int) -> int:
 async def body_blocks(
     request: Request, *, max_bytes: int, pace: Pace = PACE
 ) -> AsyncIterator[bytes]:
-    """Give a body in blocks of :data:`BLOCK_BYTES` and a little more, the last of what is left.
+    """Give a body in blocks as they come from the connection, none of them empty.
 
     :raises ApiError: 413 ``body_too_large`` before more than ``max_bytes`` is given, at once when
         the request declares it; 408 ``body_too_slow``; 400 ``body_cut`` when the sender went away
@@ -70,45 +71,87 @@ async def body_blocks(
     lift_body_limit(request)
     if (_declared_bytes(request) or 0) > max_bytes:
         raise _too_large(max_bytes)
-    pieces: list[bytes] = []
-    held_bytes = read_bytes = 0
-    async for piece in _pieces(request, pace):
-        read_bytes += len(piece)
+    clock = asyncio.get_running_loop().time
+    stream = request.stream()
+    began_s = clock()
+    read_bytes = 0
+    while True:
+        allowed_s = began_s + pace.grace_s + read_bytes / pace.bytes_per_s
+        try:
+            async with asyncio.timeout_at(min(clock() + pace.idle_s, allowed_s)):
+                block = await anext(stream, None)
+        except TimeoutError:
+            message = f"the body came too slowly: after {read_bytes} bytes it was given up"
+            raise ApiError(408, "body_too_slow", message, headers=_CLOSE) from None
+        except ClientDisconnect:
+            message = f"the body ended after {read_bytes} bytes, before its end: send it again"
+            raise ApiError(400, "body_cut", message, headers=_CLOSE) from None
+        if block is None:
+            return
+        read_bytes += len(block)
         if read_bytes > max_bytes:
             raise _too_large(max_bytes)
-        pieces.append(piece)
-        held_bytes += len(piece)
-        if held_bytes >= BLOCK_BYTES:
-            yield b"".join(pieces)
-            pieces, held_bytes = [], 0
-    if pieces:
-        yield b"".join(pieces)
+        if block:
+            yield block
 
 
 async def write_blocks(blocks: AsyncIterator[bytes], write: Callable[[bytes], object]) -> int:
-    """Write blocks one after the other in threads, while the next one is read already.
+    """Write blocks one after the other in threads, while the next ones are read already.
 
     No write goes on when this returns or raises, whatever ended it.
 
     :return: how many bytes there were
     """
-    size_bytes = 0
-    writing: asyncio.Task[object] | None = None
+    writing = _Writing(write)
+    held: list[bytes] = []
+    held_bytes = size_bytes = 0
     try:
         async for block in blocks:
-            if writing is not None:
-                await asyncio.wait({writing})  # which, cancelled, leaves the write alone
-                writing.result()
-            writing = asyncio.create_task(run_in_threadpool(write, block))
+            held.append(block)
+            held_bytes += len(block)
             size_bytes += len(block)
+            if held_bytes >= BLOCK_BYTES:
+                await writing.go_on(held)
+                held, held_bytes = [], 0
+        await writing.go_on(held)
     finally:
-        if writing is not None:
-            with CancelScope(shield=True):
-                await asyncio.wait({writing})
-            error = writing.exception()
-    if writing is not None and error is not None:
-        raise error
+        with CancelScope(shield=True):
+            await writing.rest()
+    writing.check()
     return size_bytes
+
+
+class _Writing:
+    """Writes some blocks at a time in a thread."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self._loop = asyncio.get_running_loop()
+        self._last: asyncio.Future[None] | None = None
+
+    async def go_on(self, blocks: Sequence[bytes]) -> None:
+        """Begin to write blocks, once those before are written.
+
+        :raises Exception: what writing those raised
+        """
+        await self.rest()
+        self.check()
+        # Not Starlette's threads: what they do for each call costs as much as the writing.
+        self._last = self._loop.run_in_executor(None, self._write_all, blocks)
+
+    async def rest(self) -> None:
+        """Wait until nothing is being written; to be cancelled leaves the writing alone."""
+        if self._last is not None:
+            await asyncio.wait({self._last})
+
+    def check(self) -> None:
+        """Raise what the last writing did."""
+        if self._last is not None:
+            self._last.result()
+
+    def _write_all(self, blocks: Sequence[bytes]) -> None:
+        for block in blocks:
+            self._write(block)
 
 
 @asynccontextmanager
@@ -129,30 +172,6 @@ async def held_in_threads(held: AbstractContextManager[T]) -> AsyncIterator[T]:
             await run_in_threadpool(held.__exit__, type(error), error, error.__traceback__)
         raise
     await run_in_threadpool(held.__exit__, None, None, None)
-
-
-async def _pieces(request: Request, pace: Pace) -> AsyncIterator[bytes]:
-    """Give a body as it comes from the connection."""
-    clock = asyncio.get_running_loop().time
-    stream = request.stream()
-    began_s = clock()
-    read_bytes = 0
-    while True:
-        allowed_s = began_s + pace.grace_s + read_bytes / pace.bytes_per_s
-        try:
-            async with asyncio.timeout_at(min(clock() + pace.idle_s, allowed_s)):
-                piece = await anext(stream, None)
-        except TimeoutError:
-            message = f"the body came too slowly: after {read_bytes} bytes it was given up"
-            raise ApiError(408, "body_too_slow", message, headers=_CLOSE) from None
-        except ClientDisconnect:
-            message = f"the body ended after {read_bytes} bytes, before its end: send it again"
-            raise ApiError(400, "body_cut", message, headers=_CLOSE) from None
-        if piece is None:
-            return
-        if piece:
-            read_bytes += len(piece)
-            yield piece
 
 
 def _declared_bytes(request: Request) -> int | None:

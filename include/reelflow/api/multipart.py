@@ -80,7 +80,7 @@ class FormFile:
         self._blocks = blocks
 
     def blocks(self) -> AsyncIterator[bytes]:
-        """Give its bytes once, in blocks of about 1 MiB.
+        """Give its bytes once, in blocks as they come.
 
         :raises ApiError: as :meth:`MultipartBody.parts`; 413 ``file_too_large``
         """

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import NullPool, QueuePool
 
 from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
 from reelflow.ledger.database_errors import is_read_only, raise_clearly, read_only
@@ -41,18 +41,31 @@ _POSTGRESQL_TIMEOUTS: Final = {
     "keepalives_idle": 30,  # seconds
 }
 
+#: Threads beyond the first few open connections of their own, and wait for nobody's. One that the
+#: database closed meanwhile is noticed before it is used.
+_SERVER_POOL: Final[dict[str, Any]] = {
+    "poolclass": QueuePool,
+    "pool_size": 8,
+    "max_overflow": -1,
+    "pool_pre_ping": True,
+}
+
 _WRITES: Final = "reelflow_writes"
 #: The lock of whoever upgrades a PostgreSQL ledger; any number that nothing else uses.
 UPGRADE_LOCK: Final = 0x7265656C666C6F77
 
 
-def open_engine(database_url: str, *, lock_timeout_s: int = LOCK_TIMEOUT_S) -> Engine:
+def open_engine(
+    database_url: str, *, lock_timeout_s: int = LOCK_TIMEOUT_S, keeps_connections: bool = False
+) -> Engine:
     """Open the database of the ledger; nothing is connected yet, and no file is ever made here.
 
     SQLite runs in WAL mode with ``synchronous=FULL``: a COMMITTING that a power cut undid would
     make a second init look safe.
 
     :param lock_timeout_s: how long a writer waits for another; 0 waits not at all
+    :param keeps_connections: for a server, which asks many times a second and never forks; what
+        opening one costs is most of what a short question does
     :raises ConfigurationError: the URL is malformed or its driver is not installed
     """
     try:
@@ -60,10 +73,9 @@ def open_engine(database_url: str, *, lock_timeout_s: int = LOCK_TIMEOUT_S) -> E
         if url.get_backend_name() == "sqlite":
             url = _sqlite_file(url)
         # Tasks are short processes: a pool would only hold connections across forks.
+        pool = _SERVER_POOL if keeps_connections else {"poolclass": NullPool}
         # Parameters stay out of error messages: captions and encrypted tokens are among them.
-        engine = create_engine(
-            url, poolclass=NullPool, hide_parameters=True, connect_args=_timeouts(url)
-        )
+        engine = create_engine(url, hide_parameters=True, connect_args=_timeouts(url), **pool)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as exc:
         # What a parser says may quote the URL, and with it the password.
         why = str(exc) if isinstance(exc, NoSuchModuleError | ModuleNotFoundError) else "malformed"

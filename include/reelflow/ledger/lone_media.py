@@ -24,7 +24,6 @@ def unmeasured(session: Session, *, limit: int) -> Sequence[str]:
         Media.extracted_at.is_(None),
         Media.user_id.is_not(None),
         Media.deleted_at.is_(None),
-        ~Media.awaited,
         without_post(),
     )
     return session.scalars(query.order_by(Media.created_at, Media.id).limit(limit)).all()

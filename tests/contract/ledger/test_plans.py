@@ -10,12 +10,15 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.orm import Session
 
-from reelflow.domain.post import PostState
+from reelflow.domain.post import PostKind, PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun
-from reelflow.ledger import photo_images, posts, publications, webhook_events
-from reelflow.ledger.models import Account, Post
+from reelflow.domain.user import User
+from reelflow.ledger import batches, lone_media, photo_images, posts, publications, webhook_events
+from reelflow.ledger.models import Account, Media, Post
 from reelflow.ledger.unprepared import unprepared
-from reelflow.services import discover
+from reelflow.services import discover, post_pages
+from reelflow.services.intake import submit, submitted_media
+from reelflow.services.post_pages import PostFilter
 from reelflow.services.settling import stalled, sweep
 from reelflow.services.workspace import Workspace
 from tests.factories import ACTOR, Clock
@@ -107,6 +110,14 @@ QUESTIONS: dict[str, Callable[[Session, Clock], object]] = {
     "media to prepare": lambda s, clock: unprepared(
         s, now=clock(), tried_before=clock() - DAY, most_tries=9, limit=200
     ),
+    "uploads without a post": lambda s, _: lone_media.unmeasured(s, limit=200),
+    "unvalidated twins": lambda s, clock: submit._unvalidated(
+        s, Post(account=s.get(Account, 1), kind=PostKind.VIDEO), Media(id="f" * 32, sha256=SHA256)
+    ),
+    "posts on a file that is to be shared": lambda s, _: submitted_media._states_of_posts_on(
+        s, "f" * 32
+    ),
+    "runs that took posts": lambda s, _: batches.latest_runs(s, [1, 2]),
     "next slot": lambda s, _: posts.next_slot(s, account_id=1, sha256=SHA256),
 }
 
@@ -156,6 +167,9 @@ CHORES: dict[str, Callable[[Workspace], object]] = {
     "finishing what a dead run left": lambda w: sweep._finish(w, sweep.SweepReport(), run_id="run"),
     "sweeping uploads": lambda w: sweep._sweep_uploads(w, sweep.SweepReport(), actor=ACTOR),
     "seeing whether there is work": discover.waiting_work,
+    "a page of a user's posts": lambda w: post_pages.list_page(
+        w, User("ann", "Ann", frozenset()), PostFilter(), after_id=9, limit=9
+    ),
 }
 
 

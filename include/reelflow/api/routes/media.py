@@ -52,8 +52,9 @@ def media_routes(intake: Intake) -> APIRouter:
     @router.post("/cleanup/expired")
     def clean_up(user: User = Depends(guard.admin)) -> Cleanup:
         """Give up the uploads whose time is over, and all that they stored."""
+        deleted = finish_deletions(workspace)
         expired = expire_uploads(workspace, actor=user.actor)
-        return Cleanup(expired_uploads=expired, deleted_media=finish_deletions(workspace))
+        return Cleanup(expired_uploads=expired, deleted_media=deleted)
 
     @router.get("/{media_id}", responses=errors(404))
     def show(request: Request, media_id: str, user: User = Depends(guard.reader)) -> MediaRecord:

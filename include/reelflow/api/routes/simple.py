@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from reelflow.api.errors import errors
+from reelflow.api.errors import ApiError, errors
 from reelflow.api.form_files import FORM_FIELDS, form_body, received_form
 from reelflow.api.intake import Intake
 from reelflow.api.multipart import FormLimits
@@ -25,6 +27,18 @@ _FIELDS: Final[dict[str, Any]] = {
 _LIMITS: Final = FormLimits(max_files=1, max_file_bytes=WHOLE_FILE_BYTES - 1)
 
 
+@asynccontextmanager
+async def _pointing_to_chunks() -> AsyncIterator[None]:
+    """Tell whoever sends too much at once how it is taken."""
+    try:
+        yield
+    except ApiError as error:
+        if error.status != 413:
+            raise
+        message = f"{error.message}: send the file in chunks, which POST /media/upload/init begins"
+        raise ApiError(413, error.reason, message, headers=error.headers) from None
+
+
 def simple_routes(intake: Intake) -> APIRouter:
     """Return the route."""
     router = APIRouter(tags=["media"])
@@ -40,6 +54,7 @@ def simple_routes(intake: Intake) -> APIRouter:
     ) -> UploadFinished:
         """Take in one file of less than 50 MB, whole; larger ones come in chunks."""
         async with (
+            _pointing_to_chunks(),
             intake.file_bodies.one(),
             received_form(request, _LIMITS, file_field=_FILE_FIELD, fields=list(_FIELDS)) as form,
         ):

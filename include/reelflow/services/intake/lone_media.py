@@ -93,7 +93,7 @@ def measure_lone_media(workspace: Workspace, media_id: str) -> bool:
 def _is_wanted(media: Media) -> bool:
     """Whether nobody looked into a file yet: a post may have got it meanwhile, and validated it."""
     looked_into = media.extracted_at or media.validated_at or media.facts or media.violations
-    return not looked_into and media.deleted_at is None and not media.awaited
+    return not looked_into and media.deleted_at is None
 
 
 def _see(workspace: Workspace, media: Media) -> _Seen:

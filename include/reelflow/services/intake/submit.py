@@ -75,6 +75,8 @@ def create_post(
     session.flush()
     if media and post.kind is PostKind.PHOTO:
         photo_images.add(session, post.id, [one.id for one in media])
+    if media and post.cover_timestamp_ms is not None:
+        want_another_cover(session, post)
     _start(session, post, now=now, actor=actor)
     return Submitted(post, created=True)
 

@@ -93,7 +93,7 @@ def begin_upload(workspace: Workspace, user: User, session_id: str, *, size_byte
     """
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        row = _find(session, user, session_id)
+        row = _find(session, user, session_id, lock=True)
         if row is None or row.state is not SessionState.OPEN or row.expires_at <= now:
             raise not_found()
         day = quotas.reserve(session, row.user_id, uploads=1, size_bytes=size_bytes, now=now)
@@ -151,7 +151,10 @@ def not_found() -> TerminalError:
     return TerminalError(_NOT_FOUND, code="session_not_found")
 
 
-def _find(session: Session, user: User, session_id: str) -> UploadSession | None:
-    row = upload_sessions.get(session, session_id) if _ID.fullmatch(session_id) else None
+def _find(
+    session: Session, user: User, session_id: str, *, lock: bool = False
+) -> UploadSession | None:
+    is_id = _ID.fullmatch(session_id) is not None
+    row = upload_sessions.get(session, session_id, lock=lock) if is_id else None
     is_ours = row is not None and row.kind is SessionKind.DASHBOARD and row.user_id == user.id
     return row if is_ours else None

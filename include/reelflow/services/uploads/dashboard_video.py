@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy.orm import Session
+
 from reelflow.analysis.base import Engine
-from reelflow.domain.analysis import MODEL_TYPES, AnalysisEngine
+from reelflow.domain.analysis import AnalysisEngine
 from reelflow.domain.content_types import MediaType
 from reelflow.domain.media import publishing_violations
 from reelflow.domain.media_facts import MediaFacts
@@ -16,20 +18,18 @@ from reelflow.domain.upload_session import SessionKind, SessionState
 from reelflow.domain.user import User
 from reelflow.domain.violation import in_lines
 from reelflow.exceptions import (
-    AnalysisPendingError,
-    AnalysisUnavailableError,
     MediaRejectedError,
     TerminalError,
 )
-from reelflow.ledger import upload_sessions, verdicts
+from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
-from reelflow.ledger.models import Media, Verdict
+from reelflow.ledger.models import Media
 from reelflow.media.inspection import inspect_source
 from reelflow.media.repair_line import repair_line
 from reelflow.services import quotas
-from reelflow.services.intake.asking import ask_engine
 from reelflow.services.intake.submit import new_media
 from reelflow.services.uploads.dashboard import not_found
+from reelflow.services.uploads.detection import Detection, detect
 from reelflow.services.uploads.first_look import NOT_THIS_MEDIA, FirstLook, refuse_broken
 from reelflow.services.uploads.whole_file import WholeFile
 from reelflow.services.workspace import Workspace
@@ -38,20 +38,6 @@ from reelflow.storage.base import PresigningStore
 from reelflow.storage.folders import dashboard_key
 
 _URL_LIFETIME_S: Final = 3600
-
-
-@dataclass(frozen=True)
-class Detection:
-    """What content analysis says of a video by now.
-
-    :param id: stays the same, however often the engine has to begin anew
-    :param verdict: None while it goes on
-    :param remaining_s: seconds until the verdict, where the engine says so
-    """
-
-    id: str
-    verdict: Verdict | None
-    remaining_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +78,13 @@ def keep_video(
     refuse_broken([look])
     facts = _measure(workspace, file, look)
     media = _store(workspace, user, session_id, file, look, facts)
-    detection = _detect(workspace, media, engines)
+    try:
+        detection = detect(workspace, media, engines)
+    except Exception as exc:
+        with workspace.ledger.read() as session:
+            if not _takes_file(upload_sessions.get(session, session_id)):
+                raise not_found() from exc
+        raise
     row = _finish(workspace, session_id)
     return _video(workspace, media, row, detection)
 
@@ -110,7 +102,7 @@ def find_video(
         is_theirs = row is not None and user.owns(row.user_id)
         if row is None or media is None or not is_theirs or not _is_finished(row):
             raise TerminalError("there is no such video", code="video_not_found")
-    return _video(workspace, media, row, _detect(workspace, media, engines, is_patient=True))
+    return _video(workspace, media, row, detect(workspace, media, engines, is_patient=True))
 
 
 def _is_finished(row: UploadSession) -> bool:
@@ -144,9 +136,7 @@ def _store(
     spool = file.spool
     key = dashboard_key(user.id, session_id, look.extension)
     with workspace.ledger.write() as session:
-        row = upload_sessions.get(session, session_id, lock=True)
-        if row is None or row.state is not SessionState.FINISHING:
-            raise not_found()
+        row = _locked(session, session_id)
         row.storage_key, row.file_name = key, look.file_name
         row.content_type, row.size_bytes = look.content_type, spool.size_bytes
     info = workspace.folders.store.put(
@@ -158,32 +148,45 @@ def _store(
         content_type=look.content_type,
     )
     with workspace.ledger.write() as session:
-        row = upload_sessions.get(session, session_id, lock=True)
-        if row is None or row.state is not SessionState.FINISHING:
-            workspace.folders.store.delete(key)
-            raise not_found()
-        media = new_media(
-            session,
-            media_id=session_id,
-            user=user,
-            file_name=look.file_name,
-            key=key,
-            identity=info.identity,
-            size_bytes=spool.size_bytes,
-            declared_sha256=None,
-            now=workspace.ledger.now(),
-        )
-        media.sha256, media.facts = spool.sha256, facts.as_dict()
-        session.flush()
-        return media
+        if _takes_file(upload_sessions.get(session, session_id, lock=True)):
+            media = new_media(
+                session,
+                media_id=session_id,
+                user=user,
+                file_name=look.file_name,
+                key=key,
+                identity=info.identity,
+                size_bytes=spool.size_bytes,
+                declared_sha256=None,
+                now=workspace.ledger.now(),
+            )
+            media.sha256, media.facts = spool.sha256, facts.as_dict()
+            session.flush()
+            return media
+    # Whoever gave the session up came before the file was there.
+    workspace.folders.store.delete(key)
+    raise not_found()
+
+
+def _locked(session: Session, session_id: str) -> UploadSession:
+    """Return a session that takes its file in, held until the transaction ends.
+
+    :raises TerminalError: it was given up meanwhile; ``session_not_found``
+    """
+    row = upload_sessions.get(session, session_id, lock=True)
+    if row is None or not _takes_file(row):
+        raise not_found()
+    return row
+
+
+def _takes_file(row: UploadSession | None) -> bool:
+    return row is not None and row.state is SessionState.FINISHING
 
 
 def _finish(workspace: Workspace, session_id: str) -> UploadSession:
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        row = upload_sessions.get(session, session_id, lock=True)
-        if row is None or row.state is not SessionState.FINISHING:
-            raise not_found()
+        row = _locked(session, session_id)
         assert row.quota_day is not None
         assert row.size_bytes is not None
         quotas.take(
@@ -198,39 +201,6 @@ def _finish(workspace: Workspace, session_id: str) -> UploadSession:
         row.media_id = session_id
         upload_sessions.move(session, session_id, SessionState.FINISHED, now=now)
         return row
-
-
-def _detect(
-    workspace: Workspace,
-    media: Media,
-    engines: Mapping[AnalysisEngine, Engine],
-    *,
-    is_patient: bool = False,
-) -> Detection:
-    """Ask the engine that was asked before, or the best there is.
-
-    :param is_patient: an engine that cannot be asked just now has no verdict yet
-    """
-    with workspace.ledger.read() as session:
-        known = verdicts.of_media(session, [media.id])
-    if known:
-        engine, model_type = known[0].engine, known[0].model_type
-    else:
-        external = AnalysisEngine.HTTP in engines
-        engine = AnalysisEngine.HTTP if external else AnalysisEngine.PROVENANCE
-        model_type = MODEL_TYPES[engine][0]
-    analysis_id = f"{media.id}-{engine}"
-    try:
-        (verdict,) = ask_engine(
-            workspace, [media], engine=engine, model_type=model_type, engines=engines, wait_s=0
-        )
-    except AnalysisPendingError as exc:
-        return Detection(analysis_id, None, exc.retry_after_s)
-    except AnalysisUnavailableError as exc:
-        if not is_patient:
-            raise
-        return Detection(analysis_id, None, exc.retry_after_s)
-    return Detection(analysis_id, verdict)
 
 
 def _video(workspace: Workspace, media: Media, row: UploadSession, detection: Detection) -> Video:

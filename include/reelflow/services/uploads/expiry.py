@@ -24,6 +24,7 @@ from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.services.uploads.endings import discard, end
 from reelflow.services.uploads.finishing import finish
+from reelflow.services.uploads.media import finish_deletions
 from reelflow.services.uploads.strays import delete_strays
 from reelflow.services.uploads.wishes import owner_of
 from reelflow.services.workspace import Workspace
@@ -51,8 +52,9 @@ def expire_uploads(workspace: Workspace, *, actor: str) -> list[str]:
     gone = _discard_ended(workspace)
     try:
         delete_strays(workspace)
+        finish_deletions(workspace)
     except ReelflowError as exc:
-        log.warning("objects that came after the end of their upload were not deleted: %s", exc)
+        log.warning("objects that nobody needs any more were not deleted: %s", exc)
     return gone
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ MEDIA_NOT_FOUND: Final = "media_not_found"
 MEDIA_IN_USE: Final = "media_in_use"
 NOT_MADE_YET: Final = "not_made_yet"
 
+_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _FINISHED_AT_ONCE: Final = 100
 
 #: States of a post that needs its file no more: it is at TikTok, or nobody will send it unless a
@@ -106,6 +108,7 @@ def finish_deletions(workspace: Workspace) -> list[str]:
         unfinished = session.scalars(
             select(Media)
             .where(
+                Media.validated_at.is_(None),  # of no post's, and found by an index
                 Media.deleted_at.is_not(None),
                 Media.source_identity.is_not(None),
                 Media.user_id.is_not(None),
@@ -138,7 +141,9 @@ def _owned(
 
     :param lock: hold its row until the transaction ends, also of one that is half deleted
     """
-    media = session.get(Media, media_id, with_for_update=lock)
+    # A database takes offence at text that no id has, such as a NUL.
+    is_id = _ID.fullmatch(media_id) is not None
+    media = session.get(Media, media_id, with_for_update=lock) if is_id else None
     if media is not None and user.owns(media.user_id) and not media.awaited:
         states = photo_images.states_with(session, media_id)
         is_half_deleted = lock and media.source_identity is not None

@@ -157,7 +157,6 @@ def _finish(
             return taken
         assert taken.post is not None
         for media in taken.media:
-            session.delete(media)
             end(session, media.id, SessionState.CANCELLED, now=now)
         return Taken(photo_images.media_of(session, taken.post), taken.post, is_new=False)
 

@@ -20,6 +20,7 @@ from reelflow.api.errors import ApiError
 from tests.unit.reelflow.api.body_sender import BodySender, pieces_of
 
 MIB = 1024 * 1024
+FIRST = b"1" * BLOCK_BYTES
 BODY = bytes(range(256)) * (10 * 1024)  # 2.5 MiB
 
 
@@ -37,12 +38,9 @@ def refused(sender: BodySender, **options: object) -> ApiError:
     return caught.value
 
 
-@pytest.mark.parametrize("piece_bytes", [1000, 65536, MIB, 3 * MIB])
-def test_a_body_is_given_whole_in_blocks_of_a_mebibyte(piece_bytes: int) -> None:
-    blocks = read(BodySender(pieces_of(BODY, piece_bytes)))
-    assert b"".join(blocks) == BODY
-    assert all(len(block) >= BLOCK_BYTES for block in blocks[:-1])
-    assert max(map(len, blocks)) <= BLOCK_BYTES + piece_bytes
+def test_a_body_is_given_whole_as_it_comes() -> None:
+    pieces = [b"", *pieces_of(BODY, 65536), b""]
+    assert read(BodySender(pieces)) == pieces[1:-1]
 
 
 def test_an_empty_body_has_no_block() -> None:
@@ -68,7 +66,7 @@ def test_a_body_that_trickles_is_given_up_though_it_never_falls_silent() -> None
 
 def test_a_body_as_fast_as_it_must_be_may_take_its_time() -> None:
     pace = Pace(idle_s=60, grace_s=0.05, bytes_per_s=1000)
-    assert len(read(BodySender([b"12345678"] * 20, pause_s=0.005), pace=pace)[0]) == 160
+    assert len(read(BodySender([b"12345678"] * 20, pause_s=0.005), pace=pace)) == 20
 
 
 def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
@@ -116,18 +114,55 @@ def test_blocks_are_written_in_order_and_counted() -> None:
     assert written == [b"1", b"23", b"4"]
 
 
-def test_the_next_block_is_read_while_one_is_written() -> None:
+def test_the_next_blocks_are_read_while_one_is_written() -> None:
     read_on = threading.Event()
 
     async def blocks() -> AsyncIterator[bytes]:
-        yield b"first"
-        read_on.set()
+        yield FIRST
         yield b"second"
+        read_on.set()
+        yield b"third"
 
     def write(block: bytes) -> None:
-        assert block != b"first" or read_on.wait(10)
+        assert block != FIRST or read_on.wait(10)
 
     asyncio.run(write_blocks(blocks(), write))
+
+
+def test_small_blocks_wait_until_they_are_worth_a_thread() -> None:
+    read_blocks: list[int] = []
+    written_after: list[int] = []
+
+    async def blocks() -> AsyncIterator[bytes]:
+        for number in range(64):
+            read_blocks.append(number)
+            yield bytes(BLOCK_BYTES // 64)
+
+    asyncio.run(write_blocks(blocks(), lambda _: written_after.append(len(read_blocks))))
+    assert written_after == [64] * 64
+
+
+def test_no_more_is_held_than_is_written_at_once() -> None:
+    may_write = threading.Event()
+    given: list[bytes] = []
+
+    async def blocks() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            given.append(bytes(BLOCK_BYTES // 4))
+            yield given[-1]
+
+    async def write_in_time() -> None:
+        async with asyncio.timeout(10):
+            writing = asyncio.create_task(write_blocks(blocks(), lambda _: may_write.wait(10)))
+            while len(given) < 8:
+                await asyncio.sleep(0)
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert len(given) == 8
+            may_write.set()
+            await writing
+
+    asyncio.run(write_in_time())
 
 
 def test_what_a_write_raises_is_raised_and_ends_the_reading() -> None:
@@ -135,7 +170,7 @@ def test_what_a_write_raises_is_raised_and_ends_the_reading() -> None:
 
     async def blocks() -> AsyncIterator[bytes]:
         for number in range(10):
-            given.append(b"%d" % number)
+            given.append(bytes(BLOCK_BYTES + number))
             yield given[-1]
 
     def write(block: bytes) -> None:
@@ -151,7 +186,7 @@ def test_no_write_goes_on_when_the_body_was_cut() -> None:
     ended: list[bytes] = []
 
     async def blocks() -> AsyncIterator[bytes]:
-        yield b"first"
+        yield FIRST
         await asyncio.to_thread(under_way.wait, 10)
         raise ConnectionError
 
@@ -162,7 +197,7 @@ def test_no_write_goes_on_when_the_body_was_cut() -> None:
 
     with pytest.raises(ConnectionError):
         asyncio.run(write_blocks(blocks(), write))
-    assert ended == [b"first"]
+    assert ended == [FIRST]
 
 
 def test_no_write_goes_on_when_the_request_is_cancelled() -> None:
@@ -170,7 +205,7 @@ def test_no_write_goes_on_when_the_request_is_cancelled() -> None:
     ended: list[bytes] = []
 
     async def blocks() -> AsyncIterator[bytes]:
-        yield b"first"
+        yield FIRST
         await asyncio.Event().wait()
 
     def write(block: bytes) -> None:
@@ -185,7 +220,7 @@ def test_no_write_goes_on_when_the_request_is_cancelled() -> None:
             group.cancel_scope.cancel()
         return list(ended)
 
-    assert asyncio.run(cancelled()) == [b"first"]
+    assert asyncio.run(cancelled()) == [FIRST]
 
 
 class Held:

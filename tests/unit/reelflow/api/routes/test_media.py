@@ -112,6 +112,14 @@ def test_somebody_elses_file_is_no_file_and_an_admins_is(
     assert web.request(method, path.format("../x%00"), headers=ROOT).status_code == 404
 
 
+@pytest.mark.both_databases
+@pytest.mark.parametrize("name", ["%00", "%ff", "x", "x" * 5000, "%F0%9F%98%80", "'--"])
+def test_what_is_no_id_is_no_file(web: Web, name: str) -> None:
+    for method, part in (("GET", ""), ("GET", "/thumbnail"), ("GET", "/metadata"), ("DELETE", "")):
+        answer = web.request(method, f"/media/{name}{part}", headers=ROOT)
+        assert (answer.status_code, answer.json()["reason"]) == (404, "media_not_found")
+
+
 def test_what_came_by_the_inbox_is_for_admins(
     web: Web, account: Account, make_post: MakePost
 ) -> None:

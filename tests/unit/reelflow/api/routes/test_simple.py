@@ -104,6 +104,9 @@ def test_a_video_makes_a_post_that_goes(send: Send, workspace: Workspace, accoun
         (None, {"declared": "image/png"}, 422, "not_this_media"),
         (None, {"media_type": "image"}, 422, "not_this_media"),
         (None, {"media_type": "film"}, 422, "invalid_request"),
+        (None, {"post": json.dumps({**WISH, "account": "\0"})}, 404, "account_not_found"),
+        (None, {"post": json.dumps({**WISH, "account": "\ud800"})}, 404, "account_not_found"),
+        (None, {"post": json.dumps({**WISH, "caption": "\ud800"})}, 422, "invalid_post"),
         (None, {"post": "no json"}, 422, "invalid_request"),
         (None, {"post": "[" * 30_000}, 422, "invalid_request"),
         (None, {"post": "[]"}, 422, "invalid_request"),
@@ -173,6 +176,12 @@ def test_a_body_that_is_not_this_form_is_refused_and_leaves_nothing(
     assert answer.status_code == status
     assert reason in (None, answer.json()["reason"])
     assert_nothing_is_left(workspace)
+
+
+def test_who_sends_too_much_at_once_is_told_of_chunks(send: Send) -> None:
+    answer = send(bytes(60_000_000))
+    assert "POST /media/upload/init" in answer.json()["message"]
+    assert answer.headers["connection"] == "close"
 
 
 def test_a_spent_quota_is_429_and_says_when_to_come_back(send: Send, workspace: Workspace) -> None:

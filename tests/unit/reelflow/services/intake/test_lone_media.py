@@ -9,6 +9,7 @@ import pytest
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.intake.lone_media import measure_lone_media, waiting_lone_media
 from reelflow.services.intake.post_wish import PostWish
+from reelflow.services.intake.prepare import extract_metadata, generate_thumbnail, validate
 from reelflow.services.intake.submit import create_post
 from reelflow.services.uploads.media import delete_media
 from reelflow.services.workspace import Workspace
@@ -112,3 +113,20 @@ def test_a_file_that_is_deleted_meanwhile_leaves_no_picture(workspace: Workspace
     store.before_put = lambda _: delete_media(workspace, ANN, media_id)
     assert not measure_lone_media(troubled, media_id)
     assert stored_keys(workspace) == set()
+
+
+def test_its_post_validates_it_as_any_other_and_chooses_its_own_cover(
+    workspace: Workspace, account: Account
+) -> None:
+    media_id = upload(workspace, content=h264_mp4().read_bytes()).id
+    assert measure_lone_media(workspace, media_id)
+    with workspace.ledger.write() as session:
+        wish = PostWish.parse({**WISH, "cover_timestamp_ms": 1400}, "video")
+        media, now = [session.get_one(Media, media_id)], workspace.ledger.now()
+        post = create_post(session, user=ANN, wish=wish, media=media, now=now, actor="a").post
+    assert read_media(workspace, media_id).thumbnail_path is None
+    sha256 = validate(workspace, post.id, run_id="run", actor="run")
+    media_row = read_media(workspace, media_id)
+    assert (media_row.sha256, media_row.validated_at) == (sha256, now)
+    extract_metadata(workspace, post.id, run_id="run")
+    assert generate_thumbnail(workspace, post.id, run_id="run", actor="run") != ""

@@ -94,15 +94,16 @@ def test_a_session_of_somebody_else_is_none(workspace: Workspace) -> None:
 def test_of_two_files_at_once_a_session_takes_one(workspace: Workspace) -> None:
     session_id = open_session(workspace, ANNA).id
 
-    def begins(size_bytes: int) -> bool:
+    def begins(size_bytes: int) -> str:
         try:
             begin_upload(workspace, ANNA, session_id, size_bytes=size_bytes)
-        except TerminalError:
-            return False
-        return True
+        except TerminalError as exc:
+            return exc.code
+        return "begun"
 
+    refused = ["session_not_found"] * 3
     with ThreadPoolExecutor(4) as threads:
-        assert sorted(threads.map(begins, [5, 5, 5, 5])) == [False, False, False, True]
+        assert sorted(threads.map(begins, [5, 5, 5, 5])) == ["begun", *refused]
     assert reserved(workspace) == (1, 5)
 
 

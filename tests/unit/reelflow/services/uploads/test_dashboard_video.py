@@ -172,10 +172,11 @@ def test_a_process_that_dies_leaves_nothing_after_the_sweep(
     assert_nothing_is_left(bucket)
 
 
+@pytest.mark.parametrize("when", ["before_put", "after_put", "before_open"])
 def test_a_session_that_is_given_up_meanwhile_keeps_no_file(
-    bucket: Workspace, store: PresigningFolder, session_id: str, keep: Keep
+    bucket: Workspace, store: PresigningFolder, session_id: str, keep: Keep, when: str
 ) -> None:
-    store.after_put = lambda: dashboard.cancel(bucket, ANNA, session_id)
+    setattr(store, when, lambda: dashboard.cancel(bucket, ANNA, session_id))
     with pytest.raises(TerminalError) as caught:
         keep(ScriptedEngine())
     assert caught.value.code == "session_not_found"

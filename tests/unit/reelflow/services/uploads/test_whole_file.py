@@ -27,6 +27,7 @@ from reelflow.exceptions import (
     TerminalError,
 )
 from reelflow.ledger import photo_images, quotas
+from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.ledger import Ledger
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.intake.post_wish import PostWish
@@ -121,6 +122,10 @@ def test_files_are_kept_in_their_order_and_count_once(sender: Sender, workspace:
     assert taken.post is None
     assert reserved(workspace) == (0, 0)
     assert used(workspace) == (3, sum(map(len, sent)))
+    with workspace.ledger.read() as session:
+        rows = session.scalars(select(UploadSession)).all()
+    assert {row.media_id for row in rows} == {one.id for one in taken.media}
+    assert {(row.reserved_uploads, row.reserved_bytes) for row in rows} == {(0, 0)}
     assert unfinished_sessions(workspace) == []
 
 

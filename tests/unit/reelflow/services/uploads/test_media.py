@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from reelflow.exceptions import ReelflowError, StorageUnavailableError, TerminalError
+from reelflow.ledger.models import Account, Media, Post
+from reelflow.services.intake.post_wish import PostWish
+from reelflow.services.intake.submit import create_post
+from reelflow.services.steering.commands import cancel
+from reelflow.services.uploads.expiry import expire_uploads
+from reelflow.services.uploads.media import delete_media, find_media
+from reelflow.services.workspace import Workspace
+from tests.data_folder import data_folder
+from tests.factories import ACTOR
+from tests.intake_users import ADMIN, ANN, upload
+from tests.left_behind import stored_keys
+from tests.troubled_store import with_troubled_store
+
+WISH = {"account": "acme", "privacy_level": "SELF_ONLY"}
+
+pytestmark = pytest.mark.both_databases
+
+
+def make_post_of(workspace: Workspace, *media_ids: str, **fields: object) -> Post:
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        media = [session.get_one(Media, media_id) for media_id in media_ids]
+        wish = PostWish.parse({**WISH, **fields}, "image")
+        return create_post(session, user=ANN, wish=wish, media=media, now=now, actor=ACTOR).post
+
+
+def test_a_file_of_two_posts_waits_for_both(workspace: Workspace, account: Account) -> None:
+    shared = upload(workspace, file_name="a.jpg").id
+    other = upload(workspace, file_name="b.jpg").id
+    first = make_post_of(workspace, shared)
+    second = make_post_of(workspace, other, shared, repost=True)
+    for post in (first, second):
+        with pytest.raises(TerminalError) as caught:
+            delete_media(workspace, ANN, shared)
+        assert caught.value.code == "media_in_use"
+        assert post.id in caught.value.context["posts"]
+        cancel(workspace, post.id, actor=ACTOR)
+    delete_media(workspace, ANN, shared)
+    assert find_media(workspace, ANN, shared).media.deleted_at is not None
+    assert find_media(workspace, ANN, shared).post_ids == [first.id, second.id]
+
+
+def test_no_post_takes_a_file_that_is_being_deleted(workspace: Workspace, account: Account) -> None:
+    media_id = upload(workspace, file_name="a.jpg").id
+    troubled, store = with_troubled_store(workspace)
+    codes = []
+
+    def try_to_post() -> None:
+        try:
+            make_post_of(workspace, media_id)
+        except ReelflowError as exc:
+            codes.append(exc.code)
+
+    store.before_delete = try_to_post
+    delete_media(troubled, ANN, media_id)
+    assert set(codes) == {"media_deleted"}
+    with pytest.raises(TerminalError):
+        find_media(workspace, ANN, media_id)
+
+
+@pytest.mark.parametrize(
+    "finish",
+    [
+        lambda workspace, media_id: delete_media(workspace, ANN, media_id),
+        lambda workspace, media_id: delete_media(workspace, ADMIN, media_id),
+        lambda workspace, _: expire_uploads(workspace, actor=ACTOR),
+    ],
+    ids=["asked again", "by an admin", "swept"],
+)
+def test_what_storage_kept_of_a_deletion_goes_with_the_next_try(
+    workspace: Workspace, finish: Callable[[Workspace, str], object]
+) -> None:
+    media_id = upload(workspace, file_name="a.jpg").id
+    workspace.folders.put_thumbnail(media_id, b"a picture")
+    troubled, store = with_troubled_store(workspace)
+
+    def refuse() -> None:
+        raise StorageUnavailableError("cut")
+
+    store.before_delete = refuse
+    with pytest.raises(StorageUnavailableError):
+        delete_media(troubled, ANN, media_id)
+    with pytest.raises(TerminalError):
+        find_media(workspace, ANN, media_id)
+    assert len(stored_keys(workspace)) == 2
+    finish(workspace, media_id)
+    assert stored_keys(workspace) == set()
+
+
+def test_pictures_to_choose_from_go_with_their_file(workspace: Workspace) -> None:
+    media_id = upload(workspace).id
+    keys = [workspace.folders.put_candidate(media_id, number, b"jpeg") for number in (1, 2)]
+    with workspace.ledger.write() as session:
+        row = session.get_one(Media, media_id)
+        row.candidates = [{"at_ms": 0, "key": key} for key in keys]
+    assert data_folder(workspace).path(keys[0]).exists()
+    delete_media(workspace, ANN, media_id)
+    assert stored_keys(workspace) == set()
