@@ -124,6 +124,20 @@ class Scene:
             posts = {one["file_name"]: one for one in self.stack.posts()}
             raise AssertionError(f"{error}: {[posts.get(name) for name in wanted]}") from error
 
+    def wait_for_posts(self, post_ids: Iterable[int], *, deadline_s: float = 180) -> None:
+        """Wait until posts have come to their end."""
+        wanted = set(post_ids)
+
+        def ended() -> bool:
+            posts = {one["id"]: one["state"] for one in self.stack.posts()}
+            return all(posts.get(post_id) in FINAL for post_id in wanted)
+
+        try:
+            self.wait(ended, f"the posts {sorted(wanted)} to end", deadline_s=deadline_s)
+        except StackError as error:
+            posts = [one for one in self.stack.posts() if one["id"] in wanted]
+            raise AssertionError(f"{error}: {posts}") from error
+
     def runs(self) -> list[dict[str, Any]]:
         return self.stack.airflow.dag_runs(DAG_ID)
 

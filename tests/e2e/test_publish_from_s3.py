@@ -13,6 +13,7 @@ import pytest
 
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 from tests.contract.storage.stores import S3Server, s3_client
+from tests.e2e.intake_flows import Sender, servers_of
 from tests.e2e.scene import Scene, unique_video
 from tests.e2e.two_workers import WORKERS, TwoWorkers
 from tests.postgresql import TEMPLATE, PostgresqlServer
@@ -136,3 +137,24 @@ def test_posts_go_their_way_through_the_bucket_on_workers_that_share_no_folder(
     assert any({(name, host) for host in ours} <= hosts for name in videos), "no post changed hosts"
     for name in WORKERS:
         assert list(stack.home(name).rglob("*")) == []
+
+
+def test_what_was_sent_straight_to_s3_or_in_chunks_is_published_byte_for_byte(
+    stack: TwoWorkers, bucket: Bucket, tmp_path: Path
+) -> None:
+    scene = Scene(stack, tmp_path)
+    sent = [
+        flow(Sender(client, tmp_path, account))
+        for account, client in zip(ACCOUNTS[2:], servers_of(stack), strict=True)
+        for flow in (Sender.direct, Sender.chunked)
+    ]
+    scene.wait_for_posts([one.post_id for one in sent], deadline_s=DONE_S)
+    scene.wait_for_runs_to_end(deadline_s=DONE_S)
+
+    posts = {post["id"]: post for post in stack.posts()}
+    for one in sent:
+        assert posts[one.post_id]["state"] == "PUBLISHED"
+        assert scene.received(posts[one.post_id]["publish_id"]) == one.video
+    assert scene.simulator("GET", "/posts")["duplicates"] == 0
+    left = [key for key in bucket.list() if key.partition("/")[0] in ("media", "direct-uploads")]
+    assert left == []

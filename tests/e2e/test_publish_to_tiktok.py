@@ -12,6 +12,7 @@ import pytest
 
 from demo.stack import DAG_ID, Stack
 from tests import media_files
+from tests.e2e.intake_flows import FLOWS, Sender, servers_of
 from tests.e2e.scene import ENDED, RUNS, UPLOAD_TASK, Scene
 
 CHUNKED_BYTES = 70_000_000  # two chunks
@@ -138,6 +139,31 @@ def test_photos_and_pulled_videos_go_the_same_way(scene: Scene) -> None:
     assert scene.simulator("GET", "/posts")["duplicates"] == 0
     assert not scene.kept() & {*images, scene.original(pulled)}
     assert scene.task_of(photos, UPLOAD_TASK)["state"] == "success"
+
+
+def test_what_comes_over_http_is_published_byte_for_byte(scene: Scene) -> None:
+    """Each way in, through `reelflow serve` and through Airflow's API server."""
+    sent = [
+        flow(Sender(client, scene.folder, account))
+        for account, client in zip(
+            ("north.trail", "paper.moon"), servers_of(scene.stack), strict=True
+        )
+        for flow in FLOWS
+    ]
+    scene.wait_for_posts([one.post_id for one in sent])
+    scene.wait_for_runs_to_end()
+
+    posts = {post["id"]: post for post in scene.stack.posts()}
+    assert [posts[one.post_id]["state"] for one in sent] == ["PUBLISHED"] * len(sent)
+    uploads = {one["publish_id"]: one for one in scene.simulator("GET", "/uploads")["uploads"]}
+    for one in sent:
+        publish_id = posts[one.post_id]["publish_id"]
+        if one.images:
+            assert uploads[publish_id]["images"] == one.image_hashes
+        else:
+            assert scene.received(publish_id) == one.video
+    assert scene.simulator("GET", "/posts")["duplicates"] == 0
+    assert not scene.kept() & {one.video for one in sent}
 
 
 def test_uploads_cleared_or_killed_at_any_chunk_resume_the_same_publication(scene: Scene) -> None:

@@ -1,0 +1,107 @@
+"""Fifty clients at once send two hundred files of many sizes; each is whole, or was never taken."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+import requests
+
+from reelflow.digest import sha256_of
+from reelflow.ledger.intake_models import QuotaUse
+from reelflow.ledger.models import Media, Post
+from tests import factories
+from tests.chunked_uploads import video_like
+from tests.integration.intake_server import ON_BOTH_SERVERS, IntakeServer
+from tests.integration.raw_client import CHUNK, RawClient, cut
+
+CLIENTS: Final = 50
+FILES: Final = 200
+#: Patience of a client that is told to come back later.
+DEADLINE_S: Final = 240.0
+_SIZES: Final = (40, 4_000, 70_000, 300_000, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 12_345)
+#: Large ones are few, as everywhere.
+_WEIGHTS: Final = (10, 10, 10, 10, 1, 1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One file of one client."""
+
+    client: RawClient
+    number: int
+    size_bytes: int
+
+    def send(self) -> tuple[str, str]:
+        """Send it as its size asks for; return its media's id, and its content's hash."""
+        content = video_like(self.size_bytes, seed=self.number)
+        told = self._whole(content) if self.size_bytes < CHUNK - 1 else self._chunks(content)
+        return told, sha256(content).hexdigest()
+
+    def _whole(self, content: bytes) -> str:
+        answer = self._until_taken(
+            "POST",
+            "/media/upload/simple",
+            data={"post": json.dumps(self._post())},
+            files={"file": ("clip.mp4", content)},
+        )
+        media_id: str = answer.json()["media"]["media_id"]
+        return media_id
+
+    def _chunks(self, content: bytes) -> str:
+        upload_id = self.client.opened(content, post=self._post())
+        chunks = list(enumerate(cut(content)))
+        random.Random(self.number).shuffle(chunks)
+        for index, chunk in chunks:
+            self._until_taken("PUT", f"/media/upload/{upload_id}/chunks/{index}", data=chunk)
+        answer = self._until_taken("POST", f"/media/upload/{upload_id}/finalize", json={})
+        media_id: str = answer.json()["media"]["media_id"]
+        return media_id
+
+    def _post(self) -> dict[str, str]:
+        caption = f"file {self.number}"
+        return {"account": "aurora", "caption": caption, "privacy_level": "SELF_ONLY"}
+
+    def _until_taken(self, method: str, path: str, **options: object) -> requests.Response:
+        """Ask, and again when the server is busy, after as long as it says."""
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            answer = self.client.call(method, path, **options)
+            if answer.status_code != 503:
+                assert answer.ok, answer.text
+                return answer
+            assert time.monotonic() < deadline, answer.text
+            time.sleep(float(answer.headers["Retry-After"]))
+
+
+@ON_BOTH_SERVERS
+def test_fifty_clients_at_once_lose_nothing_and_mix_nothing_up(serving: IntakeServer) -> None:
+    factories.make_account(serving.workspace, "aurora")
+    sizes = random.Random(6).choices(_SIZES, _WEIGHTS, k=FILES)
+    clients = [RawClient(serving.api, serving.anna) for _ in range(CLIENTS)]
+    uploads = [Upload(clients[number % CLIENTS], number, size) for number, size in enumerate(sizes)]
+
+    def send_all(client: RawClient) -> list[tuple[str, str]]:
+        return [upload.send() for upload in uploads if upload.client is client]
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        sent = [one for done in pool.map(send_all, clients) for one in done]
+
+    assert len({media_id for media_id, _ in sent}) == FILES
+    store = serving.workspace.folders.store
+    with serving.workspace.ledger.read() as session:
+        media = {one.id: one for one in session.query(Media)}
+        posts = {post.media_id: post.caption for post in session.query(Post)}
+        used = [(use.uploads, use.bytes, use.reserved_bytes) for use in session.query(QuotaUse)]
+    for media_id, content_hash in sent:
+        with store.open(media[media_id].source_path) as source:
+            assert sha256_of(source) == content_hash
+    assert len(media) == len(posts) == FILES
+    assert len(set(posts.values())) == FILES
+    assert used == [(FILES, sum(sizes), 0)]
+    assert list(store.begun()) == []
