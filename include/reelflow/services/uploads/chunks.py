@@ -13,6 +13,7 @@ from reelflow.domain.user import User
 from reelflow.exceptions import ContentMismatchError, TerminalError, UploadNotFoundError
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
+from reelflow.services.uploads.recent import find_recent, forget
 from reelflow.services.uploads.sessions import (
     check_open,
     find,
@@ -88,18 +89,33 @@ def receive_chunk(
     :raises ContentMismatchError: ``chunk_length``, ``chunk_digest`` or ``chunk_differs``
     :raises PartBusyError: another writer has this chunk just now
     """
-    with workspace.ledger.read() as session:
-        row = find(session, user, session_id)
-    check_open(row, workspace.ledger.now())
+    row = _taking(workspace, user, session_id, index, size_bytes)
     plan = plan_of(row)
-    _check_place(plan, index, size_bytes)
     try:
         with workspace.folders.store.open_part(upload_of(row), index + 1, sha256=sha256) as part:
             yield IncomingChunk(workspace, row, index, part)
     except ContentMismatchError as exc:
         raise _mismatch(exc.code, plan, index) from exc
     except UploadNotFoundError as exc:
+        forget(session_id)
         raise _overtaken(workspace, user, session_id) from exc
+
+
+def _taking(
+    workspace: Workspace, user: User, session_id: str, index: int, size_bytes: int | None
+) -> UploadSession:
+    """Return the session that takes a chunk, as it was a moment ago; none is refused by that."""
+
+    def check(row: UploadSession) -> UploadSession:
+        check_open(row, workspace.ledger.now())
+        _check_place(plan_of(row), index, size_bytes)
+        return row
+
+    try:
+        return check(find_recent(workspace, user, session_id))
+    except TerminalError:
+        forget(session_id)
+    return check(find_recent(workspace, user, session_id))
 
 
 def _check_place(plan: UploadPlan, index: int, size_bytes: int | None) -> None:
@@ -154,4 +170,5 @@ def _touch(workspace: Workspace, row: UploadSession) -> datetime:
         if current.state is not SessionState.OPEN:
             raise wrong_state(current)
         upload_sessions.touch(current, now=now)
+        forget(row.id)
         return current.expires_at

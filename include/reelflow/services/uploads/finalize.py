@@ -17,6 +17,7 @@ from reelflow.exceptions import TerminalError
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.services.uploads.finishing import Finished, finish
+from reelflow.services.uploads.recent import forget
 from reelflow.services.uploads.sessions import check_open, find, missing_chunks, plan_of
 from reelflow.services.uploads.wishes import PostWanted, owner_of, rehearse, wanted_of
 from reelflow.services.workspace import Workspace
@@ -45,7 +46,10 @@ def finalize(
     if row.state is SessionState.OPEN:
         check_open(row, workspace.ledger.now())
         _check_whole(workspace, row)
-        _begin_finishing(workspace, user, session_id, acting, wanted or PostWanted())
+        try:
+            _begin_finishing(workspace, user, session_id, acting, wanted or PostWanted())
+        finally:
+            forget(session_id)
     return finish(workspace, session_id, user=acting, actor=user.actor)
 
 
