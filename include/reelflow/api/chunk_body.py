@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -15,8 +15,12 @@ from starlette.requests import ClientDisconnect, Request
 from reelflow.api.errors import ApiError
 from reelflow.api.limits import lift_body_limit
 
-#: Written at once, by one thread: each upload under way holds twice as much and a little more.
-BLOCK_BYTES: Final = 512 * 1024
+#: What a thread writes at once, of one body: the more it is, the less often two threads wait for
+#: each other. While a thread writes, as much again is read.
+BLOCK_MIN_BYTES: Final = 256 * 1024
+BLOCK_MAX_BYTES: Final = 2 * 1024 * 1024
+#: Of all bodies under way together, so that many of them need no more memory than a few.
+BLOCKS_MAX_BYTES: Final = 8 * 1024 * 1024
 #: What was not read of a body would be taken for the next request.
 _CLOSE: Final = {"Connection": "close"}
 
@@ -95,25 +99,27 @@ async def body_blocks(
             yield block
 
 
-async def write_blocks(blocks: AsyncIterator[bytes], write: Callable[[bytes], object]) -> int:
+async def write_blocks(blocks: AsyncIterator[bytes], write: Callable[..., object]) -> int:
     """Write blocks one after the other in threads, while the next ones are read already.
 
     No write goes on when this returns or raises, whatever ended it.
 
+    :param write: takes some blocks at a time
     :return: how many bytes there were
     """
     writing = _Writing(write)
     held: list[bytes] = []
     held_bytes = size_bytes = 0
     try:
-        async for block in blocks:
-            held.append(block)
-            held_bytes += len(block)
-            size_bytes += len(block)
-            if held_bytes >= BLOCK_BYTES:
-                await writing.go_on(held)
-                held, held_bytes = [], 0
-        await writing.go_on(held)
+        with _at_once.one():
+            async for block in blocks:
+                held.append(block)
+                held_bytes += len(block)
+                size_bytes += len(block)
+                if held_bytes >= _at_once.block_bytes:
+                    await writing.go_on(held)
+                    held, held_bytes = [], 0
+            await writing.go_on(held)
     finally:
         with CancelScope(shield=True):
             await writing.rest()
@@ -121,13 +127,38 @@ async def write_blocks(blocks: AsyncIterator[bytes], write: Callable[[bytes], ob
     return size_bytes
 
 
+class _AtOnce:
+    """Counts the bodies that are being written, all by one event loop."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self.block_bytes = BLOCK_MAX_BYTES
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Count one more within the block."""
+        self._add(1)
+        try:
+            yield
+        finally:
+            self._add(-1)
+
+    def _add(self, count: int) -> None:
+        self._count += count
+        share_bytes = BLOCKS_MAX_BYTES // max(1, self._count)
+        self.block_bytes = max(BLOCK_MIN_BYTES, min(BLOCK_MAX_BYTES, share_bytes))
+
+
+_at_once: Final = _AtOnce()
+
+
 class _Writing:
     """Writes some blocks at a time in a thread."""
 
-    def __init__(self, write: Callable[[bytes], object]) -> None:
+    def __init__(self, write: Callable[..., object]) -> None:
         self._write = write
         self._loop = asyncio.get_running_loop()
-        self._last: asyncio.Future[None] | None = None
+        self._last: asyncio.Future[object] | None = None
 
     async def go_on(self, blocks: Sequence[bytes]) -> None:
         """Begin to write blocks, once those before are written.
@@ -137,7 +168,7 @@ class _Writing:
         await self.rest()
         self.check()
         # Not Starlette's threads: what they do for each call costs as much as the writing.
-        self._last = self._loop.run_in_executor(None, self._write_all, blocks)
+        self._last = self._loop.run_in_executor(None, self._write, *blocks)
 
     async def rest(self) -> None:
         """Wait until nothing is being written; to be cancelled leaves the writing alone."""
@@ -148,10 +179,6 @@ class _Writing:
         """Raise what the last writing did."""
         if self._last is not None:
             self._last.result()
-
-    def _write_all(self, blocks: Sequence[bytes]) -> None:
-        for block in blocks:
-            self._write(block)
 
 
 @asynccontextmanager

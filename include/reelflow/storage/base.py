@@ -226,8 +226,8 @@ class PartWriter(Protocol):
     Who leaves it without a commit leaves the part missing, and the others as they are.
     """
 
-    def write(self, block: Buffer, /) -> None:
-        """Take the next bytes, which may be used for others once this returns.
+    def write(self, *blocks: Buffer) -> None:
+        """Take the next bytes, whose memory may be used for others once this returns.
 
         :raises ContentMismatchError: the part has more than its size (``chunk_length``)
         :raises StorageFullError: no room is left

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
 from reelflow.exceptions import ContentMismatchError, PartBusyError, UploadNotFoundError
 from reelflow.storage.base import ByteStream, MultipartUpload
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _MIB: Final = 1024 * 1024
 #: S3's own bounds (AmazonS3 user guide, qfacts), but for the most: a part is sent in one go.
@@ -78,17 +81,20 @@ class PartCheck:
         self._digest = hashlib.sha256() if is_hashed or sha256 is not None else None
         self.taken_bytes = 0
 
-    def take(self, block: memoryview) -> None:
-        """Count the next bytes, before anything is done with them.
+    def take(self, blocks: Iterable[Buffer]) -> list[memoryview]:
+        """Count the next bytes and return them, before anything is done with them.
 
         :raises ContentMismatchError: they are more than the part has
         """
-        taken_bytes = self.taken_bytes + block.nbytes
+        views = [memoryview(block).cast("B") for block in blocks]
+        taken_bytes = self.taken_bytes + sum(view.nbytes for view in views)
         if taken_bytes > self._size_bytes:
             raise self._wrong_length("goes on after them: cut the file as the upload was begun")
         if self._digest is not None:
-            self._digest.update(block)
+            for view in views:
+                self._digest.update(view)
         self.taken_bytes = taken_bytes
+        return views
 
     def finish(self) -> str | None:
         """Return the hash, if there is one, now that no more bytes come.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reelflow.storage.base import MultipartUpload
@@ -38,12 +39,10 @@ class LocalPart:
         self._data = data
         self._marks = marks
 
-    def _take(self, block: Buffer) -> tuple[memoryview, int]:
-        """Count a block; return its bytes and where in the file they belong."""
-        view = memoryview(block).cast("B")
+    def _take(self, blocks: Sequence[Buffer]) -> tuple[list[memoryview], int]:
+        """Count blocks; return their bytes, and where in the file they begin."""
         offset = self._offset + self._check.taken_bytes
-        self._check.take(view)
-        return view, offset
+        return self._check.take(blocks), offset
 
     def _finish(self) -> str | None:
         sha256 = self._check.finish()
@@ -71,11 +70,11 @@ class MissingPart(LocalPart):
         super().__init__(upload, number, check, data=data, marks=marks)
         self._durable = durable
 
-    def write(self, block: Buffer, /) -> None:
+    def write(self, *blocks: Buffer) -> None:
         """See :meth:`PartWriter.write <reelflow.storage.base.PartWriter.write>`."""
-        view, offset = self._take(block)
+        views, offset = self._take(blocks)
         with local_errors(self._key):
-            write_all(self._data, view, offset)
+            write_all(self._data, views, offset)
 
     def commit(self) -> str | None:
         """See :meth:`PartWriter.commit <reelflow.storage.base.PartWriter.commit>`."""
@@ -93,12 +92,14 @@ class RepeatedPart(LocalPart):
 
     _differs = False
 
-    def write(self, block: Buffer, /) -> None:
+    def write(self, *blocks: Buffer) -> None:
         """See :meth:`PartWriter.write <reelflow.storage.base.PartWriter.write>`."""
-        view, offset = self._take(block)
+        views, offset = self._take(blocks)
         with local_errors(self._key):
-            # Copied, because memoryviews are compared one item at a time.
-            self._differs |= os.pread(self._data, view.nbytes, offset) != bytes(view)
+            for view in views:
+                # Copied, because memoryviews are compared one item at a time.
+                self._differs |= os.pread(self._data, view.nbytes, offset) != bytes(view)
+                offset += view.nbytes
 
     def commit(self) -> str | None:
         """See :meth:`PartWriter.commit <reelflow.storage.base.PartWriter.commit>`."""

@@ -152,7 +152,7 @@ class LocalUploads(LocalWriter):
 
 def _create(folder: int, name: str, content: bytes) -> None:
     with new_file(folder, name, len(content), key=name) as fd:
-        write_all(fd, content, 0)
+        write_all(fd, [content], 0)
         os.fsync(fd)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +20,9 @@ from reelflow.storage.local_folder import LocalFolder, info_of, path_names
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+#: How many blocks one call of Linux takes (``IOV_MAX``).
+_VECTORS_MAX: Final = 1024
 
 _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -55,7 +60,7 @@ class LocalWriter:
             offset = 0
             for block in blocks:  # whose own errors are not the disk's
                 with local_errors(key):
-                    write_all(fd, block, offset)
+                    write_all(fd, [block], offset)
                 offset += len(block)
             with local_errors(key):
                 os.fsync(fd)
@@ -95,12 +100,16 @@ def new_file(folder: int, name: str, size_bytes: int, *, key: str) -> Iterator[i
         os.close(fd)
 
 
-def write_all(fd: int, block: Buffer, offset: int) -> None:
-    """Write a block of bytes at an offset."""
-    left = memoryview(block)
+def write_all(fd: int, blocks: Sequence[Buffer], offset: int) -> None:
+    """Write blocks of bytes one behind the other, from an offset on."""
+    left = deque(memoryview(block) for block in blocks)
     while left:
-        count = os.pwrite(fd, left, offset)
-        left, offset = left[count:], offset + count
+        count = os.pwritev(fd, list(islice(left, _VECTORS_MAX)), offset)
+        offset += count
+        while left and count >= left[0].nbytes:
+            count -= left.popleft().nbytes
+        if count:
+            left[0] = left[0][count:]
 
 
 def unlink_upload(folder: int, upload_id: str) -> None:

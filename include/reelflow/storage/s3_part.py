@@ -55,12 +55,11 @@ class MissingS3Part:
         self._aside = aside
         self._send = send
 
-    def write(self, block: Buffer, /) -> None:
+    def write(self, *blocks: Buffer) -> None:
         """See :meth:`PartWriter.write <reelflow.storage.base.PartWriter.write>`."""
-        view = memoryview(block).cast("B")
-        self._check.take(view)
-        with _aside_errors():
-            self._aside.write(view)
+        for view in self._check.take(blocks):
+            with _aside_errors():
+                self._aside.write(view)
 
     def commit(self) -> str | None:
         """See :meth:`PartWriter.commit <reelflow.storage.base.PartWriter.commit>`."""
@@ -83,9 +82,9 @@ class RepeatedS3Part:
         self._check = check
         self._checksum = checksum
 
-    def write(self, block: Buffer, /) -> None:
+    def write(self, *blocks: Buffer) -> None:
         """See :meth:`PartWriter.write <reelflow.storage.base.PartWriter.write>`."""
-        self._check.take(memoryview(block).cast("B"))
+        self._check.take(blocks)
 
     def commit(self) -> str | None:
         """See :meth:`PartWriter.commit <reelflow.storage.base.PartWriter.commit>`."""

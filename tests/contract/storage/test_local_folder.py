@@ -343,8 +343,9 @@ class TestFullDisk:
     def test_what_it_takes_in_small_pieces_is_written_whole(
         self, store: LocalStore, root: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        written = os.pwrite
-        monkeypatch.setattr(os, "pwrite", lambda fd, block, offset: written(fd, block[:3], offset))
+        monkeypatch.setattr(
+            os, "pwritev", lambda fd, blocks, offset: os.pwrite(fd, blocks[0][:3], offset)
+        )
         put(store, KEY, b"0123456789")
         assert (root / KEY).read_bytes() == b"0123456789"
 

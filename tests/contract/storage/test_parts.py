@@ -261,7 +261,7 @@ class TestFullDisks:
                 # Whose blocks lie on this machine until they are sent.
                 full.setattr(tempfile, "TemporaryFile", partial(Path.open, FULL, "r+b", 0))
             else:
-                full.setattr(os, "pwrite", lambda _fd, block, _at: FULL.write_bytes(block))
+                full.setattr(os, "pwritev", lambda _fd, blocks, _at: FULL.write_bytes(blocks[0]))
             with pytest.raises(StorageFullError, match="no room"):
                 put_part(place.store, upload, 1, PART)
         assert place.store.missing_parts(upload) == [1, 2]

@@ -55,9 +55,9 @@ class IncomingChunk:
         self._index = index
         self._part = part
 
-    def write(self, block: Buffer) -> None:
+    def write(self, *blocks: Buffer) -> None:
         """Take its next bytes."""
-        self._part.write(block)
+        self._part.write(*blocks)
 
     def commit(self) -> ReceivedChunk:
         """Let it count."""

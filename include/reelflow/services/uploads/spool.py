@@ -32,17 +32,18 @@ class Spool:
         """Of what was written so far, in lower-case hex digits."""
         return self._digest.hexdigest()
 
-    def write(self, block: bytes) -> None:
+    def write(self, *blocks: bytes) -> None:
         """Take the next bytes.
 
         :raises StorageFullError: no room is left on this machine
         """
-        with local_errors(_SHOWN):
-            self._file.write(block)
-        self._digest.update(block)
-        self.size_bytes += len(block)
-        if len(self.head) < HEAD_BYTES:
-            self.head += block[: HEAD_BYTES - len(self.head)]
+        for block in blocks:
+            with local_errors(_SHOWN):
+                self._file.write(block)
+            self._digest.update(block)
+            self.size_bytes += len(block)
+            if len(self.head) < HEAD_BYTES:
+                self.head += block[: HEAD_BYTES - len(self.head)]
 
     def content(self) -> BinaryIO:
         """Return all that was written, to be read from its beginning."""

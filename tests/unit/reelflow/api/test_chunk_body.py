@@ -9,7 +9,9 @@ import anyio
 import pytest
 
 from reelflow.api.chunk_body import (
-    BLOCK_BYTES,
+    BLOCK_MAX_BYTES,
+    BLOCK_MIN_BYTES,
+    BLOCKS_MAX_BYTES,
     Pace,
     body_blocks,
     declared_length,
@@ -20,7 +22,7 @@ from reelflow.api.errors import ApiError
 from tests.unit.reelflow.api.body_sender import BodySender, pieces_of
 
 MIB = 1024 * 1024
-FIRST = b"1" * BLOCK_BYTES
+FIRST = b"1" * BLOCK_MAX_BYTES
 BODY = bytes(range(256)) * (10 * 1024)  # 2.5 MiB
 
 
@@ -110,8 +112,14 @@ async def blocks_of(*blocks: bytes) -> AsyncIterator[bytes]:
 
 def test_blocks_are_written_in_order_and_counted() -> None:
     written: list[bytes] = []
-    assert asyncio.run(write_blocks(blocks_of(b"1", b"23", b"4"), written.append)) == 4
-    assert written == [b"1", b"23", b"4"]
+    blocks = [FIRST, b"1", b"23", FIRST, b"4"]
+
+    def write(*together: bytes) -> None:
+        written.extend(together)
+
+    size_bytes = 2 * BLOCK_MAX_BYTES + 4
+    assert asyncio.run(write_blocks(blocks_of(*blocks), write)) == size_bytes
+    assert written == blocks
 
 
 def test_the_next_blocks_are_read_while_one_is_written() -> None:
@@ -123,23 +131,41 @@ def test_the_next_blocks_are_read_while_one_is_written() -> None:
         read_on.set()
         yield b"third"
 
-    def write(block: bytes) -> None:
-        assert block != FIRST or read_on.wait(10)
+    def write(*together: bytes) -> None:
+        assert together[0] != FIRST or read_on.wait(10)
 
     asyncio.run(write_blocks(blocks(), write))
 
 
-def test_small_blocks_wait_until_they_are_worth_a_thread() -> None:
-    read_blocks: list[int] = []
-    written_after: list[int] = []
+def test_small_blocks_are_written_together() -> None:
+    counts: list[int] = []
+    small = [bytes(BLOCK_MAX_BYTES // 64)] * 150
+    asyncio.run(write_blocks(blocks_of(*small), lambda *together: counts.append(len(together))))
+    assert counts == [64, 64, 22]
 
-    async def blocks() -> AsyncIterator[bytes]:
-        for number in range(64):
-            read_blocks.append(number)
-            yield bytes(BLOCK_BYTES // 64)
 
-    asyncio.run(write_blocks(blocks(), lambda _: written_after.append(len(read_blocks))))
-    assert written_after == [64] * 64
+def test_the_more_bodies_there_are_the_less_is_written_of_each_at_once() -> None:
+    written_bytes: list[int] = []
+
+    async def blocks(group: asyncio.Barrier) -> AsyncIterator[bytes]:
+        await group.wait()  # so that all are under way
+        for _ in range(BLOCK_MAX_BYTES // BLOCK_MIN_BYTES):
+            yield bytes(BLOCK_MIN_BYTES)
+
+    async def write_many(count: int) -> int:
+        written_bytes.clear()
+        group = asyncio.Barrier(count)
+        await asyncio.gather(
+            *(
+                write_blocks(blocks(group), lambda *all_: written_bytes.append(sum(map(len, all_))))
+                for _ in range(count)
+            )
+        )
+        return max(written_bytes)
+
+    assert asyncio.run(write_many(1)) == BLOCK_MAX_BYTES
+    assert asyncio.run(write_many(BLOCKS_MAX_BYTES // BLOCK_MIN_BYTES)) == BLOCK_MIN_BYTES
+    assert asyncio.run(write_many(1)) == BLOCK_MAX_BYTES
 
 
 def test_no_more_is_held_than_is_written_at_once() -> None:
@@ -149,14 +175,14 @@ def test_no_more_is_held_than_is_written_at_once() -> None:
 
     async def blocks() -> AsyncIterator[bytes]:
         for _ in range(20):
-            given.append(bytes(BLOCK_BYTES // 4))
+            given.append(bytes(BLOCK_MAX_BYTES // 4))
             if len(given) == 8:
                 all_held.set()
             yield given[-1]
 
     async def write_in_time() -> None:
         async with asyncio.timeout(10):
-            writing = asyncio.create_task(write_blocks(blocks(), lambda _: may_write.wait(10)))
+            writing = asyncio.create_task(write_blocks(blocks(), lambda *_: may_write.wait(10)))
             await all_held.wait()
             for _ in range(100):
                 await asyncio.sleep(0)
@@ -172,10 +198,10 @@ def test_what_a_write_raises_is_raised_and_ends_the_reading() -> None:
 
     async def blocks() -> AsyncIterator[bytes]:
         for number in range(10):
-            given.append(bytes(BLOCK_BYTES + number))
+            given.append(bytes(BLOCK_MAX_BYTES + number))
             yield given[-1]
 
-    def write(block: bytes) -> None:
+    def write(*together: bytes) -> None:
         raise OSError("the disk")
 
     with pytest.raises(OSError, match="the disk"):
@@ -192,10 +218,10 @@ def test_no_write_goes_on_when_the_body_was_cut() -> None:
         await asyncio.to_thread(under_way.wait, 10)
         raise ConnectionError
 
-    def write(block: bytes) -> None:
+    def write(*together: bytes) -> None:
         under_way.set()
         threading.Event().wait(0.1)
-        ended.append(block)
+        ended.extend(together)
 
     with pytest.raises(ConnectionError):
         asyncio.run(write_blocks(blocks(), write))
@@ -210,10 +236,10 @@ def test_no_write_goes_on_when_the_request_is_cancelled() -> None:
         yield FIRST
         await asyncio.Event().wait()
 
-    def write(block: bytes) -> None:
+    def write(*together: bytes) -> None:
         under_way.set()
         threading.Event().wait(0.1)
-        ended.append(block)
+        ended.extend(together)
 
     async def cancelled() -> list[bytes]:
         async with anyio.create_task_group() as group:
