@@ -24,14 +24,12 @@ from reelflow.client.journal import UploadJournal, journal_folder
 from reelflow.client.records import PostRecord
 from reelflow.client.retries import Patience, Retries
 from reelflow.client.server import ReelflowServer
-from reelflow.client.submission import LocalPost, Submission
+from reelflow.client.submission import LocalPost, Submission, is_of_the_post
 from reelflow.client.uploader import Uploader
 from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import (
-    MediaUnreadableError,
     ReelflowError,
     ServerRefusedError,
-    SourceChangedError,
     TransientError,
 )
 from reelflow.settings import Settings
@@ -40,10 +38,6 @@ EXIT_REJECTED: Final = 1
 EXIT_ERROR: Final = 2
 EXIT_INTERRUPTED: Final = 130
 _WATCH_PATIENCE_S: Final = 3600.0
-#: The server refuses this post, and may take the next.
-_OF_THE_POST: Final = frozenset({400, 404, 409, 411, 413, 415, 422})
-#: ... unless these words are not a Reelflow server's.
-_NOT_REELFLOWS: Final = frozenset({ServerRefusedError.default_code, "malformed_answer"})
 _AGAIN: Final = (
     "Run the same command again within an hour and it goes on where it stopped; nothing is posted "
     "twice."
@@ -138,7 +132,7 @@ class Errand:
         try:
             return submission.find(post)
         except ServerRefusedError as error:
-            if not _is_of_the_post(error):
+            if not is_of_the_post(error):
                 raise
             problems.append(Problem(post.place, str(error)))
             return None
@@ -183,7 +177,7 @@ class Errand:
                 progress = _ignore if found else display.begin(place + post.name, post.size_bytes)
                 submitted = submission.submit(post, found, progress)
             except ReelflowError as error:
-                if not _is_of_the_post(error):
+                if not is_of_the_post(error):
                     raise
                 refusal = str(error)
             self._outcomes.append(Outcome(post, submitted, refusal))
@@ -232,19 +226,12 @@ def _call_on(server: ReelflowServer, post: LocalPost) -> None:
     try:
         server.posts_of(post.account, post.sha256)
     except ServerRefusedError as error:
-        if not _is_of_the_post(error):
+        if not is_of_the_post(error):
             raise
 
 
 def _tell(display: Display, error: TransientError, pause_s: float) -> None:
     display.say(f"{as_sentence(str(error))} Trying again in {pause_s:.0f} s.")
-
-
-def _is_of_the_post(error: ReelflowError) -> bool:
-    """Whether an error is of one post alone, so that others may go."""
-    if isinstance(error, ServerRefusedError):
-        return error.status in _OF_THE_POST and error.code not in _NOT_REELFLOWS
-    return isinstance(error, SourceChangedError | MediaUnreadableError)
 
 
 def _ignore(_: int) -> None:

@@ -13,9 +13,18 @@ from reelflow.client.retries import Retries
 from reelflow.client.server import ReelflowServer
 from reelflow.client.uploader import LocalFile, Uploader, upload_key
 from reelflow.domain.post import UNKEYED, PostKind, PostState
-from reelflow.exceptions import ServerRefusedError
+from reelflow.exceptions import (
+    MediaUnreadableError,
+    ReelflowError,
+    ServerRefusedError,
+    SourceChangedError,
+)
 
 _IMAGES_AT_ONCE: Final = 4
+#: The server refuses this post, and may take the next.
+_OF_THE_POST: Final = frozenset({400, 404, 409, 411, 413, 415, 422})
+#: ... unless these words are not a Reelflow server's.
+_NOT_REELFLOWS: Final = frozenset({ServerRefusedError.default_code, "malformed_answer"})
 
 
 @dataclass(frozen=True)
@@ -155,6 +164,13 @@ class Submission:
             upload_key(self._server.url, post.account, post.sha256, place=place, wish=post.fields)
             for place in range(len(post.files))
         ]
+
+
+def is_of_the_post(error: ReelflowError) -> bool:
+    """Whether an error is of one post alone, so that others may go."""
+    if isinstance(error, ServerRefusedError):
+        return error.status in _OF_THE_POST and error.code not in _NOT_REELFLOWS
+    return isinstance(error, SourceChangedError | MediaUnreadableError)
 
 
 def _is_this_repost(found: PostRecord, post: LocalPost) -> bool:
