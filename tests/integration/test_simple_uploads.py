@@ -281,7 +281,7 @@ def test_a_full_disk_is_507_until_there_is_room(serving: IntakeServer, anna: Cli
 @pytest.mark.parametrize(
     ("fault", "status"),
     [
-        ({"status": 403, "code": "AccessDenied"}, 500),
+        ({"status": 403, "code": "AccessDenied"}, 503),
         ({"status": 503, "code": "SlowDown"}, 503),
         ({"kind": "lost"}, None),
     ],

@@ -42,6 +42,7 @@ STATUSES: Final[dict[str, int]] = {
     "media_rejected": 422,
     "not_this_media": 422,
     "quota_exceeded": 429,
+    "storage_access": 503,
     "ledger_full": 507,
     "storage_full": 507,
 }
@@ -51,4 +52,6 @@ _NO_ROOM: Final = "there is no room for this now: try again later, or ask an adm
 FOR_STRANGERS: Final[dict[str, str]] = {
     "ledger_full": _NO_ROOM,
     "storage_full": _NO_ROOM,
+    "storage_access": "storage refuses what Reelflow asks of it: nothing was changed, and an admin "
+    "finds the reason in the server's log and with `reelflow doctor`",
 }
