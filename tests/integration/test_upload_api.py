@@ -5,28 +5,76 @@ from __future__ import annotations
 import hashlib
 import json
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from reelflow.domain.upload_session import SWEPT_AFTER
 from reelflow.ledger.intake_models import QuotaUse, UploadSession
-from reelflow.ledger.models import Media
+from reelflow.ledger.models import Media, PhotoImage
 from reelflow.services.uploads.expiry import expire_uploads
+from reelflow.services.workspace import Workspace
 from tests.chunked_uploads import WISH, video_like
 from tests.contract.storage.stores import S3Server
-from tests.factories import make_account
-from tests.integration.intake_server import ON_BOTH_STORES, IntakeServer, serving_intake
+from tests.factories import forget_posts, make_account, migrated_sqlite
+from tests.integration.intake_server import (
+    IntakeServer,
+    local_settings,
+    s3_settings,
+    serving_intake,
+)
 from tests.integration.raw_client import CHUNK, RawClient, RawPut, content_digest, cut, said
 from tests.integration.simulator_process import wait_until
 from tests.media_files import h264_mp4
 
 CONTENT = video_like(2 * CHUNK + 100_000)
 CHUNKS = cut(CONTENT)
+
+
+LOCAL = pytest.mark.parametrize("standing", ["local"], indirect=True)
+ON_S3 = pytest.mark.parametrize("standing", ["s3"], indirect=True)
+
+
+@pytest.fixture(scope="module", params=["local", "s3"])
+def standing(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[IntakeServer]:
+    """A server for all tests of this module, with its files in a folder, and one in S3."""
+    home, bucket = tmp_path_factory.mktemp("intake"), None
+    settings = local_settings(home, migrated_sqlite(home))
+    if request.param == "s3":
+        server: S3Server = request.getfixturevalue("intake_s3")
+        bucket = server.new_bucket()
+        settings = s3_settings(home, settings["REELFLOW_DATABASE_URL"], server, bucket)
+    with serving_intake(settings, bucket=bucket) as server_of_intake:
+        make_account(server_of_intake.workspace, "acme")
+        yield server_of_intake
+
+
+@pytest.fixture
+def serving(standing: IntakeServer) -> Iterator[IntakeServer]:
+    """The same, having forgotten what came before."""
+    try:
+        yield standing
+    finally:
+        forget_uploads(standing.workspace)
+
+
+def forget_uploads(workspace: Workspace) -> None:
+    """Delete all uploads, and what became of them."""
+    with workspace.ledger.write() as session:
+        for table in (UploadSession, QuotaUse, PhotoImage):
+            session.execute(delete(table))
+    forget_posts(workspace)
+    store = workspace.folders.store
+    for upload in list(store.begun()):
+        store.abort(upload)
+    for info in list(store.list("media")):
+        store.delete(info.key)
 
 
 @pytest.fixture
@@ -83,11 +131,9 @@ def assert_it_can_be_finished(serving: IntakeServer, client: RawClient, upload_i
     assert content_of(serving, done.json()["media"]["media_id"]) == CONTENT
 
 
-@ON_BOTH_STORES
 def test_chunks_in_any_order_at_once_and_in_both_ways_become_the_very_file(
     serving: IntakeServer, anna: RawClient
 ) -> None:
-    make_account(serving.workspace, "acme")
     upload_id = anna.opened(CONTENT, post=WISH)
 
     def send(index: int) -> int:
@@ -109,8 +155,8 @@ def test_chunks_in_any_order_at_once_and_in_both_ways_become_the_very_file(
     assert len(stored(serving)) == 1
 
 
-def test_a_real_video_is_taken_and_its_record_found(shared_serving: IntakeServer) -> None:
-    anna = RawClient(shared_serving.api, shared_serving.anna)
+@LOCAL
+def test_a_real_video_is_taken_and_its_record_found(anna: RawClient) -> None:
     content = h264_mp4().read_bytes()
     upload_id = anna.sent(content, sha256=hashlib.sha256(content).hexdigest())
     media = anna.finalize(upload_id).json()["media"]
@@ -118,7 +164,6 @@ def test_a_real_video_is_taken_and_its_record_found(shared_serving: IntakeServer
     assert (record.status_code, record.json()) == (200, media)
 
 
-@ON_BOTH_STORES
 def test_a_body_that_stops_leaves_an_upload_that_goes_on(
     serving: IntakeServer, anna: RawClient
 ) -> None:
@@ -136,7 +181,6 @@ def test_a_body_that_stops_leaves_an_upload_that_goes_on(
     assert_it_can_be_finished(serving, anna, upload_id)
 
 
-@ON_BOTH_STORES
 def test_of_two_writers_to_one_chunk_one_is_sent_away_and_the_other_writes(
     serving: IntakeServer, anna: RawClient
 ) -> None:
@@ -167,7 +211,6 @@ BAD_CHUNKS: list[tuple[int, bytes, dict[str, str], tuple[int, str]]] = [
 ]
 
 
-@ON_BOTH_STORES
 def test_no_bad_chunk_harms_the_upload_or_the_connection(
     serving: IntakeServer, anna: RawClient
 ) -> None:
@@ -183,10 +226,8 @@ def test_no_bad_chunk_harms_the_upload_or_the_connection(
     assert_it_can_be_finished(serving, anna, upload_id)
 
 
-def test_a_client_that_waits_for_100_sends_nothing_that_is_refused(
-    shared_serving: IntakeServer,
-) -> None:
-    anna = RawClient(shared_serving.api, shared_serving.anna)
+@LOCAL
+def test_a_client_that_waits_for_100_sends_nothing_that_is_refused(anna: RawClient) -> None:
     upload_id = anna.opened(CONTENT)
     refused = RawPut(anna, upload_id, 7, length=CHUNK)
     status, body = refused.answer()
@@ -194,8 +235,8 @@ def test_a_client_that_waits_for_100_sends_nothing_that_is_refused(
     refused.hang_up()
 
 
-def test_a_chunk_without_a_length_is_refused(shared_serving: IntakeServer) -> None:
-    anna = RawClient(shared_serving.api, shared_serving.anna)
+@LOCAL
+def test_a_chunk_without_a_length_is_refused(anna: RawClient) -> None:
     upload_id = anna.opened(CONTENT)
     pieces = iter([CHUNKS[2][:1000], CHUNKS[2][1000:]])
     path = f"/media/upload/{upload_id}/chunks/2"
@@ -203,7 +244,6 @@ def test_a_chunk_without_a_length_is_refused(shared_serving: IntakeServer) -> No
     assert missing(anna, upload_id) == [[0, 2]]
 
 
-@ON_BOTH_STORES
 def test_nobody_reaches_an_upload_of_somebody_else(
     serving: IntakeServer, anna: RawClient, ben: RawClient
 ) -> None:
@@ -221,15 +261,16 @@ def test_nobody_reaches_an_upload_of_somebody_else(
     assert RawClient(serving.api, serving.root).status(upload_id).status_code == 200
 
 
+@LOCAL
 @pytest.mark.parametrize(
     "upload_id", ["0" * 32, "..", "%2e%2e%2f%2e%2e", "a" * 33, "x" * 3000, "%00", "%ff%fe"]
 )
-def test_an_id_that_was_made_up_is_unknown(shared_serving: IntakeServer, upload_id: str) -> None:
-    client = RawClient(shared_serving.api, shared_serving.anna)
-    assert client.status(upload_id).status_code == 404
-    assert client.put(upload_id, 0, b"x").status_code == 404
+def test_an_id_that_was_made_up_is_unknown(anna: RawClient, upload_id: str) -> None:
+    assert anna.status(upload_id).status_code == 404
+    assert anna.put(upload_id, 0, b"x").status_code == 404
 
 
+@LOCAL
 @pytest.mark.parametrize(
     ("name", "kept"),
     [
@@ -242,18 +283,16 @@ def test_an_id_that_was_made_up_is_unknown(shared_serving: IntakeServer, upload_
     ],
 )
 def test_a_name_is_kept_as_data_and_lies_nowhere(
-    shared_serving: IntakeServer, name: str, kept: str
+    serving: IntakeServer, anna: RawClient, name: str, kept: str
 ) -> None:
-    client = RawClient(shared_serving.api, shared_serving.anna)
-    before = set(shared_serving.home.rglob("*"))
-    media = client.finalize(client.sent(video_like(1000), file_name=name)).json()["media"]
+    before = set(serving.home.rglob("*"))
+    media = anna.finalize(anna.sent(video_like(1000), file_name=name)).json()["media"]
     assert media["file_name"] == kept
-    key = shared_serving.home / "media" / f"{media['media_id']}.mp4"
-    new = {path for path in shared_serving.home.rglob("*") if path.is_file()} - before
+    key = serving.home / "media" / f"{media['media_id']}.mp4"
+    new = {path for path in serving.home.rglob("*") if path.is_file()} - before
     assert {path for path in new if "reelflow.db" not in path.name} == {key}
 
 
-@ON_BOTH_STORES
 def test_an_expired_upload_is_told_of_until_it_is_swept_and_leaves_nothing(
     serving: IntakeServer, anna: RawClient
 ) -> None:
@@ -271,14 +310,12 @@ def test_an_expired_upload_is_told_of_until_it_is_swept_and_leaves_nothing(
     assert_nothing_is_left(serving)
 
 
-@ON_BOTH_STORES
 def test_an_upload_that_is_given_up_leaves_nothing(serving: IntakeServer, anna: RawClient) -> None:
     upload_id = anna.sent(CONTENT)
     assert anna.give_up(upload_id).status_code == 204
     assert_nothing_is_left(serving)
 
 
-@ON_BOTH_STORES
 def test_a_lying_content_type_is_found_out_and_leaves_no_file(
     serving: IntakeServer, anna: RawClient
 ) -> None:
@@ -293,6 +330,7 @@ def test_a_lying_content_type_is_found_out_and_leaves_no_file(
     assert_nothing_is_left(serving)
 
 
+@LOCAL
 def test_a_full_disk_is_507_before_the_first_byte_and_leaves_nothing(
     serving: IntakeServer, anna: RawClient
 ) -> None:
@@ -314,7 +352,6 @@ def s3(intake_s3: S3Server) -> S3Server:
     return intake_s3
 
 
-ON_S3 = pytest.mark.parametrize("serving", ["s3"], indirect=True)
 REFUSALS = [(503, "SlowDown"), (500, "InternalError"), (403, "AccessDenied")]
 
 
@@ -362,13 +399,10 @@ def test_s3_that_refuses_to_put_the_file_together_is_asked_again(
         assert content_of(serving, done.json()["media"]["media_id"]) == CONTENT
 
 
-def test_a_server_that_was_started_anew_goes_on_with_an_upload(
-    serving: IntakeServer, anna: RawClient
-) -> None:
+@LOCAL
+def test_another_server_goes_on_with_an_upload(serving: IntakeServer, anna: RawClient) -> None:
     upload_id = anna.opened(CONTENT)
     anna.put(upload_id, 1, CHUNKS[1])
-    serving.process.ask_to_stop()
-    serving.process.wait()
     with serving_intake(serving.settings) as another:
         client = RawClient(another.api, another.anna)
         assert missing(client, upload_id) == [[0, 0], [2, 2]]

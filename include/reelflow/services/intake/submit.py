@@ -58,16 +58,16 @@ def create_post(
     One without media is HELD until an upload names it. Of bytes that were given before, a HELD
     post takes over what is wished now. Flushed, not committed.
 
-    :param media: the user's: one video, or photos in their order; none yet
+    :param media: the user's, new or from :func:`find_media`: one video, photos in their order, or
+        none yet
     :raises AccountNotFoundError: no account has this name
-    :raises TerminalError: it cannot be a post of these media (codes ``invalid_post``,
-        ``media_not_found``, ``media_deleted``), or another user's post has these bytes (code
-        ``duplicate``)
+    :raises TerminalError: it cannot be a post of these media (codes ``invalid_post`` and
+        ``media_deleted``), or another user's post has these bytes (code ``duplicate``)
     """
     account = accounts.by_name(session, wish.account)
     files = list(media) or [awaited_media(user, now=now)]
     post = _post_of(account, files[0], user, wish, now=now)
-    hold_media(session, user, post, media)
+    hold_media(session, post, media)
     twin = None if wish.fields.repost else _twin(session, post, media)
     if twin is not None:
         return Submitted(_again(session, user, post, twin, now=now, actor=actor), created=False)
@@ -107,7 +107,7 @@ def attach_media(
             f"post {post_id} {has}: to publish other media, make another post of them",
             post_id=post_id,
         )
-    hold_media(session, user, post, media)
+    hold_media(session, post, media)
     awaited, post.media = post.media, media[0]
     session.flush()
     session.delete(awaited)

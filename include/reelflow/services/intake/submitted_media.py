@@ -104,21 +104,20 @@ def not_found(media_id: str) -> TerminalError:
     return TerminalError(f"no media of yours has the id {media_id[:40]!r}", code="media_not_found")
 
 
-def hold_media(session: Session, user: User, post: Post, media: Sequence[Media]) -> None:
+def hold_media(session: Session, post: Post, media: Sequence[Media]) -> None:
     """Check that a post can be of these media, and keep them from being deleted meanwhile.
 
     Their rows, and those of the posts on them, are held until the transaction ends.
 
     :param post: as it is to be
-    :raises TerminalError: they cannot; codes ``invalid_post``, ``media_not_found``, and
-        ``media_deleted`` of what was, or is about to be
+    :param media: whose they are was checked before
+    :raises TerminalError: they cannot; codes ``invalid_post``, and ``media_deleted`` of what was,
+        or is about to be
     """
     _check_together(post, media)
     for media_id in sorted(one.id for one in media):
         states = _states_of_posts_on(session, media_id)
         row = session.get_one(Media, media_id, with_for_update=True, populate_existing=True)
-        if not user.owns(row.user_id) or row.awaited:
-            raise not_found(media_id)
         if row.deleted_at is not None or (states and DONE.issuperset(states)):
             raise TerminalError(
                 f"the file {row.file_name} ({media_id}) is deleted, as every file is once all its "

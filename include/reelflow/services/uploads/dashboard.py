@@ -22,7 +22,6 @@ from reelflow.services.uploads.endings import discard, end
 from reelflow.services.workspace import Workspace
 
 _ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
-#: Files are sent one to a session; this is what its first message is about.
 _NOT_FOUND: Final = (
     "there is no such upload session: it was used, has expired, or never was; open a new one"
 )
@@ -78,6 +77,7 @@ def open_session(workspace: Workspace, user: User) -> UploadSession:
     )
     upload_sessions.touch(row, now=now)
     with workspace.ledger.write() as session:
+        # Only to know whether one more is allowed.
         day = quotas.reserve(session, user.id, uploads=1, size_bytes=0, now=now)
         quotas.give_back(session, user.id, day, uploads=1, size_bytes=0)
         session.add(row)

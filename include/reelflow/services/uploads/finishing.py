@@ -19,7 +19,9 @@ from reelflow.exceptions import (
     ContentMismatchError,
     MediaRejectedError,
     ObjectExistsError,
+    ObjectNotFoundError,
     ReelflowError,
+    SourceChangedError,
     TerminalError,
     UploadNotFoundError,
 )
@@ -102,8 +104,11 @@ def _complete(workspace: Workspace, row: UploadSession) -> ObjectInfo:
 
 
 def _look(workspace: Workspace, row: UploadSession, info: ObjectInfo) -> FirstLook:
-    with workspace.folders.open(info.key, identity=info.identity) as source:
-        head = source.read_at(0, HEAD_BYTES)
+    try:
+        with workspace.folders.open(info.key, identity=info.identity) as source:
+            head = source.read_at(0, HEAD_BYTES)
+    except (ObjectNotFoundError, SourceChangedError):
+        raise not_found() from None  # it was cancelled just now
     return look_at(
         head,
         size_bytes=info.size_bytes,

@@ -65,7 +65,8 @@ def open_direct_upload(
         )
     job_id, now = uuid.uuid4().hex, workspace.ledger.now()
     key = presigned_key(user.id, job_id, extensions_of(container)[0])
-    media_type = MediaType.IMAGE if media_type_of(container) is MediaType.IMAGE else MediaType.VIDEO
+    media_type = media_type_of(container)
+    assert media_type is not None
     row = UploadSession(
         id=job_id,
         kind=SessionKind.PRESIGNED,

@@ -40,6 +40,7 @@ def test_no_digest_is_none() -> None:
         "sha-256=:AAA:",
         f"sha-256=:{'A' * 43}=,",
         "sha-512=:AAAA:",
+        MEMBER.replace("256", "512"),
         DIGEST.hexdigest(),
     ],
 )

@@ -49,6 +49,8 @@ def test_calls_are_counted_until_their_window_has_passed(
     clock.set(spent.free_at)
     assert uses(workspace, acme)[Call.INIT].free_at is None
     budgets.spend(workspace, acme.id, Call.INIT)
+    clock.advance(timedelta(minutes=2))
+    assert uses(workspace, acme)[Call.INIT].used == 0
 
 
 def test_looking_spends_nothing_and_keeps_no_slot(workspace: Workspace, account: Account) -> None:

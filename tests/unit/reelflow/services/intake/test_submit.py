@@ -137,6 +137,18 @@ def test_photos_come_to_a_post_that_waits_for_them(workspace: Workspace, account
     assert images_of(workspace, post) == [one.id for one in photos]
 
 
+def test_the_cover_that_was_chosen_before_the_media_came_is_made_of_them(
+    workspace: Workspace, account: Account, make_account: Callable[..., Account]
+) -> None:
+    make_account("beta")
+    media = upload(workspace)
+    submit(workspace, [media], account="beta")
+    with workspace.ledger.write() as session:
+        session.get_one(Media, media.id).thumbnail_path = "thumbnails/first-frame.jpg"
+    post = submit(workspace, cover_timestamp_ms=500).post
+    assert attach(workspace, post, [media]).media.thumbnail_path is None
+
+
 def test_the_same_media_once_more_change_nothing(workspace: Workspace, account: Account) -> None:
     post = submit(workspace).post
     media = upload(workspace)
@@ -216,10 +228,12 @@ def test_media_and_posts_of_somebody_else_are_as_if_there_were_none(
     workspace: Workspace, account: Account
 ) -> None:
     theirs = upload(workspace, ANN)
+    photo = upload(workspace, ANN, file_name="secret.jpg")
     post = submit(workspace).post
-    with pytest.raises(TerminalError, match="no media of yours") as refused:
-        submit(workspace, [theirs], BOB)
-    assert refused.value.code == "media_not_found"
+    for media in (theirs, photo):
+        with pytest.raises(TerminalError, match="no media of yours") as refused:
+            submit(workspace, [media], BOB)
+        assert refused.value.code == "media_not_found"
     with pytest.raises(PostNotFoundError) as hidden:
         attach(workspace, post, [upload(workspace, BOB)], BOB)
     with pytest.raises(PostNotFoundError) as missing:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from threading import Barrier, Thread
 from typing import Any
@@ -13,6 +14,7 @@ from reelflow.domain.post import PostKind, PostState, PrivacyLevel
 from reelflow.domain.upload_session import SessionState
 from reelflow.exceptions import (
     AccountNotFoundError,
+    IllegalTransitionError,
     MediaRejectedError,
     PostNotFoundError,
     ReelflowError,
@@ -24,6 +26,7 @@ from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.intake.post_wish import PostWish
 from reelflow.services.intake.submit import create_post
 from reelflow.services.uploads.finalize import Finished
+from reelflow.services.uploads.sessions import cancel
 from tests.chunked_uploads import ANNA, BEN, CHUNK, ROOT, WISH, Uploads, video_like
 from tests.data_folder import data_folder
 from tests.factories import Clock, change_post
@@ -186,6 +189,32 @@ def test_a_process_that_dies_while_it_finishes_is_gone_on_with(
     assert done.post.caption == "dawn"
     assert (content_of(uploads, done.media), done.is_new) == (CONTENT, True)
     assert uploads.use() == (1, len(CONTENT), 0, 0)
+
+
+@pytest.mark.parametrize("at", ["before complete", "after complete"])
+def test_an_upload_that_is_cancelled_while_it_is_finished_leaves_nothing(
+    uploads: Uploads, account: Account, store: FrailStore, at: str
+) -> None:
+    upload_id = uploads.sent(CONTENT, post=WISH)
+    store.meanwhile(at, partial(cancel, uploads.workspace, uploads.user, upload_id))
+    with pytest.raises(TerminalError) as refused:
+        uploads.finalize(upload_id)
+    assert refused.value.code == "upload_not_found"
+    assert (uploads.stored(), uploads.row(upload_id)) == ([], None)
+    assert (uploads.count(Media), uploads.count(Post), uploads.use()) == (0, 0, (0, 0, 0, 0))
+
+
+@pytest.mark.parametrize("at", ["before complete", "after complete"])
+def test_a_cancellation_that_dies_while_the_file_is_put_together_is_believed(
+    uploads: Uploads, store: FrailStore, at: str
+) -> None:
+    """Its row says cancelled, but what it stored is there still."""
+    upload_id = uploads.sent(CONTENT)
+    store.meanwhile(at, partial(uploads.change, upload_id, state=SessionState.CANCELLED))
+    with pytest.raises(IllegalTransitionError) as refused:
+        uploads.finalize(upload_id)
+    assert refused.value.code == "upload_state"
+    assert uploads.count(Media) == 0
 
 
 @pytest.mark.parametrize("error", [StorageUnavailableError("s3"), StorageAccessError("s3")])
