@@ -423,16 +423,6 @@ def test_old_writes_are_found_and_dropped_but_not_those_of_others(
     assert len(list(folders.store.begun())) == 1
 
 
-def test_an_upload_that_somebody_goes_on_with_is_not_old(folders: Folders) -> None:
-    old, needed = (
-        folders.begin_upload(key, size_bytes=6 * MIB, chunk_size_bytes=5 * MIB)
-        for key in (media_key("a", ".mp4"), presigned_key("anna", "b", ".mp4"))
-    )
-    later = datetime.now(UTC) + timedelta(hours=1)
-    found = folders.old_uploads(before=later, needed={needed.upload_id})
-    assert [upload.upload_id for upload in found] == [old.upload_id]
-
-
 def test_an_upload_is_cut_as_it_was_begun(folders: Folders) -> None:
     upload = folders.begin_upload(
         media_key("a", ".mp4"), size_bytes=6 * MIB, chunk_size_bytes=5 * MIB
