@@ -32,6 +32,7 @@ from reelflow.media.decoder import DECODER_MISSING
 from reelflow.media.inspection import inspect_source
 from reelflow.media.repair_line import repair_line
 from reelflow.services.intake.duplicates import give_key
+from reelflow.services.intake.house_policy import policy_of
 from reelflow.services.intake.pictures import keep_candidates, kept_cover, make_pictures
 from reelflow.services.intake.prepared_copies import (
     PreparedCopy,
@@ -108,7 +109,7 @@ def _examine(workspace: Workspace, post: Post, media: Media) -> _Examined:
     if post.kind is PostKind.PHOTO:
         found += photo_violations(facts, media.file_name)
         return _Examined(media.id, facts, sha256, found)
-    house = workspace.rules.house
+    house = policy_of(media, workspace.rules.house)
     found += publishing_violations(facts, media.file_name, repair_line, house)
     if post.mode is not PostMode.DRAFT:  # TikTok is told no cover of a draft
         found += cover_violations(facts, post.cover_timestamp_ms)
