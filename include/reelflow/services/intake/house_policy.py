@@ -11,13 +11,18 @@ from reelflow.ledger.models import Media
 #: A form sends a file in one go, which nothing resumes.
 FORM_MAX_BYTES: Final = 2_000_000_000
 
-#: What the origin of a file begins with that came by a form, wherever it lies by now.
+#: What the origin of a file begins with that came by a form.
 FORM_ORIGIN: Final = "form:"
 
 
 def policy_of(media: Media, house: MediaPolicy) -> MediaPolicy:
     """Return the rules of the house for a file that is here."""
-    return form_policy(house) if media.inbox_path.startswith(FORM_ORIGIN) else house
+    return form_policy(house) if came_by_form(media) else house
+
+
+def came_by_form(media: Media) -> bool:
+    """Whether a file was put straight into the bucket, wherever it lies by now."""
+    return media.inbox_path.startswith(FORM_ORIGIN)
 
 
 def form_policy(house: MediaPolicy) -> MediaPolicy:
