@@ -124,6 +124,10 @@ class Folders:
         """
         self.store.check(FOLDERS)
 
+    def without_places(self, text: str) -> str:
+        """Return a text with mere keys, for whom it is nothing where objects are kept."""
+        return text.replace(self.store.shown(MEDIA).removesuffix(MEDIA), "")
+
     def create_account_inbox(self, account: str) -> None:
         """Make the folder into which files for an account are put."""
         self.store.make_folder(key_of(INBOX, account))

@@ -395,6 +395,14 @@ def test_rejected_photos_lie_in_a_folder_of_their_own_and_come_back(folders: Fol
         assert not is_there(folders, "quarantine/acme/7")
 
 
+def test_a_text_names_keys_in_place_of_where_they_lie(folders: Folders) -> None:
+    place = folders.store.shown("media/1.mp4")
+    assert folders.without_places(f"it is gone from {place}: send it again") == (
+        "it is gone from media/1.mp4: send it again"
+    )
+    assert folders.without_places("and/or") == "and/or"
+
+
 def test_deleting_a_rejected_file_takes_its_reason_along(folders: Folders) -> None:
     write(folders, "media/1.mp4", b"video")
     write(folders, "media/1.mp4.json", b"{}")

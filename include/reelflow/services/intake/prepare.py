@@ -104,7 +104,7 @@ def _examine(workspace: Workspace, post: Post, media: Media) -> _Examined:
             # One full pass in a file's life: what did not change since keeps its hash.
             sha256 = media.sha256 or sha256_of(source)
     except (MediaUnreadableError, SourceChangedError) as exc:
-        return _Examined(media.id, None, "", [unreadable(exc)])
+        return _Examined(media.id, None, "", [unreadable(workspace, exc)])
     found = _undeclared(media, sha256)
     if post.kind is PostKind.PHOTO:
         found += photo_violations(facts, media.file_name)
