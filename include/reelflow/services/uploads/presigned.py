@@ -15,6 +15,7 @@ from reelflow.domain.content_types import (
     media_type_of,
 )
 from reelflow.domain.file_name import clean_file_name
+from reelflow.domain.photos import INTAKE_PHOTOS
 from reelflow.domain.printable import printable
 from reelflow.domain.upload_session import SESSION_LIFETIME, SessionKind, SessionState
 from reelflow.domain.user import User
@@ -55,17 +56,11 @@ def open_direct_upload(
     """
     store = bucket_of(workspace)
     container = _checked_container(content_type)
-    if size_bytes > FORM_MAX_BYTES:
-        raise TerminalError(
-            f"a file of {size_bytes} bytes is too large for a form, which takes {FORM_MAX_BYTES}: "
-            "upload it in chunks",
-            code="file_too_large",
-            limit=FORM_MAX_BYTES,
-        )
-    job_id, now = uuid.uuid4().hex, workspace.ledger.now()
-    key = presigned_key(user.id, job_id, extensions_of(container)[0])
     media_type = media_type_of(container)
     assert media_type is not None
+    _check_size(media_type, size_bytes)
+    job_id, now = uuid.uuid4().hex, workspace.ledger.now()
+    key = presigned_key(user.id, job_id, extensions_of(container)[0])
     row = UploadSession(
         id=job_id,
         kind=SessionKind.PRESIGNED,
@@ -93,6 +88,23 @@ def open_direct_upload(
         row.quota_day = quotas.reserve(session, user.id, uploads=1, size_bytes=size_bytes, now=now)
         session.add(row)
     return DirectUpload(job_id, media_type, store.object_name(key), form, row.expires_at)
+
+
+def _check_size(media_type: MediaType, size_bytes: int) -> None:
+    """Refuse what the job would refuse once it is in the bucket.
+
+    :raises TerminalError: code ``file_too_large``
+    """
+    is_video = media_type is MediaType.VIDEO
+    limit = FORM_MAX_BYTES if is_video else INTAKE_PHOTOS.max_size_bytes
+    if size_bytes > limit:
+        advice = "upload it in chunks" if is_video else "send a smaller one"
+        raise TerminalError(
+            f"{media_type} files of a form may have {limit} bytes, and this one has {size_bytes}: "
+            f"{advice}",
+            code="file_too_large",
+            limit=limit,
+        )
 
 
 def bucket_of(workspace: Workspace) -> PresigningStore:

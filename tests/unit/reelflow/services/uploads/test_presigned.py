@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from reelflow.domain.content_types import MediaType
+from reelflow.domain.photos import INTAKE_PHOTOS
 from reelflow.domain.upload_session import SessionKind, SessionState
 from reelflow.exceptions import QuotaExceededError, TerminalError
 from reelflow.ledger import quotas
@@ -52,6 +53,25 @@ def test_a_folder_has_no_forms(workspace: Workspace) -> None:
             workspace, ANNA, file_name="a.mp4", size_bytes=7, content_type="video/mp4"
         )
     assert caught.value.code == "storage_not_s3"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "limit"),
+    [("video/mp4", FORM_MAX_BYTES), ("image/jpeg", INTAKE_PHOTOS.max_size_bytes)],
+)
+def test_what_its_job_would_refuse_for_its_size_gets_no_form(
+    workspace: Workspace, content_type: str, limit: int
+) -> None:
+    bucket, _ = with_presigning_folder(workspace)
+    open_direct_upload(bucket, ANNA, file_name="a", size_bytes=limit, content_type=content_type)
+
+    with pytest.raises(TerminalError, match=f"{limit} bytes") as caught:
+        open_direct_upload(
+            bucket, ANNA, file_name="a", size_bytes=limit + 1, content_type=content_type
+        )
+
+    assert caught.value.code == "file_too_large"
+    assert len(sessions(bucket)) == 1
 
 
 def test_a_spent_quota_signs_nothing(workspace: Workspace, clock: Clock) -> None:
