@@ -17,11 +17,13 @@ from reelflow.exceptions import (
     TerminalError,
 )
 from reelflow.ledger import upload_sessions
-from reelflow.ledger.models import Media
+from reelflow.ledger.models import Account, Media
 from reelflow.services.intake.engines import open_engines
+from reelflow.services.intake.submission import submit_post
 from reelflow.services.uploads import dashboard
 from reelflow.services.uploads.dashboard_video import Video, find_video, keep_video
 from reelflow.services.uploads.expiry import expire_uploads
+from reelflow.services.uploads.media import delete_media, find_media
 from reelflow.services.uploads.spool import Spool, open_spool
 from reelflow.services.uploads.whole_file import WholeFile
 from reelflow.services.workspace import Workspace
@@ -213,6 +215,37 @@ def test_a_video_is_told_of_to_its_user_alone_and_when_it_is_whole(
         with pytest.raises(TerminalError) as caught:
             find_video(bucket, stranger, video_id, {})
         assert caught.value.code == "video_not_found"
+
+
+def test_a_video_is_nobodys_to_take_before_its_session_is_finished(
+    bucket: Workspace, store: PresigningFolder, account: Account, session_id: str, keep: Keep
+) -> None:
+    """Else a post holds on to a record that goes if the engine fails."""
+    with pytest.raises(Died):
+        keep(DyingEngine())
+    wish = {"media_ids": [session_id], "account": "acme", "privacy_level": "SELF_ONLY"}
+    for user in (ANNA, ROOT):
+        for take in (
+            lambda user=user: submit_post(bucket, user, wish),
+            lambda user=user: find_media(bucket, user, session_id),
+            lambda user=user: delete_media(bucket, user, session_id),
+        ):
+            with pytest.raises(TerminalError) as caught:
+                take()
+            assert caught.value.code == "media_not_found"
+    assert dashboard.give_up(bucket, session_id).row_deleted
+    assert keys(store) == []
+    assert_nothing_is_left(bucket)
+
+
+def test_a_video_can_be_posted_once_its_session_is_finished(
+    bucket: Workspace, account: Account, session_id: str, keep: Keep
+) -> None:
+    keep(ScriptedEngine())
+    wish = {"media_ids": [session_id], "account": "acme", "privacy_level": "SELF_ONLY"}
+    post_id, is_new = submit_post(bucket, ANNA, wish)
+    assert is_new
+    assert find_media(bucket, ANNA, session_id).post_ids == [post_id]
 
 
 def test_a_verdict_is_told_also_of_a_video_that_was_deleted(
