@@ -133,6 +133,17 @@ def test_what_a_session_given_up_has_reserved_and_stored_goes(
     assert give_up(workspace, session_id) == CleanUp()
 
 
+def test_who_is_refused_ends_no_session_that_another_request_has_begun(
+    workspace: Workspace,
+) -> None:
+    session_id = open_session(workspace, ANNA).id
+    begin_upload(workspace, ANNA, session_id, size_bytes=7)
+    assert give_up(workspace, session_id, unless_begun=True) == CleanUp()
+    assert reserved(workspace) == (1, 7)
+    unused = open_session(workspace, ANNA).id
+    assert give_up(workspace, unused, unless_begun=True) == CleanUp(session_closed=True)
+
+
 def test_what_storage_does_not_delete_is_deleted_by_the_sweep(
     frail: tuple[Workspace, FrailStore],
 ) -> None:

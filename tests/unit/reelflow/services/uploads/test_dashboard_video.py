@@ -14,8 +14,10 @@ from reelflow.exceptions import (
     AnalysisRefusedError,
     AnalysisUnavailableError,
     MediaRejectedError,
+    QuotaExceededError,
     TerminalError,
 )
+from reelflow.ledger import quotas as quota_rows
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.models import Account, Media
 from reelflow.services.intake.engines import open_engines
@@ -111,6 +113,31 @@ def test_an_analysis_goes_on_until_it_is_read(
     again = find_video(bucket, ANNA, session_id, {}).detection.verdict
     assert again is not None
     assert again.verdict_id == found.detection.verdict.verdict_id
+
+
+def test_a_file_larger_than_was_reserved_must_fit_into_the_quota(
+    bucket: Workspace, store: PresigningFolder, spool: Spool
+) -> None:
+    """Each of two at once had room for what was known of it, and both have not."""
+    sessions = [dashboard.open_session(bucket, ANNA).id for _ in range(2)]
+    for session_id in sessions:
+        dashboard.begin_upload(bucket, ANNA, session_id, size_bytes=0)
+    with bucket.ledger.write() as session:
+        quota_rows.store(
+            session,
+            "anna",
+            uploads_per_day=None,
+            bytes_per_day=2 * spool.size_bytes - 1,
+            now=bucket.ledger.now(),
+            actor="tests",
+        )
+    file = WholeFile("clip.mp4", "video/mp4", spool)
+    keep_video(bucket, ANNA, sessions[0], file, engines(ScriptedEngine()))
+    with pytest.raises(QuotaExceededError):
+        keep_video(bucket, ANNA, sessions[1], file, engines(ScriptedEngine()))
+    dashboard.give_up(bucket, sessions[1])
+    assert (used(bucket), reserved(bucket)) == ((1, spool.size_bytes), (0, 0))
+    assert keys(store) == [f"dashboard-uploads/anna/{sessions[0]}.mp4"]
 
 
 def test_a_file_without_evidence_is_judged_at_once(
