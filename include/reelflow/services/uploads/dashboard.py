@@ -108,8 +108,8 @@ def status_of(
     """Tell whether a session can be used; of somebody else's no more than that it cannot."""
     with workspace.ledger.read() as session:
         row = _find(session, user, session_id)
-    if row is None or row.state in (SessionState.FINISHED, SessionState.CANCELLED):
-        return SessionStatus.INVALID, row
+    if row is None or row.state not in (SessionState.OPEN, SessionState.EXPIRED):
+        return SessionStatus.INVALID, row  # or it takes its file just now: it takes no other
     is_over = row.state is SessionState.EXPIRED or row.expires_at <= workspace.ledger.now()
     return SessionStatus.EXPIRED if is_over else SessionStatus.ACTIVE, row
 

@@ -107,6 +107,16 @@ def test_of_two_files_at_once_a_session_takes_one(workspace: Workspace) -> None:
     assert reserved(workspace) == (1, 5)
 
 
+def test_a_session_that_takes_its_file_takes_no_other_and_says_so(
+    workspace: Workspace, clock: Clock
+) -> None:
+    session_id = open_session(workspace, ANNA).id
+    begin_upload(workspace, ANNA, session_id, size_bytes=5)
+    assert status(workspace, session_id) is SessionStatus.INVALID
+    clock.advance(timedelta(hours=1))
+    assert status(workspace, session_id) is SessionStatus.INVALID
+
+
 def test_sessions_reserve_nothing_until_a_file_comes(workspace: Workspace) -> None:
     limit_uploads(workspace, 1)
     first, second = open_session(workspace, ANNA).id, open_session(workspace, ANNA).id
