@@ -345,6 +345,27 @@ def test_the_schema_tells_of_raw_bodies_and_forms(web: Web) -> None:
     assert "multipart/form-data" in form["requestBody"]["content"]
 
 
+@pytest.mark.parametrize(
+    ("body", "is_posted"),
+    [
+        (None, True),
+        ({}, True),
+        ({"post": None}, True),
+        ({"post_id": None}, False),
+        ({"post_id": None, "post": None}, False),
+    ],
+)
+def test_finalize_makes_the_post_of_init_unless_it_says_that_there_is_none(
+    web: Web, workspace: Workspace, account: Account, body: dict[str, Any] | None, is_posted: bool
+) -> None:
+    upload_id = Uploads(workspace).sent(CONTENT, post=WISH)
+    answer = finalize(web, upload_id, **({} if body is None else {"json": body}))
+    assert answer.status_code == 201
+    assert (answer.json()["post"] is not None) is is_posted
+    again = finalize(web, upload_id).json()
+    assert again["post"] == answer.json()["post"]
+
+
 @pytest.mark.parametrize("at", ["before complete", "after complete"])
 def test_an_upload_that_is_cancelled_while_it_is_finalized_is_gone(
     workspace: Workspace, at: str
