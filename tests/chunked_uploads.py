@@ -95,7 +95,9 @@ class Uploads:
         return upload_id
 
     def finalize(self, upload_id: str, **wanted: Any) -> Finished:
-        return finalize(self.workspace, self.user, upload_id, PostWanted(**wanted))
+        """Finish an upload, with the post that it was announced with unless another is wanted."""
+        said = PostWanted(**wanted) if wanted else None
+        return finalize(self.workspace, self.user, upload_id, said)
 
     def status(self, upload_id: str) -> UploadStatus:
         return status_of(self.workspace, self.user, upload_id)

@@ -44,6 +44,7 @@ STATUSES: Final[dict[str, int]] = {
     "quota_exceeded": 429,
     "too_many_sessions": 429,
     "storage_access": 503,
+    "storage_missing": 503,
     "ledger_full": 507,
     "storage_full": 507,
 }
@@ -55,4 +56,6 @@ FOR_STRANGERS: Final[dict[str, str]] = {
     "storage_full": _NO_ROOM,
     "storage_access": "storage refuses what Reelflow asks of it: nothing was changed, and an admin "
     "finds the reason in the server's log and with `reelflow doctor`",
+    "storage_missing": "the storage that Reelflow is to use is not there: nothing was changed, and "
+    "an admin finds the reason in the server's log and with `reelflow doctor`",
 }

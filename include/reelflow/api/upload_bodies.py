@@ -36,7 +36,10 @@ class WantsPost(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    post_id: PostId | None = Field(None, description="the post that waits for the file")
+    post_id: PostId | None = Field(
+        None,
+        description="the post that waits for the file; in finalize an explicit null is for no post",
+    )
     post: PostFields | None = None
 
     @model_validator(mode="after")
@@ -45,9 +48,10 @@ class WantsPost(BaseModel):
             raise ValueError("give either post_id or the fields of a new post")
         return self
 
-    def wanted(self) -> PostWanted:
-        """Return it as services take it."""
-        return PostWanted(self.post_id, self.post)
+    def wanted(self) -> PostWanted | None:
+        """Return it as services take it; None where it says nothing."""
+        is_said = self.post is not None or "post_id" in self.model_fields_set
+        return PostWanted(self.post_id, self.post) if is_said else None
 
 
 class UploadAnnounced(WantsPost):

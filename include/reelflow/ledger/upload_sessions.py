@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -17,6 +18,8 @@ from reelflow.domain.upload_session import (
     check_transition,
 )
 from reelflow.ledger.intake_models import UploadSession
+
+_GOING_ON: Final = (SessionState.OPEN, SessionState.FINISHING)
 
 
 def get(session: Session, session_id: str, *, lock: bool = False) -> UploadSession | None:
@@ -63,7 +66,7 @@ def overdue(session: Session, *, now: datetime, limit: int) -> Sequence[UploadSe
     return session.scalars(
         select(UploadSession)
         .where(
-            UploadSession.state.in_((SessionState.OPEN, SessionState.FINISHING)),
+            UploadSession.state.in_(_GOING_ON),
             UploadSession.expires_at <= now - (SWEPT_AFTER - SESSION_LIFETIME),
         )
         .order_by(UploadSession.expires_at)
@@ -88,11 +91,24 @@ def unused(
 
 def in_store(session: Session) -> frozenset[str]:
     """Return the store's ids of all uploads that sessions go on with."""
-    going_on = (SessionState.OPEN, SessionState.FINISHING)
     return frozenset(
         upload_id
         for upload_id in session.scalars(
-            select(UploadSession.storage_upload_id).where(UploadSession.state.in_(going_on))
+            select(UploadSession.storage_upload_id).where(UploadSession.state.in_(_GOING_ON))
         )
         if upload_id is not None
+    )
+
+
+def going_on(session: Session, session_ids: Sequence[str]) -> frozenset[str]:
+    """Return those of the ids whose sessions have not ended.
+
+    A session's file has its id: what is written down of it before the end may still go.
+    """
+    return frozenset(
+        session.scalars(
+            select(UploadSession.id).where(
+                UploadSession.id.in_(session_ids), UploadSession.state.in_(_GOING_ON)
+            )
+        )
     )

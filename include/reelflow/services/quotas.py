@@ -59,6 +59,29 @@ def reserve(
     return day
 
 
+def resize(
+    session: Session,
+    user_id: str,
+    day: date,
+    *,
+    reserved_bytes: int,
+    size_bytes: int,
+    now: datetime,
+) -> None:
+    """Let an upload that goes on reserve the size that it turned out to have.
+
+    :param reserved_bytes: what it has reserved before; so much was granted
+    :raises QuotaExceededError: there is not so much left; nothing was changed
+    """
+    limits = quotas.limits_of(session, user_id)
+    use = quotas.lock_use(session, user_id, day)
+    others_bytes = max(0, use.reserved_bytes - reserved_bytes)
+    if limits is not None and size_bytes > reserved_bytes:
+        _check("bytes", limits.bytes_per_day, use.bytes + others_bytes, size_bytes, now)
+    use.reserved_bytes = others_bytes + size_bytes
+    session.flush()
+
+
 def take(
     session: Session,
     user_id: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -103,13 +104,13 @@ async def _taken(intake: Intake, request: Request, user: User, session_id: str) 
     """Receive the video of a session and keep it, or leave nothing of it."""
     workspace = intake.workspace
     limits = FormLimits(max_files=1, max_file_bytes=max_file_bytes(workspace), max_fields=0)
-    reserved_bytes = _expected_bytes(request, limits)
+    certain_bytes = _certain_bytes(request, limits)
     try:
         await run_in_threadpool(
-            dashboard.begin_upload, workspace, user, session_id, size_bytes=reserved_bytes
+            dashboard.begin_upload, workspace, user, session_id, size_bytes=certain_bytes
         )
     except QuotaExceededError as error:
-        raise await _undone(workspace, session_id, error) from error
+        raise await _undone(workspace, session_id, error, unless_begun=True) from error
     try:
         async with received_form(request, limits, file_field=_FILE_FIELD, fields=()) as form:
 
@@ -122,17 +123,29 @@ async def _taken(intake: Intake, request: Request, user: User, session_id: str) 
         raise await _undone(workspace, session_id, error) from error
 
 
-def _expected_bytes(request: Request, limits: FormLimits) -> int:
-    """Return how many bytes a file may turn out to have, by what its request declares."""
+def _certain_bytes(request: Request, limits: FormLimits) -> int:
+    """Return how many bytes a file has at least, by what its request declares.
+
+    Of the declared length the form around the file takes some. One that declares none may bring
+    the largest file.
+    """
     declared = request.headers.get("content-length", "")
-    is_number = declared.isascii() and declared.isdecimal()
-    return min(int(declared[:20]) if is_number else limits.max_file_bytes, limits.max_file_bytes)
+    if not (declared.isascii() and declared.isdecimal()):
+        return limits.max_file_bytes
+    overhead_bytes = limits.max_body_bytes - limits.max_file_bytes
+    return min(max(0, int(declared[:20]) - overhead_bytes), limits.max_file_bytes)
 
 
-async def _undone(workspace: Workspace, session_id: str, error: Exception) -> UploadFailedError:
-    """Undo an upload; what cannot be undone now is left to the sweep."""
+async def _undone(
+    workspace: Workspace, session_id: str, error: Exception, *, unless_begun: bool = False
+) -> UploadFailedError:
+    """Undo an upload; what cannot be undone now is left to the sweep.
+
+    :param unless_begun: this request has not begun to use the session, but another one may have
+    """
+    undo = partial(dashboard.give_up, workspace, session_id, unless_begun=unless_begun)
     try:
-        clean_up = await run_in_threadpool(dashboard.give_up, workspace, session_id)
+        clean_up = await run_in_threadpool(undo)
     except ReelflowError:
         return UploadFailedError(error, None)
     return UploadFailedError(error, clean_up)

@@ -16,6 +16,7 @@ from reelflow.domain.photos import MAX_PHOTOS, photo_post_sha256
 from reelflow.domain.post import DONE, PostKind
 from reelflow.domain.user import User
 from reelflow.exceptions import TerminalError
+from reelflow.ledger import upload_sessions
 from reelflow.ledger.models import Media, PhotoImage, Post
 from reelflow.services.intake.house_policy import FORM_ORIGIN
 from reelflow.services.intake.post_wish import invalid_post
@@ -86,16 +87,17 @@ def awaited_media(user: User, *, now: datetime) -> Media:
 def find_media(session: Session, user: User, media_ids: Sequence[str]) -> list[Media]:
     """Return a user's media by their ids, in that order.
 
-    :raises TerminalError: one of them is not there, or somebody else's (code ``media_not_found``),
-        or they are too many for a post (code ``invalid_post``)
+    :raises TerminalError: one of them is not there, not yet, or somebody else's (code
+        ``media_not_found``), or they are too many for a post (code ``invalid_post``)
     """
     if len(media_ids) > MAX_PHOTOS:
         raise invalid_post(f"it has {len(media_ids)} media, and a post has at most {MAX_PHOTOS}")
     possible = [media_id for media_id in media_ids if _MEDIA_ID.fullmatch(media_id)]
+    unfinished = upload_sessions.going_on(session, possible)
     found = {
         media.id: media
         for media in session.scalars(select(Media).where(Media.id.in_(possible)))
-        if user.owns(media.user_id) and not media.awaited
+        if user.owns(media.user_id) and not media.awaited and media.id not in unfinished
     }
     for media_id in media_ids:
         if media_id not in found:

@@ -107,7 +107,7 @@ def _check_open(session: Session, user: User, *, now: datetime) -> None:
 def begin_upload(workspace: Workspace, user: User, session_id: str, *, size_bytes: int) -> None:
     """Let one request use a session, and reserve its place in the user's quota.
 
-    :param size_bytes: of the file, or a little more
+    :param size_bytes: that the file has at least; what it has more is reserved once it is here
     :raises TerminalError: the user has no such session that nobody used; ``session_not_found``
     :raises QuotaExceededError: the user may not upload so much today; the session stays
     """
@@ -128,8 +128,8 @@ def status_of(
     """Tell whether a session can be used; of somebody else's no more than that it cannot."""
     with workspace.ledger.read() as session:
         row = _find(session, user, session_id)
-    if row is None or row.state in (SessionState.FINISHED, SessionState.CANCELLED):
-        return SessionStatus.INVALID, row
+    if row is None or row.state not in (SessionState.OPEN, SessionState.EXPIRED):
+        return SessionStatus.INVALID, row  # or it takes its file just now: it takes no other
     is_over = row.state is SessionState.EXPIRED or row.expires_at <= workspace.ledger.now()
     return SessionStatus.EXPIRED if is_over else SessionStatus.ACTIVE, row
 
@@ -145,14 +145,18 @@ def cancel(workspace: Workspace, user: User, session_id: str) -> None:
         raise not_found()
 
 
-def give_up(workspace: Workspace, session_id: str) -> CleanUp:
+def give_up(workspace: Workspace, session_id: str, *, unless_begun: bool = False) -> CleanUp:
     """End a session without a file: what it reserved, wrote down and stored goes.
 
     It ends first, so that nobody makes a record of the object that goes at last.
+
+    :param unless_begun: leave it to a request that has begun to use it
     """
     with workspace.ledger.write() as session:
         row = upload_sessions.get(session, session_id, lock=True)
         if row is None or row.state is SessionState.FINISHED:
+            return CleanUp()
+        if unless_begun and row.state is not SessionState.OPEN:
             return CleanUp()
         is_open = row.state not in ENDED
         has_file = is_open and session.get(Media, row.id) is not None

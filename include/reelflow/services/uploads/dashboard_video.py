@@ -72,6 +72,7 @@ def keep_video(
 
     :raises MediaRejectedError: it is no video that can be published; code ``not_this_media``
     :raises TerminalError: the session was given up meanwhile; ``session_not_found``
+    :raises QuotaExceededError: it is larger than what was reserved, and than what is left
     :raises ReelflowError: it cannot be stored, or the engine not be asked
     """
     look = file.look(MediaType.VIDEO, workspace.rules.house)
@@ -139,6 +140,7 @@ def _store(
         row = _locked(session, session_id)
         row.storage_key, row.file_name = key, look.file_name
         row.content_type, row.size_bytes = look.content_type, spool.size_bytes
+        _reserve_size(session, row, spool.size_bytes, now=workspace.ledger.now())
     info = workspace.folders.store.put(
         key,
         spool.content(),
@@ -166,6 +168,20 @@ def _store(
     # Whoever gave the session up came before the file was there.
     workspace.folders.store.delete(key)
     raise not_found()
+
+
+def _reserve_size(session: Session, row: UploadSession, size_bytes: int, *, now: datetime) -> None:
+    """Reserve what a file has, now that this is known; no more than was certain is yet."""
+    assert row.quota_day is not None
+    quotas.resize(
+        session,
+        row.user_id,
+        row.quota_day,
+        reserved_bytes=row.reserved_bytes,
+        size_bytes=size_bytes,
+        now=now,
+    )
+    row.reserved_bytes = size_bytes
 
 
 def _locked(session: Session, session_id: str) -> UploadSession:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from sqlalchemy import select
@@ -49,7 +50,8 @@ def expire_uploads(workspace: Workspace, *, actor: str) -> list[str]:
     with workspace.ledger.read() as session:
         overdue = upload_sessions.overdue(session, now=now, limit=_AT_ONCE)
     for row in overdue:
-        _end_overdue(workspace, row, actor=actor)
+        with _going_on(row, "was not ended"):
+            _end_overdue(workspace, row, actor=actor)
     gone = _discard_ended(workspace)
     try:
         delete_strays(workspace)
@@ -107,13 +109,21 @@ def _discard_ended(workspace: Workspace) -> list[str]:
             continue  # its sender may still ask why
         if not is_told:
             row.error = None
-        try:
+        with _going_on(row, "was not deleted, or not all that it stored"):
             discard(workspace, row, begun=begun)
-        except ReelflowError as exc:
-            log.warning("what upload %s stored was not deleted: %s", row.id, exc)
-        else:
             gone.append(row.id)
     return gone
+
+
+@contextmanager
+def _going_on(row: UploadSession, undone: str) -> Iterator[None]:
+    """Log what stands in one session's way and go on: the next sweep tries again."""
+    try:
+        yield
+    except ReelflowError as exc:
+        log.warning("upload %s %s: %s", row.id, undone, exc)
+    except Exception:  # a bug of ours, or a row that was changed by hand; not the others' trouble
+        log.exception("upload %s %s", row.id, undone)
 
 
 def _begun_unnamed(

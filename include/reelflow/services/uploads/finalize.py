@@ -33,8 +33,8 @@ def finalize(
 ) -> Finished:
     """Finish an upload; asked again, answer the same.
 
-    :param wanted: in place of what was said when it was opened; nothing that was begun already
-        changes for it
+    :param wanted: in place of what was said when it was opened, also that there is no post; nothing
+        that was begun already changes for it
     :raises TerminalError: as :func:`~reelflow.services.uploads.sessions.find` and
         :func:`~reelflow.services.uploads.sessions.check_open`; ``chunks_missing``
     :raises MediaRejectedError: ``not_this_media``: the upload has ended, and its file is gone
@@ -47,7 +47,7 @@ def finalize(
         check_open(row, workspace.ledger.now())
         _check_whole(workspace, row)
         try:
-            _begin_finishing(workspace, user, session_id, acting, wanted or PostWanted())
+            _begin_finishing(workspace, user, session_id, acting, wanted)
         finally:
             forget(session_id)
     return finish(workspace, session_id, user=acting, actor=user.actor)
@@ -68,7 +68,7 @@ def _check_whole(workspace: Workspace, row: UploadSession) -> None:
 
 
 def _begin_finishing(
-    workspace: Workspace, user: User, session_id: str, acting: User, wanted: PostWanted
+    workspace: Workspace, user: User, session_id: str, acting: User, wanted: PostWanted | None
 ) -> None:
     """Let nobody but finishers touch a session, once its post can be made as far as one can tell.
 
@@ -79,8 +79,8 @@ def _begin_finishing(
         row = find(session, user, session_id, lock=True)
         if row.state is not SessionState.OPEN:
             return
-        rehearse(session, row, wanted or wanted_of(row), user=acting, now=now)
-        if wanted:
+        rehearse(session, row, wanted_of(row) if wanted is None else wanted, user=acting, now=now)
+        if wanted is not None:
             row.wish = None if wanted.post is None else dict(wanted.post)
             row.post_id = wanted.post_id
         upload_sessions.move(session, session_id, SessionState.FINISHING, now=now)

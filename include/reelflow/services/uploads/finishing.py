@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from reelflow.domain.content_types import MediaType
-from reelflow.domain.upload_session import SessionState
+from reelflow.domain.upload_session import ENDED, SessionState
 from reelflow.domain.user import User
 from reelflow.exceptions import (
     ConfigurationError,
@@ -70,10 +70,19 @@ def finish(workspace: Workspace, session_id: str, *, user: User, actor: str) -> 
         return done
     assert row is not None
     try:
+        return _carry_through(workspace, row, user=user, actor=actor)
+    except ReelflowError:
+        _drop_if_ended(workspace, row)
+        raise
+
+
+def _carry_through(workspace: Workspace, row: UploadSession, *, user: User, actor: str) -> Finished:
+    """Do the steps that are left, or those that lead back from where one cannot be done."""
+    try:
         info = _complete(workspace, row)
         look = _look(workspace, row, info)
         refuse_broken([look])
-        done = _write_rows(workspace, session_id, info, look, user=user, actor=actor)
+        done = _write_rows(workspace, row.id, info, look, user=user, actor=actor)
     except MediaRejectedError as exc:
         raise _give_up(workspace, row, exc) from exc
     except ConfigurationError:
@@ -82,8 +91,21 @@ def finish(workspace: Workspace, session_id: str, *, user: User, actor: str) -> 
         _reopen(workspace, row)
         raise
     if not done.is_new:
-        _discard_copy(workspace, session_id)
+        _discard_copy(workspace, row.id)
     return done
+
+
+def _drop_if_ended(workspace: Workspace, row: UploadSession) -> None:
+    """Delete the object of a session that ended without a file meanwhile.
+
+    Storage may have put it together only after whoever ended the session had deleted it.
+    """
+    with workspace.ledger.read() as session:
+        current = upload_sessions.get(session, row.id)
+        has_ended = current is None or current.state in ENDED
+        is_a_file = session.get(Media, row.id) is not None
+    if has_ended and not is_a_file:
+        workspace.folders.store.delete(key_of_file(row))
 
 
 def _complete(workspace: Workspace, row: UploadSession) -> ObjectInfo:

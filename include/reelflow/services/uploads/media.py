@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import DONE, PostState
 from reelflow.domain.user import User
 from reelflow.exceptions import ObjectNotFoundError, TerminalError
-from reelflow.ledger import photo_images
+from reelflow.ledger import photo_images, upload_sessions
 from reelflow.ledger.lone_media import without_post
 from reelflow.ledger.models import Media
 from reelflow.services.workspace import Workspace
@@ -144,7 +144,7 @@ def _owned(
     # A database takes offence at text that no id has, such as a NUL.
     is_id = _ID.fullmatch(media_id) is not None
     media = session.get(Media, media_id, with_for_update=lock) if is_id else None
-    if media is not None and user.owns(media.user_id) and not media.awaited:
+    if media is not None and _is_theirs(session, user, media):
         states = photo_images.states_with(session, media_id)
         is_half_deleted = lock and media.source_identity is not None
         if media.deleted_at is None or states or is_half_deleted:
@@ -154,6 +154,12 @@ def _owned(
         "upload was answered with",
         code=MEDIA_NOT_FOUND,
     )
+
+
+def _is_theirs(session: Session, user: User, media: Media) -> bool:
+    """Whether a file is there for a user; not while its upload may still come to nothing."""
+    is_there = not media.awaited and not upload_sessions.going_on(session, [media.id])
+    return is_there and user.owns(media.user_id)
 
 
 def _in_use(media_id: str, needed_by: Sequence[int], states: dict[int, str]) -> TerminalError:

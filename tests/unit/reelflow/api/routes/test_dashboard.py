@@ -26,6 +26,18 @@ def send(web: Web, session_id: str, headers: dict[str, str] = ANNA) -> httpx.Res
     return web.post(f"/dashboard/upload/{session_id}", files=files, headers=headers)
 
 
+def limit_bytes(workspace: Workspace, most: int) -> None:
+    with workspace.ledger.write() as session:
+        quotas.store(
+            session,
+            "anna",
+            uploads_per_day=None,
+            bytes_per_day=most,
+            now=workspace.ledger.now(),
+            actor="tests",
+        )
+
+
 def test_a_session_says_what_it_takes_and_where(web: Web) -> None:
     told = web.post("/dashboard/upload", headers=ANNA).json()
     path = f"{API_PATH}/dashboard/upload/{told['session_id']}"
@@ -56,19 +68,27 @@ def test_a_length_that_cannot_be_reserves_no_more_than_a_file_may_have(
     web: Web, workspace: Workspace, length: str
 ) -> None:
     session_id = opened(web)
-    with workspace.ledger.write() as session:
-        quotas.store(
-            session,
-            "anna",
-            uploads_per_day=None,
-            bytes_per_day=1000,
-            now=workspace.ledger.now(),
-            actor="tests",
-        )
+    limit_bytes(workspace, 1000)
     headers = {**ANNA, "Content-Length": length, "Content-Type": "multipart/form-data; boundary=b"}
     answer = web.post(f"/dashboard/upload/{session_id}", content=b"", headers=headers)
     assert answer.status_code == 429
     assert answer.json()["details"]["wanted"] == 500 * 1024 * 1024
+
+
+@pytest.mark.parametrize(("missing_bytes", "status"), [(0, 201), (1, 429)])
+def test_a_quota_counts_the_file_and_not_the_form_around_it(
+    web: Web, workspace: Workspace, missing_bytes: int, status: int
+) -> None:
+    size_bytes = h264_mp4().stat().st_size
+    limit_bytes(workspace, size_bytes - missing_bytes)
+    answer = send(web, opened(web))
+    assert answer.status_code == status, answer.text
+    if missing_bytes:
+        assert answer.json()["details"]["limit"] == size_bytes - 1
+        assert answer.json()["cleanup_details"]["session_closed"] is True
+        assert_nothing_is_left(workspace)
+    else:
+        assert used(workspace) == (1, size_bytes)
 
 
 def test_a_form_without_a_length_is_taken(web: Web, workspace: Workspace) -> None:

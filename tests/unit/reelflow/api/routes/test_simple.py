@@ -222,11 +222,15 @@ def test_a_full_disk_is_507_and_the_next_file_is_taken(send: Send, workspace: Wo
 
 
 @pytest.mark.parametrize(
-    ("error", "status"),
-    [(StorageAccessError("s3://ours refuses"), 500), (StorageUnavailableError("of ours"), 503)],
+    ("error", "reason"),
+    [
+        (StorageAccessError("s3://ours refuses"), "storage_access"),
+        (StorageAccessError("s3://ours is not there", code="storage_missing"), "storage_missing"),
+        (StorageUnavailableError("of ours"), "unavailable"),
+    ],
 )
 def test_storage_that_refuses_is_told_without_its_name_and_leaves_nothing(
-    send: Send, workspace: Workspace, error: ReelflowError, status: int
+    send: Send, workspace: Workspace, error: ReelflowError, reason: str
 ) -> None:
     troubled, store = with_troubled_store(workspace)
 
@@ -235,7 +239,7 @@ def test_storage_that_refuses_is_told_without_its_name_and_leaves_nothing(
 
     store.after_put = refuse
     answer = send(to=Web(assemble_app(troubled, None, KnownUsers())))
-    assert answer.status_code == status
+    assert (answer.status_code, answer.json()["reason"]) == (503, reason)
     assert "ours" not in answer.text
     assert_nothing_is_left(workspace)
 

@@ -13,9 +13,10 @@ from reelflow.api.app import assemble_app
 from reelflow.ledger import quotas
 from reelflow.ledger.models import Account
 from reelflow.services.workspace import Workspace
-from tests.chunked_uploads import CHUNK, WISH, video_like
+from tests.chunked_uploads import CHUNK, WISH, Uploads, video_like
 from tests.data_folder import data_folder
 from tests.factories import Clock
+from tests.frail_store import with_frail_store
 from tests.known_users import ANNA, BEN, CARL, ROOT, KnownUsers
 from tests.unit.reelflow.api.conftest import Web
 
@@ -342,3 +343,44 @@ def test_the_schema_tells_of_raw_bodies_and_forms(web: Web) -> None:
     assert {"Content-Digest", "upload_id", "index"} <= {one["name"] for one in chunk["parameters"]}
     form = paths["/reelflow/api/v1/media/upload/chunk"]["post"]
     assert "multipart/form-data" in form["requestBody"]["content"]
+
+
+@pytest.mark.parametrize(
+    ("body", "is_posted"),
+    [
+        (None, True),
+        ({}, True),
+        ({"post": None}, True),
+        ({"post_id": None}, False),
+        ({"post_id": None, "post": None}, False),
+    ],
+)
+def test_finalize_makes_the_post_of_init_unless_it_says_that_there_is_none(
+    web: Web, workspace: Workspace, account: Account, body: dict[str, Any] | None, is_posted: bool
+) -> None:
+    upload_id = Uploads(workspace).sent(CONTENT, post=WISH)
+    answer = finalize(web, upload_id, **({} if body is None else {"json": body}))
+    assert answer.status_code == 201
+    assert (answer.json()["post"] is not None) is is_posted
+    again = finalize(web, upload_id).json()
+    assert again["post"] == answer.json()["post"]
+
+
+@pytest.mark.parametrize("at", ["before complete", "after complete"])
+def test_an_upload_that_is_cancelled_while_it_is_finalized_is_gone(
+    workspace: Workspace, at: str
+) -> None:
+    """Its object may be gone when it is looked at: that is no failure of the server."""
+    workspace, store = with_frail_store(workspace)
+    web, uploads = Web(assemble_app(workspace, None, KnownUsers())), Uploads(workspace)
+    upload_id = uploads.sent(CONTENT)
+    cancelled: list[int] = []
+
+    def cancel() -> None:
+        answer = web.delete(f"/media/upload/{upload_id}", headers=ANNA)
+        cancelled.append(answer.status_code)
+
+    store.meanwhile(at, cancel)
+    assert said(finalize(web, upload_id)) == (404, "upload_not_found")
+    assert cancelled == [204]
+    assert uploads.stored() == []

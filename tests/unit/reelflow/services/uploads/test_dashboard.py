@@ -108,6 +108,16 @@ def test_of_two_files_at_once_a_session_takes_one(workspace: Workspace) -> None:
     assert reserved(workspace) == (1, 5)
 
 
+def test_a_session_that_takes_its_file_takes_no_other_and_says_so(
+    workspace: Workspace, clock: Clock
+) -> None:
+    session_id = open_session(workspace, ANNA).id
+    begin_upload(workspace, ANNA, session_id, size_bytes=5)
+    assert status(workspace, session_id) is SessionStatus.INVALID
+    clock.advance(timedelta(hours=1))
+    assert status(workspace, session_id) is SessionStatus.INVALID
+
+
 def test_sessions_reserve_nothing_until_a_file_comes(workspace: Workspace) -> None:
     limit_uploads(workspace, 1)
     first, second = open_session(workspace, ANNA).id, open_session(workspace, ANNA).id
@@ -169,6 +179,17 @@ def test_what_a_session_given_up_has_reserved_and_stored_goes(
     assert reserved(workspace) == (0, 0)
     assert list(store.list("dashboard-uploads")) == []
     assert give_up(workspace, session_id) == CleanUp()
+
+
+def test_who_is_refused_ends_no_session_that_another_request_has_begun(
+    workspace: Workspace,
+) -> None:
+    session_id = open_session(workspace, ANNA).id
+    begin_upload(workspace, ANNA, session_id, size_bytes=7)
+    assert give_up(workspace, session_id, unless_begun=True) == CleanUp()
+    assert reserved(workspace) == (1, 7)
+    unused = open_session(workspace, ANNA).id
+    assert give_up(workspace, unused, unless_begun=True) == CleanUp(session_closed=True)
 
 
 def test_what_storage_does_not_delete_is_deleted_by_the_sweep(

@@ -14,14 +14,18 @@ from reelflow.exceptions import (
     AnalysisRefusedError,
     AnalysisUnavailableError,
     MediaRejectedError,
+    QuotaExceededError,
     TerminalError,
 )
+from reelflow.ledger import quotas as quota_rows
 from reelflow.ledger import upload_sessions
-from reelflow.ledger.models import Media
+from reelflow.ledger.models import Account, Media
 from reelflow.services.intake.engines import open_engines
+from reelflow.services.intake.submission import submit_post
 from reelflow.services.uploads import dashboard
 from reelflow.services.uploads.dashboard_video import Video, find_video, keep_video
 from reelflow.services.uploads.expiry import expire_uploads
+from reelflow.services.uploads.media import delete_media, find_media
 from reelflow.services.uploads.spool import Spool, open_spool
 from reelflow.services.uploads.whole_file import WholeFile
 from reelflow.services.workspace import Workspace
@@ -109,6 +113,31 @@ def test_an_analysis_goes_on_until_it_is_read(
     again = find_video(bucket, ANNA, session_id, {}).detection.verdict
     assert again is not None
     assert again.verdict_id == found.detection.verdict.verdict_id
+
+
+def test_a_file_larger_than_was_reserved_must_fit_into_the_quota(
+    bucket: Workspace, store: PresigningFolder, spool: Spool
+) -> None:
+    """Each of two at once had room for what was known of it, and both have not."""
+    sessions = [dashboard.open_session(bucket, ANNA).id for _ in range(2)]
+    for session_id in sessions:
+        dashboard.begin_upload(bucket, ANNA, session_id, size_bytes=0)
+    with bucket.ledger.write() as session:
+        quota_rows.store(
+            session,
+            "anna",
+            uploads_per_day=None,
+            bytes_per_day=2 * spool.size_bytes - 1,
+            now=bucket.ledger.now(),
+            actor="tests",
+        )
+    file = WholeFile("clip.mp4", "video/mp4", spool)
+    keep_video(bucket, ANNA, sessions[0], file, engines(ScriptedEngine()))
+    with pytest.raises(QuotaExceededError):
+        keep_video(bucket, ANNA, sessions[1], file, engines(ScriptedEngine()))
+    dashboard.give_up(bucket, sessions[1])
+    assert (used(bucket), reserved(bucket)) == ((1, spool.size_bytes), (0, 0))
+    assert keys(store) == [f"dashboard-uploads/anna/{sessions[0]}.mp4"]
 
 
 def test_a_file_without_evidence_is_judged_at_once(
@@ -213,6 +242,37 @@ def test_a_video_is_told_of_to_its_user_alone_and_when_it_is_whole(
         with pytest.raises(TerminalError) as caught:
             find_video(bucket, stranger, video_id, {})
         assert caught.value.code == "video_not_found"
+
+
+def test_a_video_is_nobodys_to_take_before_its_session_is_finished(
+    bucket: Workspace, store: PresigningFolder, account: Account, session_id: str, keep: Keep
+) -> None:
+    """Else a post holds on to a record that goes if the engine fails."""
+    with pytest.raises(Died):
+        keep(DyingEngine())
+    wish = {"media_ids": [session_id], "account": "acme", "privacy_level": "SELF_ONLY"}
+    for user in (ANNA, ROOT):
+        for take in (
+            lambda user=user: submit_post(bucket, user, wish),
+            lambda user=user: find_media(bucket, user, session_id),
+            lambda user=user: delete_media(bucket, user, session_id),
+        ):
+            with pytest.raises(TerminalError) as caught:
+                take()
+            assert caught.value.code == "media_not_found"
+    assert dashboard.give_up(bucket, session_id).row_deleted
+    assert keys(store) == []
+    assert_nothing_is_left(bucket)
+
+
+def test_a_video_can_be_posted_once_its_session_is_finished(
+    bucket: Workspace, account: Account, session_id: str, keep: Keep
+) -> None:
+    keep(ScriptedEngine())
+    wish = {"media_ids": [session_id], "account": "acme", "privacy_level": "SELF_ONLY"}
+    post_id, is_new = submit_post(bucket, ANNA, wish)
+    assert is_new
+    assert find_media(bucket, ANNA, session_id).post_ids == [post_id]
 
 
 def test_a_verdict_is_told_also_of_a_video_that_was_deleted(

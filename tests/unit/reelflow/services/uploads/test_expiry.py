@@ -110,8 +110,24 @@ def test_what_storage_cannot_finish_now_is_finished_by_a_later_sweep(
     assert uploads.state(upload_id) is SessionState.FINISHED
 
 
+@pytest.mark.both_databases
+def test_an_upload_that_cannot_be_ended_stops_no_other(
+    uploads: Uploads, account: Account, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A post holds on to its record, which the database does not let go."""
+    posted, other = uploads.sent(CONTENT), uploads.open(CONTENT)
+    assert uploads.finalize(posted, post=WISH).post is not None
+    uploads.change(posted, state=SessionState.FINISHING, kind=SessionKind.DASHBOARD)
+    clock.advance(2 * HOUR)
+    assert sweep(uploads) == [other]
+    assert f"upload {posted} was not ended" in caplog.text
+    assert uploads.state(posted) is SessionState.FINISHING
+
+
 @pytest.mark.parametrize("at", ["before abort", "before delete"])
-@pytest.mark.parametrize("error", [StorageUnavailableError("s3"), Died()])
+@pytest.mark.parametrize(
+    "error", [StorageUnavailableError("s3"), ValueError("a bug of ours"), Died()]
+)
 def test_what_a_sweep_could_not_delete_the_next_one_does(
     uploads: Uploads, store: FrailStore, clock: Clock, at: str, error: BaseException
 ) -> None:

@@ -8,6 +8,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from reelflow.domain.content_types import MediaType
 from reelflow.domain.post import PostKind, PostState, PrivacyLevel
@@ -22,6 +23,7 @@ from reelflow.exceptions import (
     StorageUnavailableError,
     TerminalError,
 )
+from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.intake.post_wish import PostWish
 from reelflow.services.intake.submit import create_post
@@ -202,6 +204,35 @@ def test_an_upload_that_is_cancelled_while_it_is_finished_leaves_nothing(
     assert refused.value.code == "upload_not_found"
     assert (uploads.stored(), uploads.row(upload_id)) == ([], None)
     assert (uploads.count(Media), uploads.count(Post), uploads.use()) == (0, 0, (0, 0, 0, 0))
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("content", [CONTENT, b"<html>" + bytes(100)])
+def test_a_file_that_is_there_only_after_its_upload_was_cancelled_goes(
+    uploads: Uploads, store: FrailStore, content: bytes
+) -> None:
+    """Cancelled while S3 works on it: then there is nothing to abort, nor to delete."""
+    upload_id = uploads.sent(content)
+    store.aborts = False
+    store.meanwhile("before complete", partial(cancel, uploads.workspace, uploads.user, upload_id))
+    with pytest.raises(TerminalError) as refused:
+        uploads.finalize(upload_id)
+    assert refused.value.code == "upload_not_found"
+    assert (uploads.stored(), uploads.row(upload_id)) == ([], None)
+
+
+def test_a_file_that_another_finisher_wrote_down_stays(uploads: Uploads, store: FrailStore) -> None:
+    upload_id = uploads.sent(CONTENT)
+
+    def finish_and_forget() -> None:
+        uploads.finalize(upload_id)
+        with uploads.workspace.ledger.write() as session:
+            session.execute(delete(UploadSession).where(UploadSession.id == upload_id))
+
+    store.meanwhile("after complete", finish_and_forget)
+    with pytest.raises(TerminalError):
+        uploads.finalize(upload_id)
+    assert uploads.stored() == [f"media/{upload_id}.mp4"]
 
 
 @pytest.mark.parametrize("at", ["before complete", "after complete"])
