@@ -24,12 +24,14 @@ def upload(
     file_name: str = "clip.mp4",
     sha256: str | None = None,
     declared: bool = False,
+    by_form: bool = False,
 ) -> Media:
     """Store a file, and write it down as a finished upload does.
 
     :param content: new bytes when left out
     :param sha256: what its sender declares
     :param declared: its sender declares what it really has
+    :param by_form: it came straight into the bucket
     """
     media_id = uuid.uuid4().hex
     content = media_id.encode() if content is None else content
@@ -46,4 +48,5 @@ def upload(
             size_bytes=len(content),
             declared_sha256=hashlib.sha256(content).hexdigest() if declared else sha256,
             now=workspace.ledger.now(),
+            by_form=by_form,
         )

@@ -541,7 +541,7 @@ def test_a_source_that_is_unlinked_during_the_upload_is_still_sent_whole(
 def test_a_source_that_is_gone_fails_the_post_with_what_to_do(publisher: Publisher) -> None:
     post = publisher.make_post()
     data_folder(publisher.workspace).path(post.media.source_path).unlink()
-    with pytest.raises(PostFailedError, match="is gone from"):
+    with pytest.raises(PostFailedError, match=f"is gone from {post.media.source_path}"):
         publisher.upload(post)
     assert publisher.read(post).fix == "put the file into the inbox again"
     assert publisher.simulator.uploads() == []

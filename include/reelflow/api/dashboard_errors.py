@@ -121,7 +121,7 @@ _DESCRIPTIONS: Final[dict[int, str]] = {
     401: "No user is known by what was sent",
     403: "The user may not do this",
     404: "There is no such thing, it is somebody else's, or its time is over",
-    429: "The user's quota is used up",
+    429: "The user's quota is used up, or too many sessions are open",
     500: "Reelflow failed; nothing is left of the upload",
     503: "Too many files are being taken in: try again in a moment",
 }

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
+from reelflow.api.advice import for_callers
 from reelflow.api.intake import API_PATH
 from reelflow.domain.content_types import CONTENT_TYPES, MediaType, container_named, media_type_of
 from reelflow.domain.media_facts import MediaFacts
@@ -93,7 +94,10 @@ def media_record(
         size_bytes=media.size_bytes,
         sha256=media.sha256,
         state=_state(media),
-        violations=[BrokenRule(**broken) for broken in media.violations or ()],
+        violations=[
+            BrokenRule(**{**broken, "fix": for_callers(broken["fix"])})
+            for broken in media.violations or ()
+        ],
         metadata=metadata,
         links=_links(f"{media_path}/{media.id}"),
         posts=list(post_ids),

@@ -42,6 +42,7 @@ STATUSES: Final[dict[str, int]] = {
     "media_rejected": 422,
     "not_this_media": 422,
     "quota_exceeded": 429,
+    "too_many_sessions": 429,
     "storage_access": 503,
     "ledger_full": 507,
     "storage_full": 507,

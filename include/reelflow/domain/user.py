@@ -10,6 +10,8 @@ from reelflow.exceptions import ConfigurationError
 
 #: Longest id of a user.
 USER_ID_MAX_CHARS: Final = 128
+#: A user's folder has this name, and file systems take no longer one.
+_USER_ID_MAX_BYTES: Final = 255
 
 
 class Scope(StrEnum):
@@ -73,6 +75,10 @@ def check_user_id(text: str) -> str:
         why = "it begins or ends with a space, or has characters that cannot be seen"
     elif "/" in text:
         why = "it has a slash"
+    elif text in (".", ".."):
+        why = "it names a folder everywhere"
+    elif (size_bytes := len(text.encode())) > _USER_ID_MAX_BYTES:
+        why = f"it has {size_bytes} bytes, and the name of a folder at most {_USER_ID_MAX_BYTES}"
     else:
         return text
     raise ConfigurationError(

@@ -99,8 +99,9 @@ class Media(Base):
     """One file: where it came from, where it lies, and what was found in it.
 
     Paths are keys of the store. ``inbox_*`` say which inbox file the row stands for, so that a
-    crash between registering and moving is finished and never registered twice;
-    ``source_identity`` says which content lies at ``source_path``, None while that is not known.
+    crash between registering and moving is finished and never registered twice, or by which way an
+    upload came; ``source_identity`` says which content lies at ``source_path``, None while that is
+    not known.
     ``prepared_*`` are of the copy of a photo that TikTok gets in its place, None where it gets the
     file itself. ``candidates`` are the pictures of a video that a person may choose its cover from:
     ``at_ms`` and ``key`` of each, [] where there are none to choose from.

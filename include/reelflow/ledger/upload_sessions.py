@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.upload_session import (
     ENDED,
     SESSION_LIFETIME,
     SWEPT_AFTER,
+    SessionKind,
     SessionState,
     check_transition,
 )
@@ -68,6 +69,21 @@ def overdue(session: Session, *, now: datetime, limit: int) -> Sequence[UploadSe
         .order_by(UploadSession.expires_at)
         .limit(limit)
     ).all()
+
+
+def unused(
+    session: Session, user_id: str, *, kind: SessionKind, now: datetime
+) -> tuple[int, datetime | None]:
+    """Return how many sessions a user has open, and when the first of them is over."""
+    count, first_over = session.execute(
+        select(func.count(), func.min(UploadSession.expires_at)).where(
+            UploadSession.user_id == user_id,
+            UploadSession.kind == kind,
+            UploadSession.state == SessionState.OPEN,
+            UploadSession.expires_at > now,
+        )
+    ).one()
+    return count, first_over
 
 
 def in_store(session: Session) -> frozenset[str]:

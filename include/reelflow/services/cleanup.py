@@ -8,9 +8,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import DONE, PostKind
-from reelflow.domain.upload_session import SessionKind
-from reelflow.ledger import photo_images, posts, publications, upload_sessions
+from reelflow.ledger import photo_images, posts, publications
 from reelflow.ledger.models import Media, Post
+from reelflow.services.intake.house_policy import came_by_form
 from reelflow.services.workspace import Workspace
 
 
@@ -39,13 +39,12 @@ def clean_up_files(workspace: Workspace, post_id: int) -> bool:
         post = posts.get(session, post_id)
         left = [m for m in photo_images.media_of(session, post) if m.deleted_at is None]
         free = [media for media in left if _is_free(session, media)]
-        direct = {media.id for media in free if _came_directly(session, media)}
     if post.source_settled_at is not None:
         return True
     for media in free:
         workspace.folders.delete_source(media.source_path)
         workspace.folders.delete_candidates(_candidate_keys(media))
-        if post.kind is PostKind.PHOTO and media.id not in direct:
+        if post.kind is PostKind.PHOTO and not came_by_form(media):
             workspace.folders.delete_prepared(media.id)
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
@@ -62,12 +61,6 @@ def _note_deleted(session: Session, media: Media, *, now: datetime) -> bool:
         return False
     row.deleted_at, row.candidates = now, None
     return True
-
-
-def _came_directly(session: Session, media: Media) -> bool:
-    """Whether a file is that of an upload job, which has its id."""
-    upload = upload_sessions.get(session, media.id)
-    return upload is not None and upload.kind is SessionKind.PRESIGNED
 
 
 def _candidate_keys(media: Media) -> list[str]:

@@ -144,9 +144,12 @@ def open_media(workspace: Workspace, media: Media, *, post_id: int | None) -> It
             raise _gone(workspace, media, post_id) from exc
 
 
-def found_in(exc: MediaUnreadableError | SourceChangedError) -> str:
-    """Return what is wrong with a post's file, without what to do, for whoever says that better."""
-    return str(exc.context.get("found", exc))
+def found_in(workspace: Workspace, exc: MediaUnreadableError | SourceChangedError) -> str:
+    """Return what is wrong with a post's file, as its user may read it.
+
+    Without what to do, for whoever says that better, and without where we keep files.
+    """
+    return workspace.folders.without_places(str(exc.context.get("found", exc)))
 
 
 def _gone(workspace: Workspace, media: Media, post_id: int | None) -> MediaUnreadableError:

@@ -51,6 +51,9 @@ FOLDERS: Final = (INBOX, MEDIA, PREPARED, THUMBNAILS, QUARANTINE, DASHBOARD)
 #: Beside them, where no stage looks: what `reelflow doctor` tries out.
 PROBES: Final = "doctor"
 
+#: Names in the key of a rejected video: folder, account and post; a photo has one more.
+_REJECTED_NAMES: Final = 3
+
 #: Where nobody else writes. Others put their files into the inbox, and a bucket without a prefix of
 #: ours may be anybody's.
 _OURS: Final = frozenset({MEDIA, PREPARED, THUMBNAILS, QUARANTINE, DASHBOARD, DIRECT, PROBES})
@@ -120,6 +123,10 @@ class Folders:
         :raises StorageAccessError: they cannot
         """
         self.store.check(FOLDERS)
+
+    def without_places(self, text: str) -> str:
+        """Return a text with mere keys, for whom it is nothing where objects are kept."""
+        return text.replace(self.store.shown(MEDIA).removesuffix(MEDIA), "")
 
     def create_account_inbox(self, account: str) -> None:
         """Make the folder into which files for an account are put."""
@@ -334,9 +341,21 @@ class Folders:
         self.store.delete(prepared_key(media_id))
 
     def delete_source(self, source: str) -> None:
-        """Delete a source and its sidecar; gone already is fine."""
+        """Delete a source and its sidecar, and why it was rejected; gone already is fine."""
         self.store.delete(source)
         self.store.delete(sidecar_of(source))
+        names = PurePosixPath(source).parts
+        if names[0] == QUARANTINE:
+            self._delete_reason(source, is_photo=len(names) > _REJECTED_NAMES)
+
+    def _delete_reason(self, quarantined: str, *, is_photo: bool) -> None:
+        """Delete why a post was rejected; of photos with the last of them, and with its sidecar."""
+        if is_photo:
+            quarantined = quarantined.rpartition("/")[0]
+            if not self.store.remove_folder(quarantined):
+                return
+            self.store.delete(sidecar_of(quarantined))
+        self.store.delete(_reason_key(quarantined))
 
     def begin_upload(
         self, key: str, *, size_bytes: int, chunk_size_bytes: int, content_type: str | None = None

@@ -395,6 +395,39 @@ def test_rejected_photos_lie_in_a_folder_of_their_own_and_come_back(folders: Fol
         assert not is_there(folders, "quarantine/acme/7")
 
 
+def test_a_text_names_keys_in_place_of_where_they_lie(folders: Folders) -> None:
+    place = folders.store.shown("media/1.mp4")
+    assert folders.without_places(f"it is gone from {place}: send it again") == (
+        "it is gone from media/1.mp4: send it again"
+    )
+    assert folders.without_places("and/or") == "and/or"
+
+
+def test_deleting_a_rejected_file_takes_its_reason_along(folders: Folders) -> None:
+    write(folders, "media/1.mp4", b"video")
+    write(folders, "media/1.mp4.json", b"{}")
+    source = Kept("media/1.mp4", identity(folders, "media/1.mp4"))
+    aside = folders.set_aside(source, account="acme", post_id=7, reason={"why": "x"})
+    write(folders, "quarantine/acme/17.reason.json", b"another's")
+    for _ in range(2):
+        folders.delete_source(aside.key)
+        assert contents(folders) == {"quarantine/acme/17.reason.json": b"another's"}
+
+
+def test_the_reason_of_rejected_photos_goes_with_the_last_of_them(folders: Folders) -> None:
+    for key, data in TAKEN.items():
+        write(folders, key, data)
+    sources = [Kept(key, identity(folders, key)) for key in ("media/1.jpg", "media/2.jpg")]
+    aside = folders.set_photos_aside(sources, account="acme", post_id=7, reason={"why": "x"})
+    folders.delete_source(aside[0].key)
+    kept = {"quarantine/acme/7.json", "quarantine/acme/7.reason.json", aside[1].key}
+    assert set(contents(folders)) == kept
+    for _ in range(2):
+        folders.delete_source(aside[1].key)
+        assert contents(folders) == {}
+        assert not is_there(folders, "quarantine/acme/7")
+
+
 # What dead processes left
 
 

@@ -25,6 +25,7 @@ from reelflow.ledger import lone_media
 from reelflow.ledger.models import Media
 from reelflow.media.inspection import examine
 from reelflow.media.repair_line import repair_line
+from reelflow.services.intake.house_policy import policy_of
 from reelflow.services.workspace import Workspace
 from reelflow.source import Source
 
@@ -126,7 +127,8 @@ def _measured(workspace: Workspace, media: Media, source: Source, sha256: str) -
 def _broken_rules(workspace: Workspace, media: Media, facts: MediaFacts) -> list[Violation]:
     if is_picture(facts):
         return image_violations(facts, media.file_name)
-    return publishing_violations(facts, media.file_name, repair_line, workspace.rules.house)
+    house = policy_of(media, workspace.rules.house)
+    return publishing_violations(facts, media.file_name, repair_line, house)
 
 
 def _keep(row: Media, seen: _Seen, thumbnail: str | None) -> None:

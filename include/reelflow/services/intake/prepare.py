@@ -32,6 +32,7 @@ from reelflow.media.decoder import DECODER_MISSING
 from reelflow.media.inspection import inspect_source
 from reelflow.media.repair_line import repair_line
 from reelflow.services.intake.duplicates import give_key
+from reelflow.services.intake.house_policy import policy_of
 from reelflow.services.intake.pictures import keep_candidates, kept_cover, make_pictures
 from reelflow.services.intake.prepared_copies import (
     PreparedCopy,
@@ -103,12 +104,12 @@ def _examine(workspace: Workspace, post: Post, media: Media) -> _Examined:
             # One full pass in a file's life: what did not change since keeps its hash.
             sha256 = media.sha256 or sha256_of(source)
     except (MediaUnreadableError, SourceChangedError) as exc:
-        return _Examined(media.id, None, "", [unreadable(exc)])
+        return _Examined(media.id, None, "", [unreadable(workspace, exc)])
     found = _undeclared(media, sha256)
     if post.kind is PostKind.PHOTO:
         found += photo_violations(facts, media.file_name)
         return _Examined(media.id, facts, sha256, found)
-    house = workspace.rules.house
+    house = policy_of(media, workspace.rules.house)
     found += publishing_violations(facts, media.file_name, repair_line, house)
     if post.mode is not PostMode.DRAFT:  # TikTok is told no cover of a draft
         found += cover_violations(facts, post.cover_timestamp_ms)

@@ -39,11 +39,11 @@ def refuse(
     return MediaRejectedError(f"{told}\n{in_lines(violations)}", violations=violations)
 
 
-def unreadable(exc: MediaUnreadableError | SourceChangedError) -> Violation:
+def unreadable(workspace: Workspace, exc: MediaUnreadableError | SourceChangedError) -> Violation:
     """Return the violation of a file that is gone, or not the one that was taken."""
     return Violation(
         exc.code,
-        found_in(exc),
+        found_in(workspace, exc),
         "a plain file that nobody writes to any more",
         "put the file into the inbox again",
     )
@@ -65,5 +65,5 @@ def refused_if_unreadable(
         if isinstance(exc, MediaRejectedError):
             violations = exc.violations
         else:
-            violations = [unreadable(exc).as_dict()]
+            violations = [unreadable(workspace, exc).as_dict()]
         raise refuse(workspace, post, violations, run_id=run_id, actor=actor) from exc

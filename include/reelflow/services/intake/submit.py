@@ -143,7 +143,7 @@ def _post_of(account: Account, media: Media, user: User, wish: PostWish, *, now:
         kind=wish.kind,
         state=PostState.READY,
         state_since=now,
-        reason=f"made by {user.name}",
+        reason=f"made by {user.id}",
         due_at=wish.fields.publish_at or now,
         created_at=now,
         **{**_OF_NO_KIND, **wish.fields.columns()},

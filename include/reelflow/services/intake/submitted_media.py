@@ -17,10 +17,12 @@ from reelflow.domain.post import DONE, PostKind
 from reelflow.domain.user import User
 from reelflow.exceptions import TerminalError
 from reelflow.ledger.models import Media, PhotoImage, Post
+from reelflow.services.intake.house_policy import FORM_ORIGIN
 from reelflow.services.intake.post_wish import invalid_post
 
 #: What stands for the name of a file that is still to come.
 AWAITED_NAME: Final = "(no media yet)"
+_UPLOAD_ORIGIN: Final = "upload:"
 _NOWHERE: Final = "none"
 _MEDIA_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
@@ -36,6 +38,7 @@ def new_media(
     size_bytes: int,
     declared_sha256: str | None,
     now: datetime,
+    by_form: bool = False,
 ) -> Media:
     """Write down a file that was uploaded; it never was in the inbox.
 
@@ -43,12 +46,13 @@ def new_media(
     :param key: where it lies
     :param identity: which content lies there
     :param declared_sha256: what its sender says it has, compared once it is validated
+    :param by_form: whether its sender put it into the bucket, by a form that we signed
     """
     media = Media(
         id=media_id,
         user_id=user.id,
         file_name=file_name,
-        inbox_path=f"upload:{media_id}",
+        inbox_path=f"{FORM_ORIGIN if by_form else _UPLOAD_ORIGIN}{media_id}",
         inbox_identity=_NOWHERE,
         source_path=key,
         source_identity=identity,

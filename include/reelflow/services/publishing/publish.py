@@ -170,7 +170,7 @@ class _Upload:
             if not self._journal.is_uploading():
                 raise
             fix = "put the file into the inbox again"
-            self._journal.fail(found_in(exc), code=exc.code, fix=fix)
+            self._journal.fail(found_in(self._workspace, exc), code=exc.code, fix=fix)
 
     def _run(self) -> None:
         post = self._journal.start()

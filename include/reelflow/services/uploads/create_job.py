@@ -25,6 +25,7 @@ from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.models import Media, Post
 from reelflow.media.sniff import HEAD_BYTES
 from reelflow.services import quotas
+from reelflow.services.intake.house_policy import form_policy
 from reelflow.services.intake.post_wish import PostWish
 from reelflow.services.intake.submit import create_post, new_media
 from reelflow.services.uploads.endings import discard, end
@@ -167,7 +168,7 @@ def _examine(workspace: Workspace, row: UploadSession) -> _Arrived:
         file_name=row.file_name,
         media_type=MediaType(row.media_type),
         declared_type=row.content_type,
-        house=workspace.rules.house,
+        house=form_policy(workspace.rules.house),
     )
     if info.size_bytes != row.size_bytes:
         look = dataclasses.replace(look, violations=[_other_size(row, info.size_bytes)])
@@ -213,6 +214,7 @@ def _record(
             size_bytes=arrived.size_bytes,
             declared_sha256=None,
             now=now,
+            by_form=True,
         )
         made = create_post(session, user=user, wish=wish, media=[media], now=now, actor=user.actor)
         assert row.quota_day is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -13,13 +14,16 @@ from sqlalchemy.orm import Session
 from reelflow.domain.content_types import MediaType
 from reelflow.domain.upload_session import ENDED, SessionKind, SessionState
 from reelflow.domain.user import User
-from reelflow.exceptions import ReelflowError, TerminalError
+from reelflow.exceptions import QuotaExceededError, ReelflowError, TerminalError
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.models import Media
 from reelflow.services import quotas
 from reelflow.services.uploads.endings import discard, end
 from reelflow.services.workspace import Workspace
+
+#: Most sessions of a user that wait for their file: each is a row, and reserves nothing.
+OPEN_MAX: Final = 100
 
 _ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _NOT_FOUND: Final = (
@@ -58,7 +62,8 @@ class CleanUp:
 def open_session(workspace: Workspace, user: User) -> UploadSession:
     """Open a session for one video; it reserves nothing of the user's quota until that comes.
 
-    :raises QuotaExceededError: the user may upload nothing more today
+    :raises QuotaExceededError: the user may upload nothing more today, or has too many sessions
+        that nobody used (code ``too_many_sessions``)
     """
     now = workspace.ledger.now()
     row = UploadSession(
@@ -80,8 +85,23 @@ def open_session(workspace: Workspace, user: User) -> UploadSession:
         # Only to know whether one more is allowed.
         day = quotas.reserve(session, user.id, uploads=1, size_bytes=0, now=now)
         quotas.give_back(session, user.id, day, uploads=1, size_bytes=0)
+        _check_open(session, user, now=now)  # of this user one at a time: that day is locked
         session.add(row)
     return row
+
+
+def _check_open(session: Session, user: User, *, now: datetime) -> None:
+    count, first_over = upload_sessions.unused(
+        session, user.id, kind=SessionKind.DASHBOARD, now=now
+    )
+    if first_over is not None and count >= OPEN_MAX:
+        raise QuotaExceededError(
+            f"{count} sessions are open and have no file yet, and a user has at most {OPEN_MAX}: "
+            f"use or delete them, or wait until {first_over:%Y-%m-%d %H:%M} UTC",
+            code="too_many_sessions",
+            retry_after_s=(first_over - now).total_seconds(),
+            limit=OPEN_MAX,
+        )
 
 
 def begin_upload(workspace: Workspace, user: User, session_id: str, *, size_bytes: int) -> None:

@@ -25,6 +25,7 @@ from reelflow.ledger.intake_models import UploadSession
 from reelflow.services.uploads.endings import discard, end
 from reelflow.services.uploads.finishing import finish
 from reelflow.services.uploads.media import finish_deletions
+from reelflow.services.uploads.old_rows import delete_old_rows
 from reelflow.services.uploads.strays import delete_strays
 from reelflow.services.uploads.wishes import owner_of
 from reelflow.services.workspace import Workspace
@@ -55,6 +56,7 @@ def expire_uploads(workspace: Workspace, *, actor: str) -> list[str]:
         finish_deletions(workspace)
     except ReelflowError as exc:
         log.warning("objects that nobody needs any more were not deleted: %s", exc)
+    delete_old_rows(workspace)
     return gone
 
 

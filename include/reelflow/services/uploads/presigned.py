@@ -21,12 +21,11 @@ from reelflow.domain.user import User
 from reelflow.exceptions import TerminalError
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.services import quotas
+from reelflow.services.intake.house_policy import FORM_MAX_BYTES
 from reelflow.services.workspace import Workspace
 from reelflow.storage.base import PresignedPost, PresigningStore
 from reelflow.storage.folders import presigned_key
 
-#: A form sends a file in one go, which nothing resumes.
-FORM_MAX_BYTES: Final = 2_000_000_000
 _SHOWN_CHARS: Final = 60
 
 

@@ -52,6 +52,13 @@ def test_addresses_are_those_of_whoever_asks(media: Media) -> None:
     assert record.links.self == f"/airflow/reelflow/api/v1/media/{media.id}"
 
 
+def test_what_to_do_is_told_to_users_of_the_api(media: Media) -> None:
+    gone = {"rule": "gone", "value": "gone", "limit": "a file"}
+    media.violations = [{**gone, "fix": "put the file into the inbox again"}]
+    (told,) = media_record(media, post_ids=[]).violations
+    assert told.fix == "upload the file again"
+
+
 def test_tags_of_the_file_do_not_get_out(media: Media) -> None:
     media.facts = {**(media.facts or {}), "gps": "52.5", "probe_error": "in /srv/x"}
     told = media_record(media, post_ids=[]).model_dump_json()

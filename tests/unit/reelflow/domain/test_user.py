@@ -1,9 +1,25 @@
 from __future__ import annotations
 
-import pytest
+from contextlib import suppress
 
-from reelflow.domain.user import Scope, User, check_user_id, parse_scopes, scopes_text
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from reelflow.domain.user import (
+    USER_ID_MAX_CHARS,
+    Scope,
+    User,
+    check_user_id,
+    parse_scopes,
+    scopes_text,
+)
 from reelflow.exceptions import ConfigurationError
+from reelflow.storage.folders import dashboard_key, presigned_key
+from reelflow.storage.keys import names_in
+
+#: What file systems take as a name (Linux: NAME_MAX).
+FILE_NAME_MAX_BYTES = 255
 
 
 def user(*scopes: Scope, user_id: str = "anna") -> User:
@@ -40,7 +56,7 @@ def test_the_audit_trail_names_the_user() -> None:
     assert user().actor == "user:anna"
 
 
-@pytest.mark.parametrize("text", ["a", "anna@example.com", "Änne Müller", "x" * 128, "..", "*"])
+@pytest.mark.parametrize("text", ["a", "anna@example.com", "Änne Müller", "x" * 128, "...", "*"])
 def test_an_id_is_any_printable_text(text: str) -> None:
     assert check_user_id(text) == text
 
@@ -56,11 +72,26 @@ def test_an_id_is_any_printable_text(text: str) -> None:
         ("a\x00b", "cannot be seen"),
         ("a\u202eb", "cannot be seen"),
         ("\ud800", "cannot be seen"),
+        (".", "folder"),
+        ("..", "folder"),
+        pytest.param("ä" * 128, "256 bytes", id="long"),
     ],
 )
 def test_an_id_that_could_mean_something_else_is_refused(text: str, why: str) -> None:
     with pytest.raises(ConfigurationError, match=why):
         check_user_id(text)
+
+
+@example(".")
+@example("..")
+@example("\U0001f600" * 128)
+@given(st.text(max_size=USER_ID_MAX_CHARS))
+def test_whatever_may_be_an_id_names_folders(text: str) -> None:
+    with suppress(ConfigurationError):
+        user_id = check_user_id(text)
+        for key in (dashboard_key(user_id, "ab", ".mp4"), presigned_key(user_id, "ab", ".mp4")):
+            assert names_in(key)[1:] == (user_id, "ab.mp4")
+        assert len(user_id.encode()) <= FILE_NAME_MAX_BYTES
 
 
 def test_scopes_are_read_and_written_as_text() -> None:

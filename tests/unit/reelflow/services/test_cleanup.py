@@ -11,11 +11,15 @@ from reelflow.domain.publication import PublicationState
 from reelflow.ledger import publications
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.cleanup import announcement, clean_up_files, mark_announced
+from reelflow.services.intake.post_wish import PostWish
+from reelflow.services.intake.submit import create_post
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from tests.data_folder import data_folder
 from tests.database_faults import before_statement
 from tests.factories import Clock, change_post, read_post
+from tests.intake_users import ANN, upload
+from tests.left_behind import stored_keys
 
 MakePost = Callable[..., Post]
 
@@ -54,6 +58,22 @@ def test_a_crash_between_deleting_and_its_row_is_finished(
     post = make_post(account, state=PostState.PUBLISHED)
     workspace.folders.delete_source(post.media.source_path)
     assert clean_up_files(workspace, post.id)
+
+
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize("by_form", [False, True])
+def test_the_copy_of_a_photo_stays_only_where_the_photo_came_by_a_form(
+    workspace: Workspace, by_form: bool
+) -> None:
+    media = upload(workspace, file_name="a.jpg", by_form=by_form)
+    wish = PostWish.parse({"account": "acme", "privacy_level": "SELF_ONLY"}, "image")
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        made = create_post(session, user=ANN, wish=wish, media=[media], now=now, actor=ANN.actor)
+    copy = workspace.folders.put_prepared(media.id, b"copy").key
+    change_post(workspace, made.post.id, state=PostState.PUBLISHED)
+    assert clean_up_files(workspace, made.post.id)
+    assert stored_keys(workspace) == ({copy} if by_form else set())
 
 
 def give_candidates(workspace: Workspace, post: Post, count: int) -> list[Path]:

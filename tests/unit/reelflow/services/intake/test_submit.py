@@ -89,7 +89,7 @@ def test_a_post_of_a_video_may_go_at_once(
     assert made.created
     assert (post.state, post.kind, post.user_id) == (PostState.READY, PostKind.VIDEO, "ann")
     assert (post.media_id, post.caption, post.due_at) == (media.id, "hi", clock())
-    assert story(workspace, post) == ["user:ann: made by Ann"]
+    assert story(workspace, post) == ["user:ann: made by ann"]
 
 
 def test_a_post_with_a_time_is_due_then(
@@ -122,7 +122,7 @@ def test_a_post_without_media_waits_until_an_upload_names_it(
     assert (after.state, after.media_id, after.due_at) == (PostState.READY, media.id, clock())
     assert (after.reason_code, after.fix, after.caption) == (None, None, "soon")
     assert story(workspace, post) == [
-        "user:ann: made by Ann; it has no media yet",
+        "user:ann: made by ann; it has no media yet",
         "user:ann: its media came: clip.mp4",
     ]
     assert count_media(workspace) == 1, "the row that stood for the file is still there"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from reelflow.domain.user import User
 from reelflow.exceptions import ReelflowError, TerminalError
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.models import Account, Media, Post
+from reelflow.services.intake.house_policy import FORM_MAX_BYTES, policy_of
 from reelflow.services.uploads.create_job import Job, create_job
 from reelflow.services.uploads.expiry import expire_uploads
 from reelflow.services.uploads.presigned import DirectUpload, open_direct_upload
@@ -107,6 +109,15 @@ def test_a_file_that_is_replaced_meanwhile_is_not_taken_for_the_one_looked_at(
     assert refused(bucket, upload) == "object_missing"
     send(store, upload, CONTENT)
     assert make(bucket, upload).created
+
+
+def test_a_file_that_was_signed_for_is_not_too_large_for_the_house(
+    bucket: Workspace, upload: DirectUpload
+) -> None:
+    house = replace(bucket.rules.house, max_size_bytes=len(CONTENT) - 1)
+    strict = replace(bucket, rules=replace(bucket.rules, house=house))
+    media = make(strict, upload).media
+    assert policy_of(media, house).max_size_bytes == FORM_MAX_BYTES
 
 
 def test_a_post_that_cannot_be_made_leaves_the_upload_as_it_was(

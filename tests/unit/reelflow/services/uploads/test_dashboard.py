@@ -14,6 +14,7 @@ from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.services import quotas
 from reelflow.services.uploads.dashboard import (
+    OPEN_MAX,
     CleanUp,
     SessionStatus,
     begin_upload,
@@ -118,6 +119,43 @@ def test_sessions_reserve_nothing_until_a_file_comes(workspace: Workspace) -> No
         open_session(workspace, ANNA)
     assert reserved(workspace) == (1, 7)
     assert status(workspace, second) is SessionStatus.ACTIVE
+
+
+def test_a_user_opens_only_so_many_sessions_without_using_them(
+    workspace: Workspace, clock: Clock
+) -> None:
+    opened = [open_session(workspace, ANNA).id for _ in range(OPEN_MAX - 1)]
+    clock.advance(timedelta(minutes=20))
+    opened.append(open_session(workspace, ANNA).id)
+    with pytest.raises(QuotaExceededError) as refused:
+        open_session(workspace, ANNA)
+    assert refused.value.code == "too_many_sessions"
+    assert refused.value.retry_after_s == 40 * 60  # when the first of them is over
+    assert reserved(workspace) == (0, 0)
+    open_session(workspace, BEN)  # whose are counted apart
+    cancel(workspace, ANNA, opened[0])
+    begin_upload(workspace, ANNA, opened[1], size_bytes=1)
+    for _ in range(2):
+        open_session(workspace, ANNA)
+    with pytest.raises(QuotaExceededError):
+        open_session(workspace, ANNA)
+    clock.advance(timedelta(minutes=40))  # all but three have expired, and nobody swept them yet
+    open_session(workspace, ANNA)
+
+
+def test_of_sessions_that_are_opened_at_once_none_is_one_too_many(workspace: Workspace) -> None:
+    for _ in range(OPEN_MAX - 2):
+        open_session(workspace, ANNA)
+
+    def is_opened(_: int) -> bool:
+        try:
+            open_session(workspace, ANNA)
+        except QuotaExceededError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sorted(threads.map(is_opened, range(4))) == [False, False, True, True]
 
 
 def test_what_a_session_given_up_has_reserved_and_stored_goes(

@@ -7,6 +7,7 @@ import pytest
 from reelflow.exceptions import ReelflowError, StorageUnavailableError, TerminalError
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.intake.post_wish import PostWish
+from reelflow.services.intake.rejection import reject
 from reelflow.services.intake.submit import create_post
 from reelflow.services.steering.commands import cancel
 from reelflow.services.uploads.expiry import expire_uploads
@@ -23,11 +24,13 @@ WISH = {"account": "acme", "privacy_level": "SELF_ONLY"}
 pytestmark = pytest.mark.both_databases
 
 
-def make_post_of(workspace: Workspace, *media_ids: str, **fields: object) -> Post:
+def make_post_of(
+    workspace: Workspace, *media_ids: str, media_type: str = "image", **fields: object
+) -> Post:
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         media = [session.get_one(Media, media_id) for media_id in media_ids]
-        wish = PostWish.parse({**WISH, **fields}, "image")
+        wish = PostWish.parse({**WISH, **fields}, media_type)
         return create_post(session, user=ANN, wish=wish, media=media, now=now, actor=ACTOR).post
 
 
@@ -91,6 +94,21 @@ def test_what_storage_kept_of_a_deletion_goes_with_the_next_try(
         find_media(workspace, ANN, media_id)
     assert len(stored_keys(workspace)) == 2
     finish(workspace, media_id)
+    assert stored_keys(workspace) == set()
+
+
+@pytest.mark.parametrize("names", [("a.mp4",), ("a.jpg", "b.jpg")], ids=["video", "photos"])
+def test_of_rejected_files_that_are_deleted_nothing_stays_in_the_quarantine(
+    workspace: Workspace, account: Account, names: tuple[str, ...]
+) -> None:
+    media_ids = [upload(workspace, file_name=name).id for name in names]
+    media_type = "video" if len(names) == 1 else "image"
+    post = make_post_of(workspace, *media_ids, media_type=media_type)
+    told = {"rule": "size", "value": "1", "limit": "2", "fix": "export it again"}
+    reject(workspace, post.id, [told], actor=ACTOR)
+    assert f"quarantine/{account.name}/{post.id}.reason.json" in stored_keys(workspace)
+    for media_id in media_ids:
+        delete_media(workspace, ANN, media_id)
     assert stored_keys(workspace) == set()
 
 

@@ -11,7 +11,8 @@ from reelflow.domain.upload_session import SessionKind, SessionState
 from reelflow.exceptions import QuotaExceededError, TerminalError
 from reelflow.ledger import quotas
 from reelflow.ledger.intake_models import UploadSession
-from reelflow.services.uploads.presigned import FORM_MAX_BYTES, open_direct_upload
+from reelflow.services.intake.house_policy import FORM_MAX_BYTES
+from reelflow.services.uploads.presigned import open_direct_upload
 from reelflow.services.workspace import Workspace
 from reelflow.storage.s3_presigning import POST_MAX_BYTES
 from tests.chunked_uploads import ANNA
