@@ -19,6 +19,7 @@ from reelflow.exceptions import (
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.models import Media
 from reelflow.services.intake.engines import open_engines
+from reelflow.services.intake.lone_media import measure_lone_media, waiting_lone_media
 from reelflow.services.uploads import dashboard
 from reelflow.services.uploads.dashboard_video import Video, find_video, keep_video
 from reelflow.services.uploads.expiry import expire_uploads
@@ -109,6 +110,31 @@ def test_an_analysis_goes_on_until_it_is_read(
     again = find_video(bucket, ANNA, session_id, {}).detection.verdict
     assert again is not None
     assert again.verdict_id == found.detection.verdict.verdict_id
+
+
+def test_a_video_is_looked_into_once_it_is_kept_and_then_nothing_waits(
+    bucket: Workspace, session_id: str, keep: Keep
+) -> None:
+    keep(ScriptedEngine())
+    assert waiting_lone_media(bucket) == [session_id]
+    assert measure_lone_media(bucket, session_id)
+    assert waiting_lone_media(bucket) == []
+    assert not measure_lone_media(bucket, session_id)
+    with bucket.ledger.read() as session:
+        media = session.get_one(Media, session_id)
+    assert media.thumbnail_path is not None
+    assert bucket.folders.store.stat(media.thumbnail_path) is not None
+    assert (media.container, media.video_codec) == ("mp4", "h264")
+
+
+def test_a_video_that_is_given_up_leaves_no_picture(
+    bucket: Workspace, session_id: str, keep: Keep
+) -> None:
+    with pytest.raises(Died):
+        keep(DyingEngine())
+    assert measure_lone_media(bucket, session_id)
+    dashboard.give_up(bucket, session_id)
+    assert_nothing_is_left(bucket)
 
 
 def test_a_file_without_evidence_is_judged_at_once(
