@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from reelflow.ledger.models import Media, PhotoImage, Post
 
 
-def without_post() -> ColumnElement[bool]:
+def _without_post() -> ColumnElement[bool]:
     """Return the condition that no post publishes a file, alone or as one of its images."""
     return ~exists().where(Post.media_id == Media.id) & ~exists().where(
         PhotoImage.media_id == Media.id
@@ -39,5 +39,5 @@ def _is_unmeasured() -> Sequence[ColumnElement[bool]]:
         Media.extracted_at.is_(None),
         Media.user_id.is_not(None),
         Media.deleted_at.is_(None),
-        without_post(),
+        _without_post(),
     )

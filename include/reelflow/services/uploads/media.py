@@ -15,7 +15,6 @@ from reelflow.domain.post import DONE, PostState
 from reelflow.domain.user import User
 from reelflow.exceptions import ObjectNotFoundError, TerminalError
 from reelflow.ledger import photo_images
-from reelflow.ledger.lone_media import without_post
 from reelflow.ledger.models import Media
 from reelflow.services.workspace import Workspace
 from reelflow.source import Source
@@ -96,26 +95,18 @@ def delete_media(workspace: Workspace, user: User, media_id: str) -> None:
         if needed_by:
             raise _in_use(media_id, needed_by, states)
         media.deleted_at = media.deleted_at or now
+        media.deleting_since = media.deleting_since or now
     _delete_objects(workspace, media)
 
 
 def finish_deletions(workspace: Workspace) -> list[str]:
-    """Delete what crashes left of files that were deleted and that no post knows.
+    """Delete what crashes left of files that were deleted, whatever posts they have.
 
     :return: their ids
     """
     with workspace.ledger.read() as session:
-        unfinished = session.scalars(
-            select(Media)
-            .where(
-                Media.validated_at.is_(None),  # of no post's, and found by an index
-                Media.deleted_at.is_not(None),
-                Media.source_identity.is_not(None),
-                Media.user_id.is_not(None),
-                without_post(),
-            )
-            .limit(_FINISHED_AT_ONCE)
-        ).all()
+        query = select(Media).where(Media.deleting_since.is_not(None))
+        unfinished = session.scalars(query.limit(_FINISHED_AT_ONCE)).all()
     for media in unfinished:
         _delete_objects(workspace, media)
     return [media.id for media in unfinished]
@@ -130,6 +121,7 @@ def _delete_objects(workspace: Workspace, media: Media) -> None:
     folders.store.delete(thumbnail_key(media.id))
     with workspace.ledger.write() as session:
         row = session.get_one(Media, media.id, with_for_update=True)
+        row.deleting_since = None
         row.source_identity = row.thumbnail_path = row.candidates = None
         row.prepared_path = row.prepared_identity = row.prepared_facts = None
 
@@ -146,7 +138,7 @@ def _owned(
     media = session.get(Media, media_id, with_for_update=lock) if is_id else None
     if media is not None and user.owns(media.user_id) and not media.awaited:
         states = photo_images.states_with(session, media_id)
-        is_half_deleted = lock and media.source_identity is not None
+        is_half_deleted = lock and media.deleting_since is not None
         if media.deleted_at is None or states or is_half_deleted:
             return media, states
     raise TerminalError(

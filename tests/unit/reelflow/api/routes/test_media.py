@@ -239,7 +239,8 @@ def test_a_sweep_finishes_deletions_that_a_crash_cut_short(
     web: Web, workspace: Workspace, media_id: str
 ) -> None:
     with workspace.ledger.write() as session:
-        session.get_one(Media, media_id).deleted_at = workspace.ledger.now()
+        media = session.get_one(Media, media_id)
+        media.deleted_at = media.deleting_since = workspace.ledger.now()
     assert web.get(f"/media/{media_id}", headers=ANNA).status_code == 404
     swept = web.post("/media/cleanup/expired", headers=ROOT)
     assert swept.json()["deleted_media"] == [media_id]
