@@ -85,8 +85,9 @@ def measure_lone_media(workspace: Workspace, media_id: str) -> bool:
             _keep(row, seen, kept)
             row.extracted_at = workspace.ledger.now()
             return True
-        is_deleted = session.get_one(Media, media_id).deleted_at is not None
-    if is_deleted and kept is not None:  # meanwhile
+        left = session.get(Media, media_id)
+    is_gone = left is None or left.deleted_at is not None
+    if is_gone and kept is not None:
         workspace.folders.store.delete(kept)
     return False
 
