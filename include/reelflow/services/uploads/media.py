@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +15,7 @@ from reelflow.domain.post import DONE, PostState
 from reelflow.domain.user import User
 from reelflow.exceptions import ObjectNotFoundError, TerminalError
 from reelflow.ledger import photo_images
-from reelflow.ledger.models import Media
+from reelflow.ledger.models import Media, Post
 from reelflow.services.workspace import Workspace
 from reelflow.source import Source
 from reelflow.storage.folders import thumbnail_key
@@ -36,7 +36,7 @@ _ALLOW_DELETION: Final = DONE | {PostState.REJECTED, PostState.FAILED, PostState
 class OwnedMedia:
     """A file that its user may see.
 
-    :param post_ids: of the posts that publish it
+    :param post_ids: of the user's posts that publish it
     """
 
     media: Media
@@ -51,7 +51,7 @@ def find_media(workspace: Workspace, user: User, media_id: str) -> OwnedMedia:
     """
     with workspace.ledger.read() as session:
         media, states = _owned(session, user, media_id)
-        return OwnedMedia(media, list(states))
+        return OwnedMedia(media, _theirs(session, user, states))
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def delete_media(workspace: Workspace, user: User, media_id: str) -> None:
         media, states = _owned(session, user, media_id, lock=True)
         needed_by = [post_id for post_id, state in states.items() if state not in _ALLOW_DELETION]
         if needed_by:
-            raise _in_use(media_id, needed_by, states)
+            raise _in_use(media_id, _theirs(session, user, needed_by), states)
         media.deleted_at = media.deleted_at or now
         media.deleting_since = media.deleting_since or now
     _delete_objects(workspace, media)
@@ -148,12 +148,25 @@ def _owned(
     )
 
 
-def _in_use(media_id: str, needed_by: Sequence[int], states: dict[int, str]) -> TerminalError:
-    told = ", ".join(f"{post_id} ({states[post_id]})" for post_id in needed_by)
+def _theirs(session: Session, user: User, post_ids: Collection[int]) -> list[int]:
+    """Return those of some posts that the user may see."""
+    query = select(Post.id, Post.user_id).where(Post.id.in_(post_ids)).order_by(Post.id)
+    return [post_id for post_id, owner in session.execute(query) if user.owns(owner)]
+
+
+def _in_use(media_id: str, theirs: Sequence[int], states: dict[int, str]) -> TerminalError:
+    """Return the error for a file that posts need.
+
+    :param theirs: those that the user may know of
+    """
+    if theirs:
+        told = ", ".join(f"{post_id} ({states[post_id]})" for post_id in theirs)
+        why = f"post {told}: cancel what must not go out, or wait until it is published"
+    else:
+        why = "a post of somebody else: wait until it is published or cancelled"
     return TerminalError(
-        f"the file {media_id} is needed by post {told}: cancel what must not go out, or wait until "
-        "it is published",
+        f"the file {media_id} is needed by {why}",
         code=MEDIA_IN_USE,
         media_id=media_id,
-        posts=list(needed_by),
+        posts=list(theirs),
     )
