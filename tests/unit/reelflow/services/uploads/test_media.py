@@ -10,8 +10,8 @@ from reelflow.services.intake.post_wish import PostWish
 from reelflow.services.intake.rejection import reject
 from reelflow.services.intake.submit import create_post
 from reelflow.services.steering.commands import cancel
-from reelflow.services.uploads.expiry import expire_uploads
-from reelflow.services.uploads.media import delete_media, find_media, finish_deletions
+from reelflow.services.uploads.expiry import expire_uploads, sweep_uploads
+from reelflow.services.uploads.media import delete_media, find_media
 from reelflow.services.workspace import Workspace
 from tests.data_folder import data_folder
 from tests.factories import ACTOR
@@ -129,9 +129,9 @@ def test_a_sweep_finishes_the_deletion_of_a_file_that_posts_know(
     with pytest.raises(StorageUnavailableError):
         delete_media(troubled, ANN, media_id)
     assert len(stored_keys(workspace)) == 1
-    assert finish_deletions(workspace) == [media_id]
+    assert sweep_uploads(workspace, actor=ACTOR).deleted_media == [media_id]
     assert stored_keys(workspace) == set()
-    assert finish_deletions(workspace) == []
+    assert sweep_uploads(workspace, actor=ACTOR).deleted_media == []
 
 
 def test_pictures_to_choose_from_go_with_their_file(workspace: Workspace) -> None:
