@@ -91,11 +91,12 @@ up: setup ffmpeg ## Start the same stack and leave it running, with Airflow's UI
 down: setup ## Stop what `make up` started
 	$(BIN)/python -m demo down
 
-bench: setup ffmpeg postgresql ## Measure upload, ledger, polling, media, imports and orchestration; one JSON object a line
+bench: setup ffmpeg postgresql ## Measure upload, ledger, polling, media, intake, imports and orchestration; one JSON object a line
 	PYTHONPATH=include $(BIN)/python bench/upload.py
 	$(BIN)/python -m bench.ledger
 	PYTHONPATH=include $(BIN)/python bench/polling.py
 	$(BIN)/python -m bench.media
+	$(BIN)/python -m bench.intake
 	$(BIN)/python -m bench.imports
 	$(BIN)/python -m bench.orchestration
 

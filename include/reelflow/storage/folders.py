@@ -7,7 +7,7 @@ step finishes, when it is done again, what a crash left half done.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -368,16 +368,11 @@ class Folders:
             content_type=content_type,
         )
 
-    def old_uploads(
-        self, *, before: datetime, needed: Collection[str] = ()
-    ) -> Iterator[BegunUpload]:
-        """Give what dead processes of ours left of writes; others' uploads are theirs to end.
-
-        :param needed: ids of uploads that somebody may still go on with, however old they are
-        """
+    def old_uploads(self, *, before: datetime) -> Iterator[BegunUpload]:
+        """Give what dead processes of ours left of writes; others' uploads are theirs to end."""
         for upload in self.store.begun():
             is_ours = not upload.key or upload.key.partition("/")[0] in _OURS
-            if is_ours and upload.begun_at < before and upload.upload_id not in needed:
+            if is_ours and upload.begun_at < before:
                 yield upload
 
     def drop_upload(self, upload: BegunUpload) -> None:

@@ -21,7 +21,15 @@ from reelflow.exceptions import (
     StorageFullError,
 )
 from reelflow.storage.base import MediaStore
-from reelflow.storage.folders import FOLDERS, Folders, Kept, Taking
+from reelflow.storage.folders import (
+    FOLDERS,
+    Folders,
+    Kept,
+    Taking,
+    dashboard_key,
+    media_key,
+    presigned_key,
+)
 from reelflow.storage.inbox import InboxFile
 from reelflow.storage.keys import key_of
 from reelflow.storage.local_store import LocalStore, open_data_folder
@@ -446,6 +454,33 @@ def test_old_writes_are_found_and_dropped_but_not_those_of_others(
     folders.drop_upload(begun)
     assert list(folders.old_uploads(before=later)) == []
     assert len(list(folders.store.begun())) == 1
+
+
+def test_an_upload_is_cut_as_it_was_begun(folders: Folders) -> None:
+    upload = folders.begin_upload(
+        media_key("a", ".mp4"), size_bytes=6 * MIB, chunk_size_bytes=5 * MIB
+    )
+    assert (upload.key, upload.part_count, upload.size_of_part(2)) == ("media/a.mp4", 2, MIB)
+    assert folders.store.missing_parts(upload) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (media_key("a1", ""), "media/a1"),
+        (dashboard_key("anna", "v1", ".mp4"), "dashboard-uploads/anna/v1.mp4"),
+        (dashboard_key("Ünal X@y", "v1", ".mp4"), "dashboard-uploads/%C3%9Cnal%20X%40y/v1.mp4"),
+        (presigned_key("anna", "j1", ".mov"), "direct-uploads/anna/j1.mov"),
+    ],
+)
+def test_what_users_upload_lies_in_folders_of_ours(key: str, expected: str) -> None:
+    assert key == expected
+
+
+@pytest.mark.parametrize("user_id", ["..", ".", "", "a/b", "a\0b"])
+def test_no_user_s_name_leads_out_of_its_folder(user_id: str) -> None:
+    with pytest.raises(InvalidObjectKeyError):
+        dashboard_key(user_id, "v1", ".mp4")
 
 
 def test_a_write_of_which_only_its_bytes_are_left_is_ours(tmp_path: Path) -> None:

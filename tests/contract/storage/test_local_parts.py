@@ -100,6 +100,22 @@ class TestDurableParts:
         put_part(store, upload, 1, PART)
         assert told == [".uploads/*.data", ".uploads/*.received"]
 
+    def test_the_disk_begins_to_write_a_part_before_all_of_it_came(
+        self, store: LocalStore, relaxed: LocalStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        upload = begin(store)
+        begun: list[tuple[int, int]] = []
+        monkeypatch.setattr(
+            os, "posix_fadvise", lambda _fd, offset, count, _how: begun.append((offset, count))
+        )
+        with store.open_part(upload, 1) as part:
+            part.write(PART[:100], PART[100:150])
+            part.write(PART[150:200])
+        assert begun == [(0, 150), (150, 50)]
+        with relaxed.open_part(upload, 1) as part:
+            part.write(PART)
+        assert len(begun) == 2
+
     def test_what_is_completed_needs_no_more_than_its_name(
         self, store: LocalStore, told: list[str]
     ) -> None:

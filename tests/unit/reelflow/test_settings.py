@@ -1,11 +1,13 @@
 """Settings: read from the environment, wrong ones named, secrets never shown."""
 
 import json
+import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event, text
 
 from reelflow.domain.budget import BudgetLimits
 from reelflow.domain.media_policy import INTAKE
@@ -282,3 +284,39 @@ def test_a_storage_url_that_names_no_place_is_refused(monkeypatch: pytest.Monkey
     monkeypatch.setenv("REELFLOW_STORAGE_URL", "https://media")
     with pytest.raises(ConfigurationError, match="REELFLOW_STORAGE_URL is 'https://media'"):
         Settings.load()
+
+
+@pytest.mark.parametrize(("value", "is_durable"), [(None, True), ("true", True), ("false", False)])
+def test_chunks_are_on_the_disk_before_they_count_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str | None, is_durable: bool
+) -> None:
+    migrated_sqlite(tmp_path)
+    monkeypatch.setenv("REELFLOW_FERNET_KEY", FERNET_KEY)
+    if value is not None:
+        monkeypatch.setenv("REELFLOW_DURABLE_CHUNKS", value)
+    store = Settings.load().open_workspace().folders.store
+    upload = store.begin("media/1", size_bytes=1, part_size_bytes=5 * 1024 * 1024)
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fdatasync", synced.append)
+    with store.open_part(upload, 1) as part:
+        part.write(b"x")
+        part.commit()
+    assert bool(synced) is is_durable
+
+
+def test_a_server_keeps_its_connections_to_the_ledger_and_nobody_else_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    migrated_sqlite(tmp_path)
+    monkeypatch.setenv("REELFLOW_FERNET_KEY", FERNET_KEY)
+    for keeps_connections, opened in ((True, 1), (False, 3)):
+        workspace = Settings.load().open_workspace(keeps_connections=keeps_connections)
+        engine = workspace.ledger.engine
+        engine.dispose()
+        connects: list[object] = []
+        event.listen(engine, "connect", lambda *_, seen=connects: seen.append(1))
+        for _ in range(3):
+            with workspace.ledger.read() as session:
+                session.execute(text("SELECT 1"))
+        assert len(connects) == opened
+        engine.dispose()
