@@ -19,12 +19,14 @@ class TroubledStore(LocalStore):
     :ivar before_put: called with the number of each put, from 1, before it is done
     :ivar after_put: likewise, once it was done
     :ivar before_delete: called before anything is deleted
+    :ivar after_stat: called with the key that was looked at
     """
 
     puts = 0
     before_put: Callable[[int], None] | None = None
     after_put: Callable[[int], None] | None = None
     before_delete: Callable[[], None] | None = None
+    after_stat: Callable[[str], None] | None = None
 
     def put(self, *args: Any, **options: Any) -> ObjectInfo:
         self.puts += 1
@@ -33,6 +35,12 @@ class TroubledStore(LocalStore):
         info = super().put(*args, **options)
         if self.after_put is not None:
             self.after_put(self.puts)
+        return info
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        info = super().stat(key)
+        if self.after_stat is not None:
+            self.after_stat(key)
         return info
 
     def delete(self, key: str) -> None:

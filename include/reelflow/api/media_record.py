@@ -80,7 +80,7 @@ def media_record(
 ) -> MediaRecord:
     """Return the record of a file.
 
-    :param post_ids: of the posts that publish it, as `ledger.photo_images.states_with` finds them
+    :param post_ids: of the posts that publish it, as far as its reader may know of them
     :param media_path: where files lie for whoever asks: ``intake.link(request, "/media")``
     """
     metadata = media_metadata(media)

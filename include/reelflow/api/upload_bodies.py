@@ -19,6 +19,8 @@ from reelflow.services.uploads.sessions import UploadStatus
 
 #: Ids of posts are numbers of the database.
 PostId = Annotated[int, Field(ge=1, le=2**31 - 1)]
+#: What every reader of JSON reads exactly; no file has more.
+FileSize = Annotated[int, Field(ge=1, le=2**53)]
 PostFields = Annotated[
     dict[str, Any],
     Field(
@@ -58,7 +60,7 @@ class UploadAnnounced(WantsPost):
     """A file that is to be sent in chunks."""
 
     file_name: str = Field(min_length=1, max_length=1024, description="kept as data, never a path")
-    file_size: int = Field(ge=1, description="in bytes")
+    file_size: FileSize = Field(description="in bytes")
     content_type: str = Field(max_length=255)
     media_type: MediaType
     chunk_size: int | None = Field(

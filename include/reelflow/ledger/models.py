@@ -105,6 +105,8 @@ class Media(Base):
     ``prepared_*`` are of the copy of a photo that TikTok gets in its place, None where it gets the
     file itself. ``candidates`` are the pictures of a video that a person may choose its cover from:
     ``at_ms`` and ``key`` of each, [] where there are none to choose from.
+    From ``deleted_at`` on no post takes it; while there is ``deleting_since``, something of it may
+    still lie in the store.
     ``user_id`` is who uploaded it, None for what came by the inbox. ``awaited`` says that the row
     stands for a file which is still to come. ``declared_sha256`` is what its sender says it has.
     """
@@ -117,6 +119,8 @@ class Media(Base):
               postgresql_where=text("validated_at IS NULL")),
         Index("ix_media_unpictured", "id",
               sqlite_where=text(_UNPICTURED), postgresql_where=text(_UNPICTURED)),
+        Index("ix_media_deleting", "id", sqlite_where=text("deleting_since IS NOT NULL"),
+              postgresql_where=text("deleting_since IS NOT NULL")),
         Index("ix_media_user", "user_id", "created_at"),
     )  # fmt: skip
 
@@ -147,6 +151,7 @@ class Media(Base):
     thumbnail_path: Mapped[str | None] = mapped_column(Text)
     candidates: Mapped[list[dict[str, Any]] | None]
     deleted_at: Mapped[datetime | None]
+    deleting_since: Mapped[datetime | None]
     user_id: Mapped[str | None] = mapped_column(String(USER_ID_MAX_CHARS))
     declared_sha256: Mapped[str | None] = mapped_column(String(64))
     awaited: Mapped[bool] = mapped_column(default=False, server_default=false())

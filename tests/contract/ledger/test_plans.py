@@ -20,6 +20,7 @@ from reelflow.services import discover, post_pages
 from reelflow.services.intake import submit, submitted_media
 from reelflow.services.post_pages import PostFilter
 from reelflow.services.settling import stalled, sweep
+from reelflow.services.uploads.media import finish_deletions
 from reelflow.services.workspace import Workspace
 from tests.factories import ACTOR, Clock
 from tests.postgresql import ON_BOTH_DATABASES
@@ -36,7 +37,7 @@ HISTORY = (
 #: Partial indexes of what did not end; reading one whole is no reading of history.
 ONLY_WHAT_IS_LEFT = (
     *("uq_media_unmoved", "ix_media_unvalidated", "ix_media_unpictured"),
-    "ix_webhook_events_unapplied",
+    *("ix_media_deleting", "ix_webhook_events_unapplied"),
 )
 
 
@@ -167,6 +168,7 @@ CHORES: dict[str, Callable[[Workspace], object]] = {
     "finishing what a dead run left": lambda w: sweep._finish(w, sweep.SweepReport(), run_id="run"),
     "sweeping uploads": lambda w: sweep._sweep_uploads(w, sweep.SweepReport(), actor=ACTOR),
     "seeing whether there is work": discover.waiting_work,
+    "finishing deletions that were cut short": finish_deletions,
     "a page of a user's posts": lambda w: post_pages.list_page(
         w, User("ann", "Ann", frozenset()), PostFilter(), after_id=9, limit=9
     ),

@@ -11,7 +11,7 @@ from reelflow.api.errors import errors
 from reelflow.api.intake import Intake
 from reelflow.api.media_record import MediaRecord, media_record
 from reelflow.api.post_record import PostRecord, post_record
-from reelflow.api.upload_bodies import PostFields
+from reelflow.api.upload_bodies import FileSize, PostFields
 from reelflow.domain.content_types import MediaType
 from reelflow.domain.user import User
 from reelflow.services import post_pages
@@ -26,7 +26,7 @@ class FileAnnounced(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     filename: str = Field(min_length=1, max_length=1024, description="kept as data, never a path")
-    file_size: int = Field(ge=1, description=f"in bytes, exactly; at most {FORM_MAX_BYTES}")
+    file_size: FileSize = Field(description=f"in bytes, exactly; at most {FORM_MAX_BYTES}")
     content_type: str = Field(max_length=255)
 
 

@@ -14,11 +14,10 @@ from reelflow.api.intake import Intake
 from reelflow.api.media_record import MediaMetadata, MediaRecord, media_metadata, media_record
 from reelflow.api.supported_formats import SupportedFormats, supported_formats
 from reelflow.domain.user import User
-from reelflow.services.uploads.expiry import expire_uploads
+from reelflow.services.uploads.expiry import sweep_uploads
 from reelflow.services.uploads.media import (
     delete_media,
     find_media,
-    finish_deletions,
     not_made_yet,
     open_thumbnail,
 )
@@ -52,9 +51,8 @@ def media_routes(intake: Intake) -> APIRouter:
     @router.post("/cleanup/expired")
     def clean_up(user: User = Depends(guard.admin)) -> Cleanup:
         """Give up the uploads whose time is over, and all that they stored."""
-        deleted = finish_deletions(workspace)
-        expired = expire_uploads(workspace, actor=user.actor)
-        return Cleanup(expired_uploads=expired, deleted_media=deleted)
+        swept = sweep_uploads(workspace, actor=user.actor)
+        return Cleanup(expired_uploads=swept.expired_uploads, deleted_media=swept.deleted_media)
 
     @router.get("/{media_id}", responses=errors(404))
     def show(request: Request, media_id: str, user: User = Depends(guard.reader)) -> MediaRecord:

@@ -72,29 +72,24 @@ def measure_lone_media(workspace: Workspace, media_id: str) -> bool:
     :return: False if that was done before, or is not wanted any more: nothing was kept
     """
     with workspace.ledger.read() as session:
-        media = session.get(Media, media_id)
-    if media is None or not _is_wanted(media):
+        media = lone_media.get_unmeasured(session, media_id)
+    if media is None:
         return False
     seen = _see(workspace, media)
     kept = None
     if seen.cover is not None:
         kept = workspace.folders.put_thumbnail(media_id, seen.cover)
     with workspace.ledger.write() as session:
-        row = session.get_one(Media, media_id, with_for_update=True)
-        is_wanted = _is_wanted(row)
-        if is_wanted:
+        row = lone_media.get_unmeasured(session, media_id, lock=True)
+        if row is not None:
             _keep(row, seen, kept)
             row.extracted_at = workspace.ledger.now()
-        is_deleted = row.deleted_at is not None
-    if is_deleted and kept is not None:  # meanwhile
+            return True
+        left = session.get(Media, media_id)
+    is_gone = left is None or left.deleted_at is not None
+    if is_gone and kept is not None:
         workspace.folders.store.delete(kept)
-    return is_wanted
-
-
-def _is_wanted(media: Media) -> bool:
-    """Whether nobody looked into a file yet: a post may have got it meanwhile, and validated it."""
-    looked_into = media.extracted_at or media.validated_at or media.facts or media.violations
-    return not looked_into and media.deleted_at is None
+    return False
 
 
 def _see(workspace: Workspace, media: Media) -> _Seen:

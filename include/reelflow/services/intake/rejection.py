@@ -110,8 +110,10 @@ def _is_wanted(session: Session, media: Media, *, but_by: Post) -> bool:
 
 def _store_places(session: Session, files: Sequence[Media], kept: Sequence[Kept]) -> None:
     for media, place in zip(files, kept, strict=True):
-        row = session.get_one(Media, media.id)
+        row = session.get_one(Media, media.id, with_for_update=True)
         row.source_path, row.source_identity = place.key, place.identity
+        if row.deleted_at is not None:  # meanwhile, from where it lay before
+            row.deleting_since = row.deleting_since or row.deleted_at
 
 
 def _set_aside(workspace: Workspace, post: Post, files: Sequence[Media]) -> list[Kept]:
@@ -156,12 +158,28 @@ def bring_back(workspace: Workspace, post: Post) -> None:
             kept = [folders.bring_back(kept[0], new[0])]
     for media, place in zip(files, kept, strict=True):
         if folders.store.stat(place.key) is None:
-            raise MediaUnreadableError(
-                f"the file of post {post.id} ({media.file_name}) is gone: put it into the inbox "
-                "again"
-            )
+            raise _gone(post, media)
     with workspace.ledger.write() as session:
         _store_places(session, files, kept)
+
+
+def hold_files(session: Session, post: Post) -> list[Media]:
+    """Keep a post's files from being deleted until the transaction ends.
+
+    :raises MediaUnreadableError: one of them was deleted
+    """
+    files = photo_images.media_of(session, post)
+    for media_id in sorted(media.id for media in files):
+        row = session.get_one(Media, media_id, with_for_update=True, populate_existing=True)
+        if row.deleted_at is not None:
+            raise _gone(post, row)
+    return files
+
+
+def _gone(post: Post, media: Media) -> MediaUnreadableError:
+    return MediaUnreadableError(
+        f"the file of post {post.id} ({media.file_name}) is gone: put it into the inbox again"
+    )
 
 
 def _source_path(media: Media) -> str:

@@ -24,7 +24,7 @@ from reelflow.ledger import audit, photo_images, posts, publications, verdicts
 from reelflow.ledger.models import Post
 from reelflow.services.accounts.revocation import held_because, reconnect_fix
 from reelflow.services.intake.duplicates import told_of
-from reelflow.services.intake.rejection import UNREAD_SIDECAR, bring_back, place_of
+from reelflow.services.intake.rejection import UNREAD_SIDECAR, bring_back, hold_files, place_of
 from reelflow.services.intake.verdict_policy import sentence
 from reelflow.services.intake.waiting import find_wait, hold
 from reelflow.services.workspace import Workspace
@@ -163,9 +163,10 @@ def _try_again(workspace: Workspace, post_id: int, *, actor: str, at: datetime |
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
         _check_retry(post)
+        files = hold_files(session, post)
         if post.state is PostState.REJECTED:
             post.media.violations = None
-            for media in photo_images.media_of(session, post):
+            for media in files:
                 media.validated_at = None
         post.upload_failures = 0
         post.publications_forgiven = publications.count(session, post_id)

@@ -16,6 +16,7 @@ from reelflow.ledger.models import Media, Verdict
 from reelflow.services import quotas
 from reelflow.services.workspace import Workspace
 from reelflow.storage.base import BegunUpload
+from reelflow.storage.folders import thumbnail_key
 
 
 def end(
@@ -65,6 +66,7 @@ def discard(
             store.abort(upload)
         # Only now: what was just being put together is there, or will not be any more.
         store.delete(row.storage_key)
+        store.delete(thumbnail_key(row.id))  # a file has its session's id, and may have been seen
     with workspace.ledger.write() as session:
         if row.error is None:
             session.execute(delete(UploadSession).where(UploadSession.id == row.id))

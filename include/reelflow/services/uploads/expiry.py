@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import logging
+<<<<<<< HEAD
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+=======
+from collections.abc import Sequence
+from dataclasses import dataclass
+>>>>>>> 512517096d7b297ca59dc55e9b5903f2bb45c9e2
 from typing import Final
 
 from sqlalchemy import select
@@ -38,28 +43,48 @@ log = logging.getLogger(__name__)
 _AT_ONCE: Final = 1000
 
 
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep did.
+
+    :param expired_uploads: ids of the sessions that are over
+    :param deleted_media: ids of the files of which a crash had left something
+    """
+
+    expired_uploads: list[str]
+    deleted_media: list[str]
+
+
 def expire_uploads(workspace: Workspace, *, actor: str) -> list[str]:
+    """Sweep as :func:`sweep_uploads`, and return the ids of the sessions that are over."""
+    return sweep_uploads(workspace, actor=actor).expired_uploads
+
+
+def sweep_uploads(workspace: Workspace, *, actor: str) -> Swept:
     """End every upload that had its last chunk too long ago, and delete what it stored.
 
     One that was being finished is finished: all of its bytes came, and its sender was promised so.
     One session's trouble stops no other: it is logged, and tried again by the next sweep.
-
-    :return: the ids of the sessions that are over
     """
     now = workspace.ledger.now()
     with workspace.ledger.read() as session:
         overdue = upload_sessions.overdue(session, now=now, limit=_AT_ONCE)
     for row in overdue:
+<<<<<<< HEAD
         with _going_on(row, "was not ended"):
             _end_overdue(workspace, row, actor=actor)
     gone = _discard_ended(workspace)
+=======
+        _end_overdue(workspace, row, actor=actor)
+    gone, deleted = _discard_ended(workspace), []
+>>>>>>> 512517096d7b297ca59dc55e9b5903f2bb45c9e2
     try:
         delete_strays(workspace)
-        finish_deletions(workspace)
+        deleted = finish_deletions(workspace)
     except ReelflowError as exc:
         log.warning("objects that nobody needs any more were not deleted: %s", exc)
     delete_old_rows(workspace)
-    return gone
+    return Swept(gone, deleted)
 
 
 def _end_overdue(workspace: Workspace, row: UploadSession, *, actor: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -14,9 +14,14 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import DONE, PostState
 from reelflow.domain.user import User
 from reelflow.exceptions import ObjectNotFoundError, TerminalError
+<<<<<<< HEAD
 from reelflow.ledger import photo_images, upload_sessions
 from reelflow.ledger.lone_media import without_post
 from reelflow.ledger.models import Media
+=======
+from reelflow.ledger import photo_images
+from reelflow.ledger.models import Media, Post
+>>>>>>> 512517096d7b297ca59dc55e9b5903f2bb45c9e2
 from reelflow.services.workspace import Workspace
 from reelflow.source import Source
 from reelflow.storage.folders import thumbnail_key
@@ -37,7 +42,7 @@ _ALLOW_DELETION: Final = DONE | {PostState.REJECTED, PostState.FAILED, PostState
 class OwnedMedia:
     """A file that its user may see.
 
-    :param post_ids: of the posts that publish it
+    :param post_ids: of the user's posts that publish it
     """
 
     media: Media
@@ -52,7 +57,7 @@ def find_media(workspace: Workspace, user: User, media_id: str) -> OwnedMedia:
     """
     with workspace.ledger.read() as session:
         media, states = _owned(session, user, media_id)
-        return OwnedMedia(media, list(states))
+        return OwnedMedia(media, _theirs(session, user, states))
 
 
 @contextmanager
@@ -94,28 +99,20 @@ def delete_media(workspace: Workspace, user: User, media_id: str) -> None:
         media, states = _owned(session, user, media_id, lock=True)
         needed_by = [post_id for post_id, state in states.items() if state not in _ALLOW_DELETION]
         if needed_by:
-            raise _in_use(media_id, needed_by, states)
+            raise _in_use(media_id, _theirs(session, user, needed_by), states)
         media.deleted_at = media.deleted_at or now
+        media.deleting_since = media.deleting_since or now
     _delete_objects(workspace, media)
 
 
 def finish_deletions(workspace: Workspace) -> list[str]:
-    """Delete what crashes left of files that were deleted and that no post knows.
+    """Delete what crashes left of files that were deleted, whatever posts they have.
 
     :return: their ids
     """
     with workspace.ledger.read() as session:
-        unfinished = session.scalars(
-            select(Media)
-            .where(
-                Media.validated_at.is_(None),  # of no post's, and found by an index
-                Media.deleted_at.is_not(None),
-                Media.source_identity.is_not(None),
-                Media.user_id.is_not(None),
-                without_post(),
-            )
-            .limit(_FINISHED_AT_ONCE)
-        ).all()
+        query = select(Media).where(Media.deleting_since.is_not(None))
+        unfinished = session.scalars(query.limit(_FINISHED_AT_ONCE)).all()
     for media in unfinished:
         _delete_objects(workspace, media)
     return [media.id for media in unfinished]
@@ -130,6 +127,7 @@ def _delete_objects(workspace: Workspace, media: Media) -> None:
     folders.store.delete(thumbnail_key(media.id))
     with workspace.ledger.write() as session:
         row = session.get_one(Media, media.id, with_for_update=True)
+        row.deleting_since = None
         row.source_identity = row.thumbnail_path = row.candidates = None
         row.prepared_path = row.prepared_identity = row.prepared_facts = None
 
@@ -146,7 +144,7 @@ def _owned(
     media = session.get(Media, media_id, with_for_update=lock) if is_id else None
     if media is not None and _is_theirs(session, user, media):
         states = photo_images.states_with(session, media_id)
-        is_half_deleted = lock and media.source_identity is not None
+        is_half_deleted = lock and media.deleting_since is not None
         if media.deleted_at is None or states or is_half_deleted:
             return media, states
     raise TerminalError(
@@ -156,6 +154,7 @@ def _owned(
     )
 
 
+<<<<<<< HEAD
 def _is_theirs(session: Session, user: User, media: Media) -> bool:
     """Whether a file is there for a user; not while its upload may still come to nothing."""
     is_there = not media.awaited and not upload_sessions.going_on(session, [media.id])
@@ -164,10 +163,27 @@ def _is_theirs(session: Session, user: User, media: Media) -> bool:
 
 def _in_use(media_id: str, needed_by: Sequence[int], states: dict[int, str]) -> TerminalError:
     told = ", ".join(f"{post_id} ({states[post_id]})" for post_id in needed_by)
+=======
+def _theirs(session: Session, user: User, post_ids: Collection[int]) -> list[int]:
+    """Return those of some posts that the user may see."""
+    query = select(Post.id, Post.user_id).where(Post.id.in_(post_ids)).order_by(Post.id)
+    return [post_id for post_id, owner in session.execute(query) if user.owns(owner)]
+
+
+def _in_use(media_id: str, theirs: Sequence[int], states: dict[int, str]) -> TerminalError:
+    """Return the error for a file that posts need.
+
+    :param theirs: those that the user may know of
+    """
+    if theirs:
+        told = ", ".join(f"{post_id} ({states[post_id]})" for post_id in theirs)
+        why = f"post {told}: cancel what must not go out, or wait until it is published"
+    else:
+        why = "a post of somebody else: wait until it is published or cancelled"
+>>>>>>> 512517096d7b297ca59dc55e9b5903f2bb45c9e2
     return TerminalError(
-        f"the file {media_id} is needed by post {told}: cancel what must not go out, or wait until "
-        "it is published",
+        f"the file {media_id} is needed by {why}",
         code=MEDIA_IN_USE,
         media_id=media_id,
-        posts=list(needed_by),
+        posts=list(theirs),
     )

@@ -67,8 +67,8 @@ def test_a_body_that_trickles_is_given_up_though_it_never_falls_silent() -> None
 
 
 def test_a_body_as_fast_as_it_must_be_may_take_its_time() -> None:
-    pace = Pace(idle_s=60, grace_s=0.05, bytes_per_s=1000)
-    assert len(read(BodySender([b"12345678"] * 20, pause_s=0.005), pace=pace)) == 20
+    pace = Pace(idle_s=60, grace_s=0.5, bytes_per_s=1)
+    assert len(read(BodySender([b"12345678"] * 20, pause_s=0.03), pace=pace)) == 20
 
 
 def test_a_body_that_says_it_is_too_large_is_not_read() -> None:

@@ -33,6 +33,14 @@ def _own_media_and_posts() -> None:
     op.add_column(
         "media", sa.Column("awaited", sa.Boolean(), nullable=False, server_default=sa.false())
     )
+    op.add_column("media", sa.Column("deleting_since", _TIME))
+    op.create_index(
+        "ix_media_deleting",
+        "media",
+        ["id"],
+        sqlite_where=sa.text("deleting_since IS NOT NULL"),
+        postgresql_where=sa.text("deleting_since IS NOT NULL"),
+    )
     op.create_index("ix_media_user", "media", ["user_id", "created_at"])
     op.add_column("posts", sa.Column("user_id", _USER_ID))
     op.add_column(

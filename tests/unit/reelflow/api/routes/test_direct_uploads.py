@@ -53,3 +53,18 @@ def test_a_server_without_a_bucket_says_so(web: Web) -> None:
 def test_a_reader_gets_no_form(web: Web) -> None:
     answer = web.post("/upload/presigned-url", json=FILE, headers=CARL)
     assert (answer.status_code, answer.json()["reason"]) == (403, "scope_missing")
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "status", "reason"),
+    [(2**53, 413, "file_too_large"), (10**4000, 422, "invalid_request")],
+    ids=["too large", "thousands of digits"],
+)
+def test_a_size_that_no_form_takes_is_not_told_at_length(
+    bucket: tuple[Web, PresigningFolder], size_bytes: int, status: int, reason: str
+) -> None:
+    web, _ = bucket
+    announced = {**FILE, "file_size": size_bytes}
+    answer = web.post("/upload/presigned-url", json=announced, headers=ANNA)
+    assert (answer.status_code, answer.json()["reason"]) == (status, reason)
+    assert len(answer.content) < 1000

@@ -200,6 +200,24 @@ def test_a_file_is_deleted_once_every_post_on_it_allows_it(
         assert source.exists()
 
 
+def test_posts_of_others_keep_a_file_without_being_named(
+    web: Web, workspace: Workspace, posted: Post
+) -> None:
+    change_post(workspace, posted.id, user_id="root", state=PostState.HELD)
+    path = f"/media/{posted.media_id}"
+    assert web.get(path, headers=ROOT).json()["posts"] == [posted.id]
+    assert web.delete(path, headers=ROOT).json()["details"]["posts"] == [posted.id]
+    assert web.get(path, headers=ANNA).json()["posts"] == []
+    answer = web.delete(path, headers=ANNA)
+    problem = answer.json()
+    assert (answer.status_code, problem["reason"]) == (409, "media_in_use")
+    assert problem["details"]["posts"] == []
+    assert problem["message"] == (
+        f"the file {posted.media_id} is needed by a post of somebody else: wait until it is "
+        "published or cancelled"
+    )
+
+
 def test_formats_are_told_as_the_policies_in_force_say(web: Web) -> None:
     told = web.get("/media/supported-formats", headers=CARL).json()
     allowed = INTAKE.narrowed_by(TIKTOK)
@@ -239,7 +257,8 @@ def test_a_sweep_finishes_deletions_that_a_crash_cut_short(
     web: Web, workspace: Workspace, media_id: str
 ) -> None:
     with workspace.ledger.write() as session:
-        session.get_one(Media, media_id).deleted_at = workspace.ledger.now()
+        media = session.get_one(Media, media_id)
+        media.deleted_at = media.deleting_since = workspace.ledger.now()
     assert web.get(f"/media/{media_id}", headers=ANNA).status_code == 404
     swept = web.post("/media/cleanup/expired", headers=ROOT)
     assert swept.json()["deleted_media"] == [media_id]

@@ -115,6 +115,19 @@ def test_a_file_that_is_deleted_meanwhile_leaves_no_picture(workspace: Workspace
     assert stored_keys(workspace) == set()
 
 
+def test_a_file_whose_row_goes_meanwhile_leaves_no_picture(workspace: Workspace) -> None:
+    media_id = upload(workspace, content=image(), file_name="a.jpg").id
+    troubled, store = with_troubled_store(workspace)
+
+    def give_up(_: int) -> None:
+        with workspace.ledger.write() as session:
+            session.delete(session.get_one(Media, media_id))
+
+    store.before_put = give_up
+    assert not measure_lone_media(troubled, media_id)
+    assert stored_keys(workspace) == {f"media/{media_id}.jpg"}
+
+
 def test_its_post_validates_it_as_any_other_and_chooses_its_own_cover(
     workspace: Workspace, account: Account
 ) -> None:

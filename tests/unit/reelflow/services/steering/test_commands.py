@@ -27,11 +27,15 @@ from reelflow.ledger.models import Account, Post
 from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.intake.rejection import quarantine, reject
 from reelflow.services.steering import commands
+from reelflow.services.uploads.media import delete_media, finish_deletions
 from reelflow.services.workspace import Workspace
 from reelflow.storage.folders import Kept
 from reelflow.tiktok.limits import TikTokLimits
 from tests.data_folder import data_folder
 from tests.factories import Clock, read_post
+from tests.intake_users import ADMIN
+from tests.left_behind import stored_keys
+from tests.troubled_store import with_troubled_store
 from tests.unit.reelflow.services.publication_factory import make_publication
 
 MakePost = Callable[..., Post]
@@ -254,6 +258,27 @@ def test_a_retry_that_died_after_it_brought_the_file_back_can_be_given_again(
     workspace.folders.bring_back(aside, post.media.source_path)
     commands.retry(workspace, post.id, actor=PERSON)
     assert read_post(workspace, post.id).media.source_path == post.media.source_path
+
+
+def test_a_post_whose_file_is_deleted_while_it_is_retried_stays_as_it_was(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, keyed=False)
+    reject(workspace, post.id, [VIOLATION], actor="run")
+    troubled, store = with_troubled_store(workspace)
+
+    def delete(key: str) -> None:
+        if key == post.media.source_path:  # back from the quarantine, which the ledger does not say
+            store.after_stat = None
+            delete_media(workspace, ADMIN, post.media_id)
+
+    store.after_stat = delete
+    with pytest.raises(MediaUnreadableError, match=r"\(clip\.mp4\) is gone"):
+        commands.retry(troubled, post.id, actor=PERSON)
+    now = read_post(workspace, post.id)
+    assert (now.state, now.media.deleted_at is None) == (PostState.REJECTED, False)
+    assert finish_deletions(workspace) == [post.media_id]
+    assert stored_keys(workspace) == set()
 
 
 @pytest.mark.parametrize("state", sorted(COMMAND_SOURCES[PersonCommand.RETRY]))

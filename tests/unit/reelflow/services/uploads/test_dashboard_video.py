@@ -21,7 +21,11 @@ from reelflow.ledger import quotas as quota_rows
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.models import Account, Media
 from reelflow.services.intake.engines import open_engines
+<<<<<<< HEAD
 from reelflow.services.intake.submission import submit_post
+=======
+from reelflow.services.intake.lone_media import measure_lone_media, waiting_lone_media
+>>>>>>> 512517096d7b297ca59dc55e9b5903f2bb45c9e2
 from reelflow.services.uploads import dashboard
 from reelflow.services.uploads.dashboard_video import Video, find_video, keep_video
 from reelflow.services.uploads.expiry import expire_uploads
@@ -115,6 +119,7 @@ def test_an_analysis_goes_on_until_it_is_read(
     assert again.verdict_id == found.detection.verdict.verdict_id
 
 
+<<<<<<< HEAD
 def test_a_file_larger_than_was_reserved_must_fit_into_the_quota(
     bucket: Workspace, store: PresigningFolder, spool: Spool
 ) -> None:
@@ -138,6 +143,31 @@ def test_a_file_larger_than_was_reserved_must_fit_into_the_quota(
     dashboard.give_up(bucket, sessions[1])
     assert (used(bucket), reserved(bucket)) == ((1, spool.size_bytes), (0, 0))
     assert keys(store) == [f"dashboard-uploads/anna/{sessions[0]}.mp4"]
+=======
+def test_a_video_is_looked_into_once_it_is_kept_and_then_nothing_waits(
+    bucket: Workspace, session_id: str, keep: Keep
+) -> None:
+    keep(ScriptedEngine())
+    assert waiting_lone_media(bucket) == [session_id]
+    assert measure_lone_media(bucket, session_id)
+    assert waiting_lone_media(bucket) == []
+    assert not measure_lone_media(bucket, session_id)
+    with bucket.ledger.read() as session:
+        media = session.get_one(Media, session_id)
+    assert media.thumbnail_path is not None
+    assert bucket.folders.store.stat(media.thumbnail_path) is not None
+    assert (media.container, media.video_codec) == ("mp4", "h264")
+
+
+def test_a_video_that_is_given_up_leaves_no_picture(
+    bucket: Workspace, session_id: str, keep: Keep
+) -> None:
+    with pytest.raises(Died):
+        keep(DyingEngine())
+    assert measure_lone_media(bucket, session_id)
+    dashboard.give_up(bucket, session_id)
+    assert_nothing_is_left(bucket)
+>>>>>>> 512517096d7b297ca59dc55e9b5903f2bb45c9e2
 
 
 def test_a_file_without_evidence_is_judged_at_once(

@@ -10,7 +10,7 @@ from reelflow.services.intake.post_wish import PostWish
 from reelflow.services.intake.rejection import reject
 from reelflow.services.intake.submit import create_post
 from reelflow.services.steering.commands import cancel
-from reelflow.services.uploads.expiry import expire_uploads
+from reelflow.services.uploads.expiry import expire_uploads, sweep_uploads
 from reelflow.services.uploads.media import delete_media, find_media
 from reelflow.services.workspace import Workspace
 from tests.data_folder import data_folder
@@ -110,6 +110,28 @@ def test_of_rejected_files_that_are_deleted_nothing_stays_in_the_quarantine(
     for media_id in media_ids:
         delete_media(workspace, ANN, media_id)
     assert stored_keys(workspace) == set()
+
+
+def test_a_sweep_finishes_the_deletion_of_a_file_that_posts_know(
+    workspace: Workspace, account: Account
+) -> None:
+    media_id = upload(workspace, file_name="a.jpg").id
+    post = make_post_of(workspace, media_id)
+    cancel(workspace, post.id, actor=ACTOR)
+    with workspace.ledger.write() as session:
+        session.get_one(Media, media_id).validated_at = workspace.ledger.now()
+    troubled, store = with_troubled_store(workspace)
+
+    def refuse() -> None:
+        raise StorageUnavailableError("cut")
+
+    store.before_delete = refuse
+    with pytest.raises(StorageUnavailableError):
+        delete_media(troubled, ANN, media_id)
+    assert len(stored_keys(workspace)) == 1
+    assert sweep_uploads(workspace, actor=ACTOR).deleted_media == [media_id]
+    assert stored_keys(workspace) == set()
+    assert sweep_uploads(workspace, actor=ACTOR).deleted_media == []
 
 
 def test_pictures_to_choose_from_go_with_their_file(workspace: Workspace) -> None:
