@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import logging
-<<<<<<< HEAD
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-=======
-from collections.abc import Sequence
 from dataclasses import dataclass
->>>>>>> 512517096d7b297ca59dc55e9b5903f2bb45c9e2
 from typing import Final
 
 from sqlalchemy import select
@@ -70,14 +66,9 @@ def sweep_uploads(workspace: Workspace, *, actor: str) -> Swept:
     with workspace.ledger.read() as session:
         overdue = upload_sessions.overdue(session, now=now, limit=_AT_ONCE)
     for row in overdue:
-<<<<<<< HEAD
         with _going_on(row, "was not ended"):
             _end_overdue(workspace, row, actor=actor)
-    gone = _discard_ended(workspace)
-=======
-        _end_overdue(workspace, row, actor=actor)
     gone, deleted = _discard_ended(workspace), []
->>>>>>> 512517096d7b297ca59dc55e9b5903f2bb45c9e2
     try:
         delete_strays(workspace)
         deleted = finish_deletions(workspace)

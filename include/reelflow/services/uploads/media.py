@@ -14,14 +14,8 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import DONE, PostState
 from reelflow.domain.user import User
 from reelflow.exceptions import ObjectNotFoundError, TerminalError
-<<<<<<< HEAD
 from reelflow.ledger import photo_images, upload_sessions
-from reelflow.ledger.lone_media import without_post
-from reelflow.ledger.models import Media
-=======
-from reelflow.ledger import photo_images
 from reelflow.ledger.models import Media, Post
->>>>>>> 512517096d7b297ca59dc55e9b5903f2bb45c9e2
 from reelflow.services.workspace import Workspace
 from reelflow.source import Source
 from reelflow.storage.folders import thumbnail_key
@@ -154,16 +148,12 @@ def _owned(
     )
 
 
-<<<<<<< HEAD
 def _is_theirs(session: Session, user: User, media: Media) -> bool:
     """Whether a file is there for a user; not while its upload may still come to nothing."""
     is_there = not media.awaited and not upload_sessions.going_on(session, [media.id])
     return is_there and user.owns(media.user_id)
 
 
-def _in_use(media_id: str, needed_by: Sequence[int], states: dict[int, str]) -> TerminalError:
-    told = ", ".join(f"{post_id} ({states[post_id]})" for post_id in needed_by)
-=======
 def _theirs(session: Session, user: User, post_ids: Collection[int]) -> list[int]:
     """Return those of some posts that the user may see."""
     query = select(Post.id, Post.user_id).where(Post.id.in_(post_ids)).order_by(Post.id)
@@ -180,7 +170,6 @@ def _in_use(media_id: str, theirs: Sequence[int], states: dict[int, str]) -> Ter
         why = f"post {told}: cancel what must not go out, or wait until it is published"
     else:
         why = "a post of somebody else: wait until it is published or cancelled"
->>>>>>> 512517096d7b297ca59dc55e9b5903f2bb45c9e2
     return TerminalError(
         f"the file {media_id} is needed by {why}",
         code=MEDIA_IN_USE,

@@ -21,11 +21,8 @@ from reelflow.ledger import quotas as quota_rows
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.models import Account, Media
 from reelflow.services.intake.engines import open_engines
-<<<<<<< HEAD
-from reelflow.services.intake.submission import submit_post
-=======
 from reelflow.services.intake.lone_media import measure_lone_media, waiting_lone_media
->>>>>>> 512517096d7b297ca59dc55e9b5903f2bb45c9e2
+from reelflow.services.intake.submission import submit_post
 from reelflow.services.uploads import dashboard
 from reelflow.services.uploads.dashboard_video import Video, find_video, keep_video
 from reelflow.services.uploads.expiry import expire_uploads
@@ -119,7 +116,6 @@ def test_an_analysis_goes_on_until_it_is_read(
     assert again.verdict_id == found.detection.verdict.verdict_id
 
 
-<<<<<<< HEAD
 def test_a_file_larger_than_was_reserved_must_fit_into_the_quota(
     bucket: Workspace, store: PresigningFolder, spool: Spool
 ) -> None:
@@ -143,7 +139,8 @@ def test_a_file_larger_than_was_reserved_must_fit_into_the_quota(
     dashboard.give_up(bucket, sessions[1])
     assert (used(bucket), reserved(bucket)) == ((1, spool.size_bytes), (0, 0))
     assert keys(store) == [f"dashboard-uploads/anna/{sessions[0]}.mp4"]
-=======
+
+
 def test_a_video_is_looked_into_once_it_is_kept_and_then_nothing_waits(
     bucket: Workspace, session_id: str, keep: Keep
 ) -> None:
@@ -167,7 +164,6 @@ def test_a_video_that_is_given_up_leaves_no_picture(
     assert measure_lone_media(bucket, session_id)
     dashboard.give_up(bucket, session_id)
     assert_nothing_is_left(bucket)
->>>>>>> 512517096d7b297ca59dc55e9b5903f2bb45c9e2
 
 
 def test_a_file_without_evidence_is_judged_at_once(
