@@ -79,8 +79,9 @@ media-matrix: setup ffmpeg ## Every kind of real video with its verdict, and 2,0
 	MEDIA_MATRIX=1 MUTATED_FILES=2000 $(BIN)/pytest $(PARALLEL) \
 	  tests/integration/test_media_matrix.py tests/integration/test_media_hostile.py
 
-intake-kills: setup ## Kill the server of uploads at 150 random moments, in a folder and in S3 (10 minutes)
-	INTAKE_KILLS=100 $(BIN)/pytest --capture=no tests/integration/test_intake_killed.py tests/integration/test_jobs_killed.py
+intake-kills: setup ## Kill the server of uploads at 150 random moments; 50 clients at once (10 minutes)
+	INTAKE_KILLS=100 INTAKE_FILES=200 $(BIN)/pytest --capture=no tests/integration/test_intake_killed.py \
+	  tests/integration/test_jobs_killed.py tests/integration/test_many_clients.py
 
 demo: setup ffmpeg ## Publish real videos through Airflow to the simulator, report, stop
 	$(BIN)/python -m demo run

@@ -167,7 +167,7 @@ class TestForm:
     def test_is_refused_for_what_is_not_taken(self, serving: IntakeServer, anna: Browser) -> None:
         for changed, status, reason in (
             ({"file_size": 2_000_000_001}, 413, "file_too_large"),
-            ({"file_size": 10**30}, 413, "file_too_large"),
+            ({"file_size": 10**30}, 422, "invalid_request"),
             ({"file_size": 0}, 422, "invalid_request"),
             ({"file_size": "many"}, 422, "invalid_request"),
             ({"filename": ""}, 422, "invalid_request"),
