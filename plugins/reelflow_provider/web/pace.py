@@ -8,7 +8,7 @@ from typing import Final
 from starlette.types import Message, Receive
 
 #: Of all bodies together. Two that were read as fast as they came, 230 MB a second, kept the
-#: interpreter busy: of what Airflow itself was asked, p95 took ten times as long.
+#: interpreter busy: of what Airflow itself was asked, p95 took four to ten times as long.
 BYTES_PER_S: Final = 32 * 1024 * 1024
 #: A shorter pause would cost more than what is done in between.
 _SHORTEST_PAUSE_S: Final = 0.002
