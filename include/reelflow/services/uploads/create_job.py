@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from reelflow.domain.content_types import MediaType
+from reelflow.domain.ids import is_id
 from reelflow.domain.upload_session import SessionKind, SessionState
 from reelflow.domain.user import User
 from reelflow.domain.violation import Violation
@@ -32,8 +32,6 @@ from reelflow.services.uploads.endings import discard, end
 from reelflow.services.uploads.first_look import NOT_THIS_MEDIA, FirstLook, look_at, refuse_broken
 from reelflow.services.uploads.presigned import bucket_of
 from reelflow.services.workspace import Workspace
-
-_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def _find(session: Session, user: User, job_id: str, *, lock: bool = False) -> U
 
     :raises MediaRejectedError: its file was refused before, for the same reasons as then
     """
-    row = upload_sessions.get(session, job_id, lock=lock) if _ID.fullmatch(job_id) else None
+    row = upload_sessions.get(session, job_id, lock=lock) if is_id(job_id) else None
     if row is None or row.kind is not SessionKind.PRESIGNED or row.user_id != user.id:
         raise _not_found()
     if row.state is SessionState.CANCELLED and row.error is not None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from reelflow.analysis.base import Engine
 from reelflow.domain.analysis import AnalysisEngine
 from reelflow.domain.content_types import MediaType
+from reelflow.domain.ids import is_id
 from reelflow.domain.media import publishing_violations
 from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.upload_session import SessionKind, SessionState
@@ -98,7 +99,7 @@ def find_video(
     :raises TerminalError: there is none; ``video_not_found``
     """
     with workspace.ledger.read() as session:
-        row = upload_sessions.get(session, video_id) if video_id.isalnum() else None
+        row = upload_sessions.get(session, video_id) if is_id(video_id) else None
         media = session.get(Media, video_id) if row is not None else None
         is_theirs = row is not None and user.owns(row.user_id)
         if row is None or media is None or not is_theirs or not _is_finished(row):
