@@ -39,6 +39,7 @@ def open_session(workspace: Workspace, user: User, announced: Announcement) -> U
     """
     checked = check_announcement(announced, workspace.rules.house)
     plan = plan_upload(announced.size_bytes, announced.chunk_size_bytes)
+    workspace.folders.store.check_room(plan.size_bytes)
     now = workspace.ledger.now()
     session_id = uuid.uuid4().hex
     row = UploadSession(
@@ -76,10 +77,10 @@ def _begin(workspace: Workspace, row: UploadSession, content_type: str) -> Uploa
     """Begin in storage what the row announces; give the row up if that fails."""
     plan = plan_of(row)
     try:
-        upload = workspace.folders.begin_upload(
+        upload = workspace.folders.store.begin(
             key_of_file(row),
             size_bytes=plan.size_bytes,
-            chunk_size_bytes=plan.chunk_size_bytes,
+            part_size_bytes=plan.chunk_size_bytes,
             content_type=content_type,
         )
     except ReelflowError:

@@ -20,6 +20,7 @@ from reelflow.domain.user import User
 from reelflow.exceptions import IllegalTransitionError, ReelflowError
 from reelflow.ledger import photo_images
 from reelflow.ledger.intake_models import UploadSession
+from reelflow.ledger.rehearsal import rehearsed
 from reelflow.services import quotas
 from reelflow.services.uploads.endings import discard, end
 from reelflow.services.uploads.finalize import PostWanted
@@ -89,6 +90,7 @@ def take_files(
     looks = [file.look(media_type, workspace.rules.house) for file in received]
     refuse_broken(looks)
     files = [_named(file, look) for file, look in zip(received, looks, strict=True)]
+    workspace.folders.store.check_room(sum(file.spool.size_bytes for file in files))
     sessions = _begin(workspace, user, files, wanted)
     try:
         identities = [_store(workspace, file) for file in files]
@@ -114,12 +116,9 @@ def _begin(
     rows = [new_session(file, user, now=now) for file in files]
     total_bytes = sum(file.spool.size_bytes for file in files)
     with workspace.ledger.write() as session:
-        rehearsal = session.begin_nested()
-        try:
+        with rehearsed(session):
             nowhere = [None] * len(files)
             add_rows(session, user, files, wanted, now=now, identities=nowhere)
-        finally:
-            rehearsal.rollback()
         day = quotas.reserve(session, user.id, uploads=len(rows), size_bytes=total_bytes, now=now)
         for row in rows:
             row.quota_day = day

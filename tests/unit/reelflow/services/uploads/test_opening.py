@@ -21,6 +21,7 @@ from tests.chunked_uploads import ANNA, CHUNK, WISH, Uploads
 from tests.data_folder import data_folder
 from tests.factories import Clock
 from tests.frail_store import Died, FrailStore
+from tests.full_disk import fill_disk
 
 
 def assert_nothing_is_left(uploads: Uploads) -> None:
@@ -64,6 +65,16 @@ def test_a_full_disk_is_told_before_the_first_byte_and_leaves_nothing(
     store.fail("before begin", StorageFullError("full"))
     with pytest.raises(StorageFullError):
         uploads.open(CHUNK)
+    assert_nothing_is_left(uploads)
+
+
+def test_an_upload_that_would_leave_no_reserve_is_refused_and_leaves_nothing(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as disk:
+        fill_disk(disk, free_bytes=2 * CHUNK)
+        with pytest.raises(StorageFullError):
+            uploads.open(CHUNK)
     assert_nothing_is_left(uploads)
 
 

@@ -41,6 +41,7 @@ from reelflow.services.uploads.whole_rows import Taken
 from reelflow.services.workspace import Workspace
 from tests.data_folder import data_folder
 from tests.factories import ACTOR, Clock, open_ledger, read_post
+from tests.full_disk import fill_disk
 from tests.left_behind import (
     assert_nothing_is_left,
     media_ids,
@@ -241,6 +242,16 @@ def test_a_batch_that_does_not_fit_the_quota_is_refused_as_a_whole(
         quotas.store(session, "anna", now=workspace.ledger.now(), actor=ACTOR, **values)
     with pytest.raises(QuotaExceededError):
         sender.send(*images(3))
+    assert_nothing_is_left(workspace)
+
+
+def test_files_that_would_leave_no_reserve_are_refused_and_leave_nothing(
+    sender: Sender, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as disk:
+        fill_disk(disk, free_bytes=2**20)
+        with pytest.raises(StorageFullError):
+            sender.send(*images(3))
     assert_nothing_is_left(workspace)
 
 
