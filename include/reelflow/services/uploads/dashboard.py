@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from reelflow.domain.content_types import MediaType
+from reelflow.domain.ids import is_id
 from reelflow.domain.upload_session import ENDED, SessionKind, SessionState
 from reelflow.domain.user import User
 from reelflow.exceptions import QuotaExceededError, ReelflowError, TerminalError
@@ -25,7 +25,6 @@ from reelflow.services.workspace import Workspace
 #: Most sessions of a user that wait for their file: each is a row, and reserves nothing.
 OPEN_MAX: Final = 100
 
-_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _NOT_FOUND: Final = (
     "there is no such upload session: it was used, has expired, or never was; open a new one"
 )
@@ -110,7 +109,9 @@ def begin_upload(workspace: Workspace, user: User, session_id: str, *, size_byte
     :param size_bytes: that the file has at least; what it has more is reserved once it is here
     :raises TerminalError: the user has no such session that nobody used; ``session_not_found``
     :raises QuotaExceededError: the user may not upload so much today; the session stays
+    :raises StorageFullError: there is no room for it; the session stays
     """
+    workspace.folders.store.check_room(size_bytes)
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         row = _find(session, user, session_id, lock=True)
@@ -141,16 +142,23 @@ def cancel(workspace: Workspace, user: User, session_id: str) -> None:
     """
     with workspace.ledger.read() as session:
         row = _find(session, user, session_id)
-    if row is None or not give_up(workspace, session_id).session_closed:
+    if row is None or not give_up(workspace, session_id, is_overtaken=True).session_closed:
         raise not_found()
 
 
-def give_up(workspace: Workspace, session_id: str, *, unless_begun: bool = False) -> CleanUp:
+def give_up(
+    workspace: Workspace,
+    session_id: str,
+    *,
+    unless_begun: bool = False,
+    is_overtaken: bool = False,
+) -> CleanUp:
     """End a session without a file: what it reserved, wrote down and stored goes.
 
     It ends first, so that nobody makes a record of the object that goes at last.
 
     :param unless_begun: leave it to a request that has begun to use it
+    :param is_overtaken: another request may be using it
     """
     with workspace.ledger.write() as session:
         row = upload_sessions.get(session, session_id, lock=True)
@@ -161,7 +169,13 @@ def give_up(workspace: Workspace, session_id: str, *, unless_begun: bool = False
         is_open = row.state not in ENDED
         has_file = is_open and session.get(Media, row.id) is not None
         if is_open:
-            end(session, row.id, SessionState.CANCELLED, now=workspace.ledger.now())
+            end(
+                session,
+                row.id,
+                SessionState.CANCELLED,
+                now=workspace.ledger.now(),
+                is_overtaken=is_overtaken and row.state is SessionState.FINISHING,
+            )
     is_stored = row.storage_key is not None
     try:
         discard(workspace, row, begun=())
@@ -178,7 +192,6 @@ def not_found() -> TerminalError:
 def _find(
     session: Session, user: User, session_id: str, *, lock: bool = False
 ) -> UploadSession | None:
-    is_id = _ID.fullmatch(session_id) is not None
-    row = upload_sessions.get(session, session_id, lock=lock) if is_id else None
+    row = upload_sessions.get(session, session_id, lock=lock) if is_id(session_id) else None
     is_ours = row is not None and row.kind is SessionKind.DASHBOARD and row.user_id == user.id
     return row if is_ours else None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +25,7 @@ from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.services.uploads.endings import discard, end
 from reelflow.services.uploads.finishing import finish
+from reelflow.services.uploads.going_on import going_on
 from reelflow.services.uploads.media import finish_deletions
 from reelflow.services.uploads.old_rows import delete_old_rows
 from reelflow.services.uploads.strays import delete_strays
@@ -66,14 +66,11 @@ def sweep_uploads(workspace: Workspace, *, actor: str) -> Swept:
     with workspace.ledger.read() as session:
         overdue = upload_sessions.overdue(session, now=now, limit=_AT_ONCE)
     for row in overdue:
-        with _going_on(row, "was not ended"):
+        with going_on(f"upload {row.id} was not ended"):
             _end_overdue(workspace, row, actor=actor)
-    gone, deleted = _discard_ended(workspace), []
-    try:
+    gone, deleted = _discard_ended(workspace), finish_deletions(workspace)
+    with going_on("objects that forms brought were not looked for"):
         delete_strays(workspace)
-        deleted = finish_deletions(workspace)
-    except ReelflowError as exc:
-        log.warning("objects that nobody needs any more were not deleted: %s", exc)
     delete_old_rows(workspace)
     return Swept(gone, deleted)
 
@@ -125,21 +122,10 @@ def _discard_ended(workspace: Workspace) -> list[str]:
             continue  # its sender may still ask why
         if not is_told:
             row.error = None
-        with _going_on(row, "was not deleted, or not all that it stored"):
-            discard(workspace, row, begun=begun)
-            gone.append(row.id)
+        with going_on(f"upload {row.id} was not deleted, or not all that it stored"):
+            if discard(workspace, row, begun=begun):
+                gone.append(row.id)
     return gone
-
-
-@contextmanager
-def _going_on(row: UploadSession, undone: str) -> Iterator[None]:
-    """Log what stands in one session's way and go on: the next sweep tries again."""
-    try:
-        yield
-    except ReelflowError as exc:
-        log.warning("upload %s %s: %s", row.id, undone, exc)
-    except Exception:  # a bug of ours, or a row that was changed by hand; not the others' trouble
-        log.exception("upload %s %s", row.id, undone)
 
 
 def _begun_unnamed(

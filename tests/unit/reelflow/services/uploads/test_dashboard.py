@@ -8,7 +8,12 @@ from datetime import timedelta
 import pytest
 
 from reelflow.domain.upload_session import SessionState
-from reelflow.exceptions import QuotaExceededError, StorageUnavailableError, TerminalError
+from reelflow.exceptions import (
+    QuotaExceededError,
+    StorageFullError,
+    StorageUnavailableError,
+    TerminalError,
+)
 from reelflow.ledger import quotas as quota_rows
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
@@ -28,6 +33,7 @@ from reelflow.services.workspace import Workspace
 from tests.chunked_uploads import ANNA, BEN
 from tests.factories import Clock
 from tests.frail_store import FrailStore
+from tests.full_disk import fill_disk
 from tests.postgresql import ON_BOTH_DATABASES
 
 pytestmark = ON_BOTH_DATABASES
@@ -90,6 +96,18 @@ def test_a_session_of_somebody_else_is_none(workspace: Workspace) -> None:
             use()
         assert caught.value.code == "session_not_found"
     assert status(workspace, session_id) is SessionStatus.ACTIVE
+
+
+def test_a_video_for_which_there_is_no_room_leaves_its_session_as_it_was(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id = open_session(workspace, ANNA).id
+    with monkeypatch.context() as disk:
+        fill_disk(disk, free_bytes=5)
+        with pytest.raises(StorageFullError):
+            begin_upload(workspace, ANNA, session_id, size_bytes=5)
+    assert (status(workspace, session_id), reserved(workspace)) == (SessionStatus.ACTIVE, (0, 0))
+    begin_upload(workspace, ANNA, session_id, size_bytes=5)
 
 
 def test_of_two_files_at_once_a_session_takes_one(workspace: Workspace) -> None:

@@ -229,13 +229,37 @@ def test_a_process_that_dies_leaves_nothing_after_the_sweep(
 
 @pytest.mark.parametrize("when", ["before_put", "after_put", "before_open"])
 def test_a_session_that_is_given_up_meanwhile_keeps_no_file(
-    bucket: Workspace, store: PresigningFolder, session_id: str, keep: Keep, when: str
+    bucket: Workspace,
+    store: PresigningFolder,
+    session_id: str,
+    keep: Keep,
+    clock: Clock,
+    when: str,
 ) -> None:
     setattr(store, when, lambda: dashboard.cancel(bucket, ANNA, session_id))
     with pytest.raises(TerminalError) as caught:
         keep(ScriptedEngine())
     assert caught.value.code == "session_not_found"
-    assert dashboard.give_up(bucket, session_id) == dashboard.CleanUp()
+    assert not dashboard.give_up(bucket, session_id).session_closed
+    assert keys(store) == []
+    clock.advance(timedelta(hours=2))
+    assert expire_uploads(bucket, actor="sweep") == [session_id]
+    assert_nothing_is_left(bucket)
+
+
+def test_a_video_that_comes_after_its_session_was_given_up_goes_with_the_sweep(
+    bucket: Workspace, store: PresigningFolder, session_id: str, keep: Keep, clock: Clock
+) -> None:
+    def die() -> None:
+        dashboard.cancel(bucket, ANNA, session_id)
+        raise Died
+
+    store.after_put = die
+    with pytest.raises(Died):
+        keep(ScriptedEngine())
+    store.put(f"dashboard-uploads/anna/{session_id}.mp4", b"late", size_bytes=4)
+    clock.advance(timedelta(hours=2))
+    assert expire_uploads(bucket, actor="sweep") == [session_id]
     assert keys(store) == []
     assert_nothing_is_left(bucket)
 

@@ -212,3 +212,25 @@ def test_a_chunk_that_comes_while_the_sweep_looks_saves_its_upload(
     store.meanwhile("before complete", touch)
     sweep(uploads)
     assert uploads.send(second, 0, CONTENT[:CHUNK]).received_chunks == 1
+
+
+def test_what_storage_puts_together_after_a_cancel_goes_with_the_sweep(
+    uploads: Uploads, store: FrailStore, clock: Clock
+) -> None:
+    """S3 may complete an upload after it was cancelled, for a process that is dead by then."""
+    upload_id = uploads.sent(CONTENT)
+    store.fail("before complete")
+    with pytest.raises(Died):
+        uploads.finalize(upload_id)
+    row = uploads.row(upload_id)
+    assert row is not None
+    assert row.storage_key is not None
+    cancel(uploads.workspace, uploads.user, upload_id)
+    assert (uploads.stored(), uploads.use()) == ([], (0, 0, 0, 0))
+    with pytest.raises(TerminalError, match="no such upload"):
+        uploads.status(upload_id)
+    assert sweep(uploads) == []
+    store.put(row.storage_key, CONTENT, size_bytes=len(CONTENT))
+    clock.advance(2 * HOUR)
+    assert sweep(uploads) == [upload_id]
+    assert_nothing_is_left(uploads)

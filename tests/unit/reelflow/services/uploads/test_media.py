@@ -134,6 +134,27 @@ def test_a_sweep_finishes_the_deletion_of_a_file_that_posts_know(
     assert sweep_uploads(workspace, actor=ACTOR).deleted_media == []
 
 
+def test_a_file_that_cannot_be_deleted_now_stops_no_other_and_no_strays_do(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    media_ids = [upload(workspace).id for _ in range(3)]
+    with workspace.ledger.write() as session:
+        for media_id in media_ids:
+            session.get_one(Media, media_id).deleting_since = workspace.ledger.now()
+    troubled, store = with_troubled_store(workspace)
+    refusals = iter([StorageUnavailableError("cut"), ValueError("a bug of ours")])
+
+    def refuse() -> None:
+        for error in refusals:
+            raise error
+
+    store.before_delete = refuse
+    assert len(sweep_uploads(troubled, actor=ACTOR).deleted_media) == 1
+    assert caplog.text.count("was not deleted, or not all of it") == 2
+    assert len(sweep_uploads(troubled, actor=ACTOR).deleted_media) == 2
+    assert stored_keys(workspace) == set()
+
+
 def test_pictures_to_choose_from_go_with_their_file(workspace: Workspace) -> None:
     media_id = upload(workspace).id
     keys = [workspace.folders.put_candidate(media_id, number, b"jpeg") for number in (1, 2)]
