@@ -13,13 +13,13 @@ from reelflow.domain.user import User
 from reelflow.exceptions import ContentMismatchError, TerminalError, UploadNotFoundError
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
-from reelflow.services.uploads.recent import find_recent, forget
 from reelflow.services.uploads.sessions import (
     check_open,
     find,
-    missing_chunks,
+    find_recent,
     not_found,
     plan_of,
+    received_chunks,
     upload_of,
     wrong_state,
 )
@@ -36,7 +36,10 @@ TOUCHED_EVERY: Final = timedelta(seconds=10)
 
 @dataclass(frozen=True)
 class ReceivedChunk:
-    """A chunk that counts, and how far the upload has come with it."""
+    """A chunk that counts, and how far the upload has come with it.
+
+    :param received_chunks: chunks that other servers took just now may not be counted yet
+    """
 
     upload_id: str
     index: int
@@ -64,9 +67,9 @@ class IncomingChunk:
         """Let it count."""
         self._part.commit()
         expires_at = _touch(self._workspace, self._row)
-        missing = missing_chunks(self._workspace, self._row)
+        received = received_chunks(self._workspace, self._row)
         total = plan_of(self._row).total_chunks
-        return ReceivedChunk(self._row.id, self._index, total - len(missing), total, expires_at)
+        return ReceivedChunk(self._row.id, self._index, received, total, expires_at)
 
 
 @contextmanager
@@ -97,7 +100,7 @@ def receive_chunk(
     except ContentMismatchError as exc:
         raise _mismatch(exc.code, plan, index) from exc
     except UploadNotFoundError as exc:
-        forget(session_id)
+        workspace.recent_sessions.forget(session_id)
         raise _overtaken(workspace, user, session_id) from exc
 
 
@@ -114,7 +117,7 @@ def _taking(
     try:
         return check(find_recent(workspace, user, session_id))
     except TerminalError:
-        forget(session_id)
+        workspace.recent_sessions.forget(session_id)
     return check(find_recent(workspace, user, session_id))
 
 
@@ -170,5 +173,5 @@ def _touch(workspace: Workspace, row: UploadSession) -> datetime:
         if current.state is not SessionState.OPEN:
             raise wrong_state(current)
         upload_sessions.touch(current, now=now)
-        forget(row.id)
+        workspace.recent_sessions.forget(row.id)
         return current.expires_at

@@ -17,7 +17,6 @@ from reelflow.exceptions import TerminalError
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.services.uploads.finishing import Finished, finish
-from reelflow.services.uploads.recent import forget
 from reelflow.services.uploads.sessions import check_open, find, missing_chunks, plan_of
 from reelflow.services.uploads.wishes import PostWanted, owner_of, rehearse, wanted_of
 from reelflow.services.workspace import Workspace
@@ -49,7 +48,7 @@ def finalize(
         try:
             _begin_finishing(workspace, user, session_id, acting, wanted)
         finally:
-            forget(session_id)
+            workspace.recent_sessions.forget(session_id)
     return finish(workspace, session_id, user=acting, actor=user.actor)
 
 

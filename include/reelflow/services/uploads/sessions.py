@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from reelflow.domain.ids import is_id
 from reelflow.domain.upload_session import SessionKind, SessionState, UploadPlan
 from reelflow.domain.user import User
 from reelflow.exceptions import IllegalTransitionError, TerminalError, UploadNotFoundError
@@ -18,8 +18,6 @@ from reelflow.ledger.intake_models import UploadSession
 from reelflow.services.uploads.endings import discard, end
 from reelflow.services.workspace import Workspace
 from reelflow.storage.base import MultipartUpload
-
-_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,14 @@ def cancel(workspace: Workspace, user: User, session_id: str) -> None:
         if row.state is SessionState.FINISHED:
             raise wrong_state(row)
         if row.state is not SessionState.CANCELLED:
-            end(session, row.id, SessionState.CANCELLED, now=workspace.ledger.now())
+            is_being_finished = row.state is SessionState.FINISHING
+            end(
+                session,
+                row.id,
+                SessionState.CANCELLED,
+                now=workspace.ledger.now(),
+                is_overtaken=is_being_finished,
+            )
         row.error = None  # what explained its end is not asked for any more
     discard(workspace, row)
 
@@ -91,13 +96,32 @@ def find(
     :raises TerminalError: ``upload_not_found``: there is none, it is another user's, or it was
         cancelled or swept
     """
-    row = upload_sessions.get(session, session_id, lock=lock) if _ID.fullmatch(session_id) else None
+    row = upload_sessions.get(session, session_id, lock=lock) if is_id(session_id) else None
     if row is None or row.kind is not kind or not user.owns(row.user_id):
         raise not_found()
-    is_gone = row.state is SessionState.CANCELLED and row.error is None
-    if is_gone or row.state is SessionState.EXPIRED:
+    if _is_gone(row):
         raise not_found()
     return row
+
+
+def find_recent(workspace: Workspace, user: User, session_id: str) -> UploadSession:
+    """Return a user's session, an open one as it was a moment ago; it is only for reading.
+
+    :raises TerminalError: as :func:`find`
+    """
+    now = workspace.ledger.now()
+    row = workspace.recent_sessions.find(user, session_id, now=now)
+    if row is None:
+        with workspace.ledger.read() as session:
+            row = find(session, user, session_id)
+        workspace.recent_sessions.remember(row, now=now)
+    return row
+
+
+def _is_gone(row: UploadSession) -> bool:
+    """Whether the sweep alone still knows of a session."""
+    is_given_up = row.state is SessionState.CANCELLED and row.error is None
+    return is_given_up or row.state is SessionState.EXPIRED
 
 
 def check_open(row: UploadSession, now: datetime) -> None:
@@ -133,6 +157,17 @@ def missing_chunks(workspace: Workspace, row: UploadSession) -> list[int]:
             raise not_found() from None
         return []  # the file was put together already
     return [number - 1 for number in parts]
+
+
+def received_chunks(workspace: Workspace, row: UploadSession) -> int:
+    """Return how many chunks are stored whole; others' are counted within seconds.
+
+    :raises TerminalError: as :func:`missing_chunks`
+    """
+    try:
+        return workspace.folders.store.received_parts(upload_of(row))
+    except UploadNotFoundError:
+        return plan_of(row).total_chunks - len(missing_chunks(workspace, row))
 
 
 def plan_of(row: UploadSession) -> UploadPlan:
@@ -177,8 +212,10 @@ _ADVICE: Final[Mapping[SessionState, str]] = {
 }
 
 
-def wrong_state(row: UploadSession) -> IllegalTransitionError:
-    """Return the error for a session that does not take what was sent."""
+def wrong_state(row: UploadSession) -> TerminalError:
+    """Return the error for a session that does not take what was sent, or is not there any more."""
+    if _is_gone(row):
+        return not_found()
     advice = _ADVICE.get(row.state, "ask for its status")
     details: dict[str, Any] = {"state": row.state.value}
     if row.media_id is not None:

@@ -15,7 +15,6 @@ from reelflow.domain.post import PostKind, PostState, PrivacyLevel
 from reelflow.domain.upload_session import SessionState
 from reelflow.exceptions import (
     AccountNotFoundError,
-    IllegalTransitionError,
     MediaRejectedError,
     PostNotFoundError,
     ReelflowError,
@@ -202,7 +201,7 @@ def test_an_upload_that_is_cancelled_while_it_is_finished_leaves_nothing(
     with pytest.raises(TerminalError) as refused:
         uploads.finalize(upload_id)
     assert refused.value.code == "upload_not_found"
-    assert (uploads.stored(), uploads.row(upload_id)) == ([], None)
+    assert (uploads.stored(), uploads.state(upload_id)) == ([], SessionState.CANCELLED)
     assert (uploads.count(Media), uploads.count(Post), uploads.use()) == (0, 0, (0, 0, 0, 0))
 
 
@@ -218,7 +217,7 @@ def test_a_file_that_is_there_only_after_its_upload_was_cancelled_goes(
     with pytest.raises(TerminalError) as refused:
         uploads.finalize(upload_id)
     assert refused.value.code == "upload_not_found"
-    assert (uploads.stored(), uploads.row(upload_id)) == ([], None)
+    assert (uploads.stored(), uploads.state(upload_id)) == ([], SessionState.CANCELLED)
 
 
 def test_a_file_that_another_finisher_wrote_down_stays(uploads: Uploads, store: FrailStore) -> None:
@@ -242,9 +241,9 @@ def test_a_cancellation_that_dies_while_the_file_is_put_together_is_believed(
     """Its row says cancelled, but what it stored is there still."""
     upload_id = uploads.sent(CONTENT)
     store.meanwhile(at, partial(uploads.change, upload_id, state=SessionState.CANCELLED))
-    with pytest.raises(IllegalTransitionError) as refused:
+    with pytest.raises(TerminalError) as refused:
         uploads.finalize(upload_id)
-    assert refused.value.code == "upload_state"
+    assert refused.value.code == "upload_not_found"
     assert uploads.count(Media) == 0
 
 
@@ -312,7 +311,9 @@ def test_bytes_that_are_a_post_of_somebody_else_are_refused_without_its_id(
 ) -> None:
     digest = sha256(CONTENT).hexdigest()
     bens = Uploads(uploads.workspace, BEN)
-    bens.finalize(bens.sent(CONTENT, post=WISH, sha256=digest))
+    media_id = bens.finalize(bens.sent(CONTENT, post=WISH)).media.id
+    with uploads.workspace.ledger.write() as session:
+        session.get_one(Media, media_id).sha256 = digest  # it was read since
     upload_id = uploads.sent(CONTENT, sha256=digest)
     with pytest.raises(TerminalError) as refused:
         uploads.finalize(upload_id, post=WISH)
