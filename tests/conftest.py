@@ -17,6 +17,7 @@ from hypothesis import settings
 from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
 from tests import factories
+from tests.compiled_statements import share_compiled_statements
 from tests.integration.simulator_process import Simulator
 from tests.postgresql import NOT_INSTALLED, TEMPLATE, PostgresqlServer, start_migrated
 
@@ -25,6 +26,7 @@ REPOSITORY = Path(__file__).parents[1]
 # No test measures time: how long an example takes tells how busy the machine is.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+share_compiled_statements()
 
 
 def pytest_configure(config: pytest.Config) -> None:

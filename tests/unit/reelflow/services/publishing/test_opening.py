@@ -34,7 +34,7 @@ LIMITS = TikTokLimits()
 CREATOR = ok({"privacy_level_options": ["SELF_ONLY"], "max_video_post_duration_sec": 60})
 
 
-def opened_at(server: ScriptedServer, publish_id: str = "v_pub_file~v2-1.9") -> bytes:
+def opened_at(server: ScriptedServer, publish_id: str = "v_pub_file~v2-1.scripted") -> bytes:
     url = f"http://{server.address}/upload?upload_id=1&upload_token=2"
     return ok({"publish_id": publish_id, "upload_url": url})
 
@@ -65,7 +65,7 @@ def test_the_creator_is_asked_before_a_direct_post_is_opened(
     server.answers = [CREATOR, opened_at(server)]
     publication, is_new = open_publication(workspace, server, post)
     assert (publication.publish_id, publication.state, is_new) == (
-        "v_pub_file~v2-1.9",
+        "v_pub_file~v2-1.scripted",
         P.UPLOADING,
         True,
     )
