@@ -10,8 +10,8 @@ from reelflow.services.intake.post_wish import PostWish
 from reelflow.services.intake.rejection import reject
 from reelflow.services.intake.submit import create_post
 from reelflow.services.steering.commands import cancel
-from reelflow.services.uploads.expiry import expire_uploads, sweep_uploads
 from reelflow.services.uploads.media import delete_media, find_media
+from reelflow.services.uploads.sweep.expiry import expire_uploads, sweep_uploads
 from reelflow.services.workspace import Workspace
 from tests.data_folder import data_folder
 from tests.factories import ACTOR

@@ -10,8 +10,8 @@ from reelflow.domain.user import User
 from reelflow.exceptions import TerminalError
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
+from reelflow.services.uploads.chunked.sessions import find_recent
 from reelflow.services.uploads.recent import REMEMBERED
-from reelflow.services.uploads.sessions import find_recent
 from reelflow.services.workspace import Workspace
 from tests.chunked_uploads import BEN, Uploads
 from tests.factories import Clock
