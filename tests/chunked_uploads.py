@@ -15,11 +15,11 @@ from reelflow.domain.user import Scope, User
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import QuotaUse, UploadSession
 from reelflow.ledger.models import Media, Post
-from reelflow.services.uploads.announcement import Announcement
-from reelflow.services.uploads.chunks import ReceivedChunk, receive_chunk
-from reelflow.services.uploads.finalize import Finished, PostWanted, finalize
-from reelflow.services.uploads.opening import open_session
-from reelflow.services.uploads.sessions import UploadStatus, status_of
+from reelflow.services.uploads.chunked.announcement import Announcement
+from reelflow.services.uploads.chunked.chunks import ReceivedChunk, receive_chunk
+from reelflow.services.uploads.chunked.finalize import Finished, PostWanted, finalize
+from reelflow.services.uploads.chunked.opening import open_session
+from reelflow.services.uploads.chunked.sessions import UploadStatus, status_of
 from reelflow.services.workspace import Workspace
 from tests.data_folder import data_folder
 

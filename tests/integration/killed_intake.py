@@ -21,7 +21,7 @@ from reelflow.domain.user import Scope
 from reelflow.ledger.intake_models import QuotaUse, UploadSession
 from reelflow.ledger.models import Media, Post
 from reelflow.services.api_keys import create_key
-from reelflow.services.uploads.expiry import expire_uploads
+from reelflow.services.uploads.sweep.expiry import expire_uploads
 from tests.chunked_uploads import video_like
 from tests.factories import make_account
 from tests.integration.intake_server import open_workspace

@@ -20,8 +20,8 @@ from reelflow.ledger.models import Account, Media, Post
 from reelflow.services import quotas
 from reelflow.services.cleanup import clean_up_files
 from reelflow.services.intake.prepare import extract_metadata, generate_thumbnail, validate
-from reelflow.services.uploads.expiry import expire_uploads
-from reelflow.services.uploads.strays import delete_strays
+from reelflow.services.uploads.sweep.expiry import expire_uploads
+from reelflow.services.uploads.sweep.strays import delete_strays
 from reelflow.services.workspace import Workspace
 from tests import factories, media_files
 from tests.contract.storage.stores import S3Server, s3_client

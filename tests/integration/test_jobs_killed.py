@@ -26,7 +26,7 @@ from reelflow.ledger.intake_models import QuotaUse, UploadSession
 from reelflow.ledger.ledger import Ledger
 from reelflow.ledger.models import Media, Post, Verdict
 from reelflow.services.api_keys import create_key
-from reelflow.services.uploads.expiry import expire_uploads
+from reelflow.services.uploads.sweep.expiry import expire_uploads
 from tests import media_files
 from tests.contract.storage.stores import S3Server
 from tests.factories import make_account

@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, select
 from reelflow.domain.upload_session import SWEPT_AFTER
 from reelflow.ledger.intake_models import QuotaUse, UploadSession
 from reelflow.ledger.models import Media, PhotoImage
-from reelflow.services.uploads.expiry import expire_uploads
+from reelflow.services.uploads.sweep.expiry import expire_uploads
 from reelflow.services.workspace import Workspace
 from tests.chunked_uploads import WISH, Uploads, video_like
 from tests.contract.storage.stores import S3Server

@@ -14,7 +14,7 @@ from reelflow.api.form_files import form_body, invalid
 from reelflow.api.multipart import FormField, FormFile, FormLimits, MultipartBody
 from reelflow.domain.upload_session import CHUNK_MAX_BYTES
 from reelflow.domain.user import User
-from reelflow.services.uploads.chunks import ReceivedChunk, receive_chunk
+from reelflow.services.uploads.chunked.chunks import ReceivedChunk, receive_chunk
 from reelflow.services.workspace import Workspace
 
 _FILE: Final = "file"
@@ -40,7 +40,7 @@ async def receive_form(workspace: Workspace, user: User, request: Request) -> Re
     """Take the chunk of a form; its fields come before its file, whose bytes are not kept back.
 
     :raises ApiError: as :class:`~reelflow.api.multipart.MultipartBody`; 422 ``invalid_request``
-    :raises ReelflowError: as :func:`~reelflow.services.uploads.chunks.receive_chunk`
+    :raises ReelflowError: as :func:`~reelflow.services.uploads.chunked.chunks.receive_chunk`
     """
     form = MultipartBody(request, _LIMITS)
     fields: dict[str, str] = {}

@@ -13,9 +13,9 @@ from reelflow.domain.media import VIDEO_EXTENSIONS
 from reelflow.domain.media_policy import TIKTOK
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.models import Verdict
-from reelflow.services.uploads.dashboard import SessionStatus
-from reelflow.services.uploads.dashboard_statistics import Statistics
-from reelflow.services.uploads.dashboard_video import Video
+from reelflow.services.uploads.dashboard.sessions import SessionStatus
+from reelflow.services.uploads.dashboard.statistics import Statistics
+from reelflow.services.uploads.dashboard.video import Video
 from reelflow.services.workspace import Workspace
 
 

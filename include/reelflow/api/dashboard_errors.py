@@ -19,7 +19,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
 from reelflow.api.errors import ErrorResponse
-from reelflow.services.uploads.dashboard import CleanUp
+from reelflow.services.uploads.dashboard.sessions import CleanUp
 
 log = logging.getLogger(__name__)
 

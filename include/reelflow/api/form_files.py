@@ -17,9 +17,9 @@ from reelflow.api.multipart import FormField, FormFile, FormLimits, MultipartBod
 from reelflow.domain.content_types import MediaType
 from reelflow.domain.printable import printable
 from reelflow.exceptions import StorageFullError
-from reelflow.services.uploads.finalize import PostWanted
-from reelflow.services.uploads.spool import open_spool
-from reelflow.services.uploads.whole_file import WholeFile
+from reelflow.services.uploads.chunked.finalize import PostWanted
+from reelflow.services.uploads.whole.files import WholeFile
+from reelflow.services.uploads.whole.spool import open_spool
 
 #: What a form may say beside its files, and what it takes.
 FORM_FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {

@@ -11,7 +11,7 @@ from reelflow.domain.content_types import CONTENT_TYPES, extensions_of
 from reelflow.domain.media_policy import TIKTOK, MediaPolicy
 from reelflow.domain.photos import INTAKE_PHOTOS, MAX_PHOTOS
 from reelflow.domain.upload_session import CHUNK_DEFAULT_BYTES, CHUNK_MAX_BYTES, CHUNK_MIN_BYTES
-from reelflow.services.uploads.whole_file import BATCH_IMAGES, WHOLE_FILE_BYTES
+from reelflow.services.uploads.whole.files import BATCH_IMAGES, WHOLE_FILE_BYTES
 
 
 class Format(BaseModel):

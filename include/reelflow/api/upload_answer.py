@@ -10,7 +10,7 @@ from reelflow.api.media_record import MediaRecord, media_record
 from reelflow.api.post_record import PostStoryRecord, post_answer
 from reelflow.api.upload_bodies import UploadFinished
 from reelflow.domain.user import User
-from reelflow.services.uploads.whole_rows import Taken
+from reelflow.services.uploads.whole.rows import Taken
 
 
 class ImagesTaken(BaseModel):

@@ -12,10 +12,10 @@ from reelflow.api.post_record import PostStoryRecord
 from reelflow.domain.content_types import MediaType
 from reelflow.domain.upload_session import CHUNK_MAX_BYTES, CHUNK_MIN_BYTES, ranges
 from reelflow.ledger.intake_models import UploadSession
-from reelflow.services.uploads.announcement import Announcement
-from reelflow.services.uploads.chunks import ReceivedChunk
-from reelflow.services.uploads.finalize import PostWanted
-from reelflow.services.uploads.sessions import UploadStatus
+from reelflow.services.uploads.chunked.announcement import Announcement
+from reelflow.services.uploads.chunked.chunks import ReceivedChunk
+from reelflow.services.uploads.chunked.finalize import PostWanted
+from reelflow.services.uploads.chunked.sessions import UploadStatus
 
 #: Ids of posts are numbers of the database.
 PostId = Annotated[int, Field(ge=1, le=2**31 - 1)]

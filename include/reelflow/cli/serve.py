@@ -57,7 +57,7 @@ def serve(
     from reelflow.api.app import API_PATH, create_app
     from reelflow.api.background import repeating
     from reelflow.api.server import listen, serve_app
-    from reelflow.services.uploads.sweeping import SWEPT_EVERY, sweep_in_turn
+    from reelflow.services.uploads.sweep.in_turn import SWEPT_EVERY, sweep_in_turn
     from reelflow.settings import Settings
 
     settings = Settings.load()

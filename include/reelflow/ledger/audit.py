@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -21,11 +21,13 @@ def record(
     from_state: str | None = None,
     to_state: str | None = None,
     publication_id: int | None = None,
+    trouble: str | None = None,
 ) -> None:
     """Add one row.
 
     :param actor: the run and task, or the person, that did it
     :param why: one sentence without secrets
+    :param trouble: the part of it that is not for users, because it may name hosts and paths
     """
     session.add(
         AuditEntry(
@@ -36,8 +38,20 @@ def record(
             from_state=from_state,
             to_state=to_state,
             why=why,
+            trouble=trouble,
         )
     )
+
+
+def troubles(session: Session, post_ids: Collection[int]) -> dict[int, set[str]]:
+    """Return what posts' users may not read of their stories, by post."""
+    found: dict[int, set[str]] = {}
+    query = select(AuditEntry.post_id, AuditEntry.trouble).where(
+        AuditEntry.post_id.in_(post_ids), AuditEntry.trouble.is_not(None)
+    )
+    for post_id, trouble in session.execute(query.distinct()):
+        found.setdefault(post_id, set()).add(str(trouble))
+    return found
 
 
 def story(session: Session, post_id: int) -> Sequence[AuditEntry]:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from reelflow.ledger.models import Account, Breaker, PlatformFailure
+from reelflow.ledger.upsert import insert_into
 
 _ID: Final = 1
-_INSERTS: Final[Mapping[str, Callable[..., Any]]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
 
 
 def get(session: Session, *, lock: bool = False) -> Breaker | None:
@@ -30,9 +26,8 @@ def get(session: Session, *, lock: bool = False) -> Breaker | None:
 
 def trip(session: Session, *, why: str, now: datetime, probe_at: datetime) -> bool:
     """Open the breaker; False when somebody else just did."""
-    insert = _INSERTS[session.get_bind().dialect.name]
     opened = session.scalar(
-        insert(Breaker)
+        insert_into(session, Breaker)
         .values(id=_ID, opened_at=now, why=why, probe_at=probe_at, failed_probes=0)
         .on_conflict_do_nothing()
         .returning(Breaker.id)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from reelflow.domain.budget import Call, Turn, Window
 from reelflow.domain.post import PUBLISHED, PostMode
 from reelflow.domain.publication import PublicationState
 from reelflow.ledger.models import CallWindow, Post, Publication
+from reelflow.ledger.upsert import insert_into
 
 _TABLE = cast("Table", CallWindow.__table__)
-_INSERTS: Mapping[str, Callable[..., Any]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
 
 #: Publications that were given up, or that TikTok failed, are neither posts nor drafts.
 _UNCOUNTED = (PublicationState.SUPERSEDED, PublicationState.FAILED)
@@ -98,9 +94,8 @@ def _lock(session: Session, account_ids: Collection[int], call: Call) -> dict[in
 
 
 def _create(session: Session, account_ids: Collection[int], call: Call) -> None:
-    insert = _INSERTS[session.get_bind().dialect.name]
     session.execute(
-        insert(CallWindow).on_conflict_do_nothing(),
+        insert_into(session, CallWindow).on_conflict_do_nothing(),
         [
             {"account_id": account_id, "call": call.value, "called_at_s": [], "queue": []}
             for account_id in sorted(account_ids)

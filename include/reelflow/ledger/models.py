@@ -339,7 +339,10 @@ class BatchEntry(Base):
 
 
 class AuditEntry(Base):
-    """One step of a post: who or which run, when, from, to, why. Rows are only ever added."""
+    """One step of a post: who or which run, when, from, to, why. Rows are only ever added.
+
+    ``trouble`` is what in ``why`` only those who run Reelflow may read: it may name its places.
+    """
 
     __tablename__ = "audit"
 
@@ -351,6 +354,7 @@ class AuditEntry(Base):
     from_state: Mapped[str | None] = mapped_column(String(20))
     to_state: Mapped[str | None] = mapped_column(String(20))
     why: Mapped[str] = mapped_column(Text)
+    trouble: Mapped[str | None] = mapped_column(Text)
 
 
 class CallWindow(Base):

@@ -57,6 +57,7 @@ def move(
     fix: str | None = None,
     fencing_token: int | None = None,
     publication_id: int | None = None,
+    trouble: str | None = None,
 ) -> Post:
     """Move a post one step along the table, with its audit row; a compare-and-set.
 
@@ -66,6 +67,7 @@ def move(
     :param why: kept as the post's reason
     :param code: stable slug of the reason, for machines
     :param fix: what a person can do about it
+    :param trouble: as of :func:`reelflow.ledger.audit.record`
     :param fencing_token: the lease this step is done under; None for steps outside an upload
     :raises IllegalTransitionError: the table forbids the step; nothing changed
     :raises LeaseLostError: a newer lease exists; nothing changed
@@ -82,6 +84,7 @@ def move(
         from_state=post.state,
         to_state=to,
         publication_id=publication_id,
+        trouble=trouble,
     )
     if fencing_token is None and PostState.UPLOADING in (post.state, to):
         end_lease(post)

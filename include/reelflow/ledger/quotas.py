@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from reelflow.ledger.intake_models import Quota, QuotaUse
+from reelflow.ledger.upsert import insert_into
 
 #: The user id of the quota that applies to whoever has none.
 EVERYBODY: Final = "*"
-
-_INSERTS: Final[Mapping[str, Callable[..., Any]]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
 
 
 def limits_of(session: Session, user_id: str) -> Quota | None:
@@ -47,9 +42,8 @@ def store(
         "updated_at": now,
         "updated_by": actor,
     }
-    insert = _INSERTS[session.get_bind().dialect.name]
     session.execute(
-        insert(Quota)
+        insert_into(session, Quota)
         .values(user_id=user_id, **values)
         .on_conflict_do_update(index_elements=[Quota.user_id], set_=values)
     )
@@ -70,9 +64,8 @@ def use_of(session: Session, user_id: str, day: date) -> QuotaUse | None:
 
 def lock_use(session: Session, user_id: str, day: date) -> QuotaUse:
     """Return what a user used of a day, held until the transaction ends."""
-    insert = _INSERTS[session.get_bind().dialect.name]
     session.execute(
-        insert(QuotaUse)
+        insert_into(session, QuotaUse)
         .values(user_id=user_id, day=day, uploads=0, bytes=0, reserved_uploads=0, reserved_bytes=0)
         .on_conflict_do_nothing()
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostKind, PostState
 from reelflow.domain.user import User
-from reelflow.ledger import accounts, batches, photo_images, posts
+from reelflow.ledger import accounts, audit, batches, photo_images, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.services import report
 from reelflow.services.intake.submitted_media import known_content
+from reelflow.services.trouble_told import for_users
 from reelflow.services.workspace import Workspace
 
 
@@ -27,7 +28,7 @@ class PostFilter:
     :param user_id: whose they are
     :param due_from: when they are due, at the earliest
     :param due_before: ... and before when
-    :param sha256: of their content, as it was read or, until then, as its sender told it
+    :param sha256: of their content, as it was read or, until then, as the asking user told it
     """
 
     states: Collection[PostState] = ()
@@ -65,15 +66,16 @@ def list_page(
         if wanted.account is not None:
             query = query.where(Post.account_id == accounts.by_name(session, wanted.account).id)
         if wanted.sha256 is not None:
-            query = query.where(Post.id.in_(_with_content(session, query, wanted.sha256)))
+            query = query.where(Post.id.in_(_with_content(session, user, query, wanted.sha256)))
         if after_id is not None:
             query = query.where(Post.id < after_id)
         ids = session.scalars(query.order_by(Post.id.desc()).limit(limit + 1)).all()
         shown = ids[:limit]
         rows = report.rows_with_wishes(session, shown)
+        troubles = audit.troubles(session, shown)
         runs = batches.latest_runs(session, shown)
-    with_runs = [{**row, "run_id": runs.get(row["id"])} for row in rows]
-    return PostPage(with_runs, shown[-1] if len(ids) > limit else None)
+    told = [{**row, "reason": _told(row, troubles), "run_id": runs.get(row["id"])} for row in rows]
+    return PostPage(told, shown[-1] if len(ids) > limit else None)
 
 
 def show(workspace: Workspace, user: User, post_id: int) -> dict[str, Any]:
@@ -85,7 +87,18 @@ def show(workspace: Workspace, user: User, post_id: int) -> dict[str, Any]:
     whole = report.show_post(workspace, post_id)
     with workspace.ledger.read() as session:
         run_id = batches.latest_runs(session, [post_id]).get(post_id)
-    return {**whole, "run_id": run_id}
+        troubles = audit.troubles(session, [post_id])
+    story = [
+        {**step, "why": for_users(step["why"], troubles.get(post_id, ()))}
+        for step in whole["story"]
+    ]
+    return {**whole, "reason": _told(whole, troubles), "story": story, "run_id": run_id}
+
+
+def _told(row: Mapping[str, Any], troubles: Mapping[int, Collection[str]]) -> str | None:
+    """Return why a post is as it is, as its user may read it."""
+    reason: str | None = row["reason"]
+    return reason and for_users(reason, troubles.get(row["id"], ()))
 
 
 def check_visible(workspace: Workspace, user: User, post_id: int) -> None:
@@ -114,8 +127,11 @@ def _matching(user: User, wanted: PostFilter) -> Select[int]:
     return query
 
 
-def _with_content(session: Session, query: Select[int], sha256: str) -> list[int]:
-    """Return which of the posts have this content; what nobody has read yet is as it was told."""
+def _with_content(session: Session, user: User, query: Select[int], sha256: str) -> list[int]:
+    """Return which of the posts have this content.
+
+    What nobody has read yet is as the user told; what others only told of theirs is not believed.
+    """
     posts_of = query.with_only_columns(Post).join(Media, Media.id == Post.media_id)
     told = func.coalesce(Media.sha256, Media.declared_sha256)
     unread = Post.sha256.is_(None)
@@ -129,8 +145,10 @@ def _with_content(session: Session, query: Select[int], sha256: str) -> list[int
         )
     ).all()
     images = photo_images.of_posts(session, [post for post in found if post.sha256 is None])
-    return [
-        post.id
-        for post in found
-        if sha256 in (post.sha256, known_content(post.kind, images.get(post.id) or [post.media]))
-    ]
+
+    def content_of(post: Post) -> str | None:
+        files = images.get(post.id) or [post.media]
+        is_own = post.user_id == user.id
+        return post.sha256 or known_content(post.kind, files, is_sender_believed=is_own)
+
+    return [post.id for post in found if content_of(post) == sha256]

@@ -19,6 +19,7 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import audit, photo_images, posts
 from reelflow.ledger.models import Media, Post
+from reelflow.services.trouble_told import private_trouble
 from reelflow.services.workspace import Workspace
 from reelflow.source import FileSource, Source
 
@@ -109,7 +110,12 @@ def postpone(workspace: Workspace, post_id: int, exc: ReelflowError, *, actor: s
         post.rescheduled_because = None  # of an earlier failure; this one is no reschedule
         post.reason, post.reason_code, post.fix = str(exc), exc.code, None
         audit.record(
-            session, post_id=post_id, at=now, actor=actor, why=f"kept for a later run: {exc}"
+            session,
+            post_id=post_id,
+            at=now,
+            actor=actor,
+            why=f"kept for a later run: {exc}",
+            trouble=private_trouble(exc),
         )
 
 

@@ -9,6 +9,7 @@ from reelflow.domain.budget import BudgetLimits
 from reelflow.domain.media_policy import INTAKE, MediaPolicy
 from reelflow.domain.outage import BreakerRules
 from reelflow.ledger.ledger import Ledger
+from reelflow.services.uploads.recent import RecentSessions
 from reelflow.storage.folders import Folders
 
 
@@ -63,8 +64,14 @@ class PublishingRules:
 
 @dataclass(frozen=True)
 class Workspace:
-    """Ledger, folders and rules, made once by the process's entry point."""
+    """Ledger, folders and rules, made once by the process's entry point.
+
+    :ivar recent_sessions: what this process remembers of its uploads
+    """
 
     ledger: Ledger
     folders: Folders
     rules: PublishingRules
+    recent_sessions: RecentSessions = field(
+        default_factory=RecentSessions, init=False, repr=False, compare=False
+    )

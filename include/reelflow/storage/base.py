@@ -181,6 +181,13 @@ class ObjectStore(Protocol):
         """Delete an object; gone already is fine."""
         ...
 
+    def check_room(self, size_bytes: int) -> None:
+        """Raise unless so much more can be taken in, and room is left for what Reelflow does then.
+
+        :raises StorageFullError: it cannot; of a bucket nobody knows, and that never raises
+        """
+        ...
+
 
 class FolderStore(Protocol):
     """Folders, for those who look into them; objects themselves need none."""
@@ -277,6 +284,15 @@ class MultipartStore(Protocol):
 
     def missing_parts(self, upload: MultipartUpload) -> list[int]:
         """Return the numbers of the parts that have not been stored whole, in order.
+
+        :raises UploadNotFoundError: the upload was completed or aborted
+        """
+        ...
+
+    def received_parts(self, upload: MultipartUpload) -> int:
+        """Return how many parts have been stored whole; cheap enough to be asked after each.
+
+        Those that this process stored count at once, others' within seconds.
 
         :raises UploadNotFoundError: the upload was completed or aborted
         """

@@ -24,7 +24,7 @@ from reelflow.exceptions import (
     StorageAccessError,
 )
 from reelflow.source import Source
-from reelflow.storage.base import BegunUpload, MediaStore, MultipartUpload
+from reelflow.storage.base import BegunUpload, MediaStore
 from reelflow.storage.inbox import (
     INBOX,
     SIDECAR_SUFFIX,
@@ -356,17 +356,6 @@ class Folders:
                 return
             self.store.delete(sidecar_of(quarantined))
         self.store.delete(_reason_key(quarantined))
-
-    def begin_upload(
-        self, key: str, *, size_bytes: int, chunk_size_bytes: int, content_type: str | None = None
-    ) -> MultipartUpload:
-        """Begin an upload in parts, as :meth:`MultipartStore.begin` does."""
-        return self.store.begin(
-            key,
-            size_bytes=size_bytes,
-            part_size_bytes=chunk_size_bytes,
-            content_type=content_type,
-        )
 
     def old_uploads(self, *, before: datetime) -> Iterator[BegunUpload]:
         """Give what dead processes of ours left of writes; others' uploads are theirs to end."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from reelflow.digest import sha256_of
+from reelflow.domain.ids import is_id
 from reelflow.storage.base import BegunUpload, MultipartUpload, ObjectInfo, PartWriter
 from reelflow.storage.content import (
     PartCheck,
@@ -31,8 +31,6 @@ from reelflow.storage.local_reader import LocalReader
 from reelflow.storage.local_writer import LocalWriter, new_file, unlink_upload, write_all
 
 BLOCK_BYTES: Final = 1024 * 1024
-
-_UPLOAD_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 class LocalUploads(LocalWriter):
@@ -97,6 +95,10 @@ class LocalUploads(LocalWriter):
         with self._opened(upload) as (_, marks), local_errors(upload.key):
             return marks.missing()
 
+    def received_parts(self, upload: MultipartUpload) -> int:
+        """See :meth:`MultipartStore.received_parts`, of ``reelflow.storage.base``."""
+        return upload.part_count - len(self.missing_parts(upload))
+
     def complete(
         self, upload: MultipartUpload, *, sha256: str | None = None, only_if_absent: bool = False
     ) -> ObjectInfo:
@@ -122,7 +124,7 @@ class LocalUploads(LocalWriter):
 
     def abort(self, upload: MultipartUpload | BegunUpload) -> None:
         """See :meth:`MultipartStore.abort <reelflow.storage.base.MultipartStore.abort>`."""
-        if _UPLOAD_ID.fullmatch(upload.upload_id):
+        if is_id(upload.upload_id):
             with local_errors(upload.key), self._uploads() as folder:
                 unlink_upload(folder, upload.upload_id)
 
@@ -131,14 +133,14 @@ class LocalUploads(LocalWriter):
         with local_errors(UPLOADS_FOLDER), self._uploads() as folder:
             with os.scandir(folder) as entries:
                 ids = {entry.name.partition(".")[0] for entry in entries}
-            for upload_id in sorted(filter(_UPLOAD_ID.fullmatch, ids)):
+            for upload_id in sorted(filter(is_id, ids)):
                 with suppress(FileNotFoundError):  # completed or aborted meanwhile
                     yield _begun(folder, upload_id)
 
     @contextmanager
     def _opened(self, upload: MultipartUpload) -> Iterator[tuple[int, PartMarks]]:
         """Hold an upload's data and its parts' marks open."""
-        if not _UPLOAD_ID.fullmatch(upload.upload_id):
+        if not is_id(upload.upload_id):
             raise upload_not_found(upload.key)
         with ExitStack() as closing:
             with local_errors(upload.key), self._uploads() as folder:

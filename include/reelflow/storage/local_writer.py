@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from reelflow.exceptions import ObjectExistsError, StorageAccessError
+from reelflow.exceptions import ObjectExistsError, StorageAccessError, StorageFullError
 from reelflow.storage.base import ObjectInfo
 from reelflow.storage.keys import UPLOADS_FOLDER
 from reelflow.storage.local_errors import local_errors, storage_full
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 #: How many blocks one call of Linux takes (``IOV_MAX``).
 _VECTORS_MAX: Final = 1024
+
+#: What new files leave free of a disk: for the ledger, Airflow, and the work on what is here. Of a
+#: small disk it is one part in so many.
+_RESERVE_BYTES: Final = 1024**3
+_RESERVE_PART: Final = 20
 
 _CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -40,6 +45,25 @@ class LocalWriter:
     def root(self) -> Path:
         """The folder, absolute."""
         return self._folder.root
+
+    def check_room(self, size_bytes: int) -> None:
+        """See :meth:`ObjectStore.check_room <reelflow.storage.base.ObjectStore.check_room>`.
+
+        What has begun to come has its room already: :func:`new_file` takes all of it.
+        """
+        with local_errors(UPLOADS_FOLDER), self._uploads() as folder:
+            disk = os.fstatvfs(folder)
+        reserve_bytes = min(_RESERVE_BYTES, disk.f_blocks * disk.f_frsize // _RESERVE_PART)
+        free_bytes = disk.f_bavail * disk.f_frsize
+        if size_bytes > free_bytes - reserve_bytes:
+            raise StorageFullError(
+                f"{size_bytes} bytes more cannot be taken in: {free_bytes} are free on the store's "
+                f"disk, and {reserve_bytes} of them are kept for the work on what is there; make "
+                "room on it",
+                size_bytes=size_bytes,
+                free_bytes=free_bytes,
+                reserve_bytes=reserve_bytes,
+            )
 
     def _uploads(self) -> AbstractContextManager[int]:
         """Hold a descriptor of the folder in which things grow."""

@@ -84,6 +84,9 @@ class S3Store(S3Uploads, S3Presigning):
             raise changed(self._bucket, raw_key)
         yield S3Reader(self._client, self._bucket, raw_key, info=info)
 
+    def check_room(self, size_bytes: int) -> None:
+        """See :meth:`ObjectStore.check_room <reelflow.storage.base.ObjectStore.check_room>`."""
+
     def put(
         self,
         key: str,

@@ -25,9 +25,11 @@ from reelflow.storage.content import (
 from reelflow.storage.s3_bucket import S3Bucket, answered_at, info_of
 from reelflow.storage.s3_errors import code_of, s3_errors
 from reelflow.storage.s3_part import MissingS3Part, RepeatedS3Part, checksum_of_hex, only_writer
+from reelflow.storage.s3_parts_seen import PartsSeen
 from reelflow.storage.s3_reader import S3Reader
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef, PartTypeDef
 
 #: One part or range in memory at a time.
@@ -36,6 +38,10 @@ BLOCK_BYTES: Final = 8 * 1024 * 1024
 
 class S3Uploads(S3Bucket):
     """A :class:`~reelflow.storage.base.MultipartStore` in a bucket."""
+
+    def __init__(self, client: S3Client, bucket: str, prefix: str = "") -> None:
+        super().__init__(client, bucket, prefix)
+        self._seen = PartsSeen()
 
     def begin(
         self, key: str, *, size_bytes: int, part_size_bytes: int, content_type: str | None = None
@@ -58,15 +64,23 @@ class S3Uploads(S3Bucket):
         with only_writer(upload, number):
             stored = self._stored_checksum(upload, number)
             if stored is not None:
+                self._seen.add(upload.upload_id, [number])
                 yield RepeatedS3Part(check, checksum=stored)
                 return
             with tempfile.TemporaryFile() as aside:
-                send = partial(self._put_part, upload, number)
+                send = partial(self._store_part, upload, number)
                 yield MissingS3Part(check, aside=aside, send=send)
 
     def missing_parts(self, upload: MultipartUpload) -> list[int]:
         """See :meth:`MultipartStore.missing_parts`, of ``reelflow.storage.base``."""
         return _missing(upload, self._parts(upload))
+
+    def received_parts(self, upload: MultipartUpload) -> int:
+        """See :meth:`MultipartStore.received_parts`, of ``reelflow.storage.base``."""
+        every = range(1, upload.part_count + 1)
+        return self._seen.count(
+            upload.upload_id, lambda: set(every).difference(self.missing_parts(upload))
+        )
 
     def complete(
         self, upload: MultipartUpload, *, sha256: str | None = None, only_if_absent: bool = False
@@ -122,6 +136,12 @@ class S3Uploads(S3Bucket):
                 **described,
             )
         return answer["UploadId"]
+
+    def _store_part(
+        self, upload: MultipartUpload, number: int, part: IO[bytes], checksum: str
+    ) -> None:
+        self._put_part(upload, number, part, checksum)
+        self._seen.add(upload.upload_id, [number])
 
     def _put_part(
         self, upload: MultipartUpload, number: int, part: bytes | IO[bytes], checksum: str

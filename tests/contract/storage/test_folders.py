@@ -456,14 +456,6 @@ def test_old_writes_are_found_and_dropped_but_not_those_of_others(
     assert len(list(folders.store.begun())) == 1
 
 
-def test_an_upload_is_cut_as_it_was_begun(folders: Folders) -> None:
-    upload = folders.begin_upload(
-        media_key("a", ".mp4"), size_bytes=6 * MIB, chunk_size_bytes=5 * MIB
-    )
-    assert (upload.key, upload.part_count, upload.size_of_part(2)) == ("media/a.mp4", 2, MIB)
-    assert folders.store.missing_parts(upload) == [1, 2]
-
-
 @pytest.mark.parametrize(
     ("key", "expected"),
     [

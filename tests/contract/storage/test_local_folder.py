@@ -26,6 +26,7 @@ from reelflow.exceptions import (
 )
 from reelflow.storage.local_store import LocalStore
 from tests.contract.storage.stores import put_part
+from tests.full_disk import fill_disk
 from tests.unprivileged import as_nobody_much, reachable_folder
 
 MIB = 1024 * 1024
@@ -330,6 +331,22 @@ class TestOtherDisks:
 
 
 class TestFullDisk:
+    @pytest.mark.parametrize(("disk_gib", "reserve_bytes"), [(100, 2**30), (10, 2**29)])
+    def test_what_is_taken_in_leaves_a_reserve(
+        self,
+        store: LocalStore,
+        monkeypatch: pytest.MonkeyPatch,
+        disk_gib: int,
+        reserve_bytes: int,
+    ) -> None:
+        free_bytes = reserve_bytes + 5 * MIB
+        fill_disk(monkeypatch, free_bytes=free_bytes, disk_bytes=disk_gib * 2**30)
+        store.check_room(5 * MIB)
+        told = f"{5 * MIB + 1} bytes more cannot be taken in: .* {reserve_bytes} of them are kept"
+        with pytest.raises(StorageFullError, match=told):
+            store.check_room(5 * MIB + 1)
+        put(store, KEY)  # the work on what is there goes on
+
     def test_a_put_too_large_is_refused_before_a_byte_is_read(self, store: LocalStore) -> None:
         with pytest.raises(StorageFullError, match=f"{KEY}: make room for its {2**60} bytes"):
             store.put(KEY, Unread(), size_bytes=2**60)

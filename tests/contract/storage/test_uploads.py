@@ -14,7 +14,8 @@ from reelflow.exceptions import (
 )
 from reelflow.storage.base import MultipartUpload
 from reelflow.storage.keys import key_of
-from tests.contract.storage.stores import Place, Store, open_store, put_part
+from reelflow.storage.s3 import S3Store
+from tests.contract.storage.stores import Place, S3Server, Store, open_store, put_part
 
 MIB = 1024 * 1024
 KEY = "media/7.mp4"
@@ -62,6 +63,27 @@ def test_another_process_goes_on_with_an_upload(place: Place) -> None:
     send(another, upload, 2, 3)
     assert another.complete(upload).size_bytes == len(CONTENT)
     assert read(place.store) == CONTENT
+
+
+def test_how_many_parts_are_there_is_known_after_each(place: Place) -> None:
+    upload = begin(place.store)
+    assert place.store.received_parts(upload) == 0
+    for number in (3, 1, 1):
+        send(place.store, upload, number)
+    assert place.store.received_parts(upload) == 2
+    another = open_store(place.where)
+    assert another.received_parts(upload) == 2
+    send(another, upload, 2)
+    assert another.received_parts(upload) == 3
+
+
+def test_s3_does_not_list_all_parts_after_each(s3_store: S3Store, s3_server: S3Server) -> None:
+    upload = begin(s3_store)
+    for number in (1, 2, 3):
+        send(s3_store, upload, number)
+        assert s3_store.received_parts(upload) == number
+    asked = [call["url"] for call in s3_server.calls() if call["method"] == "GET"]
+    assert len([url for url in asked if "max-parts=1" not in url]) == 1
 
 
 def test_what_lacks_parts_is_not_completed(store: Store) -> None:

@@ -24,9 +24,9 @@ from reelflow.api.intake import Intake
 from reelflow.api.multipart import FormLimits
 from reelflow.domain.user import User
 from reelflow.exceptions import QuotaExceededError, ReelflowError
-from reelflow.services.uploads import dashboard
-from reelflow.services.uploads.dashboard_statistics import statistics_of
-from reelflow.services.uploads.dashboard_video import Video, find_video, keep_video
+from reelflow.services.uploads.dashboard import sessions as dashboard
+from reelflow.services.uploads.dashboard.statistics import statistics_of
+from reelflow.services.uploads.dashboard.video import Video, find_video, keep_video
 from reelflow.services.workspace import Workspace
 
 _FILE_FIELD: Final = "file"

@@ -16,8 +16,8 @@ from reelflow.domain.content_types import MediaType
 from reelflow.domain.user import User
 from reelflow.services import post_pages
 from reelflow.services.intake.house_policy import FORM_MAX_BYTES
-from reelflow.services.uploads.create_job import Job, create_job
-from reelflow.services.uploads.presigned import open_direct_upload
+from reelflow.services.uploads.direct.create_job import Job, create_job
+from reelflow.services.uploads.direct.presigned import open_direct_upload
 
 
 class FileAnnounced(BaseModel):

@@ -14,7 +14,7 @@ from reelflow.api.multipart import FormLimits
 from reelflow.api.upload_answer import ImagesTaken, images_answer
 from reelflow.domain.content_types import MediaType
 from reelflow.domain.user import User
-from reelflow.services.uploads.whole_file import BATCH_IMAGE_BYTES, BATCH_IMAGES, take_files
+from reelflow.services.uploads.whole.files import BATCH_IMAGE_BYTES, BATCH_IMAGES, take_files
 
 _FILE_FIELD: Final = "images"
 _FILES: Final[dict[str, Any]] = {

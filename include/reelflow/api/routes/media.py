@@ -14,13 +14,13 @@ from reelflow.api.intake import Intake
 from reelflow.api.media_record import MediaMetadata, MediaRecord, media_metadata, media_record
 from reelflow.api.supported_formats import SupportedFormats, supported_formats
 from reelflow.domain.user import User
-from reelflow.services.uploads.expiry import sweep_uploads
 from reelflow.services.uploads.media import (
     delete_media,
     find_media,
     not_made_yet,
     open_thumbnail,
 )
+from reelflow.services.uploads.sweep.expiry import sweep_uploads
 
 #: Thumbnails are made once, but another moment may be chosen for them.
 _CACHED: Final = "private, no-cache"

@@ -17,7 +17,7 @@ from reelflow.api.upload_answer import file_answer
 from reelflow.api.upload_bodies import UploadFinished
 from reelflow.domain.content_types import MediaType
 from reelflow.domain.user import User
-from reelflow.services.uploads.whole_file import WHOLE_FILE_BYTES, take_files
+from reelflow.services.uploads.whole.files import WHOLE_FILE_BYTES, take_files
 
 _FILE_FIELD: Final = "file"
 _FIELDS: Final[dict[str, Any]] = {

@@ -27,10 +27,10 @@ from reelflow.api.upload_bodies import (
 )
 from reelflow.domain.upload_session import CHUNK_MAX_BYTES
 from reelflow.domain.user import User
-from reelflow.services.uploads.chunks import receive_chunk
-from reelflow.services.uploads.finalize import finalize
-from reelflow.services.uploads.opening import open_session
-from reelflow.services.uploads.sessions import cancel, status_of
+from reelflow.services.uploads.chunked.chunks import receive_chunk
+from reelflow.services.uploads.chunked.finalize import finalize
+from reelflow.services.uploads.chunked.opening import open_session
+from reelflow.services.uploads.chunked.sessions import cancel, status_of
 
 _RAW_BODY: Final[dict[str, Any]] = {
     "requestBody": {

@@ -10,7 +10,7 @@ from reelflow.domain.post import PostKind
 from reelflow.domain.user import User
 from reelflow.ledger.models import Media
 from reelflow.services.intake.post_wish import PostWish, invalid_post
-from reelflow.services.intake.submit import create_post, find_media
+from reelflow.services.intake.submit import create_post, media_of_user
 from reelflow.services.intake.submitted_media import kind_of
 from reelflow.services.workspace import Workspace
 
@@ -28,7 +28,7 @@ def submit_post(workspace: Workspace, user: User, data: Mapping[str, Any]) -> tu
     media_ids = _media_ids(data)
     wished = {name: value for name, value in data.items() if name not in ("media_ids", "kind")}
     with workspace.ledger.write() as session:
-        media = find_media(session, user, media_ids)
+        media = media_of_user(session, user, media_ids)
         kind = _kind(data.get("kind"), media)
         submitted = create_post(
             session,

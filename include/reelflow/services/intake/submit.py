@@ -20,14 +20,14 @@ from reelflow.services.intake.duplicates import take_over
 from reelflow.services.intake.post_wish import PostWish
 from reelflow.services.intake.submitted_media import (
     awaited_media,
-    find_media,
     hold_media,
     known_content,
+    media_of_user,
     new_media,
 )
 from reelflow.services.intake.waiting import find_wait, go_or_wait
 
-__all__ = ["Submitted", "attach_media", "create_post", "find_media", "find_post", "new_media"]
+__all__ = ["Submitted", "attach_media", "create_post", "find_post", "media_of_user", "new_media"]
 
 #: What posts of either kind have that are not of the kind whose wish it is.
 _OF_NO_KIND: Final = {"title": None, "auto_add_music": False, "photo_cover_index": 0}
@@ -58,8 +58,8 @@ def create_post(
     One without media is HELD until an upload names it. Of bytes that were given before, a HELD
     post takes over what is wished now. Flushed, not committed.
 
-    :param media: the user's, new or from :func:`find_media`: one video, photos in their order, or
-        none yet
+    :param media: the user's, new or from :func:`media_of_user`: one video, photos in their order,
+        or none yet
     :raises AccountNotFoundError: no account has this name
     :raises TerminalError: it cannot be a post of these media (codes ``invalid_post`` and
         ``media_deleted``), or another user's post has these bytes (code ``duplicate``)
@@ -176,7 +176,10 @@ def _twin(session: Session, post: Post, media: Sequence[Media]) -> Post | None:
     for one in candidates:
         files = images.get(one.id) or [one.media]
         is_of_these = [file.id for file in files] == [file.id for file in media]
-        if is_of_these or (content is not None and known_content(post.kind, files) == content):
+        # What somebody only says of a file must not keep others from posting theirs.
+        is_own = one.user_id == post.user_id
+        its_content = known_content(post.kind, files, is_sender_believed=is_own)
+        if is_of_these or (content is not None and its_content == content):
             return one
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,6 +11,7 @@ from sqlalchemy import select, union
 from sqlalchemy.orm import Session
 
 from reelflow.domain.content_types import MediaType, container_named, media_type_of
+from reelflow.domain.ids import is_id
 from reelflow.domain.photos import MAX_PHOTOS, photo_post_sha256
 from reelflow.domain.post import DONE, PostKind
 from reelflow.domain.user import User
@@ -25,7 +25,6 @@ from reelflow.services.intake.post_wish import invalid_post
 AWAITED_NAME: Final = "(no media yet)"
 _UPLOAD_ORIGIN: Final = "upload:"
 _NOWHERE: Final = "none"
-_MEDIA_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 def new_media(
@@ -84,7 +83,7 @@ def awaited_media(user: User, *, now: datetime) -> Media:
     )
 
 
-def find_media(session: Session, user: User, media_ids: Sequence[str]) -> list[Media]:
+def media_of_user(session: Session, user: User, media_ids: Sequence[str]) -> list[Media]:
     """Return a user's media by their ids, in that order.
 
     :raises TerminalError: one of them is not there, not yet, or somebody else's (code
@@ -92,7 +91,7 @@ def find_media(session: Session, user: User, media_ids: Sequence[str]) -> list[M
     """
     if len(media_ids) > MAX_PHOTOS:
         raise invalid_post(f"it has {len(media_ids)} media, and a post has at most {MAX_PHOTOS}")
-    possible = [media_id for media_id in media_ids if _MEDIA_ID.fullmatch(media_id)]
+    possible = [media_id for media_id in media_ids if is_id(media_id)]
     unfinished = upload_sessions.going_on(session, possible)
     found = {
         media.id: media
@@ -161,12 +160,15 @@ def kind_of(media: Media) -> PostKind:
     return PostKind.PHOTO if media_type_of(container) is MediaType.IMAGE else PostKind.VIDEO
 
 
-def known_content(kind: PostKind, media: Sequence[Media]) -> str | None:
+def known_content(
+    kind: PostKind, media: Sequence[Media], *, is_sender_believed: bool = True
+) -> str | None:
     """Return what identifies the content of media, as far as their sender tells or it was read.
 
+    :param is_sender_believed: False: it must have been read
     :return: None where it is not known before they are validated
     """
-    hashes = [one.sha256 or one.declared_sha256 for one in media]
+    hashes = [one.sha256 or (one.declared_sha256 if is_sender_believed else None) for one in media]
     if not hashes or None in hashes:
         return None
     told = [one for one in hashes if one is not None]

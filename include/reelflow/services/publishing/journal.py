@@ -34,6 +34,7 @@ from reelflow.exceptions import (
 from reelflow.ledger import posts, publications
 from reelflow.ledger.models import Post, Publication
 from reelflow.services.settling.webhooks import apply_waiting
+from reelflow.services.trouble_told import private_trouble
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import InitAnswer
 
@@ -251,7 +252,8 @@ class UploadJournal:
             post.due_at = self._ledger.now() + pause
             if isinstance(exc, TransientError):
                 post.rescheduled_because = f"next try at {post.due_at:%H:%M:%S} UTC: {exc}"
-            self._move(session, PostState.READY, why=str(exc), code=exc.code)
+            trouble = private_trouble(exc)
+            self._move(session, PostState.READY, why=str(exc), code=exc.code, trouble=trouble)
 
     def _may_begin(self, session: Session, post: Post) -> bool:
         begun = publications.count(session, self._post_id) - post.publications_forgiven
@@ -283,6 +285,7 @@ class UploadJournal:
         why: str,
         code: str | None = None,
         fix: str | None = None,
+        trouble: str | None = None,
     ) -> Post:
         return posts.move(
             session,
@@ -293,6 +296,7 @@ class UploadJournal:
             why=why,
             code=code,
             fix=fix,
+            trouble=trouble,
             fencing_token=self._token,
         )
 

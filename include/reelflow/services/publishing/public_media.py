@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NoReturn
 
+from reelflow.domain.ids import is_id
 from reelflow.exceptions import (
     ConfigurationError,
     MediaUnreadableError,
@@ -31,7 +32,6 @@ EXPIRED: Final = "public_media_expired"
 GONE: Final = "public_media_gone"
 
 _PURPOSE: Final = "public media"
-_MEDIA_ID: Final = re.compile(r"[0-9a-f]{32}")
 _EXPIRES: Final = re.compile(r"[1-9][0-9]{0,11}")
 
 
@@ -110,7 +110,7 @@ class PublicMedia:
 
         :raises MediaUnreadableError: code ``public_media_forged`` or ``public_media_expired``
         """
-        is_ours = _MEDIA_ID.fullmatch(media_id) and _EXPIRES.fullmatch(expires)
+        is_ours = is_id(media_id) and _EXPIRES.fullmatch(expires)
         wanted = self._sign(media_id, expires).encode()
         # Compared whatever the rest is, and in a time that tells nothing.
         if not hmac.compare_digest(wanted, signature.encode(errors="replace")) or not is_ours:

@@ -20,7 +20,7 @@ from reelflow.services.intake.rejection import quarantine
 from reelflow.services.settling.reconcile import TikTokSource, reconcile
 from reelflow.services.settling.stalled import return_stalled_uploads, supersede_expired
 from reelflow.services.settling.trouble import TROUBLE, trouble_with
-from reelflow.services.uploads.expiry import expire_uploads
+from reelflow.services.uploads.sweep.expiry import expire_uploads
 from reelflow.services.workspace import Workspace
 
 log = logging.getLogger(__name__)

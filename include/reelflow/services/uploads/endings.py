@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from reelflow.domain.upload_session import SessionState
+from reelflow.domain.upload_session import SWEPT_AFTER, SessionState
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.models import Media, Verdict
@@ -26,12 +26,15 @@ def end(
     *,
     now: datetime,
     error: Mapping[str, Any] | None = None,
+    is_overtaken: bool = False,
 ) -> None:
     """End a session without a file, and give back what it held of its user's quota.
 
     A record of its file, which has its id, goes with what was asked about it.
 
     :param error: what its user is told who asks once more
+    :param is_overtaken: another process may be storing its file just now, and die before it learns
+        of this: the row stays until that must be over, and the sweep deletes the file once more
     :raises IllegalTransitionError: it has ended already; nothing was changed
     """
     row = upload_sessions.move(session, session_id, to, now=now)
@@ -48,17 +51,19 @@ def end(
             size_bytes=row.reserved_bytes,
         )
     row.reserved_uploads = row.reserved_bytes = 0
+    row.expires_at = row.last_chunk_at + SWEPT_AFTER if is_overtaken else now
     row.error = None if error is None else dict(error)
 
 
 def discard(
     workspace: Workspace, row: UploadSession, *, begun: Iterable[BegunUpload] | None = None
-) -> None:
+) -> bool:
     """Delete what an ended session stored, then its row; doing it again is harmless.
 
     A row that explains its end stays for a while, without anything stored.
 
     :param begun: the store's uploads, where they are known
+    :return: False while its file may still come, as :func:`end` says: it is to be done again
     """
     store = workspace.folders.store
     if row.storage_key is not None:
@@ -68,12 +73,16 @@ def discard(
         store.delete(row.storage_key)
         store.delete(thumbnail_key(row.id))  # a file has its session's id, and may have been seen
     with workspace.ledger.write() as session:
-        if row.error is None:
-            session.execute(delete(UploadSession).where(UploadSession.id == row.id))
-            return
         kept = upload_sessions.get(session, row.id, lock=True)
-        if kept is not None:
+        if kept is None:
+            return True
+        if kept.expires_at > workspace.ledger.now():
+            return False
+        if row.error is None:
+            session.delete(kept)
+        else:
             kept.storage_key = kept.storage_upload_id = None
+    return True
 
 
 def _uploads_of(

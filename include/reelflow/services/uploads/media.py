@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +10,13 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from reelflow.domain.ids import is_id
 from reelflow.domain.post import DONE, PostState
 from reelflow.domain.user import User
 from reelflow.exceptions import ObjectNotFoundError, TerminalError
 from reelflow.ledger import photo_images, upload_sessions
 from reelflow.ledger.models import Media, Post
+from reelflow.services.uploads.going_on import going_on
 from reelflow.services.workspace import Workspace
 from reelflow.source import Source
 from reelflow.storage.folders import thumbnail_key
@@ -24,7 +25,6 @@ MEDIA_NOT_FOUND: Final = "media_not_found"
 MEDIA_IN_USE: Final = "media_in_use"
 NOT_MADE_YET: Final = "not_made_yet"
 
-_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _FINISHED_AT_ONCE: Final = 100
 
 #: States of a post that needs its file no more: it is at TikTok, or nobody will send it unless a
@@ -102,14 +102,17 @@ def delete_media(workspace: Workspace, user: User, media_id: str) -> None:
 def finish_deletions(workspace: Workspace) -> list[str]:
     """Delete what crashes left of files that were deleted, whatever posts they have.
 
-    :return: their ids
+    :return: the ids of those of which nothing is left
     """
     with workspace.ledger.read() as session:
         query = select(Media).where(Media.deleting_since.is_not(None))
         unfinished = session.scalars(query.limit(_FINISHED_AT_ONCE)).all()
+    finished = []
     for media in unfinished:
-        _delete_objects(workspace, media)
-    return [media.id for media in unfinished]
+        with going_on(f"the file {media.id} was not deleted, or not all of it"):
+            _delete_objects(workspace, media)
+            finished.append(media.id)
+    return finished
 
 
 def _delete_objects(workspace: Workspace, media: Media) -> None:
@@ -133,9 +136,7 @@ def _owned(
 
     :param lock: hold its row until the transaction ends, also of one that is half deleted
     """
-    # A database takes offence at text that no id has, such as a NUL.
-    is_id = _ID.fullmatch(media_id) is not None
-    media = session.get(Media, media_id, with_for_update=lock) if is_id else None
+    media = session.get(Media, media_id, with_for_update=lock) if is_id(media_id) else None
     if media is not None and _is_theirs(session, user, media):
         states = photo_images.states_with(session, media_id)
         is_half_deleted = lock and media.deleting_since is not None

@@ -9,37 +9,35 @@ from typing import Final
 from reelflow.domain.upload_session import SessionState
 from reelflow.domain.user import User
 from reelflow.ledger.intake_models import UploadSession
-from reelflow.services.uploads.sessions import find
-from reelflow.services.workspace import Workspace
 
 #: So long a chunk is taken by what its session was. Nothing hangs on it: storage alone decides what
 #: counts, and takes nothing of an upload that has ended.
 REMEMBERED: Final = timedelta(seconds=1)
 _MOST: Final = 1000
 
-_recent: Final[OrderedDict[str, tuple[datetime, UploadSession]]] = OrderedDict()
 
+class RecentSessions:
+    """What one process remembers of the sessions of a workspace; rows are only for reading."""
 
-def find_recent(workspace: Workspace, user: User, session_id: str) -> UploadSession:
-    """Return a user's session, an open one as it was a moment ago; it is only for reading.
+    def __init__(self) -> None:
+        self._rows: OrderedDict[str, tuple[datetime, UploadSession]] = OrderedDict()
 
-    :raises TerminalError: as :func:`~reelflow.services.uploads.sessions.find`
-    """
-    now = workspace.ledger.now()
-    remembered = _recent.get(session_id)
-    if remembered is not None:
+    def find(self, user: User, session_id: str, *, now: datetime) -> UploadSession | None:
+        """Return a user's open session as it was a moment ago, if it is remembered."""
+        remembered = self._rows.get(session_id)
+        if remembered is None:
+            return None
         read_at, row = remembered
-        if user.owns(row.user_id) and timedelta() <= now - read_at < REMEMBERED:
-            return row
-    with workspace.ledger.read() as session:
-        row = find(session, user, session_id)
-    if row.state is SessionState.OPEN:
-        _recent[session_id] = (now, row)
-        if len(_recent) > _MOST:
-            _recent.popitem(last=False)
-    return row
+        is_recent = timedelta() <= now - read_at < REMEMBERED
+        return row if is_recent and user.owns(row.user_id) else None
 
+    def remember(self, row: UploadSession, *, now: datetime) -> None:
+        """Remember a session as it was read just now, if it is open."""
+        if row.state is SessionState.OPEN:
+            self._rows[row.id] = (now, row)
+            if len(self._rows) > _MOST:
+                self._rows.popitem(last=False)
 
-def forget(session_id: str) -> None:
-    """Let a session be read anew."""
-    _recent.pop(session_id, None)
+    def forget(self, session_id: str) -> None:
+        """Let a session be read anew."""
+        self._rows.pop(session_id, None)

@@ -13,6 +13,7 @@ from reelflow.domain.content_types import MediaType
 from reelflow.domain.user import Scope, User
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.models import Media
+from reelflow.ledger.rehearsal import rehearsed
 from reelflow.services.intake.post_wish import PostWish
 from reelflow.services.intake.submit import Submitted, attach_media, create_post, new_media
 
@@ -109,9 +110,6 @@ def rehearse(
     """
     if not wanted:
         return
-    rehearsal = session.begin_nested()
-    try:
+    with rehearsed(session):
         media = add_media(session, row, user=user, now=now)
         give_to_post(session, row, media, wanted, user=user, now=now, actor=user.actor)
-    finally:
-        rehearsal.rollback()

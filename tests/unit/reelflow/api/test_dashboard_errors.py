@@ -21,7 +21,7 @@ from reelflow.exceptions import (
     StorageUnavailableError,
     TerminalError,
 )
-from reelflow.services.uploads.dashboard import CleanUp
+from reelflow.services.uploads.dashboard.sessions import CleanUp
 from tests.unit.reelflow.api.conftest import Web
 
 VIOLATION = {"rule": "size", "value": "2", "limit": "1", "fix": "cut it"}

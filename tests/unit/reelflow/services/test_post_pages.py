@@ -10,10 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reelflow.domain.post import PostState
-from reelflow.exceptions import AccountNotFoundError, PostNotFoundError
+from reelflow.exceptions import (
+    AccountNotFoundError,
+    PostNotFoundError,
+    StorageUnavailableError,
+    TikTokUnavailableError,
+)
 from reelflow.ledger import batches
 from reelflow.ledger.models import Account, Post
+from reelflow.services import report
 from reelflow.services.post_pages import PostFilter, check_visible, list_page, show
+from reelflow.services.stage import postpone
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock, forget_posts, make_post
 from tests.intake_users import ADMIN, ANN, BOB
@@ -90,3 +97,32 @@ def test_somebody_elses_post_is_told_of_like_none(
     for post_id in (theirs.id, theirs.id + 1):
         with pytest.raises(PostNotFoundError, match=f"no post has id {post_id}: see"):
             show(workspace, ANN, post_id)
+
+
+@ON_BOTH_DATABASES
+def test_what_stands_in_a_posts_way_is_told_its_user_without_our_places(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    place = "s3://our-bucket/reelflow/media/7.mp4"
+    post = make_post(account, user_id="ann")
+    postpone(workspace, post.id, StorageUnavailableError(f"{place}: no answer"), actor="run")
+    page = list_page(workspace, ANN, PostFilter(), after_id=None, limit=1)
+    for user in (ANN, ADMIN):
+        whole = show(workspace, user, post.id)
+        assert (whole["reason"], whole["reason_code"]) == (
+            page.rows[0]["reason"],
+            "storage_unavailable",
+        )
+        assert "cannot go on with it just now" in whole["reason"]
+        assert whole["story"][-1]["why"] == f"kept for a later run: {whole['reason']}"
+        assert place not in str(whole)
+    assert place in str(report.show_post(workspace, post.id)["reason"])
+    assert place in str(report.show_post(workspace, post.id)["story"])
+
+
+def test_what_tiktok_says_is_told_as_it_is(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, user_id="ann")
+    postpone(workspace, post.id, TikTokUnavailableError("TikTok answered 503"), actor="run")
+    assert show(workspace, ANN, post.id)["reason"] == "TikTok answered 503"

@@ -11,7 +11,7 @@ from reelflow.domain.photos import photo_post_sha256
 from reelflow.domain.user import User
 from reelflow.ledger.models import Account, Post
 from reelflow.services.intake.post_wish import PostWish
-from reelflow.services.intake.submit import create_post, find_media
+from reelflow.services.intake.submit import create_post, media_of_user
 from reelflow.services.post_pages import PostFilter, list_page
 from reelflow.services.workspace import Workspace
 from tests import photo_files
@@ -35,7 +35,7 @@ def submit(
     media_type = "image" if name.endswith(".jpg") else "video"
     data = {"account": "acme", "privacy_level": "SELF_ONLY"}
     with workspace.ledger.write() as session:
-        media = find_media(session, ANN, [one.id for one in files])
+        media = media_of_user(session, ANN, [one.id for one in files])
         wish = PostWish.parse(data, media_type)
         now = workspace.ledger.now()
         made = create_post(session, user=ANN, wish=wish, media=media, now=now, actor="tests")
@@ -76,6 +76,13 @@ def test_what_nobody_told_of_is_not_found(workspace: Workspace) -> None:
     submit(workspace, CONTENTS[:1], "clip.mp4", declared=False)
     submit(workspace, CONTENTS, "1.jpg", declared=False)
     assert found(workspace, digest(CONTENTS[0])) == []
+
+
+@pytest.mark.usefixtures("account")
+def test_what_others_only_told_of_theirs_is_not_believed(workspace: Workspace) -> None:
+    video = submit(workspace, CONTENTS[:1], "clip.mp4")
+    assert found(workspace, digest(CONTENTS[0])) == [video]
+    assert found(workspace, digest(CONTENTS[0]), ADMIN) == []
 
 
 def test_other_filters_and_owners_hold_as_well(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -21,7 +22,7 @@ from reelflow.exceptions import (
 from reelflow.ledger import audit, photo_images
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.intake.post_wish import PostWish
-from reelflow.services.intake.submit import Submitted, attach_media, create_post, find_media
+from reelflow.services.intake.submit import Submitted, attach_media, create_post, media_of_user
 from reelflow.services.steering.commands import cancel, release, retry
 from reelflow.services.workspace import Workspace
 from tests.factories import ACTOR, Clock, change_account, change_post, read_post
@@ -47,7 +48,7 @@ def submit(
             session,
             user=user,
             wish=wish_of(media_type, **fields),
-            media=find_media(session, user, [one.id for one in media]),
+            media=media_of_user(session, user, [one.id for one in media]),
             now=workspace.ledger.now(),
             actor=user.actor,
         )
@@ -59,7 +60,7 @@ def attach(workspace: Workspace, post: Post, media: Sequence[Media], user: User 
             session,
             user=user,
             post_id=post.id,
-            media=find_media(session, user, [one.id for one in media]),
+            media=media_of_user(session, user, [one.id for one in media]),
             now=workspace.ledger.now(),
             actor=user.actor,
         )
@@ -257,7 +258,7 @@ def test_any_text_is_an_id_of_media_that_are_not_there(
     workspace: Workspace, account: Account, media_id: str
 ) -> None:
     with workspace.ledger.read() as session, pytest.raises(TerminalError) as refused:
-        find_media(session, ANN, [media_id])
+        media_of_user(session, ANN, [media_id])
     assert refused.value.code == "media_not_found"
 
 
@@ -375,6 +376,28 @@ def test_a_held_post_that_is_to_be_approved_now_waits_for_that(
     after = read_post(workspace, held.id)
     assert (after.state, after.reason_code) == (PostState.HELD, "approval")
     assert release(workspace, held.id, actor=ANN.actor).state is PostState.READY
+
+
+@pytest.mark.parametrize("user", [BOB, ADMIN])
+def test_a_hash_that_somebody_only_declares_keeps_nobody_else_from_posting_the_bytes(
+    workspace: Workspace, account: Account, user: User
+) -> None:
+    declared = hashlib.sha256(b"theirs").hexdigest()
+    squatter = submit(workspace, [upload(workspace, content=b"junk", sha256=declared)]).post
+    honest = submit(workspace, [upload(workspace, user, content=b"theirs", declared=True)], user)
+    assert honest.created
+    assert honest.post.id != squatter.id
+
+
+def test_a_hash_that_was_read_keeps_others_from_posting_the_bytes_before_they_are_validated(
+    workspace: Workspace, account: Account
+) -> None:
+    media = upload(workspace, content=b"same")
+    with workspace.ledger.write() as session:
+        session.get_one(Media, media.id).sha256 = hashlib.sha256(b"same").hexdigest()
+    submit(workspace, [media])
+    with pytest.raises(TerminalError, match="another post on acme already"):
+        submit(workspace, [upload(workspace, BOB, content=b"same", declared=True)], BOB)
 
 
 @pytest.mark.parametrize("owner", ["ann", None])

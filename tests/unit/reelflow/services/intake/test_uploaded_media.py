@@ -18,7 +18,7 @@ from reelflow.services.discover import find_new_uploads
 from reelflow.services.intake.post_wish import PostWish
 from reelflow.services.intake.prepare import validate
 from reelflow.services.intake.rejection import quarantine, reject
-from reelflow.services.intake.submit import create_post, find_media
+from reelflow.services.intake.submit import create_post, media_of_user
 from reelflow.services.settling.sweep import expire_sessions
 from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
@@ -41,7 +41,7 @@ def make(workspace: Workspace, *media: Media, user: User = ANN, account: str = "
             session,
             user=user,
             wish=PostWish.parse(data, media_type),
-            media=find_media(session, user, [one.id for one in media]),
+            media=media_of_user(session, user, [one.id for one in media]),
             now=workspace.ledger.now(),
             actor=user.actor,
         ).post

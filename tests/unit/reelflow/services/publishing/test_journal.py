@@ -296,6 +296,8 @@ def test_a_wrong_setting_costs_no_try_and_is_no_reschedule(
     after = read_post(workspace, post.id)
     assert (after.state, after.upload_failures, after.rescheduled_because) == (S.READY, 0, None)
     assert after.reason == "the key is wrong: set the old one"
+    with workspace.ledger.read() as session:
+        assert audit.troubles(session, [post.id]) == {post.id: {after.reason}}
     assert after.due_at > clock()
 
 

@@ -10,8 +10,8 @@ from reelflow.services.intake.post_wish import PostWish
 from reelflow.services.intake.rejection import reject
 from reelflow.services.intake.submit import create_post
 from reelflow.services.steering.commands import cancel
-from reelflow.services.uploads.expiry import expire_uploads, sweep_uploads
 from reelflow.services.uploads.media import delete_media, find_media
+from reelflow.services.uploads.sweep.expiry import expire_uploads, sweep_uploads
 from reelflow.services.workspace import Workspace
 from tests.data_folder import data_folder
 from tests.factories import ACTOR
@@ -132,6 +132,27 @@ def test_a_sweep_finishes_the_deletion_of_a_file_that_posts_know(
     assert sweep_uploads(workspace, actor=ACTOR).deleted_media == [media_id]
     assert stored_keys(workspace) == set()
     assert sweep_uploads(workspace, actor=ACTOR).deleted_media == []
+
+
+def test_a_file_that_cannot_be_deleted_now_stops_no_other_and_no_strays_do(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    media_ids = [upload(workspace).id for _ in range(3)]
+    with workspace.ledger.write() as session:
+        for media_id in media_ids:
+            session.get_one(Media, media_id).deleting_since = workspace.ledger.now()
+    troubled, store = with_troubled_store(workspace)
+    refusals = iter([StorageUnavailableError("cut"), ValueError("a bug of ours")])
+
+    def refuse() -> None:
+        for error in refusals:
+            raise error
+
+    store.before_delete = refuse
+    assert len(sweep_uploads(troubled, actor=ACTOR).deleted_media) == 1
+    assert caplog.text.count("was not deleted, or not all of it") == 2
+    assert len(sweep_uploads(troubled, actor=ACTOR).deleted_media) == 2
+    assert stored_keys(workspace) == set()
 
 
 def test_pictures_to_choose_from_go_with_their_file(workspace: Workspace) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,8 @@ from reelflow.domain.user import User
 from reelflow.exceptions import TerminalError
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
-from reelflow.services.uploads.recent import REMEMBERED, find_recent, forget
+from reelflow.services.uploads.chunked.sessions import find_recent
+from reelflow.services.uploads.recent import REMEMBERED
 from reelflow.services.workspace import Workspace
 from tests.chunked_uploads import BEN, Uploads
 from tests.factories import Clock
@@ -38,7 +40,7 @@ def test_one_that_is_forgotten_is_read_anew(uploads: Uploads) -> None:
     upload_id = uploads.open(b"x")
     found(uploads, upload_id)
     move_elsewhere(uploads.workspace, upload_id, SessionState.FINISHING)
-    forget(upload_id)
+    uploads.workspace.recent_sessions.forget(upload_id)
     assert found(uploads, upload_id).state is SessionState.FINISHING
 
 
@@ -63,3 +65,11 @@ def test_a_clock_that_was_set_back_keeps_nothing_for_long(uploads: Uploads, cloc
     move_elsewhere(uploads.workspace, upload_id, SessionState.FINISHING)
     clock.advance(-timedelta(hours=1))
     assert found(uploads, upload_id).state is SessionState.FINISHING
+
+
+def test_what_one_workspace_remembers_no_other_does(uploads: Uploads) -> None:
+    upload_id = uploads.open(b"x")
+    found(uploads, upload_id)
+    move_elsewhere(uploads.workspace, upload_id, SessionState.FINISHING)
+    other = Uploads(replace(uploads.workspace))
+    assert found(other, upload_id).state is SessionState.FINISHING

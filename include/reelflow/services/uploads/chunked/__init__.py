@@ -1,0 +1,1 @@
+"""Files that come in chunks: announced, received in any order, finished."""

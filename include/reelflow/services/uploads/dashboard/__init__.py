@@ -1,0 +1,1 @@
+"""Videos that users upload to see what content analysis says of them."""

@@ -1,0 +1,1 @@
+"""Files that browsers put into the bucket themselves."""
