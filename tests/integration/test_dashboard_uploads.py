@@ -411,5 +411,6 @@ class TestExternalEngine:
         for _ in range(2):
             assert reader.call("GET", results).json()["upload_status"] == "processing"
         assert detector.analyses == {}
-        assert anna.call("GET", results).json()["upload_status"] == "analyzed"
+        assert anna.call("GET", results).json()["upload_status"] == "processing"
+        assert len(detector.analyses) == 1
         assert reader.call("GET", results).json()["upload_status"] == "analyzed"
