@@ -19,8 +19,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -35,8 +35,8 @@ from tests import factories
 from tests.integration.airflow_server import AirflowServer
 
 FILE_MIB, CHUNK_MIB = 256, 8
-#: As many as the plugin takes at once.
-CONNECTIONS = 2
+#: As many as the plugin takes files of at once.
+USERS = ("anna", "ben")
 _PAUSE_S = 0.01
 #: A percentile of fewer says nothing.
 _ANSWERS_MIN = 20
@@ -45,10 +45,13 @@ _TIMEOUT_S = 60
 
 @dataclass(frozen=True)
 class Case:
-    """A server that takes files in, and how much slower Airflow's API may be meanwhile."""
+    """A server that takes files in, and how much slower Airflow's API may be meanwhile.
+
+    :param servers: the same one, as each of its users knows it
+    """
 
     name: str
-    server: Server
+    servers: Sequence[Server]
     ratio_max: float
 
 
@@ -67,7 +70,7 @@ def main() -> None:
             running_airflow(folder) as (airflow, plugin),
             running_serve(folder / "served", durable=True) as serve,
         ):
-            cases = (Case("serve", serve, 1.5), Case("plugin", plugin, 3.0))
+            cases = (Case("serve", [serve] * len(USERS), 1.5), Case("plugin", plugin, 3.0))
             results = [measure(airflow, case, file, options) for case in cases]
     for result in results:
         print(json.dumps(result))
@@ -75,7 +78,7 @@ def main() -> None:
 
 
 @contextmanager
-def running_airflow(folder: Path) -> Iterator[tuple[AirflowServer, Server]]:
+def running_airflow(folder: Path) -> Iterator[tuple[AirflowServer, Sequence[Server]]]:
     """Run Airflow's API server, with a ledger for its plugin."""
     home = folder / "mounted"
     home.mkdir()
@@ -85,12 +88,12 @@ def running_airflow(folder: Path) -> Iterator[tuple[AirflowServer, Server]]:
     }
     airflow = AirflowServer(settings)
     try:
-        headers = {"Authorization": f"Bearer {airflow.token('anna')}"}
         address = urlsplit(airflow.address)
         assert address.hostname is not None
         assert address.port is not None
         where = (address.hostname, address.port)
-        yield airflow, Server(where, airflow.process.pid, API_PATH, headers)
+        keys = [{"Authorization": f"Bearer {airflow.token(user)}"} for user in USERS]
+        yield airflow, [Server(where, airflow.process.pid, API_PATH, key) for key in keys]
     finally:
         airflow.kill()
 
@@ -104,7 +107,7 @@ def measure(
     p95_s(airflow, headers, 1.0)
     for _ in range(options.rounds):
         idle.append(p95_s(airflow, headers, options.seconds))
-        with uploading(case.server, file) as sent:
+        with uploading(case.servers, file) as sent:
             busy.append(p95_s(airflow, headers, options.seconds))
         speeds.append(sent.mib_per_s)
     ratio = statistics.median(loaded / quiet for loaded, quiet in zip(busy, idle, strict=True))
@@ -144,18 +147,28 @@ class Sent:
 
 
 @contextmanager
-def uploading(server: Server, file: File) -> Iterator[Sent]:
-    """Upload over and over from a process of its own, while the block lasts."""
+def uploading(servers: Sequence[Server], file: File) -> Iterator[Sent]:
+    """Upload over and over, from a process for each user, while the block lasts."""
     sent = Sent()
+    with ExitStack() as uploaders:
+        pipes = [uploaders.enter_context(_uploader(server, file)) for server in servers]
+        for pipe in pipes:
+            pipe.recv()  # the first chunks are on their way
+        yield sent
+        for pipe in pipes:
+            pipe.send("stop")
+        sent.mib_per_s = sum(pipe.recv() for pipe in pipes)
+
+
+@contextmanager
+def _uploader(server: Server, file: File) -> Iterator[multiprocessing.connection.Connection]:
+    """Run a process that uploads until it is told to stop, and then tells how fast it was."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_upload, args=(server, file, theirs), daemon=True)
     process.start()
     try:
-        ours.recv()  # the first chunks are on their way
-        yield sent
-        ours.send("stop")
-        sent.mib_per_s = ours.recv()
+        yield ours
     finally:
         process.kill()
         process.join()
@@ -166,13 +179,11 @@ def _upload(server: Server, file: File, parent: multiprocessing.connection.Conne
     began, sent_bytes = time.perf_counter(), 0
     while not parent.poll():
         upload_id = begin(server, file)
-        calls = raw(server, file, upload_id)
-        for start in range(0, len(calls), CONNECTIONS):
+        for call in raw(server, file, upload_id):
             if parent.poll():
                 break
-            some = calls[start : start + CONNECTIONS]
-            send_all(server.address, some, connections=len(some))
-            sent_bytes += sum(call.end - call.start for call in some)
+            send_all(server.address, [call], connections=1)
+            sent_bytes += call.end - call.start
         ask(server, "DELETE", f"/media/upload/{upload_id}")
     parent.send(sent_bytes / MIB / (time.perf_counter() - began))
 

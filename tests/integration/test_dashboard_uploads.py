@@ -16,10 +16,12 @@ import pytest
 import requests
 from sqlalchemy import update
 
+from reelflow.domain.user import Scope
 from reelflow.ledger import quotas as quota_rows
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.models import Media, Verdict
 from reelflow.services import quotas
+from reelflow.services.api_keys import create_key
 from reelflow.services.workspace import Workspace
 from tests import content_credentials, media_files
 from tests.contract.storage.stores import S3Server
@@ -396,3 +398,19 @@ class TestExternalEngine:
         results = anna.call("GET", f"/dashboard/videos/{told['video_id']}/results").json()
         assert results["upload_status"] == "analyzed"
         assert results["analysis_id"] == told["analysis_id"]
+
+    def test_that_loses_an_analysis_is_not_asked_anew_by_who_may_only_read(
+        self, serving: IntakeServer, anna: Dashboard, detector: DetectionServer, video: bytes
+    ) -> None:
+        read = frozenset({Scope.READ})
+        _, key = create_key(serving.workspace, "anna", "reader", read, None, "tests")
+        reader = Dashboard(serving.api, key)
+        told = anna.send(anna.open(), video).json()
+        results = f"/dashboard/videos/{told['video_id']}/results"
+        detector.forget()
+        for _ in range(2):
+            assert reader.call("GET", results).json()["upload_status"] == "processing"
+        assert detector.analyses == {}
+        assert anna.call("GET", results).json()["upload_status"] == "processing"
+        assert len(detector.analyses) == 1
+        assert reader.call("GET", results).json()["upload_status"] == "analyzed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from http.client import HTTPResponse
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from reelflow.api.http_connection import HEAD_MAX_BYTES
 from reelflow.api.limits import BODY_MAX_BYTES
 from reelflow.domain.upload_session import SWEPT_AFTER
 from reelflow.domain.user import Scope
@@ -75,6 +77,38 @@ def test_headers_that_are_too_large_are_431_and_the_connection_ends(
     with connection:
         answer = ask(connection, f"GET {PATH}/health HTTP/1.1", f"X-Long: {'x' * 40_000}")
         assert answer.status == 431
+        assert is_closed(connection)
+
+
+@pytest.mark.parametrize(("size_bytes", "status"), [(30_000, 200), (40_000, 431)])
+def test_headers_that_come_in_pieces_are_judged_once_they_are_whole(
+    connection: socket.socket, size_bytes: int, status: int
+) -> None:
+    with connection:
+        connection.sendall(f"GET {PATH}/health HTTP/1.1\r\nX: {'x' * size_bytes}".encode())
+        answer = ask(connection, "")
+        assert answer.status == status
+
+
+def test_headers_without_end_are_431_in_the_shape_of_all_errors(connection: socket.socket) -> None:
+    with connection:
+        begun = f"GET {PATH}/health HTTP/1.1\r\nX: ".encode()
+        connection.sendall(begun.ljust(HEAD_MAX_BYTES + 1, b"x"))
+        answer = HTTPResponse(connection)
+        answer.begin()
+        assert (answer.status, json.load(answer)["reason"]) == (431, "headers_too_large")
+        assert is_closed(connection)
+
+
+def test_a_body_of_two_lengths_is_400_and_the_connection_ends(connection: socket.socket) -> None:
+    with connection:
+        answer = ask(
+            connection,
+            f"POST {PATH}/media/upload/init HTTP/1.1",
+            "Content-Length: 4",
+            "Transfer-Encoding: chunked",
+        )
+        assert (answer.status, json.load(answer)["reason"]) == (400, "ambiguous_length")
         assert is_closed(connection)
 
 

@@ -274,24 +274,31 @@ class TestBodies:
     #: More than a connection holds: who could send most of it has a reader.
     BODY_BYTES: Final = 16 * 1024 * 1024
 
-    def test_two_are_taken_at_once_and_airflow_answers_beside_them(
+    def test_two_are_taken_at_once_of_two_users_and_airflow_answers_beside_them(
         self, plugin: IntakeServer, airflow: AirflowServer
     ) -> None:
         size_bytes = self.BODY_BYTES
-        upload_id = open_upload(plugin, 3 * size_bytes, chunk_size=size_bytes)
+        upload_id = open_upload(plugin, 4 * size_bytes, chunk_size=size_bytes)
         path = f"/media/upload/{upload_id}"
         headers = as_user(plugin.anna, Content_Type="application/octet-stream")
         content = bytes(size_bytes)
         begun: list[RawBody] = []
-        try:
-            for index in range(3):
-                url = f"{plugin.api}{path}/chunks/{index}"
-                begun.append(RawBody(url, headers, size_bytes))
-                if index < 2:
-                    begun[index].send(content[:-1])
-            refused = begun[2].answer()
+
+        def begin(key: str) -> RawBody:
+            url = f"{plugin.api}{path}/chunks/{len(begun)}"
+            begun.append(RawBody(url, headers | headers_of(key), size_bytes))
+            return begun[-1]
+
+        def assert_busy(body: RawBody) -> None:
+            refused = body.answer()
             assert (refused.status, json.load(refused)["reason"]) == (503, "busy")
             assert int(refused.headers["retry-after"]) > 0
+
+        try:
+            begin(plugin.anna).send(content[:-1])
+            assert_busy(begin(plugin.anna))
+            begin(plugin.root).send(content[:-1])
+            assert_busy(begin(plugin.root))
             own = requests.get(f"{airflow.address}/api/v2/version", timeout=DEADLINE_S)
             assert own.status_code == 200
             assert ask(plugin, "GET", f"{path}/status", headers=headers).status_code == 200

@@ -82,7 +82,8 @@ def assemble_app(
     :param authenticator: knows the users; without one there is nothing that needs a user
     :param mounted_at: the path below which it is mounted in another application, at the beginning
         of :data:`API_PATH`; mounted, it has no routes for TikTok and for creators' browsers
-    :param max_file_bodies: how many files are taken in at once; None for no limit
+    :param max_file_bodies: how many files are taken in at once, one fewer of one user; None for no
+        limit
     :param engines: of content analysis; the one that needs no connection when left out
     :param run_links: addresses of Airflow's runs, where they are known
     """

@@ -6,6 +6,7 @@ import asyncio
 
 from starlette.requests import ClientDisconnect, Request
 
+from reelflow.api.content_length import declared_bytes
 from reelflow.api.errors import ApiError
 
 #: What was not read of a body would be taken for the next request.
@@ -18,8 +19,7 @@ async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> by
     :raises ApiError: 413 ``body_too_large``, before more than that is held; 408 ``body_too_slow``;
         400 ``body_cut`` when the sender went away
     """
-    declared = request.headers.get("content-length", "0")
-    if declared.isdecimal() and int(declared[:20]) > max_bytes:
+    if (declared_bytes(request.scope) or 0) > max_bytes:
         raise _too_large(max_bytes)
     body = bytearray()
     try:

@@ -12,6 +12,7 @@ from anyio import CancelScope
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
+from reelflow.api.content_length import declared_bytes
 from reelflow.api.errors import ApiError
 from reelflow.api.limits import lift_body_limit
 
@@ -55,13 +56,13 @@ def declared_length(request: Request, *, max_bytes: int) -> int:
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         message = "send the body as it is, without Content-Encoding"
         raise ApiError(415, "unsupported_media_type", message, headers=_CLOSE)
-    declared_bytes = _declared_bytes(request)
-    if declared_bytes is None:
+    size_bytes = declared_bytes(request.scope)
+    if size_bytes is None:
         message = "send the body with a Content-Length, by which a cut one is told from a whole"
         raise ApiError(411, "length_required", message, headers=_CLOSE)
-    if declared_bytes > max_bytes:
+    if size_bytes > max_bytes:
         raise _too_large(max_bytes)
-    return declared_bytes
+    return size_bytes
 
 
 async def body_blocks(
@@ -73,7 +74,7 @@ async def body_blocks(
         the request declares it; 408 ``body_too_slow``; 400 ``body_cut`` when the sender went away
     """
     lift_body_limit(request)
-    if (_declared_bytes(request) or 0) > max_bytes:
+    if (declared_bytes(request.scope) or 0) > max_bytes:
         raise _too_large(max_bytes)
     clock = asyncio.get_running_loop().time
     stream = request.stream()
@@ -199,11 +200,6 @@ async def held_in_threads(held: AbstractContextManager[T]) -> AsyncIterator[T]:
             await run_in_threadpool(held.__exit__, type(error), error, error.__traceback__)
         raise
     await run_in_threadpool(held.__exit__, None, None, None)
-
-
-def _declared_bytes(request: Request) -> int | None:
-    text = request.headers.get("content-length", "")
-    return int(text[:20]) if text.isascii() and text.isdecimal() else None
 
 
 def _too_large(max_bytes: int) -> ApiError:

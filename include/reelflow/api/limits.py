@@ -8,6 +8,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reelflow.api.content_length import declared_bytes
 from reelflow.api.errors import ErrorResponse, LimitError
 
 ADDRESS_MAX_BYTES: Final = 16 * 1024
@@ -28,7 +29,7 @@ class RequestLimits:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer 414 or 431."""
+        """Pass a request on, or answer 400, 414 or 431."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -53,7 +54,7 @@ class _BodyLimit:
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.is_lifted = False
-        self._declared = _declared_bytes(scope)
+        self._declared_bytes = declared_bytes(scope) or 0
         self._receive = receive
         self._read_bytes = 0
         self._deadline = asyncio.get_running_loop().time() + _BODY_TIMEOUT_S
@@ -66,7 +67,7 @@ class _BodyLimit:
         """
         if self.is_lifted or self._is_read:
             return await self._receive()
-        if self._declared > BODY_MAX_BYTES:
+        if self._declared_bytes > BODY_MAX_BYTES:
             raise _too_large()
         try:
             async with asyncio.timeout_at(self._deadline):
@@ -81,13 +82,6 @@ class _BodyLimit:
         return message
 
 
-def _declared_bytes(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            return int(value[:20])
-    return 0
-
-
 def _refusal(scope: Scope) -> ErrorResponse | None:
     address_bytes = len(scope.get("raw_path") or scope["path"].encode()) + len(
         scope["query_string"]
@@ -100,6 +94,11 @@ def _refusal(scope: Scope) -> ErrorResponse | None:
         return _closing(
             431, "headers_too_large", f"the headers have more than {HEADERS_MAX_BYTES} bytes"
         )
+    names = {name for name, _ in scope["headers"]}
+    if {b"content-length", b"transfer-encoding"} <= names:
+        # Of two servers one may believe the one and the other the other (RFC 9112, 6.3).
+        text = "the body has two lengths: send Content-Length or Transfer-Encoding, not both"
+        return _closing(400, "ambiguous_length", text)
     return None
 
 

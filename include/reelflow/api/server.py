@@ -13,6 +13,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
+from reelflow.api.http_connection import HEAD_MAX_BYTES, HttpConnection
 from reelflow.exceptions import ConfigurationError
 
 #: What is being sent at the end may take this long.
@@ -56,7 +57,8 @@ def serve_app(
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     config = uvicorn.Config(
         app,
-        http="h11",  # the other parser holds headers without end
+        http=HttpConnection,
+        h11_max_incomplete_event_size=HEAD_MAX_BYTES,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -10,7 +10,13 @@ from pydantic import BaseModel, Field
 from reelflow.domain.content_types import CONTENT_TYPES, extensions_of
 from reelflow.domain.media_policy import TIKTOK, MediaPolicy
 from reelflow.domain.photos import INTAKE_PHOTOS, MAX_PHOTOS
-from reelflow.domain.upload_session import CHUNK_DEFAULT_BYTES, CHUNK_MAX_BYTES, CHUNK_MIN_BYTES
+from reelflow.domain.upload_session import (
+    CHUNK_DEFAULT_BYTES,
+    CHUNK_MAX_BYTES,
+    CHUNK_MIN_BYTES,
+    SESSION_LIFETIME,
+)
+from reelflow.services.intake.house_policy import FORM_MAX_BYTES
 from reelflow.services.uploads.whole.files import BATCH_IMAGES, WHOLE_FILE_BYTES
 
 
@@ -52,9 +58,13 @@ class UploadSizes(BaseModel):
     """How files may come."""
 
     simple_max_size_bytes: int = Field(description="of a file in one request")
+    direct_max_size_bytes: int = Field(
+        description="of a video that a browser puts into S3 itself, whatever `video` says"
+    )
     min_chunk_size_bytes: int
     max_chunk_size_bytes: int
     default_chunk_size_bytes: int
+    session_lifetime_s: int = Field(description="from the last chunk, or of a form for S3")
 
 
 class SupportedFormats(BaseModel):
@@ -67,9 +77,11 @@ class SupportedFormats(BaseModel):
 
 _UPLOAD: Final = UploadSizes(
     simple_max_size_bytes=WHOLE_FILE_BYTES - 1,
+    direct_max_size_bytes=FORM_MAX_BYTES,
     min_chunk_size_bytes=CHUNK_MIN_BYTES,
     max_chunk_size_bytes=CHUNK_MAX_BYTES,
     default_chunk_size_bytes=CHUNK_DEFAULT_BYTES,
+    session_lifetime_s=int(SESSION_LIFETIME.total_seconds()),
 )
 
 

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from reelflow.cli import accounts, db, key, keys, posts, quarantine, quotas
 from reelflow.cli.doctor import doctor
+from reelflow.cli.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED
 from reelflow.cli.inspect import inspect
 from reelflow.cli.reconcile import reconcile
 from reelflow.cli.screen import complain
@@ -18,7 +19,6 @@ from reelflow.cli.serve import serve
 from reelflow.cli.submit import submit
 from reelflow.exceptions import ReelflowError
 
-EXIT_ERROR = 2
 _FIRST_FREE: Final = 3  # file descriptors 0 to 2 are the standard streams
 
 
@@ -26,7 +26,7 @@ class SentenceOnError(TyperGroup):
     """A group whose commands end with one sentence on stderr when what they need is wrong."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; an error of ours or of the system becomes exit code 2."""
+        """Run the command; an error of ours or of the system becomes exit code 2, Ctrl+C 130."""
         try:
             return super().invoke(ctx)
         except ReelflowError as error:
@@ -35,6 +35,9 @@ class SentenceOnError(TyperGroup):
             raise
         except OSError as error:
             complain(f"{error.filename or 'the system'}: {error.strerror or error}")
+        except KeyboardInterrupt:
+            complain("Interrupted.")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
         raise typer.Exit(EXIT_ERROR)
 
 
@@ -48,7 +51,7 @@ app = typer.Typer(
     epilog=(
         "Exit codes: 0 done; 1 the answer is no (inspect, submit: rejected, doctor: a problem,"
         " reconcile: a post needs a person);"
-        " 2 nothing was done, and stderr says why in one sentence."
+        " 2 nothing was done, and stderr says why in one sentence; 130 Ctrl+C."
     ),
 )
 app.add_typer(db.app, name="db")
@@ -71,7 +74,7 @@ def reelflow() -> None:
 
 
 def main() -> None:
-    """Run the command line; the entry point of the ``reelflow`` script."""
+    """Run the command line."""
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character gets a "?", not a crash half-way down a table.

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from reelflow.cli.exit_codes import EXIT_INTERRUPTED
 from reelflow.cli.screen import complain
 from reelflow.cli.wished_time import EXAMPLE, read_time
 from reelflow.domain.post import PrivacyLevel
 
 if TYPE_CHECKING:
     from reelflow.cli.submit_wishes import Problem, Wish
-
-_EXIT_INTERRUPTED: Final = 130
 
 
 def submit(
@@ -79,7 +78,7 @@ def submit(
         errand = Errand.open(url, plain_http=plain_http)
     except KeyboardInterrupt:  # from here on the errand hears the key
         complain("Interrupted; nothing was sent.")
-        raise typer.Exit(_EXIT_INTERRUPTED) from None
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     raise typer.Exit(errand.run(wishes, wrong, watch=watch))
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from rich.console import Console
 
+from reelflow.cli.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED
 from reelflow.cli.screen import complain, console
 from reelflow.cli.submit_checks import Checked, Checker
 from reelflow.cli.submit_display import Display, display_on
@@ -35,8 +36,6 @@ from reelflow.exceptions import (
 from reelflow.settings import Settings
 
 EXIT_REJECTED: Final = 1
-EXIT_ERROR: Final = 2
-EXIT_INTERRUPTED: Final = 130
 _WATCH_PATIENCE_S: Final = 3600.0
 _AGAIN: Final = (
     "Run the same command again within an hour and it goes on where it stopped; nothing is posted "

@@ -33,13 +33,13 @@ _FILE_BODIES_MAX: Final = 2
 
 
 def build_app() -> ASGIApp:
-    """Put the application together for this process.
+    """Put the application together for this process, which answers requests and forks no more.
 
     :raises ReelflowError: settings, key, folder or ledger are missing or wrong
     """
     settings = Settings.load()
     return assemble_app(
-        open_workspace(settings),
+        open_workspace(settings, keeps_connections=True),
         _platform(settings),
         AirflowAuthenticator(),
         mounted_at=MOUNTED_AT,

@@ -8,6 +8,8 @@ from typing import Any, Final
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from reelflow.api.begun_analyses import only_begun
+from reelflow.api.content_length import declared_bytes
 from reelflow.api.dashboard_bodies import (
     SessionOpened,
     SessionTold,
@@ -22,7 +24,7 @@ from reelflow.api.dashboard_errors import EnvelopeRoute, UploadFailedError, enve
 from reelflow.api.form_files import form_body, received_form
 from reelflow.api.intake import Intake
 from reelflow.api.multipart import FormLimits
-from reelflow.domain.user import User
+from reelflow.domain.user import Scope, User
 from reelflow.exceptions import QuotaExceededError, ReelflowError
 from reelflow.services.uploads.dashboard import sessions as dashboard
 from reelflow.services.uploads.dashboard.statistics import statistics_of
@@ -58,7 +60,7 @@ def dashboard_routes(intake: Intake) -> APIRouter:
         request: Request, session_id: str, user: User = Depends(intake.guard.writer)
     ) -> VideoRecord:
         """Take the session's video, and begin its analysis; of what fails nothing is left."""
-        async with intake.file_bodies.one():
+        async with intake.file_bodies.one(user.id):
             video = await _taken(intake, request, user, session_id)
         return video_record(intake, request, video)
 
@@ -85,9 +87,13 @@ def dashboard_routes(intake: Intake) -> APIRouter:
         video_id: str,
         user: User = Depends(intake.guard.reader),
     ) -> VideoRecord:
-        """Tell what content analysis says of a video by now; ask again while it is processing."""
+        """Tell what content analysis says of a video by now; ask again while it is processing.
+
+        An analysis that its engine lost begins anew, if the user may write.
+        """
         with intake.engines() as engines:
-            video = find_video(workspace, user, video_id, engines)
+            reachable = engines if user.may(Scope.WRITE) else only_begun(engines)
+            video = find_video(workspace, user, video_id, reachable)
         if video.detection.remaining_s:
             response.headers["Retry-After"] = str(max(1, round(video.detection.remaining_s)))
         return video_record(intake, request, video)
@@ -129,11 +135,11 @@ def _certain_bytes(request: Request, limits: FormLimits) -> int:
     Of the declared length the form around the file takes some. One that declares none may bring
     the largest file.
     """
-    declared = request.headers.get("content-length", "")
-    if not (declared.isascii() and declared.isdecimal()):
+    body_bytes = declared_bytes(request.scope)
+    if body_bytes is None:
         return limits.max_file_bytes
     overhead_bytes = limits.max_body_bytes - limits.max_file_bytes
-    return min(max(0, int(declared[:20]) - overhead_bytes), limits.max_file_bytes)
+    return min(max(0, body_bytes - overhead_bytes), limits.max_file_bytes)
 
 
 async def _undone(

@@ -41,7 +41,7 @@ def image_routes(intake: Intake) -> APIRouter:
     ) -> ImagesTaken:
         """Take in up to ten images, in the order of the form; one that is refused refuses all."""
         async with (
-            intake.file_bodies.one(),
+            intake.file_bodies.one(user.id),
             received_form(
                 request, _LIMITS, file_field=_FILE_FIELD, fields=list(FORM_FIELDS)
             ) as form,

@@ -55,7 +55,7 @@ def simple_routes(intake: Intake) -> APIRouter:
         """Take in one file of less than 50 MB, whole; larger ones come in chunks."""
         async with (
             _pointing_to_chunks(),
-            intake.file_bodies.one(),
+            intake.file_bodies.one(user.id),
             received_form(request, _LIMITS, file_field=_FILE_FIELD, fields=list(_FIELDS)) as form,
         ):
             taken = await run_in_threadpool(

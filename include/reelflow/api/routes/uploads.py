@@ -77,7 +77,7 @@ def upload_routes(intake: Intake) -> APIRouter:
             size_bytes=size_bytes,
             sha256=declared_sha256(request),
         )
-        async with intake.file_bodies.one(), held_in_threads(chunk) as incoming:
+        async with intake.file_bodies.one(user.id), held_in_threads(chunk) as incoming:
             await write_blocks(body_blocks(request, max_bytes=size_bytes), incoming.write)
             return received(await run_in_threadpool(incoming.commit))
 
@@ -86,7 +86,7 @@ def upload_routes(intake: Intake) -> APIRouter:
         request: Request, user: User = Depends(intake.guard.writer)
     ) -> ChunkReceived:
         """Send one chunk as the file of a form; its other fields come before it."""
-        async with intake.file_bodies.one():
+        async with intake.file_bodies.one(user.id):
             return received(await receive_form(workspace, user, request))
 
     @router.get("/{upload_id}/status", responses=errors(404))

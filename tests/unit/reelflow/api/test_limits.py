@@ -116,5 +116,12 @@ def test_an_address_has_a_limit(limited: Web) -> None:
         assert (answer.status_code, answer.json()["reason"]) == (414, "address_too_long")
 
 
+def test_a_body_of_two_lengths_is_refused_and_not_read(limited: Web) -> None:
+    both = {"Content-Length": "4", "Transfer-Encoding": "chunked"}
+    answer = limited.post("/raw", content=b"body", headers=both)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "ambiguous_length")
+    assert answer.headers["connection"] == "close"
+
+
 def test_without_the_middleware_there_is_nothing_to_lift() -> None:
     lift_body_limit(Request({"type": "http", "headers": []}))

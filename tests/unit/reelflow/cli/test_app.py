@@ -85,7 +85,7 @@ def test_an_inbox_folder_that_cannot_be_made_is_said_in_one_sentence(
     assert result.stderr.count("\n") == 1
 
 
-def _app_that_raises(error: Exception) -> typer.Typer:
+def _app_that_raises(error: BaseException) -> typer.Typer:
     app = typer.Typer(cls=SentenceOnError)
 
     @app.callback()
@@ -115,6 +115,11 @@ def test_an_error_of_the_system_names_its_file() -> None:
 def test_a_mistake_of_ours_is_not_hidden_behind_a_sentence() -> None:
     error = sqlite3.ProgrammingError("a bug")
     assert CliRunner().invoke(_app_that_raises(error), ["fail"]).exception is error
+
+
+def test_ctrl_c_is_one_line_with_exit_code_130() -> None:
+    result = CliRunner().invoke(_app_that_raises(KeyboardInterrupt()), ["fail"])
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "Interrupted.\n")
 
 
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])

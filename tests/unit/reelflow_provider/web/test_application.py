@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
+import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import event
 
 from reelflow.domain.analysis import AnalysisEngine
 from reelflow.exceptions import ConfigurationError
 from reelflow.services.workspace import Workspace
+from reelflow.settings import Settings
 from reelflow_provider.web import application
 from reelflow_provider.web.application import build_app, run_link
 from tests.unit.reelflow_provider.conftest import Connect
@@ -38,6 +42,22 @@ def test_it_is_built_from_the_environment_without_any_connection() -> None:
     app = build_app()
     assert isinstance(app, FastAPI)
     assert app.openapi_url == "/api/v1/openapi.json"
+
+
+def test_requests_share_connections_to_the_ledger(worker: Workspace) -> None:
+    app, opened = build_app(), list[object]()
+    engine = Settings.load().open_workspace(keeps_connections=True).ledger.engine
+    engine.dispose()
+    event.listen(engine, "connect", lambda *_: opened.append(1))
+
+    async def ask() -> list[int]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://web.test") as client:
+            return [(await client.get("/api/v1/health")).status_code for _ in range(3)]
+
+    assert asyncio.run(ask()) == [200] * 3
+    assert len(opened) == 1
+    engine.dispose()
 
 
 def test_without_settings_it_is_not_built(monkeypatch: pytest.MonkeyPatch) -> None:

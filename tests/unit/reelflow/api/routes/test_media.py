@@ -230,7 +230,14 @@ def test_formats_are_told_as_the_policies_in_force_say(web: Web) -> None:
         "image/webp",
     ]
     assert (told["image"]["max_images_per_batch"], told["image"]["max_images_per_post"]) == (10, 35)
-    assert told["upload"]["simple_max_size_bytes"] == 49_999_999
+    assert told["upload"] == {
+        "simple_max_size_bytes": 49_999_999,
+        "direct_max_size_bytes": 2_000_000_000,
+        "min_chunk_size_bytes": 5 * 1024 * 1024,
+        "max_chunk_size_bytes": 64 * 1024 * 1024,
+        "default_chunk_size_bytes": 8 * 1024 * 1024,
+        "session_lifetime_s": 3600,
+    }
     assert web.get("/media/supported-formats").status_code == 401
 
 
