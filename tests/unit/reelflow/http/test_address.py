@@ -37,6 +37,7 @@ def test_an_address_is_split_with_its_path_as_it_was_written(
         "https://a.example/a b",
         "https://a.example\n",
         "https://ä.example",
+        "https://\N{KELVIN SIGN}.example",
         "https://a.example/" + "x" * 4096,
     ],
 )
