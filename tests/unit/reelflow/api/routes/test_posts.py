@@ -290,9 +290,8 @@ def test_a_post_tells_its_story_its_attempts_and_its_run(
     post = make_post(account, user_id="anna", state=PostState.PROCESSING)
     publication = make_publication(workspace, post)
     with workspace.ledger.write() as session:
-        batches.append(session, "ahead/other", [post.id], now=clock())
-        batches.append(session, "run-1", [post.id], now=clock())
-        batches.append(session, "run-2", [post.id], now=clock.advance(timedelta(hours=1)))
+        for run_id in ("run-1", "run-2", "ahead/other"):
+            batches.append(session, run_id, [post.id], now=clock.advance(timedelta(hours=1)))
     app = assemble_app(workspace, None, KnownUsers(), run_links=lambda run: f"https://air/{run}")
     web = Web(app)
     shown = web.get(f"/posts/{post.id}", headers=ANNA).json()
