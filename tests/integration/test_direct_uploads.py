@@ -314,6 +314,7 @@ class TestSweep:
         post_id = anna.create_job(published).json()["post"]["post_id"]
         factories.change_post(serving.workspace, post_id, state=PostState.PUBLISHED)
         assert clean_up_files(serving.workspace, post_id)
+        assert anna.create_job(published).status_code == 200  # which looks at no file any more
         for form in (refused, published):
             anna.send(form, video)  # the form works for its whole hour
         strangers = f"{PREFIX}/direct-uploads/anna/readme.txt"
