@@ -19,6 +19,7 @@ from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.compiled_statements import share_compiled_statements
+from tests.contract.storage.stores import S3Server
 from tests.integration.simulator_process import Simulator
 from tests.postgresql import NOT_INSTALLED, TEMPLATE, PostgresqlServer, start_migrated
 
@@ -147,3 +148,20 @@ def simulator(simulator_process: Simulator) -> Simulator:
     """The module's simulator, having forgotten everything."""
     simulator_process.reset()
     return simulator_process
+
+
+@pytest.fixture(scope="module")
+def s3_process() -> Iterator[S3Server]:
+    """An S3 in a process of its own, one for each module of tests."""
+    server = S3Server()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def s3_server(s3_process: S3Server) -> S3Server:
+    """The module's S3, which has forgotten its faults and calls."""
+    s3_process.reset()
+    return s3_process

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
-from tests.contract.storage.stores import S3Server, s3_client
+from tests.contract.storage.stores import S3Server
 from tests.e2e.intake_flows import Sender, servers_of
 from tests.e2e.scene import Scene, unique_video
 from tests.e2e.two_workers import WORKERS, TwoWorkers
 from tests.postgresql import TEMPLATE, PostgresqlServer
+from tests.s3_bucket import Bucket, new_bucket
 
 ACCOUNTS = ("aurora.kitchen", "north.trail", "paper.moon", "city.loops")
 PREFIX = "reelflow"
@@ -26,44 +25,14 @@ DONE_S = 400
 
 
 @pytest.fixture(scope="module")
-def s3_server() -> Iterator[S3Server]:
-    server = S3Server()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """The bucket as those see it who put files into it."""
-
-    client: Any
-    name: str
-
-    def put(self, key: str, content: bytes) -> None:
-        self.client.put_object(Bucket=self.name, Key=f"{PREFIX}/{key}", Body=content)
-
-    def get(self, key: str) -> bytes:
-        answer = self.client.get_object(Bucket=self.name, Key=f"{PREFIX}/{key}")
-        content: bytes = answer["Body"].read()
-        return content
-
-    def list(self) -> list[str]:
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
-        found = [item["Key"] for page in pages for item in page.get("Contents", [])]
-        return sorted(key.removeprefix(f"{PREFIX}/") for key in found)
-
-
-@pytest.fixture(scope="module")
-def bucket(s3_server: S3Server) -> Bucket:
-    return Bucket(s3_client(s3_server.url), s3_server.new_bucket())
+def bucket(s3_process: S3Server) -> Bucket:
+    return new_bucket(s3_process, f"{PREFIX}/")
 
 
 @pytest.fixture(scope="module")
 def stack(
     bucket: Bucket,
-    s3_server: S3Server,
+    s3_process: S3Server,
     postgresql_server: PostgresqlServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[TwoWorkers]:
@@ -73,7 +42,7 @@ def stack(
         "password": SECRET_KEY,
         "extra": {
             "region_name": REGION,
-            "endpoint_url": s3_server.url,
+            "endpoint_url": s3_process.url,
             "config_kwargs": {"s3": {"addressing_style": "path"}},
         },
     }

@@ -32,18 +32,8 @@ KEY = "media/picture"
 MIB = 1024 * 1024
 
 
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[S3Server]:
-    server = S3Server()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
 @pytest.fixture
 def store(s3_server: S3Server) -> MediaStore:
-    s3_server.reset()
     where = {"url": s3_server.url, "bucket": s3_server.new_bucket(), "prefix": "reelflow"}
     return open_store(where)
 

@@ -305,7 +305,11 @@ def test_a_spent_quota_is_told_in_the_envelope(
     assert 0 < int(refused.headers["Retry-After"]) <= 24 * 3600
     assert_nothing_is_left(serving.workspace, anna, session_id)
     limit(serving.workspace, uploads_per_day=1)
+    opened_before = anna.open()
     assert anna.send(anna.open(), video).status_code == 201
+    told = envelope(anna.send(opened_before, video), 429, "quota_exceeded")
+    assert told["cleanup_details"]["session_closed"] is True
+    assert anna.status(opened_before) == "invalid"
     told = envelope(anna.call("POST", "/dashboard/upload"), 429, "quota_exceeded")
     assert told["cleanup_performed"] is False
 

@@ -30,6 +30,7 @@ from tests.integration.intake_server import PREFIX, IntakeServer, headers_of
 from tests.integration.publisher import Publisher
 from tests.integration.simulator_process import Simulator
 from tests.photo_files import image
+from tests.s3_bucket import Bucket
 
 TIMEOUT_S: Final = 30
 POST: Final = {"account": "aurora", "caption": "From S3", "privacy_level": "SELF_ONLY"}
@@ -96,27 +97,8 @@ def video() -> bytes:
 @pytest.fixture
 def bucket(serving: IntakeServer, intake_s3: S3Server) -> Iterator[Bucket]:
     assert serving.bucket is not None
-    yield Bucket(s3_client(intake_s3.url), serving.bucket)
+    yield Bucket(s3_client(intake_s3.url), serving.bucket, folder="")
     intake_s3.reset()
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """What lies in S3, as an administrator sees it."""
-
-    client: Any
-    name: str
-
-    def keys(self) -> list[str]:
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
-        return sorted(item["Key"] for page in pages for item in page.get("Contents", []))
-
-    def put(self, key: str, content: bytes) -> None:
-        self.client.put_object(Bucket=self.name, Key=key, Body=content)
-
-    def get(self, key: str) -> bytes:
-        content: bytes = self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
-        return content
 
 
 def rows(workspace: Workspace, table: type[Any]) -> list[Any]:
@@ -247,7 +229,7 @@ class TestJob:
             assert (first.status_code, first.json()["reason"]) == (422, "not_this_media")
             assert rule in [broken["rule"] for broken in first.json()["details"]["violations"]]
             assert (again.status_code, again.json()) == (422, first.json())
-        assert bucket.keys() == []
+        assert bucket.list() == []
         assert rows(serving.workspace, Post) == rows(serving.workspace, Media) == []
         left = quota_left(serving.workspace)
         assert (left.reserved_uploads, left.reserved_bytes, left.used_uploads) == (0, 0, 0)
@@ -260,7 +242,7 @@ class TestJob:
         answer = anna.create_job(form)
         assert (answer.status_code, answer.json()["reason"]) == (422, "not_this_media")
         assert answer.json()["details"]["violations"][0]["rule"] == "file_size"
-        assert bucket.keys() == []
+        assert bucket.list() == []
 
     def test_stays_possible_after_wrong_requests(self, anna: Browser, video: bytes) -> None:
         form = anna.sign(video)
@@ -311,10 +293,10 @@ class TestSweep:
         anna.send(form, video)
         soon = later(serving.workspace, timedelta(minutes=119))
         assert expire_uploads(soon, actor="sweep") == []
-        assert bucket.keys() == [form["s3_key"]]
+        assert bucket.list() == [form["s3_key"]]
         swept = expire_uploads(later(serving.workspace, timedelta(minutes=121)), actor="sweep")
         assert sorted(swept) == sorted([form["job_id"], unsent["job_id"]])
-        assert bucket.keys() == []
+        assert bucket.list() == []
         assert rows(serving.workspace, UploadSession) == []
         assert quota_left(serving.workspace).reserved_bytes == 0
         assert anna.create_job(form).json()["reason"] == "job_not_found"
@@ -332,13 +314,14 @@ class TestSweep:
         post_id = anna.create_job(published).json()["post"]["post_id"]
         factories.change_post(serving.workspace, post_id, state=PostState.PUBLISHED)
         assert clean_up_files(serving.workspace, post_id)
+        assert anna.create_job(published).status_code == 200  # which looks at no file any more
         for form in (refused, published):
             anna.send(form, video)  # the form works for its whole hour
         strangers = f"{PREFIX}/direct-uploads/anna/readme.txt"
         bucket.put(strangers, b"of somebody else")
         assert delete_strays(later(serving.workspace, timedelta(minutes=110))) == []
         assert len(delete_strays(later(serving.workspace, timedelta(minutes=130)))) == 2
-        assert bucket.keys() == sorted([kept["s3_key"], strangers])
+        assert bucket.list() == sorted([kept["s3_key"], strangers])
 
 
 class TestPublishing:
@@ -381,7 +364,7 @@ class TestPublishing:
         assert bucket.get(key) == video
         assert publisher.settle(post) in DONE
         assert clean_up_files(workspace, post_id)
-        assert bucket.keys() == [f"{PREFIX}/{thumbnail}"]
+        assert bucket.list() == [f"{PREFIX}/{thumbnail}"]
 
     def test_keeps_the_prepared_copy_of_a_photo(
         self, anna: Browser, publisher: Publisher, bucket: Bucket
@@ -390,10 +373,10 @@ class TestPublishing:
         _, post_id = self.make_job(anna, photo, name="a.png", content_type="image/png")
         workspace = publisher.workspace
         validate(workspace, post_id, run_id="run-1", actor="tests")
-        assert len(bucket.keys()) == 2
+        assert len(bucket.list()) == 2
         factories.change_post(workspace, post_id, state=PostState.PUBLISHED)
         assert clean_up_files(workspace, post_id)
-        (left,) = bucket.keys()
+        (left,) = bucket.list()
         assert left.startswith(f"{PREFIX}/prepared/")
 
     def test_that_fails_keeps_the_files(

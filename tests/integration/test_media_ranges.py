@@ -7,7 +7,6 @@ the stages make one and no more is for ``test_publish_from_s3``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,15 +24,6 @@ KEY = "media/large.mp4"
 LAYOUTS = pytest.mark.parametrize(
     ("faststart", "bound_bytes"), [(True, 32 * MIB), (False, 64 * MIB)], ids=["faststart", "last"]
 )
-
-
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[S3Server]:
-    server = S3Server()
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import psutil
 import pytest
 import requests
 
+from reelflow.api.intake import API_PATH
 from reelflow.ledger import batches
 from reelflow.ledger.engine import open_engine, upgrade
 from tests import factories
@@ -229,11 +230,18 @@ class TestMount:
         page = requests.get(f"{airflow.address}/{view['href']}", timeout=DEADLINE_S)
         assert "Reelflow API" in page.text
 
-    @pytest.mark.parametrize("path", ["/webhooks/tiktok", "/oauth/callback", "/public/media/a"])
+    @pytest.mark.parametrize(
+        "path", ["/webhooks/tiktok", "/oauth/callback", "/public/media/1/2/3/a.mp4"]
+    )
     def test_what_strangers_reach_is_on_the_other_server_alone(
         self, plugin: IntakeServer, path: str
     ) -> None:
-        assert refusal(ask(plugin, "POST", path)) == (404, "not_found")
+        # Routes that forget that they are mounted lie below the mount with their whole path.
+        doubled = f"{plugin.process.address}/reelflow{API_PATH}{path}"
+        for method in ("GET", "POST"):
+            for address in (plugin.api + path, doubled):
+                answer = requests.request(method, address, timeout=DEADLINE_S)
+                assert refusal(answer) == (404, "not_found"), (method, address)
 
     def test_nothing_is_guessed_cached_or_framed(self, plugin: IntakeServer) -> None:
         for path in ("/health", "/posts", "/docs"):

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
@@ -39,10 +36,11 @@ from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
 from tests import factories, media_files, sparse_video
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
-from tests.contract.storage.stores import S3Server, s3_client
+from tests.contract.storage.stores import S3Server
 from tests.integration.publisher import CHUNK, SMALL_CHUNKS
 from tests.integration.simulator_process import Simulator
 from tests.photo_files import media_of
+from tests.s3_bucket import Bucket, new_bucket
 
 RUN, ACTOR = "run-1", "tests"
 PREFIX = "reelflow"
@@ -51,43 +49,9 @@ MIB = 1024 * 1024
 ATTEMPTS = 2
 
 
-@pytest.fixture(scope="module")
-def s3_server() -> Iterator[S3Server]:
-    server = S3Server()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """The bucket as customers and administrators see it."""
-
-    client: Any
-    name: str
-
-    def put(self, key: str, content: bytes) -> None:
-        self.client.put_object(Bucket=self.name, Key=f"{PREFIX}/{key}", Body=content)
-
-    def get(self, key: str) -> bytes:
-        answer = self.client.get_object(Bucket=self.name, Key=f"{PREFIX}/{key}")
-        content: bytes = answer["Body"].read()
-        return content
-
-    def delete(self, key: str) -> None:
-        self.client.delete_object(Bucket=self.name, Key=f"{PREFIX}/{key}")
-
-    def keys(self) -> list[str]:
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
-        found = [item["Key"] for page in pages for item in page.get("Contents", [])]
-        return sorted(key.removeprefix(f"{PREFIX}/") for key in found)
-
-
 @pytest.fixture
 def bucket(s3_server: S3Server) -> Bucket:
-    s3_server.reset()
-    return Bucket(s3_client(s3_server.url), s3_server.new_bucket())
+    return new_bucket(s3_server, f"{PREFIX}/")
 
 
 @pytest.fixture
@@ -185,7 +149,7 @@ def test_a_video_goes_its_way_from_bucket_to_tiktok(
     (post,) = find(one)
     assert (post.caption, post.media.file_name) == ("From S3", "My clip.mp4")
     source = post.media.source_path
-    assert bucket.keys() == [source, f"{source}.json"]
+    assert bucket.list() == [source, f"{source}.json"]
     assert waiting_work(two) == frozenset()
 
     validate(two, post.id, run_id=RUN, actor=ACTOR)
@@ -198,7 +162,7 @@ def test_a_video_goes_its_way_from_bucket_to_tiktok(
     assert simulator.content(uploaded.publish_id) == video
     assert settle(two, simulator, uploaded) is PostState.PUBLISHED
     assert clean_up_files(two, post.id)
-    assert bucket.keys() == [thumbnail]
+    assert bucket.list() == [thumbnail]
     homes = [path for name in ("one", "two") for path in (tmp_path / name).rglob("*")]
     assert homes == []
 
@@ -237,10 +201,10 @@ def test_a_refused_video_lies_in_the_quarantine_and_comes_back(
     with pytest.raises(MediaRejectedError):
         validate(two, post.id, run_id=RUN, actor=ACTOR)
     aside = f"quarantine/aurora/{post.id}"
-    assert bucket.keys() == [f"{aside}.mp4", f"{aside}.reason.json"]
+    assert bucket.list() == [f"{aside}.mp4", f"{aside}.reason.json"]
     assert json.loads(bucket.get(f"{aside}.reason.json"))["post_id"] == post.id
     retry(one, post.id, actor=ACTOR)
-    assert bucket.keys() == [post.media.source_path]
+    assert bucket.list() == [post.media.source_path]
     with pytest.raises(MediaRejectedError, match=r"bad\.mp4 is rejected"):
         validate(two, post.id, run_id=RUN, actor=ACTOR)
 
@@ -256,7 +220,7 @@ def test_a_source_that_is_replaced_between_two_stages_is_not_posted(
     with pytest.raises(PostFailedError, match=r"clip\.mp4 changed after it was taken"):
         upload(one, simulator, post)
     assert simulator.uploads() == []
-    assert bucket.keys() == [post.media.source_path]
+    assert bucket.list() == [post.media.source_path]
 
 
 def test_a_source_that_is_replaced_between_two_chunks_is_not_published(
@@ -280,44 +244,36 @@ def test_a_source_that_is_replaced_between_two_chunks_is_not_published(
     assert (after.state, after.reason_code) == (PostState.FAILED, "source_changed")
 
 
-def test_each_chunk_is_one_stream_from_the_bucket(
-    workers: list[Workspace],
-    account: Account,
-    bucket: Bucket,
-    simulator: Simulator,
-    s3_server: S3Server,
-) -> None:
-    one, two = workers
-    video = long_video()
-    bucket.put("inbox/aurora/clip.mp4", video)
-    (post,) = find(one)
-    validate(two, post.id, run_id=RUN, actor=ACTOR)
+@pytest.fixture
+def long_post(
+    workers: list[Workspace], account: Account, bucket: Bucket, s3_server: S3Server
+) -> Post:
+    """A post of a video of several chunks; what validating it asked of S3 is forgotten."""
+    bucket.put("inbox/aurora/clip.mp4", long_video())
+    (post,) = find(workers[0])
+    validate(workers[1], post.id, run_id=RUN, actor=ACTOR)
     s3_server.reset()
-    uploaded = upload(one, simulator, post)
-    assert simulator.content(uploaded.publish_id) == video
+    return post
+
+
+def test_each_chunk_is_one_stream_from_the_bucket(
+    workers: list[Workspace], long_post: Post, simulator: Simulator, s3_server: S3Server
+) -> None:
+    uploaded = upload(workers[0], simulator, long_post)
+    assert simulator.content(uploaded.publish_id) == long_video()
     asked = [_bounds(call["range"]) for call in s3_server.calls() if call["method"] == "GET"]
     starts = [0, CHUNK, 2 * CHUNK]
     # Before each chunk a byte, to see that all is as it was.
     assert [first for first, _ in asked] == [start for start in starts for _ in range(2)]
-    assert sum(last - first + 1 for first, last in asked) == len(video) + len(starts)
+    assert sum(last - first + 1 for first, last in asked) == len(long_video()) + len(starts)
 
 
 def test_a_stream_that_breaks_off_goes_on_in_the_same_chunk(
-    workers: list[Workspace],
-    account: Account,
-    bucket: Bucket,
-    simulator: Simulator,
-    s3_server: S3Server,
+    workers: list[Workspace], long_post: Post, simulator: Simulator, s3_server: S3Server
 ) -> None:
-    one, two = workers
-    video = long_video()
-    bucket.put("inbox/aurora/clip.mp4", video)
-    (post,) = find(one)
-    validate(two, post.id, run_id=RUN, actor=ACTOR)
-    s3_server.reset()
-    s3_server.fault("GET", post.media.id, kind="cut", range=f"-{CHUNK - 1}", times=3)
-    uploaded = upload(one, simulator, post)
-    assert simulator.content(uploaded.publish_id) == video
+    s3_server.fault("GET", long_post.media.id, kind="cut", range=f"-{CHUNK - 1}", times=3)
+    uploaded = upload(workers[0], simulator, long_post)
+    assert simulator.content(uploaded.publish_id) == long_video()
     assert len(simulator.uploads()) == 1
     asked = [_bounds(call["range"]) for call in s3_server.calls() if call["method"] == "GET"]
     starts = [first for first, last in asked if last == CHUNK - 1]
@@ -355,26 +311,26 @@ def test_a_bucket_that_refuses_any_stage_costs_a_try_and_nothing_else(
         "upload": lambda: uploaded.append(upload(two, simulator, post)),
     }
     for name, stage in stages.items():
-        before = bucket.keys()
+        before = bucket.list()
         s3_server.fault("*", post.media.id, status=status, code=code, times=20)
         with pytest.raises(kind, match=f"{PREFIX}/{source}.*{fix}"):
             stage()
         s3_server.reset()
         kept = factories.read_post(one, post.id)
         assert (name, kept.state in (PostState.READY, PostState.UPLOADING)) == (name, True)
-        assert bucket.keys() == before
+        assert bucket.list() == before
         s3_server.fault("*", post.media.id, status=503, code="SlowDown", times=ATTEMPTS - 1)
         stage()
 
     assert settle(one, simulator, uploaded[0]) in DONE
-    before = bucket.keys()
+    before = bucket.list()
     s3_server.fault("DELETE", status=status, code=code, times=20)
     with pytest.raises(kind, match=f"{PREFIX}/{source}.*{fix}"):
         clean_up_files(two, post.id)
     s3_server.reset()
-    assert bucket.keys() == before
+    assert bucket.list() == before
     assert clean_up_files(one, post.id)
-    assert bucket.keys() == [key for key in before if key != source]
+    assert bucket.list() == [key for key in before if key != source]
 
 
 def test_a_bucket_that_refuses_the_inbox_keeps_what_lies_in_it(
@@ -389,10 +345,10 @@ def test_a_bucket_that_refuses_the_inbox_keeps_what_lies_in_it(
     s3_server.fault("PUT", "media", status=403, code="AccessDenied", times=20)
     (post,) = find(one)
     assert "inbox/aurora/clip.mp4 may not be used (AccessDenied)" in str(post.rescheduled_because)
-    assert bucket.keys() == ["inbox/aurora/clip.mp4"]
+    assert bucket.list() == ["inbox/aurora/clip.mp4"]
     s3_server.reset()
     find(two)
-    assert bucket.keys() == [post.media.source_path]
+    assert bucket.list() == [post.media.source_path]
 
 
 @pytest.mark.parametrize("stage", ["validate", "thumbnail", "upload"])
@@ -427,7 +383,7 @@ def test_a_source_that_is_not_there_any_more_is_named_with_key_and_fix(
         assert factories.read_post(one, post.id).state is PostState.REJECTED
     assert str(told.value).count("into the inbox again") == 1
     assert simulator.uploads() == []
-    left = bucket.keys()
+    left = bucket.list()
     kept = [bucket.get(key) for key in left if key.endswith(".mp4")]
     assert kept == ([replaced] if damage == "replaced" else [])
 
@@ -445,7 +401,7 @@ def test_a_folder_of_images_becomes_one_post(
     assert post.kind == "photo"
     validate(two, post.id, run_id=RUN, actor=ACTOR)
     thumbnail = generate_thumbnail(one, post.id, run_id=RUN, actor=ACTOR)
-    kept = bucket.keys()
+    kept = bucket.list()
     assert len(kept) == 3
     assert thumbnail in kept
 
@@ -474,4 +430,4 @@ def test_the_copy_of_a_photo_is_made_by_one_worker_and_found_by_the_other(
     assert bucket.get(copy).startswith(b"\xff\xd8\xff")
     factories.change_post(one, post.id, state=PostState.PUBLISHED)
     assert clean_up_files(two, post.id)
-    assert bucket.keys() == []
+    assert bucket.list() == []

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import Final
 from urllib.parse import urlsplit
 
 import requests
-from requests.utils import get_environ_proxies
 
 from reelflow.analysis.answer_deadline import DeadlineAdapter, answered_within
 from reelflow.analysis.connection import DetectionConnection
 from reelflow.analysis.http_answers import ANSWER_MAX_BYTES, Answer
 from reelflow.blocks import blocks_of
 from reelflow.exceptions import AnalysisUnavailableError
+from reelflow.http.session import new_session, route_to
 from reelflow.source import Source
 
 _BLOCK_BYTES: Final = 1024 * 1024
@@ -68,6 +66,7 @@ class Transport:
 
         :raises AnalysisUnavailableError: it got no answer
         :raises SourceChangedError: somebody wrote to the file meanwhile
+        :raises ConfigurationError: the environment names certificates that do not exist
         """
         url = self._connection.base_url + path
         silence_s = self._limits.read_timeout_s if source is None else self._limits.send_timeout_s
@@ -84,7 +83,7 @@ class Transport:
                     timeout=(self._limits.connect_timeout_s, silence_s),
                     allow_redirects=False,
                     stream=True,
-                    proxies=get_environ_proxies(url) if url.startswith("https") else {},
+                    **route_to(url),
                 ) as response,
             ):
                 lowered = {name.lower(): value for name, value in response.headers.items()}
@@ -121,21 +120,9 @@ class _Body:
         return map(bytes, blocks_of(self._source, block_bytes=_BLOCK_BYTES))
 
 
-class _Session(requests.Session):
-    """Looks at no ``Location``: what an engine answers sends no file to anybody else."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Say that an answer redirects nowhere."""
-
-
 def _new_session(connection: DetectionConnection) -> requests.Session:
-    session = _Session()
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, DeadlineAdapter())
-    session.trust_env = False  # ~/.netrc would replace the key
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
-    session.headers.update({"User-Agent": "reelflow", "Accept": "application/json"})
+    session = new_session(DeadlineAdapter())
+    session.headers["Accept"] = "application/json"
     if connection.api_key:
         session.headers["Authorization"] = f"Bearer {connection.api_key}"
     return session

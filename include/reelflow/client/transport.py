@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
-from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from reelflow.exceptions import ConfigurationError, ReelflowError, ServerUnavailableError
+from reelflow.http.session import new_session, route_to
 
 #: Longest answer that is read; a page of posts has some hundred kilobytes.
 ANSWER_MAX_BYTES: Final = 4 * 1024 * 1024
@@ -66,7 +63,7 @@ class Transport:
         self._url = url
         self._timeouts = timeouts
         self._session = _new_session(api_key)
-        self._route = _route(url)
+        self._route = route_to(url)
         self.host = urlsplit(url).netloc
 
     def close(self) -> None:
@@ -132,43 +129,16 @@ class Transport:
         )
 
 
-class _Session(requests.Session):
-    """Looks at no ``Location``: what a server answers sends the key to nobody else."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Say that an answer redirects nowhere."""
-
-
 def _new_session(api_key: str) -> requests.Session:
-    session = _Session()
-    session.trust_env = False  # ~/.netrc would replace the key
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session = new_session(HTTPAdapter(max_retries=0, pool_maxsize=_CONNECTIONS))
     session.headers.update(
         {
-            "User-Agent": "reelflow",
             "Accept": "application/json",
             "Accept-Encoding": "identity",  # so that no small answer becomes a large one
             "Authorization": f"Bearer {api_key}",
         }
     )
-    adapter = HTTPAdapter(max_retries=0, pool_maxsize=_CONNECTIONS)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
     return session
-
-
-def _route(url: str) -> dict[str, Any]:
-    """Return proxies and certificates of the environment; plain http uses none."""
-    if url.startswith("http://"):
-        return {"proxies": {}, "verify": True}
-    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    if bundle and not Path(bundle).exists():
-        raise ConfigurationError(
-            f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names {bundle}, which does not exist: set it to "
-            "the file of certificates, or unset it",
-            code="certificates",
-        )
-    return {"proxies": get_environ_proxies(url), "verify": bundle or True}
 
 
 def _reasons(error: BaseException) -> Iterable[BaseException]:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import ssl
-from http.cookiejar import DefaultCookiePolicy
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
 from urllib3.exceptions import (
     ConnectTimeoutError,
     MaxRetryError,
@@ -22,12 +18,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from reelflow.exceptions import (
-    ConfigurationError,
-    ReelflowError,
-    TikTokUnavailableError,
-    TikTokUnreachableError,
-)
+from reelflow.exceptions import ReelflowError, TikTokUnavailableError, TikTokUnreachableError
+from reelflow.http.session import new_session, route_to
 from reelflow.tiktok.answers import ANSWER_MAX_BYTES, Answer
 from reelflow.tiktok.source import BLOCK_BYTES, SourceSlice
 
@@ -72,7 +64,7 @@ class Transport:
                 timeout=timeout,
                 allow_redirects=False,
                 stream=True,
-                **_route(url),
+                **route_to(url),
             ) as response:
                 return Answer(response.status_code, response.headers, _read_body(response))
         except requests.RequestException as error:
@@ -88,13 +80,6 @@ class _BlockAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
         return super().proxy_manager_for(proxy, blocksize=BLOCK_BYTES, **proxy_kwargs)
-
-
-class _Session(requests.Session):
-    """Looks at no ``Location``: requests would parse it, and read that body whole, unasked."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Say that an answer redirects nowhere."""
 
 
 class _HideQueries(logging.Filter):
@@ -115,33 +100,10 @@ _HIDE_QUERIES = _HideQueries()
 
 
 def _new_session() -> requests.Session:
-    """Return a session that sends what it is told and nothing else."""
+    """Return a session whose log tells no credential."""
     for name in ("urllib3.connectionpool", "urllib3.util.retry"):
         logging.getLogger(name).addFilter(_HIDE_QUERIES)
-    session = _Session()
-    # From the environment requests would also take ~/.netrc, whose password replaces the bearer
-    # token and would be sent to the upload host; _route() takes proxies and certificates only.
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers["User-Agent"] = "reelflow"
-    adapter = _BlockAdapter(max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
-
-
-def _route(url: str) -> dict[str, Any]:
-    """Return proxies and certificates of the environment; plain http, the simulator, has none."""
-    if url.startswith("http://"):
-        return {"proxies": {}, "verify": True}
-    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    if bundle and not Path(bundle).exists():
-        raise ConfigurationError(
-            f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names {bundle}, which does not exist:"
-            " set it to the file of certificates, or unset it.",
-            code="certificates",
-        )
-    return {"proxies": get_environ_proxies(url), "verify": bundle or True}
+    return new_session(_BlockAdapter(max_retries=0))
 
 
 def _read_body(response: requests.Response) -> bytes:

@@ -13,18 +13,12 @@ from tests.contract.storage.stores import Place, S3Server, Store, open_store
 
 @pytest.fixture(scope="session")
 def s3_process() -> Iterator[S3Server]:
+    """One S3 for all of these modules."""
     server = S3Server()
     try:
         yield server
     finally:
         server.stop()
-
-
-@pytest.fixture
-def s3_server(s3_process: S3Server) -> S3Server:
-    """The server, which has forgotten its faults and calls."""
-    s3_process.reset()
-    return s3_process
 
 
 @pytest.fixture(params=["local", "s3"])

@@ -25,6 +25,7 @@ from reelflow.exceptions import (
     UploadNotFoundError,
 )
 from reelflow.storage.local_store import LocalStore
+from tests.contract.storage.disk_log import log_disk
 from tests.contract.storage.stores import put_part
 from tests.full_disk import fill_disk
 from tests.unprivileged import as_nobody_much, reachable_folder
@@ -399,21 +400,7 @@ class TestLossOfPower:
     def told(self, store: LocalStore, root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         put(store, "inbox/a")
         put(store, "media/other")  # so that the folders are there
-        told: list[str] = []
-        rename = os.rename
-
-        def keep(fd: int) -> None:
-            path = Path(f"/proc/self/fd/{fd}").readlink().relative_to(root)
-            told.append(f"{path.parent.name}/*{path.suffix}" if path.suffix else str(path))
-
-        def note(old: str, new: str, **folders: int) -> None:
-            rename(old, new, **folders)
-            told.append(f"named {new}")
-
-        monkeypatch.setattr(os, "fsync", keep)
-        monkeypatch.setattr(os, "fdatasync", keep)
-        monkeypatch.setattr(os, "rename", note)
-        return told
+        return log_disk(root, monkeypatch)
 
     def test_a_file_is_there_before_its_name_is(self, store: LocalStore, told: list[str]) -> None:
         put(store, KEY)

@@ -21,6 +21,7 @@ from reelflow.exceptions import (
 from reelflow.storage import local_marks
 from reelflow.storage.base import MultipartUpload
 from reelflow.storage.local_store import LocalStore
+from tests.contract.storage.disk_log import log_disk
 from tests.contract.storage.stores import DEADLINE_S, put_part
 from tests.integration.simulator_process import wait_until
 
@@ -66,21 +67,7 @@ def start_anew(boot: Path) -> None:
 def told(store: LocalStore, root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the disk was told to keep, in which order."""
     store.put("media/other", b"x", size_bytes=1)  # so that the folders are there
-    told: list[str] = []
-    rename = os.rename
-
-    def keep(fd: int) -> None:
-        path = Path(f"/proc/self/fd/{fd}").readlink().relative_to(root)
-        told.append(f"{path.parent.name}/*{path.suffix}" if path.suffix else str(path))
-
-    def note(old: str, new: str, **folders: int) -> None:
-        rename(old, new, **folders)
-        told.append(f"named {new}")
-
-    monkeypatch.setattr(os, "fsync", keep)
-    monkeypatch.setattr(os, "fdatasync", keep)
-    monkeypatch.setattr(os, "rename", note)
-    return told
+    return log_disk(root, monkeypatch)
 
 
 def begin(store: LocalStore, *, size_bytes: int = len(PART) + 1) -> MultipartUpload:

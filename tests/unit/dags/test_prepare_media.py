@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, AssetAll
 from airflow.sdk.definitions.taskgroup import MappedTaskGroup
-from airflow.serialization.serialized_objects import DagSerialization
 
 from reelflow_provider.assets import MEDIA
 from reelflow_provider.operators.media import MediaOperator
 from reelflow_provider.retries import ReelflowRetryPolicy
+from tests.unit.dags.conftest import edges_of
 
-DAGS = Path(__file__).parents[3] / "dags"
 FIND = "find_unprepared_media"
 #: Of what belongs to no post.
 MEASURE = "measure_uploads"
@@ -28,25 +26,10 @@ EDGES = {
 
 
 @pytest.fixture(scope="module")
-def bag() -> DagBag:
-    return DagBag(dag_folder=str(DAGS), safe_mode=False)
-
-
-@pytest.fixture(scope="module")
 def dag(bag: DagBag) -> DAG:
     dag = bag.dags["prepare_media"]
     assert isinstance(dag, DAG)
     return dag
-
-
-@pytest.fixture(scope="module")
-def as_scheduled(dag: DAG) -> Any:
-    """The DAG as the scheduler has it: serialised, stored and read again."""
-    return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
-
-
-def edges_of(dag: Any) -> set[tuple[str, str]]:
-    return {(task.task_id, below) for task in dag.tasks for below in task.downstream_task_ids}
 
 
 def test_the_stages_are_those_of_publishing_and_nothing_is_sent(

@@ -13,12 +13,11 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, AssetAll, AssetOrTimeSchedule, CronTriggerTimetable, TriggerRule
 from airflow.sdk.definitions.taskgroup import MappedTaskGroup
-from airflow.serialization.serialized_objects import DagSerialization
 
 from reelflow_provider.assets import PUBLISHED_POSTS, UPLOADS
 from reelflow_provider.retries import ReelflowRetryPolicy
+from tests.unit.dags.conftest import DAGS, edges_of
 
-DAGS = Path(__file__).parents[3] / "dags"
 GROUP = "publish_post"
 
 #: Every edge between two stages, as the docstring of the DAG tells it.
@@ -40,25 +39,10 @@ EXPANSION = {("find_new_uploads", name) for name in STAGES if name.startswith(f"
 
 
 @pytest.fixture(scope="module")
-def bag() -> DagBag:
-    return DagBag(dag_folder=str(DAGS), safe_mode=False)
-
-
-@pytest.fixture(scope="module")
 def dag(bag: DagBag) -> DAG:
     dag = bag.dags["publish_to_tiktok"]
     assert isinstance(dag, DAG)
     return dag
-
-
-@pytest.fixture(scope="module")
-def as_scheduled(dag: DAG) -> Any:
-    """The DAG as the scheduler has it: serialised, stored and read again."""
-    return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
-
-
-def edges_of(dag: Any) -> set[tuple[str, str]]:
-    return {(task.task_id, below) for task in dag.tasks for below in task.downstream_task_ids}
 
 
 def test_every_dag_file_can_be_imported(bag: DagBag) -> None:

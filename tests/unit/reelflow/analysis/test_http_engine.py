@@ -155,6 +155,15 @@ def test_an_engine_that_does_not_run_is_named_without_the_key(sleeps: Sleeps) ->
     assert sleeps == [1, 2, 4]
 
 
+def test_certificates_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/none.pem")
+    with (
+        HttpEngine(DetectionConnection("https://127.0.0.1:1", KEY)) as engine,
+        pytest.raises(ConfigurationError, match=r"/none\.pem, which does not exist"),
+    ):
+        engine.poll("an-1")
+
+
 @pytest.mark.parametrize(
     "address",
     [

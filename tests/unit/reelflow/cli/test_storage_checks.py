@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +14,6 @@ from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 from tests.contract.storage.stores import S3Server, s3_client
 
 OK, WARNING, PROBLEM = Status.OK, Status.WARNING, Status.PROBLEM
-
-
-@pytest.fixture(scope="module")
-def s3_process() -> Iterator[S3Server]:
-    server = S3Server()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-@pytest.fixture
-def s3_server(s3_process: S3Server) -> S3Server:
-    s3_process.reset()
-    return s3_process
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def test_an_address_is_taken_with_and_without_the_apis_path(text: str, url: str)
         "https://a.example#x",
         "https://a.example:70000",
         "https://a.example\\@b.example",
-        "https://a.example/" + "x" * 3000,
+        "https://a.example/" + "x" * 5000,
     ],
 )
 def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:

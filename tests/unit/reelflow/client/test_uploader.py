@@ -215,28 +215,21 @@ def test_a_file_that_changed_since_it_was_checked_is_not_sent(
     assert server.calls == []
 
 
-def test_a_file_that_changes_while_it_is_sent_is_no_post(
-    server: ScriptedIntake, uploader: Uploader, tmp_path: Path
+@pytest.mark.parametrize(
+    "is_then",
+    [lambda call: "/chunks/1" in call.path, lambda call: call.method == "GET"],
+    ids=["while it is sent", "before its upload ends"],
+)
+def test_a_file_that_changes_meanwhile_is_no_post(
+    server: ScriptedIntake,
+    uploader: Uploader,
+    tmp_path: Path,
+    is_then: Callable[[Call], bool],
 ) -> None:
     file = local_file(tmp_path / "clip.mp4", CONTENT)
 
     def write(call: Call) -> None:
-        if "/chunks/1" in call.path:
-            file.path.write_bytes(CONTENT[::-1])
-
-    server.fault = write
-    with pytest.raises(SourceChangedError):
-        uploader.upload(file, key="k", post=WISH, on_progress=lambda _: None)
-    assert server.posts == {}
-
-
-def test_a_file_that_changes_before_its_upload_ends_is_no_post(
-    server: ScriptedIntake, uploader: Uploader, tmp_path: Path
-) -> None:
-    file = local_file(tmp_path / "clip.mp4", CONTENT)
-
-    def write(call: Call) -> None:
-        if call.method == "GET":
+        if is_then(call):
             file.path.write_bytes(CONTENT[::-1])
 
     server.fault = write

@@ -8,25 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelflow.domain.media_facts import MediaFacts
-from reelflow.domain.media_policy import INTAKE, TIKTOK
 from reelflow.domain.repair import plan_repair
 from reelflow.media.repair_line import repair_line
+from tests.refused_video import BOTH, MKV
 
-BOTH = INTAKE.narrowed_by(TIKTOK)
-MKV = MediaFacts(
-    container="mkv",
-    kind="video",
-    size_bytes=1000,
-    duration_s=10.0,
-    width=1280,
-    height=720,
-    display_width=1280,
-    display_height=720,
-    video_codec="h264",
-    audio_codec="aac",
-    average_frame_rate=30.0,
-)
 MAP = "-map 0:V:0 -map '0:a:0?'"
 ENCODE = f"{MAP} -c:a aac -c:v libx264 -movflags +faststart -pix_fmt yuv420p"
 

@@ -11,9 +11,11 @@ from reelflow.domain.analysis import AnalysisPolicy
 from reelflow.domain.post import PostKind, PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun
 from reelflow.exceptions import IllegalTransitionError, PostNotTakeableError
-from reelflow.ledger import accounts, photo_images
+from reelflow.ledger import photo_images
+from reelflow.ledger.accounts import TokenSet
 from reelflow.ledger.models import Account, Post
 from reelflow.services import report
+from reelflow.services.accounts.enrolment import store_access
 from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.cleanup import clean_up_files
 from reelflow.services.discover import find_new_uploads, waiting_work
@@ -23,7 +25,7 @@ from reelflow.services.intake.moves import finish_moves
 from reelflow.services.intake.post_wish import PostWish
 from reelflow.services.intake.prepare import extract_metadata, generate_thumbnail, validate
 from reelflow.services.intake.submit import create_post
-from reelflow.services.settling.sweep import expire_sessions
+from reelflow.services.settling.sweep import SweepReport, expire_sessions
 from reelflow.services.steering.commands import cancel, retry
 from reelflow.services.steering.covers import choose_cover
 from reelflow.services.steering.editing import edit_post
@@ -95,13 +97,18 @@ def test_nothing_of_it_is_prepared_ahead_of_time(
 
 @pytest.mark.parametrize("media_type", KINDS)
 def test_what_sweeps_leaves_it_alone(
-    workspace: Workspace, account: Account, clock: Clock, media_type: str
+    workspace: Workspace,
+    account: Account,
+    clock: Clock,
+    media_type: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     post = awaiting(workspace, media_type)
     clock.advance(timedelta(days=30))
     finish_moves(workspace, actor=ACTOR)
     swept = expire_sessions(workspace, AskedTikTok(), actor=ACTOR, longest_put_s=1)
-    assert (swept.settled, swept.cleaned, swept.returned_to_ready) == ({}, [], [])
+    assert swept == SweepReport()
+    assert caplog.messages == []
     assert summarize(workspace, "run").problems == []
     after = read_post(workspace, post.id)
     assert (after.state, after.media.awaited, after.rescheduled_because) == (
@@ -151,19 +158,15 @@ def test_two_of_them_are_no_duplicates(workspace: Workspace, account: Account) -
 
 
 def test_an_account_whose_access_comes_back_does_not_release_it(
-    workspace: Workspace, account: Account, clock: Clock
+    workspace: Workspace, account: Account
 ) -> None:
     post = awaiting(workspace, "video")
     mark_revoked(workspace, account.id, why="test", actor=ACTOR)
-    with workspace.ledger.write() as session:
-        accounts.save(
-            session,
-            workspace.ledger.cipher,
-            open_id=account.open_id,
-            name=account.name,
-            tokens=accounts.TokenSet("act.new"),
-            now=clock(),
-        )
+    tokens = TokenSet("act.new")
+    connected = store_access(
+        workspace, open_id=account.open_id, name=account.name, tokens=tokens, actor=ACTOR
+    )
+    assert connected.released == []
     assert read_post(workspace, post.id).reason_code == "no_media"
 
 

@@ -6,15 +6,12 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from pkgutil import resolve_name
 
 import pytest
-from airflow.serialization.encoders import encode_trigger
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reelflow.domain.post import PostState
-from reelflow.ledger.engine import open_engine, upgrade
 from reelflow.ledger.models import Account
 from reelflow.services.workspace import Workspace
 from reelflow_provider.triggers.uploads import REPEAT_S, UploadsTrigger, WorkWatch
@@ -74,13 +71,6 @@ def test_any_work_waits_at_most_a_minute_and_wakes_at_most_once_a_minute(
             last = (now_s, work)
 
 
-def test_it_survives_the_way_to_the_triggerer_and_back() -> None:
-    encoded = encode_trigger(UploadsTrigger())
-    again = resolve_name(encoded["classpath"])(**encoded["kwargs"])
-    assert type(again) is UploadsTrigger
-    assert encode_trigger(again) == encoded
-
-
 def test_a_due_post_and_a_new_file_wake_the_dag_once(
     worker: Workspace, account: Account, drop: Callable[..., Path]
 ) -> None:
@@ -129,41 +119,6 @@ def test_what_is_no_work_for_a_run_makes_no_event(
         await Watched(UploadsTrigger()).no_event_for(looks=3)
 
     run_quickly(watch)
-
-
-def test_it_looks_as_often_as_the_setting_says(
-    worker: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("REELFLOW_WATCH_INTERVAL_S", "2.5")
-
-    async def watch() -> None:
-        await Watched(UploadsTrigger()).no_event_for(looks=3)
-
-    assert set(run_quickly(watch)[1]) == {2.5}
-
-
-def test_a_broken_ledger_is_logged_once_and_does_not_end_the_watching(
-    worker: Workspace,
-    clock: factories.Clock,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    url = f"sqlite:///{tmp_path / 'later.db'}"
-    monkeypatch.setenv("REELFLOW_DATABASE_URL", url)
-
-    async def watch() -> object:
-        watched = Watched(UploadsTrigger())
-        await watched.no_event_for(looks=4)
-        upgrade(open_engine(url))
-        repaired = factories.open_workspace(tmp_path, clock, database_url=url)
-        factories.make_post(repaired, factories.make_account(repaired))
-        return await watched.event()
-
-    with caplog.at_level(logging.WARNING, "reelflow_provider"):
-        assert run_quickly(watch)[0] == {"waiting": 1}
-    (record,) = caplog.records
-    assert "reelflow db upgrade" in record.getMessage()
 
 
 def test_a_ledger_that_is_no_database_is_logged_once_and_does_not_end_the_watching(

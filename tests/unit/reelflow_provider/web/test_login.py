@@ -67,6 +67,7 @@ def test_who_sends_neither_token_nor_cookie_is_told_to_log_in(
 ) -> None:
     refusal = refusal_of(method, **headers)
     assert (refusal.status, refusal.reason) == (401, "unauthenticated")
+    assert "log in to Airflow" in refusal.message
     assert refusal.headers == {"WWW-Authenticate": "Bearer"}
 
 

@@ -16,6 +16,7 @@ from reelflow.domain.post import PostKind, PostState
 from reelflow.domain.user import Scope, User
 from reelflow.ledger import batches
 from reelflow.ledger.models import Account, Post
+from reelflow.services import report
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock, change_post, read_post
 from tests.intake_users import upload
@@ -156,9 +157,10 @@ def test_nobody_gets_in_without_saying_who_they_are(web: Web) -> None:
 
 @pytest.mark.parametrize("owner", ["ben", None])
 def test_somebody_elses_post_is_as_if_there_were_none_on_every_route(
-    web: Web, account: Account, make_post: MakePost, owner: str | None
+    web: Web, workspace: Workspace, account: Account, make_post: MakePost, owner: str | None
 ) -> None:
     theirs = make_post(account, state=PostState.HELD, user_id=owner)
+    before = report.show_post(workspace, theirs.id)
     for post_id in (theirs.id, theirs.id + 1):
         answers = [
             web.get(f"/posts/{post_id}", headers=ANNA),
@@ -177,6 +179,7 @@ def test_somebody_elses_post_is_as_if_there_were_none_on_every_route(
         assert [(answer.status_code, answer.json()) for answer in answers] == [
             (404, expected)
         ] * len(answers)
+    assert report.show_post(workspace, theirs.id) == before
     assert ids(web.get("/posts", headers=ANNA)) == []
     assert ids(web.get("/posts", params={"user": "ben"}, headers=ANNA)) == []
 
@@ -287,9 +290,8 @@ def test_a_post_tells_its_story_its_attempts_and_its_run(
     post = make_post(account, user_id="anna", state=PostState.PROCESSING)
     publication = make_publication(workspace, post)
     with workspace.ledger.write() as session:
-        batches.append(session, "ahead/other", [post.id], now=clock())
-        batches.append(session, "run-1", [post.id], now=clock())
-        batches.append(session, "run-2", [post.id], now=clock.advance(timedelta(hours=1)))
+        for run_id in ("run-1", "run-2", "ahead/other"):
+            batches.append(session, run_id, [post.id], now=clock.advance(timedelta(hours=1)))
     app = assemble_app(workspace, None, KnownUsers(), run_links=lambda run: f"https://air/{run}")
     web = Web(app)
     shown = web.get(f"/posts/{post.id}", headers=ANNA).json()

@@ -1,0 +1,28 @@
+"""The DAGs as Airflow reads them; each module of tests has the fixture ``dag``, its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
+from airflow.serialization.serialized_objects import DagSerialization
+
+DAGS = Path(__file__).parents[3] / "dags"
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    return DagBag(dag_folder=str(DAGS), safe_mode=False)
+
+
+@pytest.fixture(scope="module")
+def as_scheduled(dag: DAG) -> Any:
+    """The DAG as the scheduler has it: serialised, stored and read again."""
+    return DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+
+
+def edges_of(dag: Any) -> set[tuple[str, str]]:
+    return {(task.task_id, below) for task in dag.tasks for below in task.downstream_task_ids}
