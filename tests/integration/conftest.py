@@ -15,7 +15,6 @@ from tests.integration.intake_server import (
     forget_everything,
     local_settings,
     new_settings,
-    s3_settings,
     serving_intake,
 )
 from tests.integration.killed_server import KilledServer
@@ -90,30 +89,16 @@ def plugin_s3_server(
 
 
 @pytest.fixture
-def serving(
-    request: pytest.FixtureRequest, tmp_path: Path, database_url: str
-) -> Iterator[IntakeServer]:
-    """A server of the intake: `reelflow serve` with its files in a folder.
+def serving(request: pytest.FixtureRequest) -> IntakeServer:
+    """A server of the intake, its ledger and store empty: `reelflow serve`, its files in a folder.
 
     Or what the marks of :mod:`tests.integration.intake_server` say. A test that also has the
     fixture ``simulator`` gets it as the server's TikTok.
     """
-    where, simulator = getattr(request, "param", "local"), _simulator(request)
-    if where.startswith("plugin"):
-        plugin: PluginServer = request.getfixturevalue(f"{where}_server")
-        yield plugin.fresh(simulator)
-        return
-    if simulator is None:
-        shared: ServeServer = request.getfixturevalue(f"serve_{where}_server")
-        yield shared.fresh()
-        return
-    settings, bucket = local_settings(tmp_path, database_url), None
-    if where == "s3":
-        s3: S3Server = request.getfixturevalue("intake_s3")
-        bucket = s3.new_bucket()
-        settings = s3_settings(tmp_path, database_url, s3, bucket)
-    with serving_intake(settings, simulator=simulator, bucket=bucket) as server:
-        yield server
+    where = getattr(request, "param", "local")
+    name = where if where.startswith("plugin") else f"serve_{where}"
+    server: ServeServer | PluginServer = request.getfixturevalue(f"{name}_server")
+    return server.fresh(_simulator(request))
 
 
 def _simulator(request: pytest.FixtureRequest) -> Simulator | None:

@@ -12,6 +12,7 @@ from tests.integration.intake_server import (
     new_settings,
     serving_intake,
 )
+from tests.integration.simulator_process import Simulator
 from tests.integration.web_process import WebProcess
 
 
@@ -28,19 +29,28 @@ class ServeServer:
         self._settings, self._bucket = new_settings(home, s3)
         self._ends = ExitStack()
         self._server: IntakeServer | None = None
+        self._simulator: Simulator | None = None
 
-    def fresh(self) -> IntakeServer:
-        """Return the server, with nothing in its ledger and store but its users' keys."""
+    def fresh(self, simulator: Simulator | None = None) -> IntakeServer:
+        """Return the server, with nothing in its ledger and store but its users' keys.
+
+        :param simulator: its TikTok; it is started anew for another one
+        """
         server = self._server
-        if server is None or not _is_running(server):
-            serving = serving_intake(self._settings, bucket=self._bucket)
-            server = self._server = self._ends.enter_context(serving)
+        if server is None or simulator is not self._simulator or not _is_running(server):
+            server = self._start(simulator)
         forget_everything(server.workspace)
         return server
 
     def stop(self) -> None:
         """End it, if it was started."""
         self._ends.close()
+
+    def _start(self, simulator: Simulator | None) -> IntakeServer:
+        self.stop()
+        serving = serving_intake(self._settings, simulator=simulator, bucket=self._bucket)
+        self._server, self._simulator = self._ends.enter_context(serving), simulator
+        return self._server
 
 
 def _is_running(server: IntakeServer) -> bool:
