@@ -1,8 +1,8 @@
 """Servers of the intake that are killed with -9 and started again, and which of them there are.
 
 Their names say what is killed, where its files lie, and what its ledger is. ``INTAKE_KILLS`` says
-how often a module kills `reelflow serve`; Airflow's API server, which takes many seconds to start,
-is killed a fifth as often, and only in the full form.
+how often `reelflow serve` is killed while it takes chunks in and finishes files; Airflow's API
+server, which takes many seconds to start, is killed a fifth as often, and only in the full form.
 """
 
 from __future__ import annotations
@@ -27,14 +27,11 @@ MANY: Final = 100
 IS_FULL: Final = KILLS >= MANY
 
 
-def rounds_of(name: str, names: Sequence[str], *, works: int) -> int:
-    """Return how often one of these servers is killed at each of so many kinds of work.
-
-    All of its kind share the kills.
-    """
+def rounds_of(name: str, names: Sequence[str], kills: int) -> int:
+    """Return how often one of these servers is killed at some work; all of its kind share it."""
     kind = name.partition("-")[0]
-    kills = KILLS if kind == "serve" else KILLS / 5
-    return ceil(kills / works / sum(one.startswith(kind) for one in names))
+    share = 1 if kind == "serve" else 5
+    return ceil(kills / share / sum(one.startswith(kind) for one in names))
 
 
 class KilledServer:

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from tests.integration.killed_intake import Scene
-from tests.integration.killed_server import IS_FULL, KilledServer, rounds_of
+from tests.integration.killed_server import IS_FULL, KILLS, KilledServer, rounds_of
 
 SERVERS: Final = (
     [
@@ -33,7 +33,7 @@ KINDS: Final = ("all", "finalize")
 def test_a_killed_server_keeps_what_it_acknowledged_and_leaves_no_orphan(
     name: str, killed: KilledServer
 ) -> None:
-    rounds = rounds_of(name, SERVERS, works=len(KINDS))
+    rounds = rounds_of(name, SERVERS, KILLS // len(KINDS))
     scene = Scene(killed, seed=rounds)
     for kind in KINDS:
         scene.play(kind, kill=False)  # tells how long it takes

@@ -1,6 +1,6 @@
 """Servers killed with -9 as they make jobs and take videos in: all of one is there, or nothing.
 
-``make test`` plays few rounds, ``make intake-kills`` a hundred, and twenty on Airflow's server.
+``make test`` plays few rounds, ``make intake-kills`` fifty, and ten on Airflow's server.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from reelflow.ledger.ledger import Ledger
 from reelflow.ledger.models import Media, Post, Verdict
 from reelflow.services.uploads.expiry import expire_uploads
 from tests import media_files
-from tests.integration.killed_server import IS_FULL, KilledServer, rounds_of
+from tests.integration.killed_server import IS_FULL, KILLS, KilledServer, rounds_of
 
 SERVERS: Final = (
     ["serve-s3-sqlite", "serve-s3-postgresql", "plugin-s3-postgresql"]
@@ -129,7 +129,7 @@ def check(server: KilledServer, folder: str, content: bytes) -> set[str]:
 @ON_SERVERS
 def test_a_killed_server_makes_every_job_once_and_whole(name: str, killed: KilledServer) -> None:
     content = media_files.h264_mp4().read_bytes()
-    rounds = rounds_of(name, SERVERS, works=2)
+    rounds = rounds_of(name, SERVERS, KILLS // 4)
     moments, made, took_s = random.Random(7), 0, 0.0
     for number in range(rounds + 1):
         clients = [Client(killed, AT_ONCE * number + i, content) for i in range(AT_ONCE)]
@@ -161,7 +161,7 @@ def test_a_killed_server_keeps_videos_of_the_dashboard_whole_or_not_at_all(
     name: str, killed: KilledServer
 ) -> None:
     content = media_files.h264_mp4().read_bytes()
-    rounds = rounds_of(name, SERVERS, works=2)
+    rounds = rounds_of(name, SERVERS, KILLS // 4)
     moments, took_s = random.Random(7), 0.0
     told: set[str] = set()
     for number in range(rounds + 1):
