@@ -50,7 +50,7 @@ class AirflowServer:
     def __init__(self, settings: Mapping[str, str], *, workers: int = 1, below: str = "") -> None:
         self._home = Path(tempfile.mkdtemp(dir=_FOLDER.name))
         self._passwords = {name: secrets.token_urlsafe(12) for name in ROLES}
-        port = _free_port()
+        port = str(_free_port())
         self.users = list(ROLES)
         self.address = f"http://127.0.0.1:{port}{below}"
         self.api = self.address + API_PATH
@@ -58,10 +58,16 @@ class AirflowServer:
         known = _airflow_settings(self._home, self._passwords)
         known["AIRFLOW__API__BASE_URL"] = self.address
         known["AIRFLOW__API_AUTH__JWT_SECRET"] = self.jwt_secret
-        with (self._home / "log").open("wb") as log:
+        self._command = [AIRFLOW, "api-server", "--port", port, "--workers", str(workers)]
+        self._environment = {**_inherited(), **known, **settings}
+        self.start()
+
+    def start(self) -> None:
+        """Start it, or start it again: on its database, so that tokens are good still."""
+        with (self._home / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [AIRFLOW, "api-server", "--port", str(port), "--workers", str(workers)],
-                env={**_inherited(), **known, **settings},
+                self._command,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -12,12 +12,15 @@ from tests import factories
 from tests.contract.storage.stores import S3Server
 from tests.integration.intake_server import (
     IntakeServer,
+    forget_everything,
     local_settings,
-    s3_settings,
+    new_settings,
     serving_intake,
 )
+from tests.integration.killed_server import KilledServer
 from tests.integration.plugin_server import PluginServer
 from tests.integration.publisher import Publisher
+from tests.integration.serve_server import ServeServer
 from tests.integration.simulator_process import Simulator
 
 
@@ -35,6 +38,28 @@ def publisher(workspace: Workspace, clock: factories.Clock, simulator: Simulator
 def intake_s3() -> Iterator[S3Server]:
     """An S3 for all servers of the intake; each has a bucket of its own there."""
     server = S3Server()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def serve_local_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeServer]:
+    """`reelflow serve`, with files in a folder."""
+    server = ServeServer(tmp_path_factory.mktemp("serve"))
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def serve_s3_server(
+    tmp_path_factory: pytest.TempPathFactory, intake_s3: S3Server
+) -> Iterator[ServeServer]:
+    """`reelflow serve`, with files in S3."""
+    server = ServeServer(tmp_path_factory.mktemp("serve"), intake_s3)
     try:
         yield server
     finally:
@@ -64,26 +89,16 @@ def plugin_s3_server(
 
 
 @pytest.fixture
-def serving(
-    request: pytest.FixtureRequest, tmp_path: Path, database_url: str
-) -> Iterator[IntakeServer]:
-    """A server of the intake: `reelflow serve` with its files in a folder.
+def serving(request: pytest.FixtureRequest) -> IntakeServer:
+    """A server of the intake, its ledger and store empty: `reelflow serve`, its files in a folder.
 
     Or what the marks of :mod:`tests.integration.intake_server` say. A test that also has the
     fixture ``simulator`` gets it as the server's TikTok.
     """
     where = getattr(request, "param", "local")
-    if where.startswith("plugin"):
-        plugin: PluginServer = request.getfixturevalue(f"{where}_server")
-        yield plugin.fresh(_simulator(request))
-        return
-    settings, bucket = local_settings(tmp_path, database_url), None
-    if where == "s3":
-        s3: S3Server = request.getfixturevalue("intake_s3")
-        bucket = s3.new_bucket()
-        settings = s3_settings(tmp_path, database_url, s3, bucket)
-    with serving_intake(settings, simulator=_simulator(request), bucket=bucket) as server:
-        yield server
+    name = where if where.startswith("plugin") else f"serve_{where}"
+    server: ServeServer | PluginServer = request.getfixturevalue(f"{name}_server")
+    return server.fresh(_simulator(request))
 
 
 def _simulator(request: pytest.FixtureRequest) -> Simulator | None:
@@ -92,6 +107,24 @@ def _simulator(request: pytest.FixtureRequest) -> Simulator | None:
         return None
     simulator: Simulator = request.getfixturevalue("simulator")
     return simulator
+
+
+@pytest.fixture
+def killed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[KilledServer]:
+    """A server to kill, as a name of :mod:`tests.integration.killed_server` says."""
+    server, files, ledger = request.param.split("-")
+    s3: S3Server | None = None
+    if files == "s3":
+        s3 = request.getfixturevalue("intake_s3")
+        s3.reset()
+    postgresql_url = request.getfixturevalue("postgresql_url") if ledger == "postgresql" else None
+    settings, _ = new_settings(tmp_path, s3, database_url=postgresql_url)
+    killed = KilledServer(settings, is_plugin=server == "plugin")
+    try:
+        yield killed
+    finally:
+        killed.kill()
+        forget_everything(killed.workspace)
 
 
 @pytest.fixture(scope="module")

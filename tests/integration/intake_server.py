@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from sqlalchemy import delete
 
 from reelflow.domain.user import Scope
+from reelflow.ledger.intake_models import ApiKey
+from reelflow.ledger.models import Base
 from reelflow.services.api_keys import create_key
 from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
@@ -92,6 +95,37 @@ def s3_settings(home: Path, database_url: str, server: S3Server, bucket: str) ->
         "REELFLOW_STORAGE_URL": f"s3://{bucket}/{PREFIX}",
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
     }
+
+
+def new_settings(
+    home: Path, s3: S3Server | None, *, database_url: str | None = None
+) -> tuple[dict[str, str], str | None]:
+    """Return the environment of a server on a new ledger and store, and its bucket.
+
+    :param s3: where the files are to lie; None for the data folder
+    :param database_url: of the ledger; None for a new SQLite file
+    """
+    data, ledger = home / "data", home / "ledger"
+    data.mkdir()
+    ledger.mkdir()
+    database_url = database_url or factories.migrated_sqlite(ledger)
+    if s3 is None:
+        return local_settings(data, database_url), None
+    bucket = s3.new_bucket()
+    return s3_settings(data, database_url, s3, bucket), bucket
+
+
+def forget_everything(workspace: Workspace) -> None:
+    """Empty ledger and store, of all but the users' keys."""
+    with workspace.ledger.write() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            if table.name != ApiKey.__tablename__:
+                session.execute(delete(table))
+    store = workspace.folders.store
+    for upload in list(store.begun()):
+        store.abort(upload)
+    for found in list(store.list()):
+        store.delete(found.key)
 
 
 @contextmanager

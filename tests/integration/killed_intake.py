@@ -1,32 +1,27 @@
-"""A server of the intake that is killed again and again, and what its clients and ledger know."""
+"""Clients that upload to a server which is killed again and again, and what they may expect."""
 
 from __future__ import annotations
 
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import requests
 from sqlalchemy import func, select
 
 from reelflow.domain.upload_session import SessionState
-from reelflow.domain.user import Scope
 from reelflow.ledger.intake_models import QuotaUse, UploadSession
 from reelflow.ledger.models import Media, Post
-from reelflow.services.api_keys import create_key
 from reelflow.services.uploads.sweep.expiry import expire_uploads
 from tests.chunked_uploads import video_like
-from tests.factories import make_account
-from tests.integration.intake_server import open_workspace
-from tests.integration.raw_client import CHUNK, RawClient, cut
-from tests.integration.web_process import WebProcess
+from tests.integration.killed_server import KilledServer
+from tests.integration.raw_client import CHUNK, PatientClient, cut
 
 #: Longer than any session may live.
 _LONG: Final = timedelta(hours=3)
@@ -47,7 +42,7 @@ class Upload:
     acknowledged: set[int] = field(default_factory=set)
     answer: dict[str, Any] | None = None
 
-    def send(self, client: RawClient) -> None:
+    def send(self, client: PatientClient) -> None:
         """Begin, or go on, until every chunk is there."""
         if self.upload_id is None:
             post = {"account": "acme", "caption": self.caption, "privacy_level": "SELF_ONLY"}
@@ -56,63 +51,44 @@ class Upload:
         chunks = cut(self.content)
         for first, last in status["missing"]:
             for index in range(first, last + 1):
-                answer = client.put(self.upload_id, index, chunks[index])
-                assert answer.status_code == 200, answer.text
+                client.put(self.upload_id, index, chunks[index])
                 self.acknowledged.add(index)
 
-    def finish(self, client: RawClient) -> None:
+    def finish(self, client: PatientClient) -> None:
         """Let it become a file."""
         assert self.upload_id is not None
-        answer = client.finalize(self.upload_id)
-        assert answer.status_code in (200, 201), answer.text
-        self.answer = answer.json()
+        self.answer = client.finalize(self.upload_id).json()
 
-    def go(self, client: RawClient) -> None:
+    def go(self, client: PatientClient) -> None:
         """Do all of it."""
         self.send(client)
         self.finish(client)
 
-    def check_kept(self, client: RawClient) -> None:
+    def check_kept(self, client: PatientClient) -> None:
         """Fail if anything that was acknowledged is not there any more."""
         if self.upload_id is None:
             return
-        answer = client.status(self.upload_id)
-        assert answer.status_code == 200, answer.text
-        status = answer.json()
+        status = client.status(self.upload_id).json()
         missing = {i for first, last in status["missing"] for i in range(first, last + 1)}
         assert not missing & self.acknowledged
         assert self.answer is None or status["state"] == "finished"
 
 
 class Scene:
-    """A data folder or bucket whose server is killed.
+    """Clients of a server that is killed, and what its ledger and files have to be.
 
-    :param settings: the server's environment
+    :param server: the only user's
     :param seed: of the moments it is killed at
     :ivar found: how many uploads stood where when their server was killed
     """
 
-    def __init__(self, settings: Mapping[str, str], *, seed: int) -> None:
-        self._settings = settings
+    def __init__(self, server: KilledServer, *, seed: int) -> None:
+        self._server = server
         self._random = random.Random(seed)
         self._numbers = 0
         self._took_s: dict[str, float] = {}
+        self.workspace = server.workspace
         self.found: Counter[str] = Counter()
-        self.workspace = open_workspace(settings)
-        make_account(self.workspace, "acme")
-        scopes = frozenset({Scope.WRITE})
-        self.key = create_key(self.workspace, "anna", "", scopes, None, "tests")[1]
-        self._web = self._start()
-
-    def _start(self) -> WebProcess:
-        home = Path(self._settings["REELFLOW_HOME"])
-        return WebProcess(home, settings=self._settings)
-
-    def stop(self) -> None:
-        self._web.kill()
-
-    def client(self) -> RawClient:
-        return RawClient(self._web.api, self.key)
 
     def play(self, kind: str, *, kill: bool = True) -> None:
         """Let clients upload, kill the server at a random moment, and let most of them go on.
@@ -123,20 +99,20 @@ class Scene:
         uploads = [self._new_upload() for _ in range(_AT_ONCE)]
         if kind == "finalize":
             for upload in uploads:
-                upload.send(self.client())
+                upload.send(self._server.client())
         work = Upload.finish if kind == "finalize" else Upload.go
         with self._at_once(uploads, work):
             if kill:
                 time.sleep(self._random.uniform(0, self._took_s[kind]))
-                self._web.kill()
+                self._server.kill()
         if kill:
             self._note(uploads)
-            self._web = self._start()
+            self._server.start()
         for upload in uploads:
-            upload.check_kept(self.client())
+            upload.check_kept(self._server.client())
         for upload in uploads[1:]:  # the first one stays as it is, for the sweep
             if upload.answer is None:
-                upload.go(self.client())
+                upload.go(self._server.client())
         self._check_whole(uploads)
         self._sweep()
         self._check_whole(uploads)
@@ -154,13 +130,13 @@ class Scene:
 
     @contextmanager
     def _at_once(
-        self, uploads: Sequence[Upload], work: Callable[[Upload, RawClient], None]
+        self, uploads: Sequence[Upload], work: Callable[[Upload, PatientClient], None]
     ) -> Iterator[None]:
         """Let every client work at once while the block runs, and to its end or the server's."""
 
         def run(upload: Upload) -> None:
             with suppress(requests.RequestException):  # the server is gone
-                work(upload, self.client())
+                work(upload, self._server.client())
 
         began_s = time.monotonic()
         with ThreadPoolExecutor(_AT_ONCE) as pool:

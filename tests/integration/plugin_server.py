@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from sqlalchemy import delete
-
-from reelflow.ledger.models import Base
-from reelflow.services.workspace import Workspace
-from tests import factories
 from tests.contract.storage.stores import S3Server
 from tests.integration.airflow_server import AirflowServer
 from tests.integration.intake_server import (
     IntakeServer,
-    local_settings,
+    forget_everything,
+    new_settings,
     open_workspace,
-    s3_settings,
 )
 from tests.integration.simulator_process import Simulator
 
@@ -31,15 +26,7 @@ class PluginServer:
     """
 
     def __init__(self, home: Path, s3: S3Server | None = None) -> None:
-        data, ledger = home / "data", home / "ledger"
-        data.mkdir()
-        ledger.mkdir()
-        database_url = factories.migrated_sqlite(ledger)
-        self._bucket = s3.new_bucket() if s3 is not None else None
-        if s3 is None or self._bucket is None:
-            self._settings = local_settings(data, database_url)
-        else:
-            self._settings = s3_settings(data, database_url, s3, self._bucket)
+        self._settings, self._bucket = new_settings(home, s3)
         self._airflow: AirflowServer | None = None
         self._tokens: Mapping[str, str] = {}
 
@@ -49,7 +36,7 @@ class PluginServer:
         :param simulator: its TikTok, as the connection ``tiktok_app`` names it
         """
         workspace = open_workspace(self._settings)
-        _forget_everything(workspace)
+        forget_everything(workspace)
         airflow = self._running()
         airflow.connect(simulator)
         return IntakeServer(
@@ -74,14 +61,3 @@ class PluginServer:
             self._airflow = AirflowServer(self._settings)
             self._tokens = {user: self._airflow.token(user) for user in self._airflow.users}
         return self._airflow
-
-
-def _forget_everything(workspace: Workspace) -> None:
-    with workspace.ledger.write() as session:
-        for table in reversed(Base.metadata.sorted_tables):
-            session.execute(delete(table))
-    store = workspace.folders.store
-    for upload in list(store.begun()):
-        store.abort(upload)
-    for found in list(store.list()):
-        store.delete(found.key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import socket
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from http.client import HTTPResponse
@@ -14,6 +15,8 @@ from urllib.parse import urlsplit
 import requests
 
 DEADLINE_S: Final = 60.0
+#: Patience of a client that is told to come back later.
+PATIENCE_S: Final = 240.0
 CHUNK: Final = 5 * 1024 * 1024
 
 
@@ -91,6 +94,18 @@ class RawClient:
 
     def give_up(self, upload_id: str) -> requests.Response:
         return self.call("DELETE", f"/media/upload/{upload_id}")
+
+
+class PatientClient(RawClient):
+    """Asks again when the server is busy, after as long as it says; each other answer is good."""
+
+    def call(self, method: str, path: str, **options: Any) -> requests.Response:
+        ends_at = time.monotonic() + PATIENCE_S
+        while (answer := super().call(method, path, **options)).status_code == 503:
+            assert time.monotonic() < ends_at, answer.text
+            time.sleep(float(answer.headers["Retry-After"]))
+        assert answer.ok, answer.text
+        return answer
 
 
 def said(answer: requests.Response) -> tuple[int, str]:

@@ -157,12 +157,12 @@ def uploads_begun(serving: IntakeServer) -> int:
 def test_ctrl_c_at_any_moment_says_how_to_go_on_and_nothing_is_posted_twice(
     serving: IntakeServer, sender: Sender, road: SlowRoad
 ) -> None:
-    clip = video(sender.folder / "clip.mp4", size_mib=32)
+    clip = video(sender.folder / "clip.mp4", size_mib=20)
     moments = random.Random(20261122)
-    for _ in range(3):
+    for _ in range(2):
         sent_before = road.sent_bytes
         process = sender.start("clip.mp4", *OPTIONS)
-        stop_at = sent_before + moments.randrange(0, 20 * MIB)
+        stop_at = sent_before + moments.randrange(0, 14 * MIB)
         wait_until(lambda at=stop_at: road.sent_bytes > at, process)  # type: ignore[misc]
         pressed_at = time.monotonic()
         process.send_signal(signal.SIGINT)
@@ -183,9 +183,9 @@ def test_ctrl_c_at_any_moment_says_how_to_go_on_and_nothing_is_posted_twice(
 def test_a_connection_that_is_lost_is_waited_for(
     serving: IntakeServer, sender: Sender, road: SlowRoad
 ) -> None:
-    clip = video(sender.folder / "clip.mp4", size_mib=32)
+    clip = video(sender.folder / "clip.mp4", size_mib=20)
     process = sender.start("clip.mp4", *OPTIONS)
-    for sent_bytes in (4 * MIB, 12 * MIB, 20 * MIB):
+    for sent_bytes in (4 * MIB, 12 * MIB):
         wait_until(lambda at=sent_bytes: road.sent_bytes > at, process)  # type: ignore[misc]
         road.cut()
     printed = ended(process, code=0)
@@ -198,9 +198,9 @@ def test_a_connection_that_is_lost_is_waited_for(
 def test_a_server_that_is_killed_and_started_anew_is_gone_on_with(
     serving: IntakeServer, sender: Sender, road: SlowRoad
 ) -> None:
-    clip = video(sender.folder / "clip.mp4", size_mib=32)
+    clip = video(sender.folder / "clip.mp4", size_mib=20)
     process = sender.start("clip.mp4", *OPTIONS)
-    wait_until(lambda: road.sent_bytes > 12 * MIB, process)
+    wait_until(lambda: road.sent_bytes > 8 * MIB, process)
     serving.process.process.kill()
     serving.process.wait()
     road.cut()

@@ -51,7 +51,11 @@ class WebProcess:
             stderr=self._log,
             text=True,
         )
-        self.port = self._wait_until_ready()
+        try:
+            self.port = self._wait_until_ready()
+        except BaseException:
+            self.kill()
+            raise
         self.address = f"http://127.0.0.1:{self.port}"
         self.api = self.address + API_PATH
         self.webhook_url = f"{self.api}/webhooks/tiktok"
@@ -66,7 +70,6 @@ class WebProcess:
             ready or "",
         )
         if match is None:
-            self.kill()
             raise AssertionError(f"reelflow serve printed {ready!r}: {self.log()}")
         return int(match[1])
 
@@ -83,8 +86,11 @@ class WebProcess:
         return self.process.wait(DEADLINE_S)
 
     def kill(self) -> None:
+        """End it; again is harmless."""
+        assert self.process.stdout is not None
         self.process.kill()
-        self.process.communicate()
+        self.process.stdout.close()
+        self.process.wait()
 
 
 def environment(home: Path, simulator: Simulator | None) -> dict[str, str]:
