@@ -100,7 +100,7 @@ def empty_ledgers(name: str) -> Iterator[Callable[[], Engine]]:
     programs = program_folder()
     if programs is None:
         sys.exit(NOT_INSTALLED)
-    server = PostgresqlServer(programs, settings={})
+    server = PostgresqlServer(programs, settings={}, authentication="scram-sha-256")
     try:
         yield lambda: open_engine(server.url(server.create_database()))
     finally:

@@ -45,11 +45,20 @@ class PostgresqlServer:
 
     :param programs: the folder of ``initdb`` and ``postgres``
     :param settings: of the server, beside its port and addresses
+    :param authentication: how its users log in; a test connects anew many times, and SCRAM would
+        cost 5 ms of hashing each time
     """
 
-    def __init__(self, programs: Path, settings: Mapping[str, str] = FAST) -> None:
+    def __init__(
+        self,
+        programs: Path,
+        settings: Mapping[str, str] = FAST,
+        *,
+        authentication: str = "md5",
+    ) -> None:
         self._programs = programs
         self._settings = settings
+        self._authentication = authentication
         self._numbers = itertools.count(1)
         self._identity = _ordinary_user() if os.geteuid() == 0 else {}
         # Not below pytest's folders: those are closed to everybody but the user who runs it.
@@ -99,7 +108,7 @@ class PostgresqlServer:
                 os.chown(path, self._identity["user"], self._identity["group"])
         command: list[str | Path] = [
             self._programs / "initdb", "--pgdata", self._folder / "data", "--username", USER,
-            "--auth", "scram-sha-256", "--pwfile", password_file,
+            "--auth", self._authentication, "--pwfile", password_file,
             "--encoding", "UTF8", "--no-locale", "--no-sync",
         ]  # fmt: skip
         done = subprocess.run(
