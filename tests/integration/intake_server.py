@@ -33,10 +33,6 @@ PREFIX: Final = "reelflow"
 ON_BOTH_STORES: Final = pytest.mark.parametrize("serving", ["local", "s3"], indirect=True)
 #: ... on `reelflow serve` and inside of Airflow's API server.
 ON_BOTH_SERVERS: Final = pytest.mark.parametrize("serving", ["local", "plugin"], indirect=True)
-#: ... on both, with its files in a folder and in S3.
-ON_EVERY_SERVER: Final = pytest.mark.parametrize(
-    "serving", ["local", "s3", "plugin", "plugin_s3"], indirect=True
-)
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,15 @@ class RawClient:
 
 
 class PatientClient(RawClient):
-    """Asks again when the server is busy, after as long as it says; each other answer is good."""
+    """Asks again when the server is busy, after as long as it says; each other answer is good.
+
+    Each request has a connection of its own: one that the server gave up just then, as it does
+    with those that are silent for some seconds, looks like a request that it lost.
+    """
+
+    def __init__(self, api: str, key: str) -> None:
+        super().__init__(api, key)
+        self.session.headers["Connection"] = "close"
 
     def call(self, method: str, path: str, **options: Any) -> requests.Response:
         ends_at = time.monotonic() + PATIENCE_S

@@ -26,6 +26,7 @@ from tests.integration.raw_client import CHUNK, PatientClient, cut
 
 FILES: Final = int(os.environ.get("INTAKE_FILES", "12"))
 CLIENTS: Final = min(50, FILES)
+#: Each on a folder and on S3.
 SERVERS: Final = ("local", "s3", "plugin", "plugin_s3") if FILES >= 200 else ("s3", "plugin")
 _SIZES: Final = (40, 4_000, 70_000, 300_000, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 12_345)
 #: Large ones are few, as everywhere.

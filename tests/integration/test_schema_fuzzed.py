@@ -21,6 +21,7 @@ from tests.integration.airflow_server import AirflowServer
 from tests.integration.intake_server import ON_BOTH_SERVERS, IntakeServer, headers_of
 
 SCRIPT: Final = Path(sys.executable).with_name("schemathesis")
+HOOKS: Final = Path(__file__).with_name("schemathesis_hooks.py")
 #: What is asked is the same each time: a failure can be asked for again.
 SEED: Final = 20_261_122
 #: Of each operation, by fuzzing. Coverage asks the same each time: each bound, and beyond it.
@@ -63,9 +64,11 @@ def test_no_answer_is_a_failure_of_ours_or_another_than_the_schema_says(
     is_admin = who.startswith("an admin")
     key = serving.root if is_admin else serving.anna
     known = {} if is_admin else own_ids(serving)
-    config = tmp_path / "schemathesis.toml"
-    config.write_text("\n".join(["[parameters]", *(f"{k} = {v!r}" for k, v in known.items())]))
     is_plugin = isinstance(serving.process, AirflowServer)
+    hooks = [f"hooks = {str(HOOKS)!r}"] if is_plugin else []
+    config = tmp_path / "schemathesis.toml"
+    ids = [f"{name} = {value!r}" for name, value in known.items()]
+    config.write_text("\n".join([*hooks, "[parameters]", *ids]))
     phases = "fuzzing" if is_plugin and not IS_FULL else "coverage,fuzzing"
     run = subprocess.run(
         [
