@@ -138,8 +138,9 @@ def write_all(fd: int, blocks: Sequence[Buffer], offset: int) -> None:
 
 def unlink_upload(folder: int, upload_id: str) -> None:
     """Delete the files of an upload; gone already is fine."""
-    # The data last: a listing shows what a crash leaves of it.
-    for suffix in ("received", "json", "data"):
+    # The data first: whoever does not find it reads the object that was linked from it, and would
+    # take the other name's end for a change. The JSON last: a listing goes by it after a crash.
+    for suffix in ("data", "received", "json"):
         with suppress(FileNotFoundError):
             os.unlink(f"{upload_id}.{suffix}", dir_fd=folder)
 
