@@ -48,7 +48,6 @@ def _own_media_and_posts() -> None:
         sa.Column("wants_approval", sa.Boolean(), nullable=False, server_default=sa.false()),
     )
     op.create_index("ix_posts_user", "posts", ["user_id", "id"])
-    op.add_column("audit", sa.Column("trouble", sa.Text()))
 
 
 def _create_keys_and_quotas() -> None:
