@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, AsyncExitStack
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -11,10 +12,10 @@ from starlette.requests import Request
 
 from reelflow.api.chunk_body import held_in_threads, write_blocks
 from reelflow.api.form_files import form_body, invalid
-from reelflow.api.multipart import FormField, FormFile, FormLimits, MultipartBody
+from reelflow.api.multipart import FormFile, FormLimits, MultipartBody
 from reelflow.domain.upload_session import CHUNK_MAX_BYTES
 from reelflow.domain.user import User
-from reelflow.services.uploads.chunked.chunks import ReceivedChunk, receive_chunk
+from reelflow.services.uploads.chunked.chunks import IncomingChunk, ReceivedChunk, receive_chunk
 from reelflow.services.workspace import Workspace
 
 _FILE: Final = "file"
@@ -39,29 +40,35 @@ _SHA256: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 async def receive_form(workspace: Workspace, user: User, request: Request) -> ReceivedChunk:
     """Take the chunk of a form; its fields come before its file, whose bytes are not kept back.
 
+    It counts once the whole form was read: one that is refused leaves the chunk missing.
+
     :raises ApiError: as :class:`~reelflow.api.multipart.MultipartBody`; 422 ``invalid_request``
     :raises ReelflowError: as :func:`~reelflow.services.uploads.chunked.chunks.receive_chunk`
     """
     form = MultipartBody(request, _LIMITS)
     fields: dict[str, str] = {}
-    chunk = None
-    async for part in form.parts():
-        if isinstance(part, FormField):
+    incoming = None
+    async with AsyncExitStack() as held:
+        async for part in form.parts():
+            if isinstance(part, FormFile):
+                chunk = held_in_threads(_chunk_of(workspace, user, fields, part))
+                incoming = await held.enter_async_context(chunk)
+                await write_blocks(part.blocks(), incoming.write)
+                continue
             if part.name not in _FIELDS:
                 raise invalid(part.name, None, f"leave it out; known are {', '.join(_FIELDS)}")
-            if chunk is not None:
+            if incoming is not None:
                 raise invalid(part.name, part.value, f"send it before {_FILE}")
             fields[part.name] = part.value
-        else:
-            chunk = await _receive_file(workspace, user, fields, part)
-    if chunk is None:
-        raise invalid(_FILE, None, "send the chunk as a file")
-    return chunk
+        if incoming is None:
+            raise invalid(_FILE, None, "send the chunk as a file")
+        return await run_in_threadpool(incoming.commit)
 
 
-async def _receive_file(
+def _chunk_of(
     workspace: Workspace, user: User, fields: Mapping[str, str], file: FormFile
-) -> ReceivedChunk:
+) -> AbstractContextManager[IncomingChunk]:
+    """Return the chunk that a form's fields say its file is."""
     if file.name != _FILE:
         raise invalid(file.name, None, f"send the chunk as {_FILE}")
     upload_id = fields.get("upload_id")
@@ -73,9 +80,6 @@ async def _receive_file(
     sha256 = fields.get("sha256")
     if sha256 is not None and not _SHA256.fullmatch(sha256):
         raise invalid("sha256", sha256, "send 64 hex digits, or leave it out")
-    chunk = receive_chunk(
+    return receive_chunk(
         workspace, user, upload_id, int(index), sha256=None if sha256 is None else sha256.lower()
     )
-    async with held_in_threads(chunk) as incoming:
-        await write_blocks(file.blocks(), incoming.write)
-        return await run_in_threadpool(incoming.commit)

@@ -162,6 +162,9 @@ def test_an_upload_is_given_up(web: Web, upload_id: str) -> None:
         ({"file_size": 0}, (422, "invalid_request")),
         ({"file_size": -5}, (422, "invalid_request")),
         ({"file_size": "many"}, (422, "invalid_request")),
+        ({"file_size": "5"}, (422, "invalid_request")),
+        ({"file_size": True}, (422, "invalid_request")),
+        ({"chunk_size": True}, (422, "invalid_request")),
         ({"file_size": 2**53}, (413, "file_too_large")),
         ({"file_size": 10**4000}, (422, "invalid_request")),
         ({"file_size": 600 * 1024 * 1024}, (413, "file_too_large")),
@@ -278,6 +281,29 @@ def test_a_form_says_where_its_chunk_belongs_before_it_comes(web: Web, upload_id
     answer = web.post("/media/upload/chunk", files=form, headers=ANNA)
     assert said(answer) == (422, "invalid_request")
     assert answer.json()["details"]["fields"][0]["field"] == "upload_id"
+
+
+@pytest.mark.parametrize(
+    ("late", "reason"),
+    [
+        (("sha256", (None, hashlib.sha256(CHUNKS[1]).hexdigest().encode())), "invalid_request"),
+        (("more", (None, b"of it")), "invalid_request"),
+        (("file", ("blob", CHUNKS[1])), "too_many_parts"),
+    ],
+)
+def test_a_form_that_is_refused_behind_its_chunk_leaves_the_chunk_missing(
+    web: Web, upload_id: str, late: tuple[str, Any], reason: str
+) -> None:
+    broken = bytes(len(CHUNKS[1]))
+    fields = [
+        ("upload_id", (None, upload_id.encode())),
+        ("chunk_index", (None, b"1")),
+        ("file", ("blob", broken)),
+    ]
+    refused = web.post("/media/upload/chunk", files=[*fields, late], headers=ANNA)
+    assert said(refused) == (422, reason)
+    assert status(web, upload_id).json()["received_chunks"] == 0
+    assert put(web, upload_id, 1, CHUNKS[1]).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["data", "file2"])
