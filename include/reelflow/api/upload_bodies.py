@@ -18,9 +18,9 @@ from reelflow.services.uploads.chunked.finalize import PostWanted
 from reelflow.services.uploads.chunked.sessions import UploadStatus
 
 #: Ids of posts are numbers of the database.
-PostId = Annotated[int, Field(ge=1, le=2**31 - 1)]
+PostId = Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
 #: What every reader of JSON reads exactly; no file has more.
-FileSize = Annotated[int, Field(ge=1, le=2**53)]
+FileSize = Annotated[int, Field(ge=1, le=2**53, strict=True)]
 PostFields = Annotated[
     dict[str, Any],
     Field(
@@ -64,7 +64,10 @@ class UploadAnnounced(WantsPost):
     content_type: str = Field(max_length=255)
     media_type: MediaType
     chunk_size: int | None = Field(
-        None, ge=1, description=f"wished; it becomes one of {CHUNK_MIN_BYTES} to {CHUNK_MAX_BYTES}"
+        None,
+        ge=1,
+        strict=True,
+        description=f"wished; it becomes one of {CHUNK_MIN_BYTES} to {CHUNK_MAX_BYTES}",
     )
     sha256: str | None = Field(
         None, pattern="^[0-9a-fA-F]{64}$", description="of the whole file, compared with it later"
