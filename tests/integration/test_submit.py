@@ -290,8 +290,11 @@ def test_a_key_that_may_only_read_is_refused(serving: IntakeServer, sender: Send
 def test_what_another_user_posted_is_refused_without_telling_which(
     serving: IntakeServer, sender: Sender
 ) -> None:
-    video(sender.folder / "clip.mp4")
+    clip = video(sender.folder / "clip.mp4")
     sender.run("clip.mp4", *OPTIONS)
+    (post,) = all_posts(serving)
+    # As validating does: of what is only told, others are not kept from posting the same.
+    factories.change_post(serving.workspace, post.id, sha256=sha256(clip.read_bytes()).hexdigest())
     sender._environment["REELFLOW_API_KEY"] = serving.ben
     printed = sender.run("clip.mp4", *OPTIONS, code=1)
     assert "clip.mp4 was refused: the same bytes are another post on acme already" in printed
