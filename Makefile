@@ -99,6 +99,7 @@ bench: setup ffmpeg postgresql ## Measure upload, ledger, polling, media, intake
 	PYTHONPATH=include $(BIN)/python bench/polling.py
 	$(BIN)/python -m bench.media
 	$(BIN)/python -m bench.intake
+	$(BIN)/python -m bench.airflow_api
 	$(BIN)/python -m bench.imports
 	$(BIN)/python -m bench.orchestration
 
