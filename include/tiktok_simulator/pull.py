@@ -115,7 +115,7 @@ class Puller:
         except BaseException as error:
             chunk.discard()
             publication.downloaded_bytes = before
-            if isinstance(error, httpx.HTTPError):
+            if _is_cut(error):
                 raise RetryablePullError(f"no whole answer ({type(error).__name__})") from error
             if isinstance(error, httpx.InvalidURL):
                 raise PullError("no URL that could be asked") from error
@@ -151,6 +151,15 @@ class Puller:
         self._world.lifecycle.expire(publication)
         if not is_known or publication.stage != "transfer":
             raise AbandonedPullError
+
+
+def _is_cut(error: BaseException) -> bool:
+    """Say whether a connection failed or ended early.
+
+    Of one that ended as it began, httpcore asks a socket for its peer that uvloop has let go of.
+    """
+    has_no_socket = isinstance(error, AttributeError) and error.name == "getpeername"
+    return has_no_socket or isinstance(error, httpx.HTTPError)
 
 
 def _check_status(response: httpx.Response) -> None:

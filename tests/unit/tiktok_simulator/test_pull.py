@@ -124,6 +124,23 @@ def test_a_download_that_fails_once_is_tried_again_from_its_beginning(world: Wor
     assert b"".join(one.received.content()) == JPEG + WEBP
 
 
+def test_a_connection_that_ends_as_it_begins_is_tried_again(world: World) -> None:
+    one = video(world)
+    gone: Any = None  # what uvloop gives of the socket then
+    trouble: list[Callable[[], httpx.Response]] = [lambda: gone.getpeername(), partial(ok, VIDEO)]
+
+    download(world, lambda _: trouble.pop(0)())
+
+    assert (one.download_attempts, one.downloaded_bytes) == (2, len(VIDEO))
+
+
+def test_a_bug_of_ours_is_not_taken_for_a_bad_connection(world: World) -> None:
+    video(world)
+    nothing: Any = None
+    with pytest.raises(AttributeError, match="answer"):
+        download(world, lambda _: nothing.answer())
+
+
 @pytest.mark.parametrize("choice", ["file_format_check_failed", "photo_pull_failed"])
 def test_what_is_neither_jpeg_nor_webp_fails_after_the_download(world: World, choice: Any) -> None:
     world.switches.photo_format = choice
