@@ -1,4 +1,4 @@
-"""How upload sessions end without a file: their quota goes back, and what they stored goes."""
+"""How upload sessions end: with a file, which counts in a quota, or with nothing left of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,37 @@ from sqlalchemy.orm import Session
 from reelflow.domain.upload_session import SWEPT_AFTER, SessionState
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
-from reelflow.ledger.models import Media, Verdict
+from reelflow.ledger.models import Media, Post, Verdict
 from reelflow.services import quotas
 from reelflow.services.workspace import Workspace
 from reelflow.storage.base import BegunUpload
 from reelflow.storage.folders import thumbnail_key
+
+
+def end_with_file(
+    session: Session, media: Media, post: Post | None = None, *, now: datetime
+) -> UploadSession:
+    """End a session with its file: what it reserved of its user's quota is used now.
+
+    :param media: the record of the file, which has the session's id; its size is what counts
+    :param post: that the file was given to
+    :raises IllegalTransitionError: the session is not FINISHING; nothing was changed
+    """
+    row = upload_sessions.move(session, media.id, SessionState.FINISHED, now=now)
+    assert row is not None
+    if row.quota_day is not None:
+        quotas.take(
+            session,
+            row.user_id,
+            row.quota_day,
+            uploads=row.reserved_uploads,
+            reserved_bytes=row.reserved_bytes,
+            taken_bytes=media.size_bytes,
+        )
+    row.reserved_uploads = row.reserved_bytes = 0
+    row.media_id = media.id
+    row.post_id = None if post is None else post.id
+    return row
 
 
 def end(

@@ -29,14 +29,13 @@ from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.models import Media, Post
 from reelflow.media.sniff import HEAD_BYTES
-from reelflow.services import quotas
 from reelflow.services.uploads.chunked.sessions import (
     key_of_file,
     not_found,
     upload_of,
     wrong_state,
 )
-from reelflow.services.uploads.endings import discard, end
+from reelflow.services.uploads.endings import discard, end, end_with_file
 from reelflow.services.uploads.first_look import FirstLook, look_at, refuse_broken
 from reelflow.services.uploads.wishes import add_media, give_to_post, wanted_of
 from reelflow.services.workspace import Workspace
@@ -169,20 +168,9 @@ def _write_rows(
         given = give_to_post(session, row, media, wanted_of(row), user=user, now=now, actor=actor)
         if given is not None and not given.created:
             return _same_as(session, row, media, given.post, now=now)
-        if row.quota_day is not None:
-            quotas.take(
-                session,
-                row.user_id,
-                row.quota_day,
-                uploads=row.reserved_uploads,
-                reserved_bytes=row.reserved_bytes,
-                taken_bytes=info.size_bytes,
-            )
-        row.reserved_uploads = row.reserved_bytes = 0
-        row.media_id = media.id
-        row.post_id = None if given is None else given.post.id
-        upload_sessions.move(session, session_id, SessionState.FINISHED, now=now)
-        return Finished(media, None if given is None else given.post, is_new=True)
+        post = None if given is None else given.post
+        end_with_file(session, media, post, now=now)
+        return Finished(media, post, is_new=True)
 
 
 def _same_as(

@@ -31,6 +31,7 @@ from reelflow.services import quotas
 from reelflow.services.intake.submit import new_media
 from reelflow.services.uploads.dashboard.detection import Detection, detect
 from reelflow.services.uploads.dashboard.sessions import not_found
+from reelflow.services.uploads.endings import end_with_file
 from reelflow.services.uploads.first_look import NOT_THIS_MEDIA, FirstLook, refuse_broken
 from reelflow.services.uploads.whole.files import WholeFile
 from reelflow.services.workspace import Workspace
@@ -87,7 +88,7 @@ def keep_video(
             if not _takes_file(upload_sessions.get(session, session_id)):
                 raise not_found() from exc
         raise
-    row = _finish(workspace, session_id)
+    row = _finish(workspace, media)
     return _video(workspace, media, row, detection)
 
 
@@ -200,24 +201,11 @@ def _takes_file(row: UploadSession | None) -> bool:
     return row is not None and row.state is SessionState.FINISHING
 
 
-def _finish(workspace: Workspace, session_id: str) -> UploadSession:
+def _finish(workspace: Workspace, media: Media) -> UploadSession:
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        row = _locked(session, session_id)
-        assert row.quota_day is not None
-        assert row.size_bytes is not None
-        quotas.take(
-            session,
-            row.user_id,
-            row.quota_day,
-            uploads=row.reserved_uploads,
-            reserved_bytes=row.reserved_bytes,
-            taken_bytes=row.size_bytes,
-        )
-        row.reserved_uploads = row.reserved_bytes = 0
-        row.media_id = session_id
-        upload_sessions.move(session, session_id, SessionState.FINISHED, now=now)
-        return row
+        _locked(session, media.id)
+        return end_with_file(session, media, now=now)
 
 
 def _video(workspace: Workspace, media: Media, row: UploadSession, detection: Detection) -> Video:

@@ -24,12 +24,11 @@ from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.models import Media, Post
 from reelflow.media.sniff import HEAD_BYTES
-from reelflow.services import quotas
 from reelflow.services.intake.house_policy import form_policy
 from reelflow.services.intake.post_wish import PostWish
 from reelflow.services.intake.submit import create_post, new_media
 from reelflow.services.uploads.direct.presigned import bucket_of
-from reelflow.services.uploads.endings import discard, end
+from reelflow.services.uploads.endings import discard, end, end_with_file
 from reelflow.services.uploads.first_look import NOT_THIS_MEDIA, FirstLook, look_at, refuse_broken
 from reelflow.services.workspace import Workspace
 
@@ -215,17 +214,6 @@ def _record(
             by_form=True,
         )
         made = create_post(session, user=user, wish=wish, media=[media], now=now, actor=user.actor)
-        assert row.quota_day is not None
-        quotas.take(
-            session,
-            row.user_id,
-            row.quota_day,
-            uploads=row.reserved_uploads,
-            reserved_bytes=row.reserved_bytes,
-            taken_bytes=arrived.size_bytes,
-        )
-        row.reserved_uploads = row.reserved_bytes = 0
-        row.media_id, row.post_id = media.id, made.post.id
         upload_sessions.move(session, row.id, SessionState.FINISHING, now=now)
-        upload_sessions.move(session, row.id, SessionState.FINISHED, now=now)
+        end_with_file(session, media, made.post, now=now)
         return Job(row.id, media, made.post, created=True)

@@ -22,15 +22,9 @@ from reelflow.ledger import photo_images
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.rehearsal import rehearsed
 from reelflow.services import quotas
-from reelflow.services.uploads.endings import discard, end
+from reelflow.services.uploads.endings import discard, end, end_with_file
 from reelflow.services.uploads.first_look import FirstLook, look_at, refuse_broken
-from reelflow.services.uploads.whole.rows import (
-    StoredFile,
-    Taken,
-    add_rows,
-    new_session,
-    settle_session,
-)
+from reelflow.services.uploads.whole.rows import StoredFile, Taken, add_rows, new_session
 from reelflow.services.uploads.whole.spool import Spool
 from reelflow.services.uploads.wishes import PostWanted
 from reelflow.services.workspace import Workspace
@@ -152,7 +146,7 @@ def _finish(
         taken = add_rows(session, user, files, wanted, now=now, identities=identities)
         if taken.is_new:
             for media in taken.media:
-                settle_session(session, media, taken.post, now=now)
+                end_with_file(session, media, taken.post, now=now)
             return taken
         assert taken.post is not None
         for media in taken.media:

@@ -10,10 +10,8 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.upload_session import SESSION_LIFETIME, SessionKind, SessionState
 from reelflow.domain.user import User
-from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.models import Media, Post
-from reelflow.services import quotas
 from reelflow.services.intake.post_wish import PostWish
 from reelflow.services.intake.submit import attach_media, create_post, new_media
 from reelflow.services.uploads.first_look import FirstLook
@@ -119,21 +117,3 @@ def _add_media(
     media.sha256 = file.spool.sha256
     session.flush()
     return media
-
-
-def settle_session(session: Session, media: Media, post: Post | None, *, now: datetime) -> None:
-    """End the session of a file that is taken in; what it reserved is used now."""
-    row = upload_sessions.move(session, media.id, SessionState.FINISHED, now=now)
-    assert row is not None
-    assert row.quota_day is not None
-    quotas.take(
-        session,
-        row.user_id,
-        row.quota_day,
-        uploads=row.reserved_uploads,
-        reserved_bytes=row.reserved_bytes,
-        taken_bytes=media.size_bytes,
-    )
-    row.reserved_uploads = row.reserved_bytes = 0
-    row.media_id = media.id
-    row.post_id = None if post is None else post.id
