@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -23,6 +24,16 @@ from tests.integration.publisher import Publisher
 from tests.integration.serve_server import ServeServer
 from tests.integration.simulator_process import Simulator
 
+_Server = TypeVar("_Server", S3Server, ServeServer, PluginServer)
+
+
+def _until_the_end(server: _Server) -> Iterator[_Server]:
+    """Give a server to the tests, and stop it after the last of them."""
+    try:
+        yield server
+    finally:
+        server.stop()
+
 
 @pytest.fixture
 def publisher(workspace: Workspace, clock: factories.Clock, simulator: Simulator) -> Publisher:
@@ -37,21 +48,13 @@ def publisher(workspace: Workspace, clock: factories.Clock, simulator: Simulator
 @pytest.fixture(scope="session")
 def intake_s3() -> Iterator[S3Server]:
     """An S3 for all servers of the intake; each has a bucket of its own there."""
-    server = S3Server()
-    try:
-        yield server
-    finally:
-        server.stop()
+    yield from _until_the_end(S3Server())
 
 
 @pytest.fixture(scope="session")
 def serve_local_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeServer]:
     """`reelflow serve`, with files in a folder."""
-    server = ServeServer(tmp_path_factory.mktemp("serve"))
-    try:
-        yield server
-    finally:
-        server.stop()
+    yield from _until_the_end(ServeServer(tmp_path_factory.mktemp("serve")))
 
 
 @pytest.fixture(scope="session")
@@ -59,21 +62,13 @@ def serve_s3_server(
     tmp_path_factory: pytest.TempPathFactory, intake_s3: S3Server
 ) -> Iterator[ServeServer]:
     """`reelflow serve`, with files in S3."""
-    server = ServeServer(tmp_path_factory.mktemp("serve"), intake_s3)
-    try:
-        yield server
-    finally:
-        server.stop()
+    yield from _until_the_end(ServeServer(tmp_path_factory.mktemp("serve"), intake_s3))
 
 
 @pytest.fixture(scope="session")
 def plugin_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PluginServer]:
     """Airflow's API server, with files in a folder."""
-    server = PluginServer(tmp_path_factory.mktemp("plugin"))
-    try:
-        yield server
-    finally:
-        server.stop()
+    yield from _until_the_end(PluginServer(tmp_path_factory.mktemp("plugin")))
 
 
 @pytest.fixture(scope="session")
@@ -81,11 +76,7 @@ def plugin_s3_server(
     tmp_path_factory: pytest.TempPathFactory, intake_s3: S3Server
 ) -> Iterator[PluginServer]:
     """Airflow's API server, with files in S3."""
-    server = PluginServer(tmp_path_factory.mktemp("plugin"), intake_s3)
-    try:
-        yield server
-    finally:
-        server.stop()
+    yield from _until_the_end(PluginServer(tmp_path_factory.mktemp("plugin"), intake_s3))
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ import requests
 from sqlalchemy import update
 
 from reelflow.domain.user import Scope
-from reelflow.ledger import quotas as quota_rows
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.models import Media, Verdict
 from reelflow.services import quotas
@@ -26,6 +25,7 @@ from reelflow.services.workspace import Workspace
 from tests import content_credentials, media_files
 from tests.contract.storage.stores import S3Server
 from tests.detection_server import DetectionServer
+from tests.intake_users import limit_user
 from tests.integration.intake_server import (
     ON_BOTH_STORES,
     IntakeServer,
@@ -136,18 +136,11 @@ def quota_left(workspace: Workspace) -> quotas.QuotaLeft:
         return quotas.left(session, "anna", workspace.ledger.now())
 
 
-def limit(workspace: Workspace, **limits: int | None) -> None:
-    unlimited: dict[str, int | None] = {"uploads_per_day": None, "bytes_per_day": None}
-    with workspace.ledger.write() as session:
-        now = workspace.ledger.now()
-        quota_rows.store(session, "anna", **{**unlimited, **limits}, now=now, actor="tests")
-
-
 @ON_BOTH_STORES
 def test_a_video_is_stored_recorded_and_judged(
     serving: IntakeServer, anna: Dashboard, generated: bytes
 ) -> None:
-    limit(serving.workspace, uploads_per_day=5)
+    limit_user(serving.workspace, uploads_per_day=5)
     session_id = anna.open()
     assert anna.status(session_id) == "active"
     answer = anna.send(session_id, generated, "../Mein Film.mp4")
@@ -297,14 +290,14 @@ def test_a_spent_quota_is_told_in_the_envelope(
     serving: IntakeServer, anna: Dashboard, video: bytes
 ) -> None:
     session_id = anna.open()
-    limit(serving.workspace, bytes_per_day=len(video) - 1)
+    limit_user(serving.workspace, bytes_per_day=len(video) - 1)
     refused = anna.send(session_id, video)
     told = envelope(refused, 429, "quota_exceeded")
     assert told["details"]["limit"] == len(video) - 1
     assert told["cleanup_details"]["session_closed"] is True
     assert 0 < int(refused.headers["Retry-After"]) <= 24 * 3600
     assert_nothing_is_left(serving.workspace, anna, session_id)
-    limit(serving.workspace, uploads_per_day=1)
+    limit_user(serving.workspace, uploads_per_day=1)
     opened_before = anna.open()
     assert anna.send(anna.open(), video).status_code == 201
     told = envelope(anna.send(opened_before, video), 429, "quota_exceeded")
