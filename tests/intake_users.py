@@ -1,4 +1,4 @@
-"""Users of the intake, and what they uploaded."""
+"""Users of the intake, what they may upload, and what they uploaded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import uuid
 from typing import Final
 
 from reelflow.domain.user import Scope, User
+from reelflow.ledger import quotas
 from reelflow.ledger.models import Media
 from reelflow.services.intake.submit import new_media
 from reelflow.services.workspace import Workspace
@@ -14,6 +15,25 @@ from reelflow.services.workspace import Workspace
 ANN: Final = User("ann", "Ann", frozenset({Scope.READ, Scope.WRITE}))
 BOB: Final = User("bob", "Bob", frozenset({Scope.READ, Scope.WRITE}))
 ADMIN: Final = User("root", "Root", frozenset({Scope.ADMIN}))
+
+
+def limit_user(
+    workspace: Workspace,
+    user_id: str = "anna",
+    *,
+    uploads_per_day: int | None = None,
+    bytes_per_day: int | None = None,
+) -> None:
+    """Let a user upload so much a day; None is no limit."""
+    with workspace.ledger.write() as session:
+        quotas.store(
+            session,
+            user_id,
+            uploads_per_day=uploads_per_day,
+            bytes_per_day=bytes_per_day,
+            now=workspace.ledger.now(),
+            actor="tests",
+        )
 
 
 def upload(

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from reelflow.api.app import API_PATH, assemble_app
-from reelflow.ledger import quotas
 from reelflow.services.workspace import Workspace
+from tests.intake_users import limit_user
 from tests.known_users import ANNA, BEN, KnownUsers
 from tests.left_behind import assert_nothing_is_left, used
 from tests.media_files import h264_mp4
@@ -24,18 +24,6 @@ def opened(web: Web) -> str:
 def send(web: Web, session_id: str, headers: dict[str, str] = ANNA) -> httpx.Response:
     files = {"file": ("clip.mp4", h264_mp4().read_bytes(), "video/mp4")}
     return web.post(f"/dashboard/upload/{session_id}", files=files, headers=headers)
-
-
-def limit_bytes(workspace: Workspace, most: int) -> None:
-    with workspace.ledger.write() as session:
-        quotas.store(
-            session,
-            "anna",
-            uploads_per_day=None,
-            bytes_per_day=most,
-            now=workspace.ledger.now(),
-            actor="tests",
-        )
 
 
 def test_a_session_says_what_it_takes_and_where(web: Web) -> None:
@@ -68,7 +56,7 @@ def test_a_length_that_cannot_be_reserves_no_more_than_a_file_may_have(
     web: Web, workspace: Workspace, length: str
 ) -> None:
     session_id = opened(web)
-    limit_bytes(workspace, 1000)
+    limit_user(workspace, bytes_per_day=1000)
     headers = {**ANNA, "Content-Length": length, "Content-Type": "multipart/form-data; boundary=b"}
     answer = web.post(f"/dashboard/upload/{session_id}", content=b"", headers=headers)
     assert answer.status_code == 429
@@ -80,7 +68,7 @@ def test_a_quota_counts_the_file_and_not_the_form_around_it(
     web: Web, workspace: Workspace, missing_bytes: int, status: int
 ) -> None:
     size_bytes = h264_mp4().stat().st_size
-    limit_bytes(workspace, size_bytes - missing_bytes)
+    limit_user(workspace, bytes_per_day=size_bytes - missing_bytes)
     answer = send(web, opened(web))
     assert answer.status_code == status, answer.text
     if missing_bytes:

@@ -13,15 +13,15 @@ from reelflow.exceptions import (
     StorageUnavailableError,
     TerminalError,
 )
-from reelflow.ledger import quotas
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.uploads.sweep.expiry import expire_uploads
-from tests.chunked_uploads import ANNA, CHUNK, WISH, Uploads
+from tests.chunked_uploads import CHUNK, WISH, Uploads
 from tests.data_folder import data_folder
 from tests.factories import Clock
 from tests.frail_store import Died, FrailStore
 from tests.full_disk import fill_disk
+from tests.intake_users import limit_user
 
 
 def assert_nothing_is_left(uploads: Uploads) -> None:
@@ -99,13 +99,8 @@ def test_a_process_that_dies_while_it_opens_leaves_what_the_sweep_deletes(
     assert_nothing_is_left(uploads)
 
 
-def test_what_goes_beyond_the_quota_is_refused_and_leaves_nothing(
-    uploads: Uploads, clock: Clock
-) -> None:
-    with uploads.workspace.ledger.write() as session:
-        quotas.store(
-            session, ANNA.id, uploads_per_day=1, bytes_per_day=None, now=clock(), actor="tests"
-        )
+def test_what_goes_beyond_the_quota_is_refused_and_leaves_nothing(uploads: Uploads) -> None:
+    limit_user(uploads.workspace, uploads_per_day=1)
     uploads.open(1000)
     with pytest.raises(QuotaExceededError):
         uploads.open(1000)

@@ -14,10 +14,8 @@ from reelflow.exceptions import (
     StorageUnavailableError,
     TerminalError,
 )
-from reelflow.ledger import quotas as quota_rows
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.intake_models import UploadSession
-from reelflow.services import quotas
 from reelflow.services.uploads.dashboard.sessions import (
     OPEN_MAX,
     CleanUp,
@@ -34,6 +32,8 @@ from tests.chunked_uploads import ANNA, BEN
 from tests.factories import Clock
 from tests.frail_store import FrailStore
 from tests.full_disk import fill_disk
+from tests.intake_users import limit_user
+from tests.left_behind import reserved
 from tests.postgresql import ON_BOTH_DATABASES
 
 pytestmark = ON_BOTH_DATABASES
@@ -43,24 +43,6 @@ KEY = "dashboard-uploads/anna/a.mp4"
 
 def status(workspace: Workspace, session_id: str) -> SessionStatus:
     return status_of(workspace, ANNA, session_id)[0]
-
-
-def reserved(workspace: Workspace) -> tuple[int, int]:
-    with workspace.ledger.read() as session:
-        left = quotas.left(session, "anna", workspace.ledger.now())
-    return left.reserved_uploads, left.reserved_bytes
-
-
-def limit_uploads(workspace: Workspace, most: int) -> None:
-    with workspace.ledger.write() as session:
-        quota_rows.store(
-            session,
-            "anna",
-            uploads_per_day=most,
-            bytes_per_day=None,
-            now=workspace.ledger.now(),
-            actor="tests",
-        )
 
 
 def store_object(workspace: Workspace, session_id: str) -> None:
@@ -137,7 +119,7 @@ def test_a_session_that_takes_its_file_takes_no_other_and_says_so(
 
 
 def test_sessions_reserve_nothing_until_a_file_comes(workspace: Workspace) -> None:
-    limit_uploads(workspace, 1)
+    limit_user(workspace, uploads_per_day=1)
     first, second = open_session(workspace, ANNA).id, open_session(workspace, ANNA).id
     assert reserved(workspace) == (0, 0)
     begin_upload(workspace, ANNA, first, size_bytes=7)

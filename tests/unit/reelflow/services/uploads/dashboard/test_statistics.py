@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from reelflow.domain.analysis import AnalysisEngine
-from reelflow.ledger import quotas, verdicts
+from reelflow.ledger import verdicts
 from reelflow.ledger.models import Media
 from reelflow.services.uploads.dashboard.statistics import statistics_of
 from reelflow.services.workspace import Workspace
-from tests.intake_users import ADMIN, ANN, BOB, upload
+from tests.intake_users import ADMIN, ANN, BOB, limit_user, upload
 from tests.postgresql import ON_BOTH_DATABASES
 
 pytestmark = ON_BOTH_DATABASES
@@ -61,8 +61,6 @@ def test_uploads_and_verdicts_are_counted_by_user(workspace: Workspace) -> None:
 
 
 def test_what_is_left_of_the_quota_is_todays(workspace: Workspace) -> None:
-    with workspace.ledger.write() as session:
-        now = workspace.ledger.now()
-        quotas.store(session, "ann", uploads_per_day=3, bytes_per_day=100, now=now, actor="tests")
+    limit_user(workspace, "ann", uploads_per_day=3, bytes_per_day=100)
     left = statistics_of(workspace, ANN).quota
     assert (left.uploads, left.size_bytes) == (3, 100)

@@ -17,7 +17,6 @@ from reelflow.exceptions import (
     QuotaExceededError,
     TerminalError,
 )
-from reelflow.ledger import quotas as quota_rows
 from reelflow.ledger import upload_sessions
 from reelflow.ledger.models import Account, Media
 from reelflow.services.intake.engines import open_engines
@@ -34,27 +33,13 @@ from tests import media_files
 from tests.chunked_uploads import ANNA, BEN, ROOT
 from tests.factories import Clock
 from tests.frail_store import Died
+from tests.intake_users import limit_user
 from tests.left_behind import assert_nothing_is_left, reserved, used
 from tests.postgresql import ON_BOTH_DATABASES
-from tests.presigning_folder import PresigningFolder, with_presigning_folder
+from tests.presigning_folder import PresigningFolder
 from tests.unit.reelflow.services.intake.scripted_engine import ScriptedEngine, engines
 
 pytestmark = ON_BOTH_DATABASES
-
-
-@pytest.fixture
-def frail(workspace: Workspace) -> tuple[Workspace, PresigningFolder]:
-    return with_presigning_folder(workspace)
-
-
-@pytest.fixture
-def bucket(frail: tuple[Workspace, PresigningFolder]) -> Workspace:
-    return frail[0]
-
-
-@pytest.fixture
-def store(frail: tuple[Workspace, PresigningFolder]) -> PresigningFolder:
-    return frail[1]
 
 
 @pytest.fixture
@@ -88,19 +73,19 @@ class DyingEngine(ScriptedEngine):
         raise Died
 
 
-def keys(store: PresigningFolder) -> list[str]:
-    return [info.key for info in store.list("dashboard-uploads")]
+def keys(bucket_store: PresigningFolder) -> list[str]:
+    return [info.key for info in bucket_store.list("dashboard-uploads")]
 
 
 def test_an_analysis_goes_on_until_it_is_read(
-    bucket: Workspace, store: PresigningFolder, session_id: str, keep: Keep, spool: Spool
+    bucket: Workspace, bucket_store: PresigningFolder, session_id: str, keep: Keep, spool: Spool
 ) -> None:
     engine = ScriptedEngine()
     kept = keep(engine)
     assert (kept.detection.verdict, kept.detection.remaining_s) == (None, 5)
     assert engine.polls == 0
     key = f"dashboard-uploads/anna/{session_id}.mp4"
-    assert keys(store) == [key]
+    assert keys(bucket_store) == [key]
     assert (kept.object_name, kept.container) == (f"prefix/{key}", "mp4")
     assert kept.url is not None
     assert kept.url.endswith(f"{key}?for=3600")
@@ -117,28 +102,20 @@ def test_an_analysis_goes_on_until_it_is_read(
 
 
 def test_a_file_larger_than_was_reserved_must_fit_into_the_quota(
-    bucket: Workspace, store: PresigningFolder, spool: Spool
+    bucket: Workspace, bucket_store: PresigningFolder, spool: Spool
 ) -> None:
     """Each of two at once had room for what was known of it, and both have not."""
     sessions = [dashboard.open_session(bucket, ANNA).id for _ in range(2)]
     for session_id in sessions:
         dashboard.begin_upload(bucket, ANNA, session_id, size_bytes=0)
-    with bucket.ledger.write() as session:
-        quota_rows.store(
-            session,
-            "anna",
-            uploads_per_day=None,
-            bytes_per_day=2 * spool.size_bytes - 1,
-            now=bucket.ledger.now(),
-            actor="tests",
-        )
+    limit_user(bucket, bytes_per_day=2 * spool.size_bytes - 1)
     file = WholeFile("clip.mp4", "video/mp4", spool)
     keep_video(bucket, ANNA, sessions[0], file, engines(ScriptedEngine()))
     with pytest.raises(QuotaExceededError):
         keep_video(bucket, ANNA, sessions[1], file, engines(ScriptedEngine()))
     dashboard.give_up(bucket, sessions[1])
     assert (used(bucket), reserved(bucket)) == ((1, spool.size_bytes), (0, 0))
-    assert keys(store) == [f"dashboard-uploads/anna/{sessions[0]}.mp4"]
+    assert keys(bucket_store) == [f"dashboard-uploads/anna/{sessions[0]}.mp4"]
 
 
 def test_a_video_is_looked_into_once_it_is_kept_and_then_nothing_waits(
@@ -186,7 +163,7 @@ def test_an_engine_that_refuses_the_file_has_said_so(keep: Keep) -> None:
 
 
 def test_an_engine_that_cannot_be_asked_leaves_nothing_once_that_is_undone(
-    bucket: Workspace, store: PresigningFolder, session_id: str, keep: Keep
+    bucket: Workspace, bucket_store: PresigningFolder, session_id: str, keep: Keep
 ) -> None:
     engine = ScriptedEngine()
     engine.start_failure = AnalysisUnavailableError("the engine is away")
@@ -194,7 +171,7 @@ def test_an_engine_that_cannot_be_asked_leaves_nothing_once_that_is_undone(
         keep(engine)
     done = dashboard.give_up(bucket, session_id)
     assert done == dashboard.CleanUp(session_closed=True, row_deleted=True, object_deleted=True)
-    assert keys(store) == []
+    assert keys(bucket_store) == []
     assert_nothing_is_left(bucket)
 
 
@@ -211,61 +188,61 @@ def test_an_engine_that_is_away_for_a_while_is_still_processing(
 
 @pytest.mark.parametrize("when", ["after the file is stored", "as the engine is asked"])
 def test_a_process_that_dies_leaves_nothing_after_the_sweep(
-    bucket: Workspace, store: PresigningFolder, keep: Keep, clock: Clock, when: str
+    bucket: Workspace, bucket_store: PresigningFolder, keep: Keep, clock: Clock, when: str
 ) -> None:
     def die() -> None:
         raise Died
 
     if when == "after the file is stored":
-        store.after_put = die
+        bucket_store.after_put = die
     with pytest.raises(Died):
         keep(DyingEngine())
-    assert len(keys(store)) == 1
+    assert len(keys(bucket_store)) == 1
     clock.advance(timedelta(hours=2))
     assert len(expire_uploads(bucket, actor="sweep")) == 1
-    assert keys(store) == []
+    assert keys(bucket_store) == []
     assert_nothing_is_left(bucket)
 
 
 @pytest.mark.parametrize("when", ["before_put", "after_put", "before_open"])
 def test_a_session_that_is_given_up_meanwhile_keeps_no_file(
     bucket: Workspace,
-    store: PresigningFolder,
+    bucket_store: PresigningFolder,
     session_id: str,
     keep: Keep,
     clock: Clock,
     when: str,
 ) -> None:
-    setattr(store, when, lambda: dashboard.cancel(bucket, ANNA, session_id))
+    setattr(bucket_store, when, lambda: dashboard.cancel(bucket, ANNA, session_id))
     with pytest.raises(TerminalError) as caught:
         keep(ScriptedEngine())
     assert caught.value.code == "session_not_found"
     assert not dashboard.give_up(bucket, session_id).session_closed
-    assert keys(store) == []
+    assert keys(bucket_store) == []
     clock.advance(timedelta(hours=2))
     assert expire_uploads(bucket, actor="sweep") == [session_id]
     assert_nothing_is_left(bucket)
 
 
 def test_a_video_that_comes_after_its_session_was_given_up_goes_with_the_sweep(
-    bucket: Workspace, store: PresigningFolder, session_id: str, keep: Keep, clock: Clock
+    bucket: Workspace, bucket_store: PresigningFolder, session_id: str, keep: Keep, clock: Clock
 ) -> None:
     def die() -> None:
         dashboard.cancel(bucket, ANNA, session_id)
         raise Died
 
-    store.after_put = die
+    bucket_store.after_put = die
     with pytest.raises(Died):
         keep(ScriptedEngine())
-    store.put(f"dashboard-uploads/anna/{session_id}.mp4", b"late", size_bytes=4)
+    bucket_store.put(f"dashboard-uploads/anna/{session_id}.mp4", b"late", size_bytes=4)
     clock.advance(timedelta(hours=2))
     assert expire_uploads(bucket, actor="sweep") == [session_id]
-    assert keys(store) == []
+    assert keys(bucket_store) == []
     assert_nothing_is_left(bucket)
 
 
 def test_a_video_that_breaks_a_rule_is_not_stored(
-    bucket: Workspace, store: PresigningFolder, session_id: str
+    bucket: Workspace, bucket_store: PresigningFolder, session_id: str
 ) -> None:
     with open_spool() as spool:
         spool.write(media_files.truncated_mp4().read_bytes())
@@ -273,7 +250,7 @@ def test_a_video_that_breaks_a_rule_is_not_stored(
         with pytest.raises(MediaRejectedError) as caught:
             keep_video(bucket, ANNA, session_id, file, {})
     assert caught.value.code == "not_this_media"
-    assert keys(store) == []
+    assert keys(bucket_store) == []
 
 
 def test_a_video_is_told_of_to_its_user_alone_and_when_it_is_whole(
@@ -295,7 +272,7 @@ def test_a_video_is_told_of_to_its_user_alone_and_when_it_is_whole(
 
 
 def test_a_video_is_nobodys_to_take_before_its_session_is_finished(
-    bucket: Workspace, store: PresigningFolder, account: Account, session_id: str, keep: Keep
+    bucket: Workspace, bucket_store: PresigningFolder, account: Account, session_id: str, keep: Keep
 ) -> None:
     """Else a post holds on to a record that goes if the engine fails."""
     with pytest.raises(Died):
@@ -311,7 +288,7 @@ def test_a_video_is_nobodys_to_take_before_its_session_is_finished(
                 take()
             assert caught.value.code == "media_not_found"
     assert dashboard.give_up(bucket, session_id).row_deleted
-    assert keys(store) == []
+    assert keys(bucket_store) == []
     assert_nothing_is_left(bucket)
 
 

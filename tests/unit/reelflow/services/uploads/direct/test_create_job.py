@@ -22,7 +22,7 @@ from reelflow.services.workspace import Workspace
 from tests.chunked_uploads import ANNA, ROOT, WISH, video_like
 from tests.factories import Clock
 from tests.postgresql import ON_BOTH_DATABASES
-from tests.presigning_folder import PresigningFolder, with_presigning_folder
+from tests.presigning_folder import PresigningFolder
 
 pytestmark = [ON_BOTH_DATABASES, pytest.mark.usefixtures("account")]
 
@@ -30,27 +30,12 @@ CONTENT = video_like(5000)
 
 
 @pytest.fixture
-def frail(workspace: Workspace) -> tuple[Workspace, PresigningFolder]:
-    return with_presigning_folder(workspace)
-
-
-@pytest.fixture
-def bucket(frail: tuple[Workspace, PresigningFolder]) -> Workspace:
-    return frail[0]
-
-
-@pytest.fixture
-def store(frail: tuple[Workspace, PresigningFolder]) -> PresigningFolder:
-    return frail[1]
-
-
-@pytest.fixture
-def upload(bucket: Workspace, store: PresigningFolder) -> DirectUpload:
+def upload(bucket: Workspace, bucket_store: PresigningFolder) -> DirectUpload:
     """An upload whose file is there."""
     opened = open_direct_upload(
         bucket, ANNA, file_name="a.mp4", size_bytes=len(CONTENT), content_type="video/mp4"
     )
-    send(store, opened, CONTENT)
+    send(bucket_store, opened, CONTENT)
     return opened
 
 
@@ -94,20 +79,20 @@ def test_a_job_is_for_nobody_but_its_user(bucket: Workspace, upload: DirectUploa
 
 
 def test_an_upload_that_is_swept_meanwhile_makes_nothing(
-    bucket: Workspace, store: PresigningFolder, upload: DirectUpload, clock: Clock
+    bucket: Workspace, bucket_store: PresigningFolder, upload: DirectUpload, clock: Clock
 ) -> None:
     clock.advance(timedelta(hours=3))
-    store.before_open = lambda: expire_uploads(bucket, actor="sweep")
+    bucket_store.before_open = lambda: expire_uploads(bucket, actor="sweep")
     assert refused(bucket, upload) in ("object_missing", "job_not_found")
     assert rows(bucket, Post, Media, UploadSession) == []
 
 
 def test_a_file_that_is_replaced_meanwhile_is_not_taken_for_the_one_looked_at(
-    bucket: Workspace, store: PresigningFolder, upload: DirectUpload
+    bucket: Workspace, bucket_store: PresigningFolder, upload: DirectUpload
 ) -> None:
-    store.before_open = lambda: send(store, upload, b"x" * len(CONTENT))
+    bucket_store.before_open = lambda: send(bucket_store, upload, b"x" * len(CONTENT))
     assert refused(bucket, upload) == "object_missing"
-    send(store, upload, CONTENT)
+    send(bucket_store, upload, CONTENT)
     assert make(bucket, upload).created
 
 
@@ -140,23 +125,23 @@ def test_a_form_that_came_late_may_still_become_a_job_until_it_is_swept(
 
 
 def test_what_was_swept_is_not_known_any_more(
-    bucket: Workspace, store: PresigningFolder, upload: DirectUpload, clock: Clock
+    bucket: Workspace, bucket_store: PresigningFolder, upload: DirectUpload, clock: Clock
 ) -> None:
     clock.advance(timedelta(hours=2))
     assert expire_uploads(bucket, actor="sweep") == [upload.job_id]
     assert refused(bucket, upload) == "job_not_found"
-    assert list(store.list("direct-uploads")) == []
+    assert list(bucket_store.list("direct-uploads")) == []
 
 
 def test_a_job_that_was_made_is_there_also_after_the_sweep(
-    bucket: Workspace, store: PresigningFolder, upload: DirectUpload, clock: Clock
+    bucket: Workspace, bucket_store: PresigningFolder, upload: DirectUpload, clock: Clock
 ) -> None:
     made = make(bucket, upload)
     clock.advance(timedelta(days=2))
     assert expire_uploads(bucket, actor="sweep") == []
     again = make(bucket, upload)
     assert (again.created, again.post.id) == (False, made.post.id)
-    assert [info.size_bytes for info in store.list("direct-uploads")] == [len(CONTENT)]
+    assert [info.size_bytes for info in bucket_store.list("direct-uploads")] == [len(CONTENT)]
 
 
 def test_an_error_says_which_of_key_and_type_is_not_the_jobs(

@@ -10,7 +10,6 @@ from reelflow.domain.content_types import MediaType
 from reelflow.domain.photos import INTAKE_PHOTOS
 from reelflow.domain.upload_session import SessionKind, SessionState
 from reelflow.exceptions import QuotaExceededError, TerminalError
-from reelflow.ledger import quotas
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.services.intake.house_policy import FORM_MAX_BYTES
 from reelflow.services.uploads.direct.presigned import open_direct_upload
@@ -18,7 +17,7 @@ from reelflow.services.workspace import Workspace
 from reelflow.storage.s3_presigning import POST_MAX_BYTES
 from tests.chunked_uploads import ANNA
 from tests.factories import Clock
-from tests.presigning_folder import with_presigning_folder
+from tests.intake_users import limit_user
 
 
 def sessions(workspace: Workspace) -> list[UploadSession]:
@@ -30,8 +29,7 @@ def test_a_form_may_have_as_many_bytes_as_storage_signs_one_for() -> None:
     assert FORM_MAX_BYTES == POST_MAX_BYTES
 
 
-def test_a_form_is_written_down_with_what_was_announced(workspace: Workspace, clock: Clock) -> None:
-    bucket, _ = with_presigning_folder(workspace)
+def test_a_form_is_written_down_with_what_was_announced(bucket: Workspace, clock: Clock) -> None:
     upload = open_direct_upload(
         bucket, ANNA, file_name="../a\u202e.mov", size_bytes=7, content_type="Video/QuickTime; x=1"
     )
@@ -60,9 +58,8 @@ def test_a_folder_has_no_forms(workspace: Workspace) -> None:
     [("video/mp4", FORM_MAX_BYTES), ("image/jpeg", INTAKE_PHOTOS.max_size_bytes)],
 )
 def test_what_its_job_would_refuse_for_its_size_gets_no_form(
-    workspace: Workspace, content_type: str, limit: int
+    bucket: Workspace, content_type: str, limit: int
 ) -> None:
-    bucket, _ = with_presigning_folder(workspace)
     open_direct_upload(bucket, ANNA, file_name="a", size_bytes=limit, content_type=content_type)
 
     with pytest.raises(TerminalError, match=f"{limit} bytes") as caught:
@@ -74,12 +71,8 @@ def test_what_its_job_would_refuse_for_its_size_gets_no_form(
     assert len(sessions(bucket)) == 1
 
 
-def test_a_spent_quota_signs_nothing(workspace: Workspace, clock: Clock) -> None:
-    bucket, _ = with_presigning_folder(workspace)
-    with bucket.ledger.write() as session:
-        quotas.store(
-            session, "anna", uploads_per_day=None, bytes_per_day=9, now=clock(), actor="tests"
-        )
+def test_a_spent_quota_signs_nothing(bucket: Workspace) -> None:
+    limit_user(bucket, bytes_per_day=9)
     with pytest.raises(QuotaExceededError):
         open_direct_upload(bucket, ANNA, file_name="a.mp4", size_bytes=10, content_type="video/mp4")
     assert sessions(bucket) == []

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -26,7 +25,7 @@ from reelflow.exceptions import (
     StorageUnavailableError,
     TerminalError,
 )
-from reelflow.ledger import photo_images, quotas
+from reelflow.ledger import photo_images
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.ledger import Ledger
 from reelflow.ledger.models import Account, Media, Post
@@ -42,6 +41,7 @@ from reelflow.services.workspace import Workspace
 from tests.data_folder import data_folder
 from tests.factories import ACTOR, Clock, open_ledger, read_post
 from tests.full_disk import fill_disk
+from tests.intake_users import limit_user
 from tests.left_behind import (
     assert_nothing_is_left,
     media_ids,
@@ -237,9 +237,7 @@ def test_a_photo_does_not_go_to_a_video_post(
 def test_a_batch_that_does_not_fit_the_quota_is_refused_as_a_whole(
     sender: Sender, workspace: Workspace, limits: dict[str, int]
 ) -> None:
-    values: dict[str, Any] = {"uploads_per_day": None, "bytes_per_day": None, **limits}
-    with workspace.ledger.write() as session:
-        quotas.store(session, "anna", now=workspace.ledger.now(), actor=ACTOR, **values)
+    limit_user(workspace, **limits)
     with pytest.raises(QuotaExceededError):
         sender.send(*images(3))
     assert_nothing_is_left(workspace)
