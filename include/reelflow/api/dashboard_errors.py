@@ -1,8 +1,8 @@
 """The envelope in which the dashboard's routes tell of errors, and of what was undone.
 
 ``{error_code, error_message, details, cleanup_performed, cleanup_details, timestamp}``. The status
-is one of few: 400 for whatever is wrong with what was sent, 404, 429 and 500; and 401, 403 and 503
-``busy``, with which nothing was begun.
+is one of few: 400 for whatever is wrong with what was sent, 404, 429 and 500; and 401, 403, 411 and
+503 ``busy``, with which nothing was begun.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from reelflow.services.uploads.dashboard.sessions import CleanUp
 
 log = logging.getLogger(__name__)
 
-_KEPT_STATUSES: Final = frozenset({400, 401, 403, 404, 429, 500})
+_KEPT_STATUSES: Final = frozenset({400, 401, 403, 404, 411, 429, 500})
 _BUSY: Final = "busy"
 
 
@@ -121,7 +121,8 @@ _DESCRIPTIONS: Final[dict[int, str]] = {
     401: "No user is known by what was sent",
     403: "The user may not do this",
     404: "There is no such thing, it is somebody else's, or its time is over",
-    429: "The user's quota is used up, or too many sessions are open",
+    411: "The length of the body must be declared; nothing was begun",
+    429: "The user's quota is used up, and the session has ended; or too many sessions are open",
     500: "Reelflow failed; nothing is left of the upload",
-    503: "Too many files are being taken in: try again in a moment",
+    503: "Too many files are being taken in: try again in a moment; nothing was begun",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -21,16 +20,19 @@ from reelflow.api.dashboard_bodies import (
     video_record,
 )
 from reelflow.api.dashboard_errors import EnvelopeRoute, UploadFailedError, envelope_errors
+from reelflow.api.errors import ApiError
 from reelflow.api.form_files import form_body, received_form
 from reelflow.api.intake import Intake
 from reelflow.api.multipart import FormLimits
 from reelflow.domain.user import Scope, User
-from reelflow.exceptions import QuotaExceededError, ReelflowError
+from reelflow.exceptions import ReelflowError
 from reelflow.services.uploads.dashboard import sessions as dashboard
 from reelflow.services.uploads.dashboard.statistics import statistics_of
 from reelflow.services.uploads.dashboard.video import Video, find_video, keep_video
 from reelflow.services.workspace import Workspace
 
+# What was not read of a body would be taken for the next request.
+_CLOSE: Final = {"Connection": "close"}
 _FILE_FIELD: Final = "file"
 _FORM: Final[dict[str, Any]] = form_body({_FILE_FIELD: {"type": "string", "format": "binary"}}, {})
 
@@ -53,13 +55,17 @@ def dashboard_routes(intake: Intake) -> APIRouter:
     @router.post(
         "/upload/{session_id}",
         status_code=201,
-        responses=envelope_errors(404, 429, 503),
+        responses=envelope_errors(404, 411, 429, 503),
         openapi_extra=_FORM,
     )
     async def upload(
         request: Request, session_id: str, user: User = Depends(intake.guard.writer)
     ) -> VideoRecord:
-        """Take the session's video, and begin its analysis; of what fails nothing is left."""
+        """Take the session's video, and begin its analysis.
+
+        A session is used once: whatever fails from then on ends it, and nothing is left of it.
+        Only 401, 403, 404, 411 and 503 begin nothing.
+        """
         async with intake.file_bodies.one(user.id):
             video = await _taken(intake, request, user, session_id)
         return video_record(intake, request, video)
@@ -107,17 +113,20 @@ def dashboard_routes(intake: Intake) -> APIRouter:
 
 
 async def _taken(intake: Intake, request: Request, user: User, session_id: str) -> Video:
-    """Receive the video of a session and keep it, or leave nothing of it."""
+    """Receive the video of a session and keep it; from its use on, a session ends with this.
+
+    :raises ApiError: 411 ``length_required``; the session stays
+    :raises TerminalError: there is none to use; ``session_not_found``
+    :raises UploadFailedError: of whatever it was, nothing is left
+    """
     workspace = intake.workspace
     limits = FormLimits(max_files=1, max_file_bytes=max_file_bytes(workspace), max_fields=0)
     certain_bytes = _certain_bytes(request, limits)
+    await run_in_threadpool(dashboard.use_session, workspace, user, session_id)
     try:
         await run_in_threadpool(
-            dashboard.begin_upload, workspace, user, session_id, size_bytes=certain_bytes
+            dashboard.reserve_room, workspace, session_id, size_bytes=certain_bytes
         )
-    except QuotaExceededError as error:
-        raise await _undone(workspace, session_id, error, unless_begun=True) from error
-    try:
         async with received_form(request, limits, file_field=_FILE_FIELD, fields=()) as form:
 
             def keep() -> Video:
@@ -132,26 +141,23 @@ async def _taken(intake: Intake, request: Request, user: User, session_id: str) 
 def _certain_bytes(request: Request, limits: FormLimits) -> int:
     """Return how many bytes a file has at least, by what its request declares.
 
-    Of the declared length the form around the file takes some. One that declares none may bring
-    the largest file.
+    Of the declared length the form around the file takes some.
+
+    :raises ApiError: 411 ``length_required``: it declares none, so that nobody knows what to
+        reserve
     """
     body_bytes = declared_bytes(request.scope)
     if body_bytes is None:
-        return limits.max_file_bytes
+        message = "send the form with a Content-Length, by which room for its file is reserved"
+        raise ApiError(411, "length_required", message, headers=_CLOSE)
     overhead_bytes = limits.max_body_bytes - limits.max_file_bytes
     return min(max(0, body_bytes - overhead_bytes), limits.max_file_bytes)
 
 
-async def _undone(
-    workspace: Workspace, session_id: str, error: Exception, *, unless_begun: bool = False
-) -> UploadFailedError:
-    """Undo an upload; what cannot be undone now is left to the sweep.
-
-    :param unless_begun: this request has not begun to use the session, but another one may have
-    """
-    undo = partial(dashboard.give_up, workspace, session_id, unless_begun=unless_begun)
+async def _undone(workspace: Workspace, session_id: str, error: Exception) -> UploadFailedError:
+    """Undo an upload; what cannot be undone now is left to the sweep."""
     try:
-        clean_up = await run_in_threadpool(undo)
+        clean_up = await run_in_threadpool(dashboard.give_up, workspace, session_id)
     except ReelflowError:
         return UploadFailedError(error, None)
     return UploadFailedError(error, clean_up)

@@ -103,24 +103,50 @@ def _check_open(session: Session, user: User, *, now: datetime) -> None:
         )
 
 
-def begin_upload(workspace: Workspace, user: User, session_id: str, *, size_bytes: int) -> None:
-    """Let one request use a session, and reserve its place in the user's quota.
+def use_session(workspace: Workspace, user: User, session_id: str) -> None:
+    """Let one request use a session, and no other: from now on it ends, whatever comes of it.
 
-    :param size_bytes: that the file has at least; what it has more is reserved once it is here
     :raises TerminalError: the user has no such session that nobody used; ``session_not_found``
-    :raises QuotaExceededError: the user may not upload so much today; the session stays
-    :raises StorageFullError: there is no room for it; the session stays
     """
-    workspace.folders.store.check_room(size_bytes)
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         row = _find(session, user, session_id, lock=True)
         if row is None or row.state is not SessionState.OPEN or row.expires_at <= now:
             raise not_found()
-        day = quotas.reserve(session, row.user_id, uploads=1, size_bytes=size_bytes, now=now)
-        row.quota_day, row.reserved_uploads, row.reserved_bytes = day, 1, size_bytes
         upload_sessions.touch(row, now=now)
         upload_sessions.move(session, row.id, SessionState.FINISHING, now=now)
+
+
+def reserve_room(workspace: Workspace, session_id: str, *, size_bytes: int) -> None:
+    """Reserve the place of a used session's video in its user's quota.
+
+    :param size_bytes: that the file has at least; what it has more is reserved once it is here
+    :raises TerminalError: the session was given up meanwhile; ``session_not_found``
+    :raises QuotaExceededError: the user may not upload so much today
+    :raises StorageFullError: there is no room for it
+    """
+    workspace.folders.store.check_room(size_bytes)
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        row = locked(session, session_id)
+        day = quotas.reserve(session, row.user_id, uploads=1, size_bytes=size_bytes, now=now)
+        row.quota_day, row.reserved_uploads, row.reserved_bytes = day, 1, size_bytes
+
+
+def locked(session: Session, session_id: str) -> UploadSession:
+    """Return a session that takes its file in, held until the transaction ends.
+
+    :raises TerminalError: it was given up meanwhile; ``session_not_found``
+    """
+    row = upload_sessions.get(session, session_id, lock=True)
+    if row is None or not takes_file(row):
+        raise not_found()
+    return row
+
+
+def takes_file(row: UploadSession | None) -> bool:
+    """Whether a session is used just now."""
+    return row is not None and row.state is SessionState.FINISHING
 
 
 def status_of(
@@ -146,25 +172,16 @@ def cancel(workspace: Workspace, user: User, session_id: str) -> None:
         raise not_found()
 
 
-def give_up(
-    workspace: Workspace,
-    session_id: str,
-    *,
-    unless_begun: bool = False,
-    is_overtaken: bool = False,
-) -> CleanUp:
+def give_up(workspace: Workspace, session_id: str, *, is_overtaken: bool = False) -> CleanUp:
     """End a session without a file: what it reserved, wrote down and stored goes.
 
     It ends first, so that nobody makes a record of the object that goes at last.
 
-    :param unless_begun: leave it to a request that has begun to use it
     :param is_overtaken: another request may be using it
     """
     with workspace.ledger.write() as session:
         row = upload_sessions.get(session, session_id, lock=True)
         if row is None or row.state is SessionState.FINISHED:
-            return CleanUp()
-        if unless_begun and row.state is not SessionState.OPEN:
             return CleanUp()
         is_open = row.state not in ENDED
         has_file = is_open and session.get(Media, row.id) is not None

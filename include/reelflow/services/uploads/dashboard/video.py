@@ -30,7 +30,7 @@ from reelflow.media.repair_line import repair_line
 from reelflow.services import quotas
 from reelflow.services.intake.submit import new_media
 from reelflow.services.uploads.dashboard.detection import Detection, detect
-from reelflow.services.uploads.dashboard.sessions import not_found
+from reelflow.services.uploads.dashboard.sessions import locked, not_found, takes_file
 from reelflow.services.uploads.endings import end_with_file
 from reelflow.services.uploads.first_look import NOT_THIS_MEDIA, FirstLook, refuse_broken
 from reelflow.services.uploads.whole.files import WholeFile
@@ -85,7 +85,7 @@ def keep_video(
         detection = detect(workspace, media, engines)
     except Exception as exc:
         with workspace.ledger.read() as session:
-            if not _takes_file(upload_sessions.get(session, session_id)):
+            if not takes_file(upload_sessions.get(session, session_id)):
                 raise not_found() from exc
         raise
     row = _finish(workspace, media)
@@ -139,7 +139,7 @@ def _store(
     spool = file.spool
     key = dashboard_key(user.id, session_id, look.extension)
     with workspace.ledger.write() as session:
-        row = _locked(session, session_id)
+        row = locked(session, session_id)
         row.storage_key, row.file_name = key, look.file_name
         row.content_type, row.size_bytes = look.content_type, spool.size_bytes
         _reserve_size(session, row, spool.size_bytes, now=workspace.ledger.now())
@@ -152,7 +152,7 @@ def _store(
         content_type=look.content_type,
     )
     with workspace.ledger.write() as session:
-        if _takes_file(upload_sessions.get(session, session_id, lock=True)):
+        if takes_file(upload_sessions.get(session, session_id, lock=True)):
             media = new_media(
                 session,
                 media_id=session_id,
@@ -186,25 +186,10 @@ def _reserve_size(session: Session, row: UploadSession, size_bytes: int, *, now:
     row.reserved_bytes = size_bytes
 
 
-def _locked(session: Session, session_id: str) -> UploadSession:
-    """Return a session that takes its file in, held until the transaction ends.
-
-    :raises TerminalError: it was given up meanwhile; ``session_not_found``
-    """
-    row = upload_sessions.get(session, session_id, lock=True)
-    if row is None or not _takes_file(row):
-        raise not_found()
-    return row
-
-
-def _takes_file(row: UploadSession | None) -> bool:
-    return row is not None and row.state is SessionState.FINISHING
-
-
 def _finish(workspace: Workspace, media: Media) -> UploadSession:
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        _locked(session, media.id)
+        locked(session, media.id)
         return end_with_file(session, media, now=now)
 
 

@@ -10,7 +10,6 @@ import pytest
 from reelflow.domain.upload_session import SessionState
 from reelflow.exceptions import (
     QuotaExceededError,
-    StorageFullError,
     StorageUnavailableError,
     TerminalError,
 )
@@ -20,18 +19,18 @@ from reelflow.services.uploads.dashboard.sessions import (
     OPEN_MAX,
     CleanUp,
     SessionStatus,
-    begin_upload,
     cancel,
     give_up,
     open_session,
+    reserve_room,
     status_of,
+    use_session,
 )
 from reelflow.services.uploads.sweep.expiry import expire_uploads
 from reelflow.services.workspace import Workspace
 from tests.chunked_uploads import ANNA, BEN
 from tests.factories import Clock
 from tests.frail_store import FrailStore
-from tests.full_disk import fill_disk
 from tests.intake_users import limit_user
 from tests.left_behind import reserved
 from tests.postgresql import ON_BOTH_DATABASES
@@ -43,6 +42,12 @@ KEY = "dashboard-uploads/anna/a.mp4"
 
 def status(workspace: Workspace, session_id: str) -> SessionStatus:
     return status_of(workspace, ANNA, session_id)[0]
+
+
+def begin(workspace: Workspace, session_id: str) -> None:
+    """Use a session for a file of seven bytes."""
+    use_session(workspace, ANNA, session_id)
+    reserve_room(workspace, session_id, size_bytes=7)
 
 
 def store_object(workspace: Workspace, session_id: str) -> None:
@@ -61,7 +66,7 @@ def test_a_session_lives_an_hour_and_is_gone_after_two(workspace: Workspace, clo
     clock.advance(timedelta(minutes=1))
     assert status(workspace, session_id) is SessionStatus.EXPIRED
     with pytest.raises(TerminalError, match="open a new one"):
-        begin_upload(workspace, ANNA, session_id, size_bytes=1)
+        use_session(workspace, ANNA, session_id)
     clock.advance(timedelta(hours=1))
     assert expire_uploads(workspace, actor="sweep") == [session_id]
     assert status(workspace, session_id) is SessionStatus.INVALID
@@ -71,7 +76,7 @@ def test_a_session_of_somebody_else_is_none(workspace: Workspace) -> None:
     session_id = open_session(workspace, ANNA).id
     assert status_of(workspace, BEN, session_id) == (SessionStatus.INVALID, None)
     for use in (
-        lambda: begin_upload(workspace, BEN, session_id, size_bytes=1),
+        lambda: use_session(workspace, BEN, session_id),
         lambda: cancel(workspace, BEN, session_id),
     ):
         with pytest.raises(TerminalError) as caught:
@@ -80,39 +85,26 @@ def test_a_session_of_somebody_else_is_none(workspace: Workspace) -> None:
     assert status(workspace, session_id) is SessionStatus.ACTIVE
 
 
-def test_a_video_for_which_there_is_no_room_leaves_its_session_as_it_was(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    session_id = open_session(workspace, ANNA).id
-    with monkeypatch.context() as disk:
-        fill_disk(disk, free_bytes=8192)
-        with pytest.raises(StorageFullError):
-            begin_upload(workspace, ANNA, session_id, size_bytes=5)
-    assert (status(workspace, session_id), reserved(workspace)) == (SessionStatus.ACTIVE, (0, 0))
-    begin_upload(workspace, ANNA, session_id, size_bytes=5)
-
-
 def test_of_two_files_at_once_a_session_takes_one(workspace: Workspace) -> None:
     session_id = open_session(workspace, ANNA).id
 
-    def begins(size_bytes: int) -> str:
+    def uses(_: int) -> str:
         try:
-            begin_upload(workspace, ANNA, session_id, size_bytes=size_bytes)
+            use_session(workspace, ANNA, session_id)
         except TerminalError as exc:
             return exc.code
-        return "begun"
+        return "used"
 
     refused = ["session_not_found"] * 3
     with ThreadPoolExecutor(4) as threads:
-        assert sorted(threads.map(begins, [5, 5, 5, 5])) == ["begun", *refused]
-    assert reserved(workspace) == (1, 5)
+        assert sorted(threads.map(uses, range(4))) == [*refused, "used"]
 
 
 def test_a_session_that_takes_its_file_takes_no_other_and_says_so(
     workspace: Workspace, clock: Clock
 ) -> None:
     session_id = open_session(workspace, ANNA).id
-    begin_upload(workspace, ANNA, session_id, size_bytes=5)
+    begin(workspace, session_id)
     assert status(workspace, session_id) is SessionStatus.INVALID
     clock.advance(timedelta(hours=1))
     assert status(workspace, session_id) is SessionStatus.INVALID
@@ -122,13 +114,15 @@ def test_sessions_reserve_nothing_until_a_file_comes(workspace: Workspace) -> No
     limit_user(workspace, uploads_per_day=1)
     first, second = open_session(workspace, ANNA).id, open_session(workspace, ANNA).id
     assert reserved(workspace) == (0, 0)
-    begin_upload(workspace, ANNA, first, size_bytes=7)
+    begin(workspace, first)
+    assert status(workspace, second) is SessionStatus.ACTIVE
     with pytest.raises(QuotaExceededError):
-        begin_upload(workspace, ANNA, second, size_bytes=7)
+        begin(workspace, second)
     with pytest.raises(QuotaExceededError):
         open_session(workspace, ANNA)
     assert reserved(workspace) == (1, 7)
-    assert status(workspace, second) is SessionStatus.ACTIVE
+    assert give_up(workspace, second) == CleanUp(session_closed=True)
+    assert reserved(workspace) == (1, 7)
 
 
 def test_a_user_opens_only_so_many_sessions_without_using_them(
@@ -144,7 +138,7 @@ def test_a_user_opens_only_so_many_sessions_without_using_them(
     assert reserved(workspace) == (0, 0)
     open_session(workspace, BEN)  # whose are counted apart
     cancel(workspace, ANNA, opened[0])
-    begin_upload(workspace, ANNA, opened[1], size_bytes=1)
+    begin(workspace, opened[1])
     for _ in range(2):
         open_session(workspace, ANNA)
     with pytest.raises(QuotaExceededError):
@@ -173,7 +167,7 @@ def test_what_a_session_given_up_has_reserved_and_stored_goes(
 ) -> None:
     workspace, store = frail
     session_id = open_session(workspace, ANNA).id
-    begin_upload(workspace, ANNA, session_id, size_bytes=7)
+    begin(workspace, session_id)
     store_object(workspace, session_id)
     assert give_up(workspace, session_id) == CleanUp(session_closed=True, object_deleted=True)
     assert reserved(workspace) == (0, 0)
@@ -181,15 +175,16 @@ def test_what_a_session_given_up_has_reserved_and_stored_goes(
     assert give_up(workspace, session_id) == CleanUp()
 
 
-def test_who_is_refused_ends_no_session_that_another_request_has_begun(
+def test_there_is_no_room_for_the_video_of_a_session_that_was_given_up_meanwhile(
     workspace: Workspace,
 ) -> None:
     session_id = open_session(workspace, ANNA).id
-    begin_upload(workspace, ANNA, session_id, size_bytes=7)
-    assert give_up(workspace, session_id, unless_begun=True) == CleanUp()
-    assert reserved(workspace) == (1, 7)
-    unused = open_session(workspace, ANNA).id
-    assert give_up(workspace, unused, unless_begun=True) == CleanUp(session_closed=True)
+    use_session(workspace, ANNA, session_id)
+    cancel(workspace, ANNA, session_id)
+    with pytest.raises(TerminalError) as caught:
+        reserve_room(workspace, session_id, size_bytes=7)
+    assert caught.value.code == "session_not_found"
+    assert reserved(workspace) == (0, 0)
 
 
 def test_what_storage_does_not_delete_is_deleted_by_the_sweep(
@@ -197,7 +192,7 @@ def test_what_storage_does_not_delete_is_deleted_by_the_sweep(
 ) -> None:
     workspace, store = frail
     session_id = open_session(workspace, ANNA).id
-    begin_upload(workspace, ANNA, session_id, size_bytes=7)
+    begin(workspace, session_id)
     store_object(workspace, session_id)
     store.fail("before delete", StorageUnavailableError("storage is away"))
     assert give_up(workspace, session_id) == CleanUp(session_closed=True, object_deleted=False)
@@ -209,7 +204,7 @@ def test_what_storage_does_not_delete_is_deleted_by_the_sweep(
 
 def test_a_session_that_has_its_file_is_not_given_up(workspace: Workspace) -> None:
     session_id = open_session(workspace, ANNA).id
-    begin_upload(workspace, ANNA, session_id, size_bytes=7)
+    begin(workspace, session_id)
     with workspace.ledger.write() as session:
         upload_sessions.move(session, session_id, SessionState.FINISHED, now=workspace.ledger.now())
     assert give_up(workspace, session_id) == CleanUp()

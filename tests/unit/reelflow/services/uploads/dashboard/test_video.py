@@ -53,7 +53,8 @@ def spool() -> Iterator[Spool]:
 def session_id(bucket: Workspace, spool: Spool) -> str:
     """A session whose file has just come."""
     session_id = dashboard.open_session(bucket, ANNA).id
-    dashboard.begin_upload(bucket, ANNA, session_id, size_bytes=spool.size_bytes + 200)
+    dashboard.use_session(bucket, ANNA, session_id)
+    dashboard.reserve_room(bucket, session_id, size_bytes=spool.size_bytes + 200)
     return session_id
 
 
@@ -107,7 +108,8 @@ def test_a_file_larger_than_was_reserved_must_fit_into_the_quota(
     """Each of two at once had room for what was known of it, and both have not."""
     sessions = [dashboard.open_session(bucket, ANNA).id for _ in range(2)]
     for session_id in sessions:
-        dashboard.begin_upload(bucket, ANNA, session_id, size_bytes=0)
+        dashboard.use_session(bucket, ANNA, session_id)
+        dashboard.reserve_room(bucket, session_id, size_bytes=0)
     limit_user(bucket, bytes_per_day=2 * spool.size_bytes - 1)
     file = WholeFile("clip.mp4", "video/mp4", spool)
     keep_video(bucket, ANNA, sessions[0], file, engines(ScriptedEngine()))
