@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI
 
 from reelflow.analysis.connection import read_detection_connection
 from reelflow.api.auth import Authenticator, Guard
+from reelflow.api.dashboard_errors import add_envelope_handler
 from reelflow.api.errors import add_error_handlers, errors
 from reelflow.api.file_bodies import FileBodies
 from reelflow.api.headers import SafeHeaders
@@ -18,7 +19,7 @@ from reelflow.api.key_authenticator import KeyAuthenticator
 from reelflow.api.limits import RequestLimits
 from reelflow.api.platform import Platform, platform_of
 from reelflow.api.routes.accounts import account_routes
-from reelflow.api.routes.dashboard import dashboard_routes
+from reelflow.api.routes.dashboard import DASHBOARD_PATH, dashboard_routes
 from reelflow.api.routes.direct_uploads import direct_upload_routes
 from reelflow.api.routes.docs import docs_routes
 from reelflow.api.routes.health import health_routes
@@ -118,6 +119,7 @@ def assemble_app(
         )
         for router in _intake_routers(intake):
             app.include_router(router, prefix=prefix, responses=errors(401, 403))
+        add_envelope_handler(app, f"{prefix}{DASHBOARD_PATH}")
     return app
 
 

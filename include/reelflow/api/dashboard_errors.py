@@ -1,8 +1,8 @@
 """The envelope in which the dashboard's routes tell of errors, and of what was undone.
 
 ``{error_code, error_message, details, cleanup_performed, cleanup_details, timestamp}``. The status
-is one of few: 400 for whatever is wrong with what was sent, 404, 429 and 500; and 401, 403, 411 and
-503 ``busy``, with which nothing was begun.
+is one of few: 400 for whatever is wrong with what was sent, 404, 429 and 500; and 401, 403, 405,
+411 and 503 ``busy``, with which nothing was begun.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 
-from reelflow.api.errors import ErrorResponse
+from reelflow.api.errors import ANSWERS, ErrorResponse
 from reelflow.services.uploads.dashboard.sessions import CleanUp
 
 log = logging.getLogger(__name__)
 
-_KEPT_STATUSES: Final = frozenset({400, 401, 403, 404, 411, 429, 500})
+_KEPT_STATUSES: Final = frozenset({400, 401, 403, 404, 405, 411, 429, 500})
 _BUSY: Final = "busy"
 
 
@@ -65,11 +66,25 @@ class EnvelopeRoute(APIRoute):
             try:
                 return await answer(request)
             except UploadFailedError as error:
-                return _enveloped(request, error.cause, error.clean_up)
+                return _in_envelope(_plain(request, error.cause), error.clean_up)
             except Exception as error:  # noqa: BLE001 - all errors have one shape, ours too
-                return _enveloped(request, error, CleanUp())
+                return _in_envelope(_plain(request, error), CleanUp())
 
         return answer_in_envelope
+
+
+def add_envelope_handler(app: FastAPI, path: str) -> None:
+    """Let an address that is none, or takes another method, be answered in the envelope, too.
+
+    :param path: below which all addresses are the dashboard's
+    """
+
+    def answer(request: Request, error: Exception) -> ErrorResponse:
+        plain = ANSWERS[HTTPException](request, error)
+        asked = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        return _in_envelope(plain, CleanUp()) if f"{asked}/".startswith(f"{path}/") else plain
+
+    app.add_exception_handler(HTTPException, answer)
 
 
 def envelope_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -79,8 +94,11 @@ def envelope_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def _enveloped(request: Request, error: Exception, clean_up: CleanUp | None) -> ErrorResponse:
-    plain = _answered(request, error)
+def _in_envelope(plain: ErrorResponse, clean_up: CleanUp | None) -> ErrorResponse:
+    """Put an answer into the envelope.
+
+    :param clean_up: what was undone; None where that failed
+    """
     told = json.loads(bytes(plain.body))
     performed = clean_up is not None and clean_up.was_needed
     done = clean_up or CleanUp(object_deleted=False)
@@ -99,15 +117,12 @@ def _enveloped(request: Request, error: Exception, clean_up: CleanUp | None) -> 
     return plain
 
 
-def _answered(request: Request, error: Exception) -> ErrorResponse:
+def _plain(request: Request, error: Exception) -> ErrorResponse:
     """Return the answer that another route would give to an error."""
-    handlers = request.app.exception_handlers
-    kind = next(kind for kind in type(error).__mro__ if kind in handlers)
+    kind = next(kind for kind in type(error).__mro__ if kind in ANSWERS)
     if kind is Exception:
         log.exception("%s %s", request.method, request.scope["route"].path, exc_info=error)
-    answer = handlers[kind](request, error)
-    assert isinstance(answer, ErrorResponse)
-    return answer
+    return ANSWERS[kind](request, error)
 
 
 def _status(status: int, code: str) -> int:

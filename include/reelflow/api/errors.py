@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -24,6 +24,7 @@ from reelflow.domain.printable import printable
 from reelflow.exceptions import MediaRejectedError, ReelflowError, TransientError
 
 __all__ = [
+    "ANSWERS",
     "ApiError",
     "ErrorResponse",
     "LimitError",
@@ -100,11 +101,8 @@ class ErrorResponse(JSONResponse):
 
 def add_error_handlers(app: FastAPI) -> None:
     """Let every error of an application end in the one shape."""
-    app.add_exception_handler(ApiError, _answer_api_error)
-    app.add_exception_handler(HTTPException, _answer_http_error)
-    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
-    app.add_exception_handler(ReelflowError, _answer_reelflow_error)
-    app.add_exception_handler(Exception, _answer_mistake)
+    for kind, answer in ANSWERS.items():
+        app.add_exception_handler(kind, answer)
 
 
 def _answer_api_error(_: Request, error: Exception) -> ErrorResponse:
@@ -227,3 +225,13 @@ def _answer_mistake(_: Request, __: Exception) -> ErrorResponse:
 def _route(request: Request) -> str:
     """Return the pattern of a request's path: the path itself may hold a signature."""
     return str(getattr(request.scope.get("route"), "path", "?"))
+
+
+#: What answers which error: the nearest of its classes that is here.
+ANSWERS: Final[Mapping[type[Exception], Callable[[Request, Exception], ErrorResponse]]] = {
+    ApiError: _answer_api_error,
+    HTTPException: _answer_http_error,
+    RequestValidationError: _answer_invalid_request,
+    ReelflowError: _answer_reelflow_error,
+    Exception: _answer_mistake,
+}

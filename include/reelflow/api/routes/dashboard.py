@@ -33,6 +33,8 @@ from reelflow.services.workspace import Workspace
 
 # What was not read of a body would be taken for the next request.
 _CLOSE: Final = {"Connection": "close"}
+#: Below which the routes are.
+DASHBOARD_PATH: Final = "/dashboard"
 _FILE_FIELD: Final = "file"
 _FORM: Final[dict[str, Any]] = form_body({_FILE_FIELD: {"type": "string", "format": "binary"}}, {})
 
@@ -40,7 +42,7 @@ _FORM: Final[dict[str, Any]] = form_body({_FILE_FIELD: {"type": "string", "forma
 def dashboard_routes(intake: Intake) -> APIRouter:
     """Return the routes; a session is for whoever opened it."""
     router = APIRouter(
-        prefix="/dashboard",
+        prefix=DASHBOARD_PATH,
         tags=["dashboard"],
         route_class=EnvelopeRoute,
         responses=envelope_errors(400, 401, 403, 500),

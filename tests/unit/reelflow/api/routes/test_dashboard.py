@@ -10,8 +10,12 @@ from functools import partial
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from reelflow.api.app import API_PATH, assemble_app
+from reelflow.api.dashboard_errors import Envelope
 from reelflow.exceptions import AnalysisUnavailableError
 from reelflow.services.workspace import Workspace
 from tests.full_disk import fill_disk
@@ -237,3 +241,39 @@ def test_the_schema_tells_of_the_envelope(web: Web) -> None:
     for status in ("400", "401", "403", "404", "411", "429", "500", "503"):
         shown = answers[status]["content"]["application/json"]["schema"]
         assert shown == {"$ref": "#/components/schemas/Envelope"}, status
+
+
+@pytest.mark.parametrize("mounted_at", ["", "/reelflow"])
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code", "allowed"),
+    [
+        ("GET", "/dashboard", 404, "not_found", set()),
+        ("POST", "/dashboard/uploads", 404, "not_found", set()),
+        ("GET", "/dashboard/videos/1/results/", 404, "not_found", set()),
+        ("PUT", "/dashboard/upload", 405, "method_not_allowed", {"POST"}),
+        ("GET", "/dashboard/upload/1", 405, "method_not_allowed", {"POST", "DELETE"}),
+        ("BREW", "/dashboard/statistics", 405, "method_not_allowed", {"GET"}),
+    ],
+)
+def test_what_the_dashboard_has_no_answer_for_is_told_in_the_envelope(
+    workspace: Workspace,
+    mounted_at: str,
+    method: str,
+    path: str,
+    status: int,
+    code: str,
+    allowed: set[str],
+) -> None:
+    app: ASGIApp = assemble_app(workspace, None, KnownUsers(), mounted_at=mounted_at)
+    if mounted_at:
+        app = Starlette(routes=[Mount(mounted_at, app)])
+    answer = Web(app).request(method, path, headers=ANNA)
+    assert set(answer.json()) == set(Envelope.model_fields)
+    assert_begun_nothing(answer, status, code)
+    assert set(answer.headers.get("Allow", "").split(", ")) == (allowed or {""})
+
+
+@pytest.mark.parametrize("path", ["/dashboards", "/dashboardx/upload", "/nothing/dashboard/upload"])
+def test_addresses_that_only_look_like_the_dashboards_have_no_envelope(web: Web, path: str) -> None:
+    answer = web.get(path)
+    assert (answer.status_code, answer.json()["reason"]) == (404, "not_found")
