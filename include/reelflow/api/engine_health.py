@@ -26,6 +26,8 @@ _NO_ANALYSIS: Final = "reelflow-health"
 _KEPT_S: Final = 30.0
 _PATIENCE_S: Final = 2.0
 _UNREACHABLE: Final = "unreachable"
+#: There is none to ask: what files declare of themselves is read all the same.
+NOT_CONFIGURED: Final = "not_configured"
 
 
 class EngineHealth:
@@ -46,17 +48,17 @@ class EngineHealth:
         self._patience_s = patience_s
         self._now = now
         self._lock = Lock()
-        self._look: Future[str | None] | None = None
+        self._look: Future[str] | None = None
         self._looked_at_s = 0.0
 
-    def state(self) -> str | None:
-        """Return ``ok``, ``unreachable`` or ``misconfigured``; None where there is no engine."""
+    def state(self) -> str:
+        """Return ``ok``, ``unreachable`` or ``misconfigured``; :data:`NOT_CONFIGURED` for none."""
         try:
             return self._latest_look().result(self._patience_s)
         except TimeoutError:
             return _UNREACHABLE
 
-    def _latest_look(self) -> Future[str | None]:
+    def _latest_look(self) -> Future[str]:
         """Return a look that goes on or is not old; there is never more than one."""
         with self._lock:
             look, now_s = self._look, self._now()
@@ -67,17 +69,17 @@ class EngineHealth:
                 Thread(target=self._finish, args=(look,), daemon=True).start()
             return look
 
-    def _finish(self, look: Future[str | None]) -> None:
+    def _finish(self, look: Future[str]) -> None:
         try:
             look.set_result(self._ask())
         except Exception as error:  # noqa: BLE001 - whoever waits gets it
             look.set_exception(error)
 
-    def _ask(self) -> str | None:
+    def _ask(self) -> str:
         try:
             with self._engines() as engines:
                 if AnalysisEngine.HTTP not in engines:
-                    return None
+                    return NOT_CONFIGURED
                 engines[AnalysisEngine.HTTP].poll(_NO_ANALYSIS)
         except (AnalysisLostError, AnalysisRefusedError):
             return "ok"

@@ -9,7 +9,7 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
-from reelflow.api.engine_health import EngineHealth
+from reelflow.api.engine_health import NOT_CONFIGURED, EngineHealth
 from reelflow.api.intake import OpenEngines
 from reelflow.exceptions import LedgerNotMigratedError, ReelflowError
 from reelflow.ledger.engine import check_revision, check_writable
@@ -30,15 +30,13 @@ def health_routes(workspace: Workspace, engines: OpenEngines) -> APIRouter:
     def health() -> JSONResponse:
         """Say whether files can be taken in: 503 without database or storage.
 
-        Without the detection engine they can: then the status is `degraded`, and what is to be
-        analysed waits.
+        While the detection engine is away they can: then the status is `degraded`, and what is to
+        be analysed waits. Where none is configured `engine` says so, and nothing waits.
         """
         checks = {"database": _database(workspace), "storage": _storage(workspace)}
         is_well = set(checks.values()) == {_OK}
-        engine = engine_health.state()
-        if engine is not None:
-            checks["engine"] = engine
-        is_whole = set(checks.values()) == {_OK}
+        checks["engine"] = engine_health.state()
+        is_whole = is_well and checks["engine"] in (_OK, NOT_CONFIGURED)
         status = _OK if is_whole else "degraded" if is_well else "unhealthy"
         body = {"status": status, "version": version("reelflow"), "checks": checks}
         return JSONResponse(body, 200 if is_well else 503)

@@ -27,8 +27,8 @@ def test_an_engine_that_answers_is_well(error: ReelflowError | None, state: str)
     assert EngineHealth(engines(Detector(error))).state() == state
 
 
-def test_where_there_is_no_engine_nothing_is_said() -> None:
-    assert EngineHealth(engines(None)).state() is None
+def test_where_there_is_no_engine_that_is_said() -> None:
+    assert EngineHealth(engines(None)).state() == "not_configured"
 
 
 def test_an_engine_that_hangs_is_not_waited_for_and_asked_once() -> None:

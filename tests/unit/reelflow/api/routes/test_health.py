@@ -27,7 +27,7 @@ def test_all_is_well(web: Web, method: str) -> None:
         assert answer.json() == {
             "status": "ok",
             "version": version("reelflow"),
-            "checks": {"database": "ok", "storage": "ok"},
+            "checks": {"database": "ok", "storage": "ok", "engine": "not_configured"},
         }
 
 
@@ -36,7 +36,9 @@ def test_another_revision_of_the_ledger_is_unhealthy(web: Web, workspace: Worksp
         session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     answer = web.get("/health")
     assert (answer.status_code, answer.json()["status"]) == (503, "unhealthy")
-    assert answer.json()["checks"] == {"database": "not_migrated", "storage": "ok"}
+    assert answer.json()["checks"] == {
+        "database": "not_migrated", "storage": "ok", "engine": "not_configured",
+    }  # fmt: skip
 
 
 def test_a_ledger_that_was_moved_away_is_unhealthy_and_not_made_anew(
@@ -80,7 +82,9 @@ def test_a_ledger_that_this_process_may_only_read_is_unhealthy(
         with closed_to_writing(folder / "ledger"):
             status, body = json.loads(as_nobody_much(lambda: _health_of(web)))
     assert status == 503
-    assert body["checks"] == {"database": "unreachable", "storage": "ok"}
+    assert body["checks"] == {
+        "database": "unreachable", "storage": "ok", "engine": "not_configured",
+    }  # fmt: skip
     assert str(folder) not in json.dumps(body)
 
 
@@ -93,7 +97,9 @@ def test_a_data_folder_that_is_gone_is_unhealthy(web: Web, workspace: Workspace)
     data_folder(workspace).media.rmdir()
     answer = web.get("/health")
     assert answer.status_code == 503
-    assert answer.json()["checks"] == {"database": "ok", "storage": "not_writable"}
+    assert answer.json()["checks"] == {
+        "database": "ok", "storage": "not_writable", "engine": "not_configured",
+    }  # fmt: skip
     assert str(data_folder(workspace).root) not in answer.text
 
 
