@@ -102,8 +102,9 @@ def open_published(workspace: Workspace, media: Media, *, post_id: int) -> Itera
         with workspace.folders.open(file.key, identity=file.identity) as source:
             yield source
     except (ObjectNotFoundError, MediaUnreadableError, SourceChangedError) as exc:
+        copy = f"the copy of {media.file_name} that was made for TikTok"
         raise MediaUnreadableError(
-            f"the copy of {media.file_name} that was made for TikTok, "
-            f"{workspace.folders.store.shown(file.key)}, was deleted or changed",
+            f"{copy}, {workspace.folders.store.shown(file.key)}, was deleted or changed",
             code=COPY_LOST,
+            found=f"{copy} was deleted or changed",
         ) from exc

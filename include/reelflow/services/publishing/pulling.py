@@ -36,6 +36,7 @@ from reelflow.services.publishing.creator_check import check_creator
 from reelflow.services.publishing.post_info import photo_post, video_post
 from reelflow.services.publishing.public_media import PublicMedia
 from reelflow.services.publishing.pull_journal import PullJournal
+from reelflow.services.stage import found_in
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok import models as tiktok
 from reelflow.tiktok.answers import UNEXPECTED_ANSWER
@@ -140,7 +141,7 @@ class Puller:
             if exc.code not in (COPY_LOST, NOT_PUBLISHABLE):
                 raise
             fix = f"`reelflow posts retry {self._post.id}`: it is validated and copied again"
-            self._journal.fail(str(exc), code=exc.code, fix=fix)
+            self._journal.fail(found_in(self._workspace, exc), code=exc.code, fix=fix)
 
     def _init_once(self, urls: Sequence[str]) -> InitAnswer:
         """Ask TikTok to fetch the post, and write down at once if that was refused or got lost."""

@@ -19,6 +19,7 @@ from reelflow.ledger.models import Post
 from reelflow.services.settling.inquiry import StatusSource
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.steering.commands import cancel
+from reelflow.services.trouble_told import private_trouble
 from reelflow.services.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -65,13 +66,13 @@ def ask_to_cancel(workspace: Workspace, tiktok: Canceller, post_id: int, *, acto
         raise  # TikTok may have taken it all the same: the wish stands
     except TikTokRejectedError as exc:
         if exc.code != _TOO_LATE:
-            _take_back(workspace, request, actor=actor, why=str(exc))
+            _take_back(workspace, request, exc, actor=actor)
             _settle(workspace, tiktok, request, actor=actor)
             raise
         _note(workspace, post_id, actor=actor, why=f"TikTok does not cancel it: {exc}")
         raise _too_late(_settle(workspace, tiktok, request, actor=actor), exc) from exc
     except ReelflowError as exc:
-        _take_back(workspace, request, actor=actor, why=str(exc))
+        _take_back(workspace, request, exc, actor=actor)
         raise
     _note(workspace, post_id, actor=actor, why="TikTok took the request to cancel it")
     return _settle(workspace, tiktok, request, actor=actor)
@@ -116,15 +117,21 @@ def _remember_request(workspace: Workspace, post_id: int, *, actor: str) -> _Req
         return _Request(post_id, post.account_id, publication.publish_id, now, earlier)
 
 
-def _take_back(workspace: Workspace, request: _Request, *, actor: str, why: str) -> None:
+def _take_back(workspace: Workspace, request: _Request, exc: ReelflowError, *, actor: str) -> None:
     """Forget a wish that changed nothing at TikTok, so that it changes nothing here either."""
-    why = f"TikTok was not asked to cancel it, or did not take it: {why}"
     with workspace.ledger.write() as session:
         post = posts.get(session, request.post_id, lock=True)
         if post.cancel_requested_at == request.asked_at:
             post.cancel_requested_at = request.earlier
         now = workspace.ledger.now()
-        audit.record(session, post_id=request.post_id, at=now, actor=actor, why=why)
+        audit.record(
+            session,
+            post_id=request.post_id,
+            at=now,
+            actor=actor,
+            why=f"TikTok was not asked to cancel it, or did not take it: {exc}",
+            trouble=private_trouble(exc),
+        )
 
 
 def _too_late(post: Post, exc: TikTokRejectedError) -> TikTokRejectedError:

@@ -291,7 +291,10 @@ def test_a_copy_that_is_lost_fails_the_post_and_the_fix_that_is_told_works(
         pull(public, server.address, post)
     assert failed.value.code == code
     assert (server.received, history(public, post)) == ([], [])
-    assert read_post(public, post.id).state is PostState.FAILED
+    ended = read_post(public, post.id)
+    assert ended.state is PostState.FAILED
+    assert media.file_name in str(ended.reason)
+    assert "prepared/" not in str(ended.reason)  # where it lies is nothing for its user
     with public.ledger.write() as session:
         session.get_one(Media, media.id).file_name = "trip/2.png"
     commands.retry(public, post.id, actor="person:ann")

@@ -21,6 +21,7 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import audit, publications
 from reelflow.ledger.models import Account, Post, Publication
+from reelflow.services.post_pages import show
 from reelflow.services.settling.reopening import reopen
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.steering.cancelling import ask_to_cancel, is_past_last_byte
@@ -29,6 +30,7 @@ from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus
 from reelflow.tiktok.refusals import refusal_error
 from tests.factories import Clock, change_post, read_post
+from tests.intake_users import ADMIN
 from tests.unit.reelflow.services.publication_factory import make_publication
 from tests.unit.reelflow.services.settling.asked_tiktok import WORKING, AskedTikTok
 
@@ -152,6 +154,18 @@ def test_a_wish_to_cancel_that_tiktok_did_not_take_changes_nothing(
     failed = PublishStatus("FAILED", fail_reason="internal")
     apply_status(workspace, processing.post_id, str(processing.publish_id), failed, actor="sweep")
     assert read_post(workspace, processing.post_id).state is S.READY
+
+
+def test_the_story_of_a_wish_that_tiktok_never_got_names_no_place_of_ours_to_users(
+    workspace: Workspace, processing: Publication, tiktok: AskedTikTok
+) -> None:
+    error = ConfigurationError("the key of tiktok-proxy.internal is another")
+    tiktok.cancels[str(processing.publish_id)] = error
+    with pytest.raises(ConfigurationError):
+        cancel(workspace, tiktok, processing.post_id)
+    told = [step["why"] for step in show(workspace, ADMIN, processing.post_id)["story"]]
+    assert any(why.startswith("TikTok was not asked to cancel it") for why in told)
+    assert "internal" not in " ".join(told)
 
 
 def test_a_wish_that_tiktok_took_outlives_one_that_never_reached_it(
