@@ -245,6 +245,23 @@ def test_of_a_body_that_stops_nothing_is_left(serving: IntakeServer, anna: Dashb
     assert_nothing_is_left(serving.workspace, anna, session_id)
 
 
+def test_a_form_without_a_length_begins_nothing(serving: IntakeServer, anna: Dashboard) -> None:
+    session_id = anna.open()
+    answer = requests.post(
+        f"{serving.api}/dashboard/upload/{session_id}",
+        data=iter([b"--b\r\n", b"--b--\r\n"]),
+        headers={
+            **headers_of(serving.anna),
+            "Content-Type": "multipart/form-data; boundary=b",
+        },
+        timeout=TIMEOUT_S,
+    )
+    assert answer.request.headers["Transfer-Encoding"] == "chunked"
+    told = envelope(answer, 411, "length_required")
+    assert told["cleanup_details"] == NOTHING_UNDONE
+    assert anna.status(session_id) == "active"
+
+
 def test_a_session_is_for_one_file_of_its_user_and_its_hour(
     serving: IntakeServer, anna: Dashboard, ben: Dashboard, video: bytes
 ) -> None:
