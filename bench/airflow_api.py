@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from bench.intake_client import send_all
+from bench.intake_client import Connection
 from bench.intake_servers import Server, running_serve
 from bench.intake_upload import MIB, File, ask, begin, make_file, raw
 from reelflow.api.intake import API_PATH
@@ -179,11 +179,12 @@ def _upload(server: Server, file: File, parent: multiprocessing.connection.Conne
     began, sent_bytes = time.perf_counter(), 0
     while not parent.poll():
         upload_id = begin(server, file)
-        for call in raw(server, file, upload_id):
-            if parent.poll():
-                break
-            send_all(server.address, [call], connections=1)
-            sent_bytes += call.end - call.start
+        with Connection(server.address) as connection, file.path.open("rb") as content:
+            for call in raw(server, file, upload_id):
+                if parent.poll():
+                    break
+                connection.send(call, content.fileno())
+                sent_bytes += call.end - call.start
         ask(server, "DELETE", f"/media/upload/{upload_id}")
     parent.send(sent_bytes / MIB / (time.perf_counter() - began))
 

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from reelflow.api.content_length import declared_bytes
 from reelflow.api.errors import ApiError
 from reelflow.api.limits import lift_body_limit
+from reelflow.api.socket_body import socket_body
 
 #: What a thread writes at once, of one body: the more it is, the less often two threads wait for
 #: each other. While a thread writes, as much again is read.
@@ -76,28 +77,56 @@ async def body_blocks(
     lift_body_limit(request)
     if (declared_bytes(request.scope) or 0) > max_bytes:
         raise _too_large(max_bytes)
+    read_bytes = 0
+    async for block in in_pace(_pieces(request), pace, size_of=len):
+        read_bytes += len(block)
+        if read_bytes > max_bytes:
+            raise _too_large(max_bytes)
+        if block:
+            yield block
+
+
+async def in_pace(
+    pieces: AsyncIterator[T], pace: Pace, *, size_of: Callable[[T], int]
+) -> AsyncIterator[T]:
+    """Give the pieces of a body on, while they come fast enough.
+
+    :param size_of: tells how many bytes a piece stands for
+    :raises ApiError: 408 ``body_too_slow``; 400 ``body_cut`` when the sender went away
+    """
     clock = asyncio.get_running_loop().time
-    stream = request.stream()
     began_s = clock()
     read_bytes = 0
     while True:
         allowed_s = began_s + pace.grace_s + read_bytes / pace.bytes_per_s
         try:
             async with asyncio.timeout_at(min(clock() + pace.idle_s, allowed_s)):
-                block = await anext(stream, None)
+                piece = await anext(pieces)
+        except StopAsyncIteration:
+            return
         except TimeoutError:
             message = f"the body came too slowly: after {read_bytes} bytes it was given up"
             raise ApiError(408, "body_too_slow", message, headers=_CLOSE) from None
-        except ClientDisconnect:
+        except (ClientDisconnect, EOFError):
             message = f"the body ended after {read_bytes} bytes, before its end: send it again"
             raise ApiError(400, "body_cut", message, headers=_CLOSE) from None
-        if block is None:
-            return
-        read_bytes += len(block)
-        if read_bytes > max_bytes:
-            raise _too_large(max_bytes)
-        if block:
+        read_bytes += size_of(piece)
+        yield piece
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    """Give a body as its server does: the first piece, and where it can all others at once."""
+    stream = request.stream()
+    first = await anext(stream, b"")
+    yield first
+    unread_bytes = (declared_bytes(request.scope) or 0) - len(first)
+    body = socket_body(request.scope, unread_bytes=unread_bytes)
+    if body is None:
+        async for block in stream:
             yield block
+        return
+    while block := await body.read():
+        yield block
 
 
 async def write_blocks(blocks: AsyncIterator[bytes], write: Callable[..., object]) -> int:

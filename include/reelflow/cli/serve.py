@@ -47,6 +47,9 @@ def serve(
         help="Addresses or networks of proxies whose X-Forwarded-For is believed, separated by "
         "commas.",
     ),
+    cpus: int | None = typer.Option(
+        None, min=1, help="Processors to use at most; all but one when left out."
+    ),
 ) -> None:
     """Serve the upload API, signed media, the OAuth callback and TikTok's webhooks, until Ctrl+C.
 
@@ -61,6 +64,7 @@ def serve(
     from reelflow.settings import Settings
 
     settings = Settings.load()
+    _leave_processors_to_others(cpus)
     app = create_app(settings)
     sweep = partial(sweep_in_turn, settings.open_workspace(), owner=_owner())
     _complain_of_missing_secret()
@@ -73,6 +77,17 @@ def serve(
         address = f"http://{shown}:{listener.getsockname()[1]}{API_PATH}"
         ready = partial(print, f"Reelflow serves {address}; stop it with Ctrl+C.", flush=True)
         serve_app(app, listener, trusted_proxies=trusted_proxies, on_ready=ready)
+
+
+def _leave_processors_to_others(cpus: int | None) -> None:
+    """Use so many of the processors that this process may use, or all but one.
+
+    Uploads come as fast as they are taken in. What else runs on the machine, Airflow above all,
+    must not wait for a processor each time.
+    """
+    usable = sorted(os.sched_getaffinity(0))
+    used = max(1, len(usable) - 1) if cpus is None else cpus
+    os.sched_setaffinity(0, usable[:used])
 
 
 def _owner() -> str:

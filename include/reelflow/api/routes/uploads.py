@@ -7,13 +7,14 @@ from typing import Any, Final
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from reelflow.api.chunk_body import body_blocks, declared_length, held_in_threads, write_blocks
+from reelflow.api.chunk_body import declared_length, held_in_threads
 from reelflow.api.chunk_form import CHUNK_FORM, receive_form
 from reelflow.api.digest_header import declared_sha256
 from reelflow.api.errors import errors
 from reelflow.api.intake import Intake
 from reelflow.api.media_record import media_record
 from reelflow.api.post_record import PostStoryRecord, post_answer
+from reelflow.api.raw_body import write_raw_body
 from reelflow.api.upload_bodies import (
     ChunkReceived,
     UploadAnnounced,
@@ -78,7 +79,7 @@ def upload_routes(intake: Intake) -> APIRouter:
             sha256=declared_sha256(request),
         )
         async with intake.file_bodies.one(user.id), held_in_threads(chunk) as incoming:
-            await write_blocks(body_blocks(request, max_bytes=size_bytes), incoming.write)
+            await write_raw_body(request, incoming.write, size_bytes=size_bytes)
             return received(await run_in_threadpool(incoming.commit))
 
     @router.post("/chunk", responses=errors(404, 409, 415, 507), openapi_extra=CHUNK_FORM)

@@ -5,78 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+import socket
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
-import uvicorn
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from reelflow.api.headers import SAFE_HEADERS
 from reelflow.api.http_connection import HEAD_MAX_BYTES, HttpConnection
 from reelflow.api.limits import ADDRESS_MAX_BYTES, HEADERS_MAX_BYTES, RequestLimits
-from reelflow.api.server import listen
-
-DEADLINE_S: Final = 30
-HEAD: Final = b"GET / HTTP/1.1\r\nHost: web.test\r\n"
-Client: TypeAlias = Callable[
-    [asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]
-]
-
-
-class HastyConnection(HttpConnection):
-    head_timeout_s = 0.2
-
-
-async def answer_all(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer without a look at the body, except where it is asked for, or some time later."""
-    text = "done"
-    if scope["path"] == "/later":
-        await asyncio.sleep(3 * HastyConnection.head_timeout_s)
-    if scope["path"] == "/body":
-        text = str(len(await Request(scope, receive).body()))
-    await PlainTextResponse(text)(scope, receive, send)
-
-
-@asynccontextmanager
-async def served(app: ASGIApp, connection: type[HttpConnection]) -> AsyncIterator[int]:
-    """Serve as `reelflow serve` does; give the port."""
-    with listen("127.0.0.1", 0) as listener:
-        config = uvicorn.Config(
-            app,
-            http=connection,
-            h11_max_incomplete_event_size=HEAD_MAX_BYTES,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-        )
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve([listener]))
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            await serving
-
-
-def talk(
-    client: Client, *, app: ASGIApp = answer_all, connection: type[HttpConnection] = HastyConnection
-) -> None:
-    """Let a client talk to a server."""
-
-    async def connect() -> None:
-        async with asyncio.timeout(DEADLINE_S), served(app, connection) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
-            try:
-                await client(reader, writer)
-            finally:
-                writer.close()
-
-    asyncio.run(connect())
+from tests.unit.reelflow.api.http_talk import HEAD, HastyConnection, answer_all, talk
 
 
 async def drip(writer: asyncio.StreamWriter, piece: bytes) -> None:
@@ -216,3 +154,20 @@ def test_a_body_that_breaks_its_framing_after_its_answer_is_given_up(
 
     talk(say, connection=HttpConnection)
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_a_sender_on_this_machine_finds_little_room_at_once() -> None:
+    rooms: list[int] = []
+
+    class Measured(HttpConnection):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            connection = transport.get_extra_info("socket")
+            rooms.append(connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF))
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"\r\n")
+        await reader.readuntil(b"done")
+
+    talk(say_nothing, connection=Measured)
+    assert rooms == [128 * 1024]  # the system doubles what it is told, see socket(7)

@@ -1,8 +1,14 @@
 import json
+import os
+from collections.abc import Iterator
 
 import pytest
 
-from reelflow.cli.serve import _complain_of_missing_secret, checked_proxies
+from reelflow.cli.serve import (
+    _complain_of_missing_secret,
+    _leave_processors_to_others,
+    checked_proxies,
+)
 from reelflow.tiktok_app_variable import VARIABLE
 from tests.unit.reelflow.cli.conftest import Run
 
@@ -57,3 +63,33 @@ def test_a_ledger_that_is_not_there_stops_it_with_the_fix(bare_run: Run) -> None
     result = bare_run("serve", "--port", "0")
     assert result.exit_code == 2
     assert "reelflow db upgrade" in result.stderr
+
+
+@pytest.fixture
+def usable() -> Iterator[set[int]]:
+    """The processors that this process may use, again so in the end."""
+    usable = os.sched_getaffinity(0)
+    yield usable
+    os.sched_setaffinity(0, usable)
+
+
+def test_one_processor_is_left_to_others(usable: set[int]) -> None:
+    _leave_processors_to_others(None)
+    used = os.sched_getaffinity(0)
+    assert len(used) == max(1, len(usable) - 1)
+    assert used <= usable
+
+
+def test_as_many_processors_as_wanted_are_used_as_far_as_there_are(usable: set[int]) -> None:
+    _leave_processors_to_others(10_000)
+    assert os.sched_getaffinity(0) == usable
+    _leave_processors_to_others(1)
+    assert len(os.sched_getaffinity(0)) == 1
+    _leave_processors_to_others(None)  # one is not none
+    assert len(os.sched_getaffinity(0)) == 1
+
+
+def test_no_processor_at_all_is_refused(run: Run) -> None:
+    result = run("serve", "--port", "0", "--cpus", "0")
+    assert result.exit_code == 2
+    assert "'--cpus'" in result.stderr
