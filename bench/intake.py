@@ -4,11 +4,12 @@ Prints one JSON object a line and exits with 1 if a target is missed::
 
     python -m bench.intake [--size-mib 512] [--chunk-mib 8] [--connections 4] [--rounds 9]
 
-The bare route reads the same bodies and forgets them, served by uvicorn with the very settings of
-``reelflow serve``. Both get the same chunks over the same number of kept connections, in turn, and
-each pair gives one ratio. The client sends with ``sendfile``, so that it costs little. What is
-measured of Reelflow is all of it: the key is looked up, the session found, the chunk written to its
-place in the file, and counted.
+The bare route reads the same bodies and forgets them, served by uvicorn with the settings that it
+comes with (uvloop, httptools), on all processors; ``reelflow serve`` leaves one to others. Both get
+the same chunks over the same number of kept connections, in turn, and each pair gives one ratio.
+The client sends with ``sendfile``, so that it costs little. What is measured of Reelflow is all of
+it: the key is looked up, the session found, the chunk written to its place in the file, and
+counted.
 
 Memory is the kernel's high-water mark (VmHWM) of one server: over an upload of 64 MiB, over one of
 1 GiB, and over 20 at once.

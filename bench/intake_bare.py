@@ -1,13 +1,14 @@
-"""A bare Starlette route that reads a body and forgets it, served as ``reelflow serve`` serves."""
+"""A bare Starlette route that reads a body and forgets it, served by uvicorn as it comes."""
 
 from __future__ import annotations
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from reelflow.api.server import listen, serve_app
+from reelflow.api.server import listen
 
 
 async def discard(request: Request) -> JSONResponse:
@@ -22,8 +23,9 @@ def main() -> None:
     """Print the port, then serve until a signal."""
     app = Starlette(routes=[Route("/{path:path}", discard, methods=["PUT", "POST"])])
     with listen("127.0.0.1", 0) as listener:
-        port = listener.getsockname()[1]
-        serve_app(app, listener, trusted_proxies="", on_ready=lambda: print(port, flush=True))
+        print(listener.getsockname()[1], flush=True)  # who connects before it accepts, waits
+        config = uvicorn.Config(app, log_level="warning", access_log=False)
+        uvicorn.Server(config).run([listener])
 
 
 if __name__ == "__main__":
