@@ -79,7 +79,7 @@ media-matrix: setup ffmpeg ## Every kind of real video with its verdict, and 2,0
 	MEDIA_MATRIX=1 MUTATED_FILES=2000 $(BIN)/pytest $(PARALLEL) \
 	  tests/integration/test_media_matrix.py tests/integration/test_media_hostile.py
 
-intake-kills: setup ffmpeg postgresql ## Kill both servers of uploads at 180 random moments; 50 clients at once; ask what the schema allows (25 minutes)
+intake-kills: setup ffmpeg postgresql ## Kill both servers of uploads at 300 random moments; 50 clients at once; ask what the schema allows (40 minutes)
 	INTAKE_KILLS=100 INTAKE_FILES=200 INTAKE_EXAMPLES=60 $(BIN)/pytest --capture=no \
 	  tests/integration/test_intake_killed.py tests/integration/test_jobs_killed.py \
 	  tests/integration/test_many_clients.py tests/integration/test_schema_fuzzed.py

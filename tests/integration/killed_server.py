@@ -30,8 +30,7 @@ IS_FULL: Final = KILLS >= MANY
 def rounds_of(name: str, names: Sequence[str], kills: int) -> int:
     """Return how often one of these servers is killed at some work; all of its kind share it."""
     kind = name.partition("-")[0]
-    share = 1 if kind == "serve" else 5
-    return ceil(kills / share / sum(one.startswith(kind) for one in names))
+    return ceil(kills / sum(one.startswith(kind) for one in names))
 
 
 class KilledServer:

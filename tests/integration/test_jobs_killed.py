@@ -1,6 +1,6 @@
 """Servers killed with -9 as they make jobs and take videos in: all of one is there, or nothing.
 
-``make test`` plays few rounds, ``make intake-kills`` fifty, and ten on Airflow's server.
+``make test`` plays few rounds, ``make intake-kills`` fifty on each of both.
 """
 
 from __future__ import annotations
