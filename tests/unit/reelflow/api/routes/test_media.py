@@ -222,14 +222,23 @@ def test_formats_are_told_as_the_policies_in_force_say(web: Web) -> None:
     told = web.get("/media/supported-formats", headers=CARL).json()
     allowed = INTAKE.narrowed_by(TIKTOK)
     assert [one["container"] for one in told["video"]["formats"]] == list(allowed.containers)
-    assert told["video"]["max_size_bytes"] == allowed.max_size_bytes
-    assert told["video"]["max_duration_s"] == allowed.max_duration_s
-    assert [one["content_type"] for one in told["image"]["formats"]] == [
+    limits = {name: value for name, value in told["video"].items() if name != "formats"}
+    codecs = limits.pop("video_codecs")
+    assert limits == {name: getattr(allowed, name) for name in limits}
+    assert codecs == (None if allowed.video_codecs is None else list(allowed.video_codecs))
+    assert [one["content_type"] for one in told["image"].pop("formats")] == [
         "image/jpeg",
         "image/png",
         "image/webp",
     ]
-    assert (told["image"]["max_images_per_batch"], told["image"]["max_images_per_post"]) == (10, 35)
+    assert told["image"] == {
+        "max_size_bytes": 20_000_000,
+        "min_side_px": 100,
+        "max_long_side_px": 4096,
+        "max_short_side_px": 4096,
+        "max_images_per_post": 35,
+        "max_images_per_batch": 10,
+    }
     assert told["upload"] == {
         "simple_max_size_bytes": 49_999_999,
         "direct_max_size_bytes": 2_000_000_000,
