@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Final, TypeVar
 
@@ -21,8 +21,13 @@ from starlette.types import Scope
 #: request's body, and returns a :class:`SocketBody`, or None where there can be none.
 EXTENSION: Final = "reelflow.socket_body"
 _BLOCK_BYTES: Final = 512 * 1024
-#: Who has sent some of a block just now will send more in a moment.
+#: ... of which somebody keeps several.
+_KEPT_BLOCK_BYTES: Final = 256 * 1024
+#: Who has sent so much just now will send more in a moment, for which a thread waits. What others
+#: send gathers in the system meanwhile, so that small pieces cost no turn each.
+_FAST_BYTES: Final = 16 * 1024
 _MOMENT_MS: Final = 1
+_GATHERING_S: Final = 0.005
 #: How long a thread stays with one body while others wait for it.
 _TURN_S: Final = 0.02
 _blocks: Final = threading.local()
@@ -60,6 +65,7 @@ class SocketBody:
     def __init__(self, fd: int, held: bytes, unread_bytes: int) -> None:
         self._socket = socket.socket(fileno=os.dup(fd))
         self._held = held
+        self._last_bytes = _FAST_BYTES
         self._is_in_use = self._is_closed = False
         self.unread_bytes = unread_bytes
 
@@ -71,9 +77,9 @@ class SocketBody:
         block, self._held = self._held, b""
         with self._in_use():
             while self.unread_bytes and not block:
-                block = await in_thread(lambda: bytes(self._receive()))
-                if not block:
-                    await _readable(self._socket.fileno())
+                await self._wait()
+                block = await in_thread(lambda: bytes(self._receive(_KEPT_BLOCK_BYTES)))
+                self._last_bytes = len(block)
         return block
 
     async def write_next(self, write: Callable[..., object]) -> int:
@@ -83,16 +89,16 @@ class SocketBody:
         :return: how many bytes that was; 0 at the end
         :raises EOFError: the sender went away
         """
-        if self._held:
-            block = await self.read()
+        block, self._held = self._held, b""
+        if block:
             await in_thread(write, block)
             return len(block)
         before = self.unread_bytes
         with self._in_use():
             while self.unread_bytes == before != 0:
+                await self._wait()
                 await in_thread(self._take_turn, write)
-                if self.unread_bytes == before:
-                    await _readable(self._socket.fileno())
+                self._last_bytes = before - self.unread_bytes
         return before - self.unread_bytes
 
     def close(self) -> None:
@@ -112,28 +118,36 @@ class SocketBody:
             if self._is_closed:
                 self._socket.close()
 
+    async def _wait(self) -> None:
+        """Wait for more from who was slow."""
+        if self._last_bytes == 0:
+            await _readable(self._socket.fileno())
+        elif self._last_bytes < _FAST_BYTES:
+            await asyncio.sleep(_GATHERING_S)
+
     def _take_turn(self, write: Callable[..., object]) -> None:
         """Write what is there, and what comes meanwhile."""
         until_s = time.monotonic() + _TURN_S
         while self.unread_bytes and time.monotonic() < until_s:
             wanted = min(self.unread_bytes, _BLOCK_BYTES)
-            received = self._receive()
+            received = self._receive(_BLOCK_BYTES)
             if received:
                 write(received)
             if len(received) < wanted:
                 break
 
-    def _receive(self) -> memoryview:
-        """Return a block, or as much of it as there is, in the memory of this thread."""
-        block = _block_of_thread()[: self.unread_bytes]
+    def _receive(self, max_bytes: int) -> memoryview:
+        """Return a block, or as much of it as comes by and by, in the memory of this thread."""
+        until_s = time.monotonic() + _TURN_S
+        block = _block_of_thread()[: min(self.unread_bytes, max_bytes)]
         count = 0
         while count < len(block):
             try:
                 received = self._socket.recv_into(block[count:])
             except BlockingIOError:
-                if count and self._has_more_in_a_moment():
-                    continue
-                break
+                if count < _FAST_BYTES or time.monotonic() > until_s or not self._comes_more():
+                    break
+                continue
             except OSError:  # reset, as good as gone
                 received = 0
             if received == 0:
@@ -142,7 +156,7 @@ class SocketBody:
             self.unread_bytes -= received
         return block[:count]
 
-    def _has_more_in_a_moment(self) -> bool:
+    def _comes_more(self) -> bool:
         poll = select.poll()
         poll.register(self._socket.fileno(), select.POLLIN)
         return bool(poll.poll(_MOMENT_MS))
@@ -168,8 +182,9 @@ async def in_thread(function: Callable[..., T], *args: object) -> T:
     try:
         return await asyncio.shield(called)
     except asyncio.CancelledError:
-        with CancelScope(shield=True):
-            await asyncio.wait({called})
+        while not called.done():  # however often it is cancelled
+            with suppress(asyncio.CancelledError), CancelScope(shield=True):
+                await asyncio.wait({called})
         raise
 
 

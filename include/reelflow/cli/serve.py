@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import socket
 import sys
+from contextlib import suppress
 from functools import partial
 from ipaddress import ip_network
 from typing import Final
@@ -65,6 +67,7 @@ def serve(
 
     settings = Settings.load()
     _leave_processors_to_others(cpus)
+    _allow_many_files()
     app = create_app(settings)
     sweep = partial(sweep_in_turn, settings.open_workspace(), owner=_owner())
     _complain_of_missing_secret()
@@ -87,7 +90,14 @@ def _leave_processors_to_others(cpus: int | None) -> None:
     """
     usable = sorted(os.sched_getaffinity(0))
     used = max(1, len(usable) - 1) if cpus is None else cpus
-    os.sched_setaffinity(0, usable[:used])
+    with suppress(OSError):  # a sandbox may forbid it, and limits processors by itself
+        os.sched_setaffinity(0, usable[:used])
+
+
+def _allow_many_files() -> None:
+    """Have as many files open as this process may: each upload under way has four."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _owner() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import threading
 import time
 from contextlib import suppress
@@ -18,7 +19,7 @@ from reelflow.api.errors import ApiError
 from reelflow.api.http_connection import HttpConnection
 from reelflow.api.limits import RequestLimits
 from reelflow.api.raw_body import write_raw_body
-from reelflow.api.socket_body import socket_body
+from reelflow.api.socket_body import SocketBody, socket_body
 from tests.unit.reelflow.api.http_talk import HEAD, talk
 
 MIB = 1024 * 1024
@@ -258,6 +259,32 @@ def test_a_connection_that_is_lost_meanwhile_is_read_by_nobody_else_under_its_nu
 
     talk(put, app=taker, connection=Known)
     assert taker.written == BODY
+
+
+def test_who_sends_little_by_little_holds_no_thread(by: str) -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    is_over = threading.Event()
+
+    def trickle() -> None:
+        while not is_over.wait(0.0003):
+            theirs.send(b"x")
+
+    async def take() -> int:
+        body = SocketBody(ours.fileno(), b"", MIB)
+        async with asyncio.timeout(10):
+            taken = [await (body.read() if by == "blocks" else body.write_next(bytes))]
+        body.close()
+        return len(taken[0]) if isinstance(taken[0], bytes) else taken[0]
+
+    trickling = threading.Thread(target=trickle)
+    with ours, theirs:
+        trickling.start()
+        try:
+            assert 0 < asyncio.run(take()) < 1000
+        finally:
+            is_over.set()
+            trickling.join()
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 import json
 import os
+import resource
 from collections.abc import Iterator
 
 import pytest
 
 from reelflow.cli.serve import (
+    _allow_many_files,
     _complain_of_missing_secret,
     _leave_processors_to_others,
     checked_proxies,
@@ -87,6 +89,16 @@ def test_as_many_processors_as_wanted_are_used_as_far_as_there_are(usable: set[i
     assert len(os.sched_getaffinity(0)) == 1
     _leave_processors_to_others(None)  # one is not none
     assert len(os.sched_getaffinity(0)) == 1
+
+
+def test_as_many_files_are_opened_as_the_system_lets() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1] - 1, before[1]))
+    try:
+        _allow_many_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_no_processor_at_all_is_refused(run: Run) -> None:
