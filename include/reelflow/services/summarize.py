@@ -82,7 +82,7 @@ def _is_problem(post: Post | ReelflowError) -> bool:
 
 
 def post_line(post: Post | ReelflowError) -> str:
-    """Return one sentence on where a post stands and what a person does, or why it is unreadable."""
+    """Return where a post stands and what a person does about it, or why it cannot be read."""
     if isinstance(post, ReelflowError):
         return str(post)
     text = f"post {post.id} ({photo_images.name_of(post)}, {post.account.name}): {post.state}: "

@@ -11,11 +11,10 @@ from typing import Final, Protocol
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from reelflow.domain.post import PostState
 from reelflow.exceptions import AccountRevokedError, ReelflowError, TransientError
 from reelflow.ledger import accounts, damage
 from reelflow.ledger.models import Account, Post
-from reelflow.services.accounts.revocation import RECONNECT_SETTLES, held_because, reconnect_fix
+from reelflow.services.accounts.revocation import held_because, reconnect_fix, waits_for_access
 from reelflow.services.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -124,15 +123,11 @@ def _still_ends(workspace: Workspace, account_id: int, ahead: timedelta) -> bool
 
 def _waiting_posts(session: Session) -> dict[int, int]:
     """Return how many posts of each account are held until it is connected again."""
-    query = select(Post.account_id, func.count()).where(
-        Post.state == PostState.HELD, Post.reason_code.in_(RECONNECT_SETTLES)
-    )
-    return {account_id: count for account_id, count in session.execute(query.group_by("account_id"))}
+    query = select(Post.account_id, func.count()).where(waits_for_access())
+    return dict(session.execute(query.group_by(Post.account_id)).all())
 
 
-def _trouble(
-    account: Account, waiting: int, *, now: datetime, warn_ahead: timedelta
-) -> str | None:
+def _trouble(account: Account, waiting: int, *, now: datetime, warn_ahead: timedelta) -> str | None:
     if account.revoked:
         is_news = account.updated_at > now - NAMED_FOR
         told = f"{held_because(account)}; posts that wait for it: {waiting}"
