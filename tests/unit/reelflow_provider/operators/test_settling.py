@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from reelflow.domain.post import PostState
 from reelflow.exceptions import ConfigurationError, TerminalError
 from reelflow.ledger.models import Account, Post
@@ -15,7 +17,6 @@ from reelflow_provider.operators.settling import (
     TellUnsettledPostsOperator,
 )
 from tests import factories
-from tests.integration.simulator_process import Simulator
 from tests.unit.reelflow_provider.airflow_task import RUN_ID, Ended, run_task
 
 DAY = timedelta(days=1)
@@ -64,7 +65,7 @@ def test_settling_without_a_connection_fails_with_the_reason(worker: Workspace) 
 
 
 def test_a_run_is_red_for_a_post_that_nobody_was_told_of_and_later_runs_are_not(
-    worker: Workspace, account: Account, tiktok: Simulator
+    worker: Workspace, account: Account, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fields = {"state": PostState.UNKNOWN, "reason": "the reason", "fix": "the fix"}
     first = factories.make_post(worker, account, file_name="first.mp4", **fields)
@@ -75,7 +76,9 @@ def test_a_run_is_red_for_a_post_that_nobody_was_told_of_and_later_runs_are_not(
         "posts that need a person: 1, and 0 told of before:\n"
         f"post {first.id} (first.mp4, acme): UNKNOWN: the reason. To fix: the fix"
     )
+    assert "still: " not in capfd.readouterr().out
     green = tell("run-2")
+    assert f"still: post {first.id} (first.mp4, acme): UNKNOWN: the" in capfd.readouterr().out
     assert (green.state, green.result) == ("success", [first.id])
     second = factories.make_post(worker, account, file_name="second.mp4", **fields)
     message = str(tell("run-3").error)
