@@ -49,8 +49,8 @@ def summarize(workspace: Workspace, run_id: str) -> RunSummary:
     ordered = [rows[post_id] for post_id in ids]
     return RunSummary(
         counts=dict(Counter(_state(row) for row in ordered)),
-        lines=[_line(row) for row in ordered],
-        problems=[_line(row) for row in ordered if _is_problem(row)],
+        lines=[post_line(row) for row in ordered],
+        problems=[post_line(row) for row in ordered if _is_problem(row)],
     )
 
 
@@ -81,7 +81,8 @@ def _is_problem(post: Post | ReelflowError) -> bool:
     return post.state in _PROBLEMS or unexplained
 
 
-def _line(post: Post | ReelflowError) -> str:
+def post_line(post: Post | ReelflowError) -> str:
+    """Return where a post stands and what a person does about it, or why it cannot be read."""
     if isinstance(post, ReelflowError):
         return str(post)
     text = f"post {post.id} ({photo_images.name_of(post)}, {post.account.name}): {post.state}: "

@@ -6,7 +6,7 @@ import logging
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostMode, PostState
@@ -30,6 +30,16 @@ RECONNECT_SETTLES: Final = frozenset(
         "scope_permission_missed",
     }
 )
+
+
+def waits_for_access() -> ColumnElement[bool]:
+    """Return the condition that a post goes on once its account is connected again."""
+    return and_(
+        Post.state == PostState.HELD,
+        Post.reason_code.in_(RECONNECT_SETTLES),
+        or_(Post.privacy_level.is_not(None), Post.mode == PostMode.DRAFT),
+        Post.wants_approval.is_(False),
+    )
 
 
 def reconnect_fix(account_name: str) -> str:
@@ -122,13 +132,7 @@ def release_reconnected(
     """
     waiting = session.scalars(
         select(Post.id)
-        .where(
-            Post.account_id == account_id,
-            Post.state == PostState.HELD,
-            Post.reason_code.in_(RECONNECT_SETTLES),
-            or_(Post.privacy_level.is_not(None), Post.mode == PostMode.DRAFT),
-            Post.wants_approval.is_(False),
-        )
+        .where(Post.account_id == account_id, waits_for_access())
         .order_by(Post.id)
         .with_for_update()  # or one that a person cancels now would go out all the same
     ).all()

@@ -1,0 +1,65 @@
+"""The DAG ``reconcile_publications`` as Airflow reads it: its graph, its hours, its promises."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pendulum
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG, TriggerRule
+
+from reelflow_provider.assets import PUBLISHED, PUBLISHED_POSTS
+from reelflow_provider.retries import ReelflowRetryPolicy
+from tests.unit.dags.conftest import edges_of
+
+SETTLE, TELL = "settle_publications", "tell_unsettled_posts"
+
+
+@pytest.fixture(scope="module")
+def dag(bag: DagBag) -> DAG:
+    dag = bag.dags["reconcile_publications"]
+    assert isinstance(dag, DAG)
+    return dag
+
+
+def test_what_is_settled_is_announced_before_anything_may_fail_the_run(
+    dag: DAG, as_scheduled: Any
+) -> None:
+    assert edges_of(dag) == edges_of(as_scheduled) == {(SETTLE, TELL)}
+    assert dag.get_task(SETTLE).outlets == [PUBLISHED_POSTS]
+    assert dag.get_task(SETTLE).inlets == [PUBLISHED]
+    assert dag.get_task(TELL).outlets == []
+
+
+def test_settling_that_failed_is_hidden_by_no_task_after_it(dag: DAG) -> None:
+    assert dag.get_task(TELL).trigger_rule is TriggerRule.ALL_SUCCESS
+
+
+def test_it_runs_every_hour_apart_from_the_daily_run_and_one_at_a_time(
+    dag: DAG, as_scheduled: Any
+) -> None:
+    runs = as_scheduled.iter_dagrun_infos_between(
+        pendulum.datetime(2026, 3, 28, 23), pendulum.datetime(2026, 3, 29, 2)
+    )
+    assert [run.run_after for run in runs] == [
+        datetime(2026, 3, 28, 23, 30, tzinfo=UTC),
+        datetime(2026, 3, 29, 0, 30, tzinfo=UTC),
+        datetime(2026, 3, 29, 1, 30, tzinfo=UTC),
+    ]
+    assert (dag.catchup, dag.max_active_runs) == (False, 1)
+
+
+def test_every_task_is_retried_by_the_one_policy(dag: DAG) -> None:
+    for task in dag.tasks:
+        assert task.retries == 3
+        assert isinstance(task.retry_policy, ReelflowRetryPolicy)
+
+
+def test_it_tells_people_what_it_is_and_whose(dag: DAG) -> None:
+    assert dag.tags == {"reelflow", "tiktok"}
+    assert dag.owner == "reelflow"
+    assert dag.doc_md is not None
+    for question in ("**What.**", "**When.**", "**Safe to clear.**", "**When it is red.**"):
+        assert question in dag.doc_md
