@@ -34,6 +34,15 @@ def backfill_days(
     ]
 
 
+def new_run(date: datetime) -> BackfillRun:
+    """Return the run that Airflow makes for a day without one.
+
+    :param date: its logical date, in UTC
+    """
+    end = date + INTERVAL
+    return BackfillRun(f"backfill__{end.isoformat()}", date, end)
+
+
 def _is_a_day(run: DagRun) -> bool:
     """Whether a run takes the place of a daily one; a manual run has any time as its date."""
     date = run.logical_date.astimezone(UTC)
@@ -45,10 +54,10 @@ def _day(date: datetime, run: DagRun | None, skipped_by: ReprocessBehavior | Non
 
     :param skipped_by: the behaviour that leaves the day out; None if it is run
     """
-    start, end = date, date + INTERVAL
+    new = new_run(date)
     if run is None:
-        return BackfillDay(BackfillRun(f"backfill__{end.isoformat()}", start, end))
-    kept = BackfillRun(run.run_id, run.start or start, run.end or end)
+        return BackfillDay(new)
+    kept = BackfillRun(run.run_id, run.start or new.start, run.end or new.end)
     return BackfillDay(kept, None if skipped_by is None else _why_skipped(run, skipped_by))
 
 
