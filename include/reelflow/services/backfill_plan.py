@@ -123,14 +123,14 @@ def _shown(
         run_id = day.run.run_id
         batch = rehearsal.batches.get(run_id, ())
         sent = [post_id for post_id in batch if rehearsal.sent_by.get(post_id) == run_id]
-        others = [post_id for post_id in wished[run_id] if post_id not in rehearsal.sent_by]
-        guests = [
+        guests = [post_id for post_id in batch if post_id not in at_home]
+        others = [
             post_id
-            for post_id in batch
-            if post_id not in at_home and post_id not in rehearsal.sent_by and post_id not in told
+            for post_id in (*wished[run_id], *guests)
+            if post_id not in rehearsal.sent_by and post_id not in told
         ]
-        told.update(guests)
-        yield [*sent, *others, *guests]
+        told.update(others)
+        yield [*sent, *others]
 
 
 def _revoked(session: Session) -> dict[str, str]:

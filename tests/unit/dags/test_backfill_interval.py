@@ -1,8 +1,8 @@
-"""What the plan of a backfill believes of the DAG's timetable and of the runs that Airflow makes."""
+"""What a backfill's plan believes of the DAG's timetable, and of the runs that Airflow makes."""
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import datetime
 
 import pendulum
 from airflow.dag_processing.dagbag import DagBag
@@ -31,7 +31,7 @@ def test_a_days_run_is_the_one_that_airflows_timetable_gives(bag: DagBag) -> Non
     )
     assert info is not None
     assert info.logical_date is not None
-    expected = new_run(info.logical_date.astimezone(UTC))
+    expected = new_run(datetime.fromisoformat(info.logical_date.isoformat()))
     assert (expected.start, expected.end) == (info.data_interval.start, info.data_interval.end)
     assert expected.run_id == DagRun.generate_run_id(
         run_type=DagRunType.BACKFILL_JOB,

@@ -82,7 +82,8 @@ def test_a_run_that_is_cleared_keeps_the_interval_that_it_has(airflow: AirflowSe
 def test_runs_that_take_no_days_place_are_no_days(airflow: AirflowServer) -> None:
     airflow.add_run(None, run_id="by an asset")
     airflow.add_run(NOV_9 + timedelta(hours=3), run_id="by hand")
-    assert run_ids(days(airflow, NOV_9 + DAY, NOV_9 + 2 * DAY)) == [
+    found = days(airflow, NOV_9 + DAY, NOV_9 + 2 * DAY)
+    assert [day.run.run_id for day in found] == [
         "backfill__2026-11-10T00:00:00+00:00",
         "backfill__2026-11-11T00:00:00+00:00",
     ]

@@ -161,6 +161,7 @@ def test_a_cleared_run_keeps_its_batch_and_a_post_is_told_once(
     next_day = make_post(account, publish_at=START + DAY).id
     with workspace.ledger.write() as session:
         batches.append(session, "backfill__0", [elsewhere, done, next_day], now=clock())
+        batches.append(session, "backfill__1", [done], now=clock())
     new = make_post(account, **MISSED).id
     found = planned(workspace, day(), day(1))
     assert [(post.row["id"], post.status) for post in found] == [
@@ -170,6 +171,17 @@ def test_a_cleared_run_keeps_its_batch_and_a_post_is_told_once(
         (done, P.ALREADY_POSTED),
     ]
     assert would_post(found) == [*run(workspace, day()), *run(workspace, day(1))]
+
+
+def test_two_runs_of_one_interval_tell_of_its_posts_once(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    """A run that a person started keeps the interval it has when a backfill clears it."""
+    missed = make_post(account, **MISSED)
+    failed = make_post(account, **{**MISSED, "state": S.FAILED})
+    by_hand = BackfillDay(BackfillRun("by hand", START, START + DAY))
+    found = planned(workspace, day(), by_hand)
+    assert statuses(found) == {missed.id: P.WOULD_POST, failed.id: P.FAILED}
 
 
 def test_a_day_that_airflow_skips_posts_nothing_and_says_why(
