@@ -186,10 +186,9 @@ def claim(
 
 def claims(session: Session, post_ids: Collection[int], *, now: datetime) -> dict[int, str]:
     """Return which run has claimed each of some posts; those that are free are not in."""
-    claimed = select(Post.id, Post.claimed_by).where(
-        Post.id.in_(post_ids), ~unclaimed(now), Post.claimed_by.is_not(None)
-    )
-    return dict(session.execute(claimed).all())
+    claimed = select(Post.id, Post.claimed_by).where(Post.id.in_(post_ids), ~unclaimed(now))
+    found = session.execute(claimed)
+    return {post_id: run_id for post_id, run_id in found if run_id is not None}
 
 
 def wished_for(session: Session, *, start: datetime, end: datetime) -> list[int]:
