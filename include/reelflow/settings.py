@@ -95,6 +95,8 @@ class Settings(BaseSettings):
         get bytes, without https: the simulator's
     :param api_url: the server that ``reelflow submit`` brings files to
     :param api_key: the key it shows there, from ``reelflow keys create``; never given any other way
+    :param airflow_token: opens Airflow's API to ``reelflow plan``; from Airflow's ``/auth/token``,
+        of a user who may create backfills
     """
 
     model_config = SettingsConfigDict(env_prefix="REELFLOW_", extra="ignore", env_ignore_empty=True)
@@ -138,6 +140,7 @@ class Settings(BaseSettings):
     simulator_upload_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
     api_url: str = "http://127.0.0.1:8000"
     api_key: SecretStr = SecretStr("")
+    airflow_token: SecretStr = SecretStr("")
 
     @field_validator("storage_url")
     @classmethod

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     ScalarSelect,
     Select,
+    and_,
     func,
     literal,
     or_,
@@ -43,6 +44,14 @@ def fair_batch(session: Session, run: Run, *, now: datetime, limit: int) -> list
 def unclaimed(now: datetime, post: type[Post] = Post) -> ColumnElement[bool]:
     """Return the condition that no run has claimed a post."""
     return or_(post.claimed_until.is_(None), post.claimed_until <= now)
+
+
+def wished_in(start: datetime, end: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """Return the two conditions that make a post an interval's; apart, each searches an index."""
+    return (
+        and_(Post.publish_at >= start, Post.publish_at < end),
+        and_(Post.publish_at.is_(None), Post.created_at >= start, Post.created_at < end),
+    )
 
 
 def _due(session: Session, run: NormalRun, *, now: datetime, limit: int) -> list[int]:
@@ -113,17 +122,12 @@ def _next_post(
 
 def _wished_for(run: BackfillRun, *, now: datetime, limit: int) -> Select[tuple[int]]:
     """Select a backfill's posts: wished for in its interval, or without a wish and made in it."""
-    conditions = (Post.state.in_((PostState.READY, PostState.MISSED)), unclaimed(now))
+    takeable = (Post.state.in_((PostState.READY, PostState.MISSED)), unclaimed(now))
     wanted = union_all(
-        select(Post.id, Post.account_id, Post.due_at).where(
-            *conditions, Post.publish_at >= run.start, Post.publish_at < run.end
-        ),
-        select(Post.id, Post.account_id, Post.due_at).where(
-            *conditions,
-            Post.publish_at.is_(None),
-            Post.created_at >= run.start,
-            Post.created_at < run.end,
-        ),
+        *(
+            select(Post.id, Post.account_id, Post.due_at).where(*takeable, wished)
+            for wished in wished_in(run.start, run.end)
+        )
     ).subquery()
     turn = func.row_number().over(
         partition_by=wanted.c.account_id, order_by=(wanted.c.due_at, wanted.c.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true, union_all, update
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import (
@@ -19,7 +19,7 @@ from reelflow.domain.post import (
 from reelflow.domain.schedule import Run
 from reelflow.exceptions import LeaseLostError, PostNotFoundError
 from reelflow.ledger import audit, damage
-from reelflow.ledger.fair_batch import fair_batch, unclaimed
+from reelflow.ledger.fair_batch import fair_batch, unclaimed, wished_in
 from reelflow.ledger.models import CODE_MAX_CHARS, Account, Post, Publication
 
 
@@ -182,6 +182,21 @@ def claim(
         update(Post).where(Post.id.in_(free)).values(claimed_by=run_id, claimed_until=now + claim)
     )
     return frozenset(free)
+
+
+def claims(session: Session, post_ids: Collection[int], *, now: datetime) -> dict[int, str]:
+    """Return which run has claimed each of some posts; those that are free are not in."""
+    claimed = select(Post.id, Post.claimed_by).where(Post.id.in_(post_ids), ~unclaimed(now))
+    found = session.execute(claimed)
+    return {post_id: run_id for post_id, run_id in found if run_id is not None}
+
+
+def wished_for(session: Session, *, start: datetime, end: datetime) -> list[int]:
+    """Return the posts of an interval, whatever became of them, in the order of their time."""
+    wished = union_all(
+        *(select(Post.id, Post.due_at).where(one) for one in wished_in(start, end))
+    ).subquery()
+    return list(session.scalars(select(wished.c.id).order_by(wished.c.due_at, wished.c.id)))
 
 
 def due(session: Session, run: Run, *, now: datetime, limit: int) -> list[int]:

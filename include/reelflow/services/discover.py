@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -19,7 +20,7 @@ from reelflow.services.intake.inbox import waiting_inbox
 from reelflow.services.intake.moves import finish_moves
 from reelflow.services.intake.register import register_inbox
 from reelflow.services.settling.stalled import return_stalled_uploads
-from reelflow.services.workspace import Workspace
+from reelflow.services.workspace import PublishingRules, Workspace
 
 #: Most posts that Airflow maps a task over, unless it is told otherwise.
 _MOST_MAPPED: Final = 1024
@@ -69,23 +70,30 @@ def _take(workspace: Workspace, run: Run, *, actor: str) -> None:
 
 
 def _take_free(workspace: Workspace, run: Run, *, actor: str) -> None:
-    now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        taken = _claimed(workspace, session, run, now=now)
-        if isinstance(run, BackfillRun):
-            taken = [
-                post_id for post_id in taken if _recall(session, post_id, run, now=now, actor=actor)
-            ]
-        batches.append(session, run.run_id, taken, now=now)
+        take_batch(session, run, workspace.rules, now=workspace.ledger.now(), actor=actor)
 
 
-def _claimed(workspace: Workspace, session: Session, run: Run, *, now: datetime) -> list[int]:
+def take_batch(
+    session: Session, run: Run, rules: PublishingRules, *, now: datetime, actor: str
+) -> None:
+    """Claim what a run may take now, and write it down behind what the run has already.
+
+    A backfill's plan rehearses this, so that it names what the backfill then takes.
+    """
+    taken = _claimed(session, run, rules, now=now)
+    if isinstance(run, BackfillRun):
+        taken = [
+            post_id for post_id in taken if _recall(session, post_id, run, now=now, actor=actor)
+        ]
+    batches.append(session, run.run_id, taken, now=now)
+
+
+def _claimed(session: Session, run: Run, rules: PublishingRules, *, now: datetime) -> list[int]:
     """Claim what the run may take, and take what was claimed: of two runs one gets a post."""
     while True:
-        wanted = _wanted(session, run, now=now, batch_size=workspace.rules.batch_size)
-        claimed = posts.claim(
-            session, wanted, run_id=run.run_id, now=now, claim=workspace.rules.claim
-        )
+        wanted = _wanted(session, run, now=now, batch_size=rules.batch_size)
+        claimed = posts.claim(session, wanted, run_id=run.run_id, now=now, claim=rules.claim)
         if claimed or not wanted:
             return [post_id for post_id in wanted if post_id in claimed]
 
@@ -166,13 +174,20 @@ def _miss(session: Session, post: Post, run: NormalRun, *, now: datetime, actor:
 
 
 def _claimed_batch(workspace: Workspace, run_id: str) -> list[BatchPost]:
-    now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        ids = batches.post_ids(session, run_id)
-        posts.claim(session, ids, run_id=run_id, now=now, claim=workspace.rules.claim)
+        ids = claim_batch(session, run_id, workspace.rules, now=workspace.ledger.now())
         names = photo_images.names_of(session, ids)
     # One whose row, or whose file's, was deleted by hand has no name: its tasks say so.
     return [BatchPost(post_id, names.get(post_id, f"post {post_id}")) for post_id in ids]
+
+
+def claim_batch(
+    session: Session, run_id: str, rules: PublishingRules, *, now: datetime
+) -> Sequence[int]:
+    """Return a run's whole batch in its order, with what no other run has claimed for it."""
+    ids = batches.post_ids(session, run_id)
+    posts.claim(session, ids, run_id=run_id, now=now, claim=rules.claim)
+    return ids
 
 
 def waiting_work(workspace: Workspace) -> frozenset[str]:

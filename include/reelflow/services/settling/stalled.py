@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostState
 from reelflow.domain.publication import PublicationState
@@ -16,20 +19,24 @@ def return_stalled_uploads(workspace: Workspace, *, actor: str) -> list[int]:
 
     Their publication stays: while its URL lives, the next upload goes on where it stopped.
     """
-    now = workspace.ledger.now()
-    returned = []
     with workspace.ledger.write() as session:
-        for post_id in posts.stalled_uploads(session, now=now):
-            with damage.passing_over(session, post_id):
-                posts.move(
-                    session,
-                    post_id,
-                    PostState.READY,
-                    now=now,
-                    actor=actor,
-                    why="its upload stopped before the last byte; the next one goes on from there",
-                )
-                returned.append(post_id)
+        return return_stalled(session, now=workspace.ledger.now(), actor=actor)
+
+
+def return_stalled(session: Session, *, now: datetime, actor: str) -> list[int]:
+    """Do in a transaction what :func:`return_stalled_uploads` does."""
+    returned = []
+    for post_id in posts.stalled_uploads(session, now=now):
+        with damage.passing_over(session, post_id):
+            posts.move(
+                session,
+                post_id,
+                PostState.READY,
+                now=now,
+                actor=actor,
+                why="its upload stopped before the last byte; the next one goes on from there",
+            )
+            returned.append(post_id)
     return returned
 
 
