@@ -47,7 +47,7 @@ def dag(bag: DagBag) -> DAG:
 
 def test_every_dag_file_can_be_imported(bag: DagBag) -> None:
     assert bag.import_errors == {}
-    assert set(bag.dags) == {"prepare_media", "publish_to_tiktok"}
+    assert set(bag.dags) == {"prepare_media", "publish_to_tiktok", "sweep_storage"}
 
 
 def test_every_dag_is_named_like_its_file(bag: DagBag) -> None:

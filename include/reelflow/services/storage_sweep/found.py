@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class Reason(StrEnum):
@@ -35,3 +36,14 @@ class Found:
     since: datetime
     media_id: str | None = None
     post_ids: Sequence[int] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "key": self.key,
+            "size_bytes": self.size_bytes,
+            "reason": str(self.reason),
+            "since": self.since.isoformat(),
+            "media_id": self.media_id,
+            "post_ids": list(self.post_ids),
+        }

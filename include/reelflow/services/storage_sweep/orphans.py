@@ -33,7 +33,9 @@ _AT_ONCE: Final = 500
 _AFTER_ID: Final = r"(?![0-9a-zA-Z])[^/]*"
 _BY_ID: Final = re.compile(rf"(?:.*/)?(?P<id>{ID_PATTERN}){_AFTER_ID}")
 #: A post's file and why it was rejected; of photos a folder, and what lies beside it.
-_BY_POST: Final = re.compile(rf"{QUARANTINE}/[^/]+/(?P<post>[0-9]{{1,18}}){_AFTER_ID}(?:/[^/]+)?")
+_BY_POST: Final = re.compile(
+    rf"{QUARANTINE}/[^/]+/(?P<post>[1-9][0-9]{{0,17}}){_AFTER_ID}(?:/[^/]+)?"
+)
 
 
 def find_orphans(workspace: Workspace) -> Iterator[Found]:

@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from reelflow.exceptions import ReelflowError
 from reelflow.services.storage_sweep.ended_posts import delete_ended, find_ended
@@ -44,11 +44,15 @@ class StorageSweep:
         """How much room there is again."""
         return sum(one.size_bytes for one in self.deleted)
 
-    @property
-    def by_reason(self) -> dict[str, int]:
-        """How many were found for each reason."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return how much was found and deleted."""
         counts = Counter(one.reason for one in self.found)
-        return {str(reason): counts[reason] for reason in Reason}
+        return {
+            "found": {str(reason): counts[reason] for reason in Reason},
+            "found_bytes": self.found_bytes,
+            "deleted": len(self.deleted),
+            "deleted_bytes": self.deleted_bytes,
+        }
 
 
 def sweep_storage(
