@@ -1,15 +1,16 @@
 """Files of posts that were rejected, failed or were cancelled, once their retention time is over.
 
 They go as if their user had deleted them: marked in the ledger, so that no post takes them any
-more, and only then deleted in the store. A crash in between is finished by the sweep of uploads.
+more, and only then deleted in the store. What fails in between is found again, and finished by
+the sweep of uploads as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Select, String, case, func, select, type_coerce, union
+from sqlalchemy import Select, String, case, func, or_, select, type_coerce, union
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import DONE
@@ -52,21 +53,33 @@ def delete_ended(workspace: Workspace, found: Found, *, actor: str) -> bool:
             return False
         if [post.id for post in held] != list(photo_images.states_with(session, media.id)):
             return False  # another post is on it: the next sweep locks that one as well
-        media.deleted_at = media.deleting_since = now
-        session.flush()
-        kept = f"{workspace.rules.retention.total_seconds() / 86400:g} days"
-        why = f"its file {media.file_name} was deleted: its last post ended over {kept} ago"
-        for post in held:
-            audit.record(session, post_id=post.id, at=now, actor=actor, why=why)
-            _settle(session, post, now=now)
+        if media.deleted_at is None:
+            _mark(session, media, held, kept=workspace.rules.retention, now=now, actor=actor)
     delete_objects(workspace, media)
     return True
 
 
-def _settle(session: Session, post: Post, *, now: datetime) -> None:
-    """Note that a post without any file has nothing left that is to be moved or deleted."""
-    if all(one.deleted_at is not None for one in photo_images.media_of(session, post)):
-        post.source_settled_at = post.source_settled_at or now
+def _mark(
+    session: Session,
+    media: Media,
+    on_it: Sequence[Post],
+    *,
+    kept: timedelta,
+    now: datetime,
+    actor: str,
+) -> None:
+    """Take a file away from its posts, and tell their stories so.
+
+    A post without any file has nothing left that is to be moved or deleted.
+    """
+    media.deleted_at = media.deleting_since = now
+    session.flush()
+    days = f"{kept / timedelta(days=1):g} days"
+    why = f"its file {media.file_name} was deleted: its last post ended over {days} ago"
+    for post in on_it:
+        audit.record(session, post_id=post.id, at=now, actor=actor, why=why)
+        if all(one.deleted_at is not None for one in photo_images.media_of(session, post)):
+            post.source_settled_at = post.source_settled_at or now
 
 
 def _ended(before: datetime) -> Select[tuple[str, datetime]]:
@@ -82,11 +95,12 @@ def _ended(before: datetime) -> Select[tuple[str, datetime]]:
     state, ended = type_coerce(Post.state, String()), func.max(Post.state_since)
     needs_it = case((state.in_(sorted(ALLOW_DELETION)), 0), else_=1)
     is_kept = case((state.in_(sorted(ALLOW_DELETION - DONE)), 1), else_=0)
+    is_there = or_(Media.deleted_at.is_(None), Media.deleting_since.is_not(None))
     return (
         select(Media.id, ended)
         .join(on_files, on_files.c.media_id == Media.id)
         .join(Post, Post.id == on_files.c.post_id)
-        .where(Media.deleted_at.is_(None), Media.moved_at.is_not(None), ~Media.awaited)
+        .where(is_there, Media.moved_at.is_not(None), ~Media.awaited)
         .group_by(Media.id)
         .having(func.sum(needs_it) == 0, func.sum(is_kept) > 0, ended < before)
         .order_by(ended, Media.id)

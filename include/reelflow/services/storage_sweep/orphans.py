@@ -93,18 +93,17 @@ def _is_named(session: Session, media: Media | None, key: str) -> bool:
     """Whether a file's row stands for an object.
 
     A picture is put before its row tells of it, so all that has the id of a file is the file's,
-    until it is deleted; then what is left of it is what its row still names. Its source is left
-    where somebody moved it just then.
+    until it is deleted; then what is left of it are the pictures that its row still names. Its
+    source is left where somebody moved it just then.
     """
     if media is None:
         return False
     if media.deleted_at is None or media.deleting_since is not None:
         return True
-    if key == media.source_path:
-        states = photo_images.states_with(session, media.id).values()
-        return not ALLOW_DELETION.issuperset(states)
     candidates = [str(one["key"]) for one in media.candidates or ()]
-    return key in {media.prepared_path, media.thumbnail_path, *candidates}
+    states = photo_images.states_with(session, media.id).values()
+    is_needed = not ALLOW_DELETION.issuperset(states)
+    return is_needed or key in {media.prepared_path, media.thumbnail_path, *candidates}
 
 
 def _unknown_posts(session: Session, keys: Sequence[str]) -> set[str]:
@@ -114,11 +113,12 @@ def _unknown_posts(session: Session, keys: Sequence[str]) -> set[str]:
     """
     ids = {key: int(found["post"]) for key, found in _parsed(_BY_POST, keys)}
     query = select(Post).where(Post.id.in_(set(ids.values())))
-    posts = {post.id: photo_images.media_of(session, post) for post in session.scalars(query)}
+    posts = [(post, photo_images.media_of(session, post)) for post in session.scalars(query)]
     needed = {
-        post_id
-        for post_id, files in posts.items()
-        if any(one.deleted_at is None or one.deleting_since is not None for one in files)
+        post.id
+        for post, files in posts
+        if post.state not in ALLOW_DELETION
+        or any(one.deleted_at is None or one.deleting_since is not None for one in files)
     }
     named = set(session.scalars(select(Media.source_path).where(Media.source_path.in_(list(ids)))))
     return {key for key, post_id in ids.items() if post_id not in needed and key not in named}

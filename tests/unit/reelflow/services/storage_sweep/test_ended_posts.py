@@ -170,8 +170,13 @@ def test_a_file_whose_post_is_tried_again_before_it_is_deleted_stays(
     assert data_folder(workspace).path(post.media.source_path).exists()
 
 
-def test_a_crash_after_the_mark_is_finished_by_the_sweep_of_uploads(
-    workspace: Workspace, clock: Clock, account: Account, make_post: MakePost
+@pytest.mark.parametrize("finish", [sweep, finish_deletions])
+def test_a_crash_after_the_mark_is_finished_by_the_next_sweep_or_by_that_of_uploads(
+    workspace: Workspace,
+    clock: Clock,
+    account: Account,
+    make_post: MakePost,
+    finish: Callable[[Workspace], list[str]],
 ) -> None:
     post = make_post(account, state=S.FAILED)
     clock.advance(LATER)
@@ -179,6 +184,11 @@ def test_a_crash_after_the_mark_is_finished_by_the_sweep_of_uploads(
     store.fail("before delete")
     with pytest.raises(Died):
         sweep(dying)
-    assert find(workspace) == []
-    assert finish_deletions(workspace) == [post.media_id]
+    with pytest.raises(MediaUnreadableError, match="is gone"):
+        retry(workspace, post.id, actor="tests")
+    assert len(finish(workspace)) == 1
     assert stored_keys(workspace) == set()
+    assert find(workspace) == []
+    with workspace.ledger.read() as session:
+        told = [entry for entry in audit.story(session, post.id) if entry.actor == "sweep"]
+    assert len(told) == 1

@@ -121,7 +121,7 @@ def test_of_a_deleted_file_only_what_its_row_names_stays(
     assert orphans(workspace) == []  # it is just being deleted
     with workspace.ledger.write() as session:
         session.get_one(Media, live.media_id).deleting_since = None
-    assert orphans(workspace) == [left]  # the post is READY: whatever its row says, its file stays
+    assert orphans(workspace) == []  # its post is READY: whatever its row says, nothing goes
     with workspace.ledger.write() as session:
         session.get_one(Post, live.id).state = PostState.PUBLISHED
     assert orphans(workspace) == [live.media.source_path, left]
@@ -146,6 +146,7 @@ def test_why_a_post_was_rejected_goes_once_its_file_is_gone(
     assert orphans(workspace) == []
     with workspace.ledger.write() as session:
         session.get_one(Media, live.media_id).deleted_at = clock()
+    workspace.folders.store.delete(f"quarantine/acme/{live.id}.mp4")
     assert orphans(workspace) == [f"quarantine/acme/{live.id}.reason.json"]
 
 
