@@ -23,7 +23,6 @@ from reelflow.ledger.models import Media, Post
 from reelflow.services.storage_sweep.found import Found, Reason
 from reelflow.services.uploads.media import ALLOW_DELETION
 from reelflow.services.workspace import Workspace
-from reelflow.storage.base import ObjectInfo
 from reelflow.storage.folders import DASHBOARD, MEDIA, PREPARED, PROBES, QUARANTINE, THUMBNAILS
 
 #: Older than all that may be under way: uploads end within hours, and a write within its own.
@@ -31,7 +30,7 @@ SAFE_AGE: Final = timedelta(days=2)
 #: Keys that are looked up at once.
 _AT_ONCE: Final = 500
 _AFTER_ID: Final = r"(?![0-9a-zA-Z])[^/]*"
-_BY_ID: Final = re.compile(rf"(?:.*/)?(?P<id>{ID_PATTERN}){_AFTER_ID}")
+_BY_ID: Final = re.compile(rf"(?:{DASHBOARD}/)?[^/]+/(?P<id>{ID_PATTERN}){_AFTER_ID}")
 #: A post's file and why it was rejected; of photos a folder, and what lies beside it.
 _BY_POST: Final = re.compile(
     rf"{QUARANTINE}/[^/]+/(?P<post>[1-9][0-9]{{0,17}}){_AFTER_ID}(?:/[^/]+)?"
@@ -42,6 +41,7 @@ def find_orphans(workspace: Workspace) -> Iterator[Found]:
     """Give the objects that no row names, and that are old.
 
     What is older than all that the ledger knows was not made under it: it may be of another one.
+    What is a link was put there by somebody.
     """
     with workspace.ledger.read() as session:
         first = session.scalar(select(func.min(Media.created_at)))
@@ -49,9 +49,9 @@ def find_orphans(workspace: Workspace) -> Iterator[Found]:
         return
     before = workspace.ledger.now() - SAFE_AGE
     for folder, orphans_among in _ORPHANS_AMONG.items():
-        old = (info for info in workspace.folders.store.list(folder) if _is_ours(info))
-        known = (info for info in old if first <= info.modified_at < before)
-        while some := list(islice(known, _AT_ONCE)):
+        plain = (info for info in workspace.folders.store.list(folder) if info.is_plain)
+        old = (info for info in plain if first <= info.modified_at < before)
+        while some := list(islice(old, _AT_ONCE)):
             with workspace.ledger.read() as session:
                 orphans = orphans_among(session, [info.key for info in some])
             for info in some:
@@ -70,10 +70,6 @@ def delete_orphan(workspace: Workspace, found: Found) -> bool:
         return False
     store.delete(found.key)
     return True
-
-
-def _is_ours(info: ObjectInfo) -> bool:
-    return info.is_plain  # what is a link was put there by somebody
 
 
 def _unknown_ids(session: Session, keys: Sequence[str]) -> set[str]:

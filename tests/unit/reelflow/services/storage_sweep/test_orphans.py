@@ -79,6 +79,7 @@ def test_an_object_that_no_row_names_goes_once_it_is_two_days_old(
         "media/readme.txt",
         f"media/{'F' * 32}.mp4",
         f"media/{ID}0.mp4",
+        f"media/copies/{ID}.mp4",
         "quarantine/readme.txt",
         "quarantine/acme/clip.mp4",
         "quarantine/acme/012.mp4",
