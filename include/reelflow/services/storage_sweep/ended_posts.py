@@ -82,7 +82,7 @@ def _mark(
             post.source_settled_at = post.source_settled_at or now
 
 
-def _ended(before: datetime) -> Select[tuple[str, datetime]]:
+def _ended(before: datetime) -> Select[str, datetime]:
     """Select the ids of files all of whose posts ended before a time, and when the last one did.
 
     Files whose posts are all done are left to the runs that publish. What still lies in the inbox

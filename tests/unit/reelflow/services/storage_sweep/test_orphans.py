@@ -15,7 +15,7 @@ from reelflow.services.storage_sweep.found import Found
 from reelflow.services.storage_sweep.orphans import delete_orphan, find_orphans
 from reelflow.services.workspace import Workspace
 from tests.data_folder import data_folder
-from tests.factories import Clock, make_upload_session
+from tests.factories import Clock, change_post, make_upload_session
 from tests.intake_users import upload
 from tests.postgresql import ON_BOTH_DATABASES
 
@@ -110,22 +110,20 @@ def test_all_that_has_the_id_of_a_file_or_of_an_upload_stays(
     assert orphans(workspace) == []
 
 
-def test_of_a_deleted_file_only_what_its_row_names_stays(
+def test_of_a_deleted_file_only_the_pictures_that_its_row_names_stay(
     workspace: Workspace, clock: Clock, live: Post
 ) -> None:
     named, left = (put(workspace, f"thumbnails/{live.media_id}{end}.jpg") for end in ("", "-2"))
     with workspace.ledger.write() as session:
         media = session.get_one(Media, live.media_id)
         media.thumbnail_path, media.deleted_at = named, clock()
-        media.deleting_since = clock()
     clock.advance(OLD)
-    assert orphans(workspace) == []  # it is just being deleted
-    with workspace.ledger.write() as session:
-        session.get_one(Media, live.media_id).deleting_since = None
     assert orphans(workspace) == []  # its post is READY: whatever its row says, nothing goes
-    with workspace.ledger.write() as session:
-        session.get_one(Post, live.id).state = PostState.PUBLISHED
+    change_post(workspace, live.id, state=PostState.PUBLISHED)
     assert orphans(workspace) == [live.media.source_path, left]
+    with workspace.ledger.write() as session:
+        session.get_one(Media, live.media_id).deleting_since = clock()
+    assert orphans(workspace) == []  # who deletes it has not come to an end
 
 
 def test_a_file_on_its_way_into_the_quarantine_stays(

@@ -24,9 +24,9 @@ MakePost = Callable[..., Post]
 
 @pytest.fixture
 def old(workspace: Workspace, clock: Clock, account: Account, make_post: MakePost) -> list[str]:
-    """Two failed posts and an orphan, all old; their keys, the oldest first."""
+    """Five failed posts and an orphan, all old; their keys, the oldest first."""
     posts = []
-    for _ in range(2):
+    for _ in range(5):
         posts.append(make_post(account, state=PostState.FAILED))
         clock.advance(timedelta(minutes=1))
     clock.advance(timedelta(days=40))
@@ -43,15 +43,15 @@ def test_a_dry_run_finds_what_the_next_run_deletes_and_touches_nothing(
     assert stored_keys(workspace) == set(old)
     assert [one.key for one in dry.found] == old
     assert (dry.deleted, dry.deleted_bytes) == ([], 0)
-    assert f"would delete {workspace.folders.store.shown(old[2])} (5 bytes, orphan" in caplog.text
+    assert f"would delete {workspace.folders.store.shown(old[-1])} (5 bytes, orphan" in caplog.text
     real = sweep_storage(workspace, actor="sweep")
     assert real.found == real.deleted == dry.found
     assert stored_keys(workspace) == set()
     sizes = sum(one.size_bytes for one in dry.found)
     assert real.as_dict() == {
-        "found": {"orphan": 1, "quarantine": 0, "retention": 2},
+        "found": {"orphan": 1, "quarantine": 0, "retention": 5},
         "found_bytes": sizes,
-        "deleted": 3,
+        "deleted": 6,
         "deleted_bytes": sizes,
     }
     assert sweep_storage(workspace, actor="sweep").found == []
@@ -78,7 +78,7 @@ def test_what_cannot_be_deleted_stops_none_of_the_rest(
 def test_what_is_needed_again_is_not_told_as_deleted(workspace: Workspace, old: list[str]) -> None:
     frail, store = with_frail_store(workspace)
     # While the first is deleted, the orphan goes by another hand.
-    store.meanwhile("before delete", lambda: workspace.folders.store.delete(old[2]))
+    store.meanwhile("before delete", lambda: workspace.folders.store.delete(old[-1]))
     sweep = sweep_storage(frail, actor="sweep")
-    assert ([one.key for one in sweep.deleted], sweep.troubles) == (old[:2], {})
-    assert [one.reason for one in sweep.found] == [Reason.RETENTION] * 2 + [Reason.ORPHAN]
+    assert ([one.key for one in sweep.deleted], sweep.troubles) == (old[:-1], {})
+    assert [one.reason for one in sweep.found] == [Reason.RETENTION] * 5 + [Reason.ORPHAN]
