@@ -8,8 +8,9 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from typing import Final, TypeVar
 
@@ -59,6 +60,7 @@ class SocketBody:
     def __init__(self, fd: int, held: bytes, unread_bytes: int) -> None:
         self._socket = socket.socket(fileno=os.dup(fd))
         self._held = held
+        self._is_in_use = self._is_closed = False
         self.unread_bytes = unread_bytes
 
     async def read(self) -> bytes:
@@ -67,10 +69,11 @@ class SocketBody:
         :raises EOFError: the sender went away
         """
         block, self._held = self._held, b""
-        while self.unread_bytes and not block:
-            block = await in_thread(lambda: bytes(self._receive()))
-            if not block:
-                await _readable(self._socket.fileno())
+        with self._in_use():
+            while self.unread_bytes and not block:
+                block = await in_thread(lambda: bytes(self._receive()))
+                if not block:
+                    await _readable(self._socket.fileno())
         return block
 
     async def write_next(self, write: Callable[..., object]) -> int:
@@ -85,15 +88,29 @@ class SocketBody:
             await in_thread(write, block)
             return len(block)
         before = self.unread_bytes
-        while self.unread_bytes == before != 0:
-            await in_thread(self._take_turn, write)
-            if self.unread_bytes == before:
-                await _readable(self._socket.fileno())
+        with self._in_use():
+            while self.unread_bytes == before != 0:
+                await in_thread(self._take_turn, write)
+                if self.unread_bytes == before:
+                    await _readable(self._socket.fileno())
         return before - self.unread_bytes
 
     def close(self) -> None:
-        """Leave the rest, which is not read any more."""
-        self._socket.close()
+        """Leave the rest, which is not read any more once nobody does."""
+        self._is_closed = True
+        if not self._is_in_use:
+            self._socket.close()
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        """Keep the socket open, whose number would be another file's once it is closed."""
+        self._is_in_use = True
+        try:
+            yield
+        finally:
+            self._is_in_use = False
+            if self._is_closed:
+                self._socket.close()
 
     def _take_turn(self, write: Callable[..., object]) -> None:
         """Write what is there, and what comes meanwhile."""

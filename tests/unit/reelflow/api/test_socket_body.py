@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+import time
+from contextlib import suppress
 
 import pytest
 from starlette.requests import Request
@@ -13,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from reelflow.api.chunk_body import Pace, body_blocks, write_blocks
 from reelflow.api.errors import ApiError
+from reelflow.api.http_connection import HttpConnection
 from reelflow.api.limits import RequestLimits
 from reelflow.api.raw_body import write_raw_body
 from reelflow.api.socket_body import socket_body
@@ -226,6 +229,35 @@ def test_a_route_that_is_cancelled_writes_no_more() -> None:
 
     talk(put, app=cancelled)
     assert ended == ["write", "route"]
+
+
+def test_a_connection_that_is_lost_meanwhile_is_read_by_nobody_else_under_its_number() -> None:
+    connections: list[HttpConnection] = []
+
+    class Known(HttpConnection):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            connections.append(self)
+
+    class Losing(Taker):
+        def write(self, *blocks: bytes) -> None:
+            super().write(*blocks)
+            if len(self.written) < MIB:
+                return
+            (connection,) = connections
+            connection.loop.call_soon_threadsafe(connection.transport.abort)
+            while connection in connection.connections:  # until uvicorn knows
+                time.sleep(0.001)
+
+    taker = Losing()
+
+    async def put(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(PUT + BODY)
+        with suppress(ConnectionError):
+            assert await reader.read() == b""  # once nobody has it open any more
+
+    talk(put, app=taker, connection=Known)
+    assert taker.written == BODY
 
 
 @pytest.mark.parametrize(
