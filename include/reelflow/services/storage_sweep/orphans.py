@@ -94,12 +94,16 @@ def _is_named(session: Session, media: Media | None, key: str) -> bool:
     """
     if media is None:
         return False
+    candidates = [str(one["key"]) for one in media.candidates or ()]
+    named = {media.prepared_path, media.thumbnail_path, *candidates}
+    return key in named or _is_needed(session, media)
+
+
+def _is_needed(session: Session, media: Media) -> bool:
+    """Whether a file may be used: it is not deleted to the end, or a post of it is not final."""
     if media.deleted_at is None or media.deleting_since is not None:
         return True
-    candidates = [str(one["key"]) for one in media.candidates or ()]
-    states = photo_images.states_with(session, media.id).values()
-    is_needed = not ALLOW_DELETION.issuperset(states)
-    return is_needed or key in {media.prepared_path, media.thumbnail_path, *candidates}
+    return not ALLOW_DELETION.issuperset(photo_images.states_with(session, media.id).values())
 
 
 def _unknown_posts(session: Session, keys: Sequence[str]) -> set[str]:
@@ -109,12 +113,10 @@ def _unknown_posts(session: Session, keys: Sequence[str]) -> set[str]:
     """
     ids = {key: int(found["post"]) for key, found in _parsed(_BY_POST, keys)}
     query = select(Post).where(Post.id.in_(set(ids.values())))
-    posts = [(post, photo_images.media_of(session, post)) for post in session.scalars(query)]
     needed = {
         post.id
-        for post, files in posts
-        if post.state not in ALLOW_DELETION
-        or any(one.deleted_at is None or one.deleting_since is not None for one in files)
+        for post in session.scalars(query)
+        if any(_is_needed(session, media) for media in photo_images.media_of(session, post))
     }
     named = set(session.scalars(select(Media.source_path).where(Media.source_path.in_(list(ids)))))
     return {key for key, post_id in ids.items() if post_id not in needed and key not in named}

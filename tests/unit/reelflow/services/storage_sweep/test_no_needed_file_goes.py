@@ -127,6 +127,13 @@ def may_go(post: Drawn) -> bool:
 @example(drawn=[Drawn(S.REJECTED, 400, "under way", True, False, [])], strays=0)
 @example(
     drawn=[
+        Drawn(S.HELD, 0, "media", False, False, []),
+        Drawn(S.PUBLISHED, 0, "under way", True, True, []),
+    ],
+    strays=0,
+)
+@example(
+    drawn=[
         Drawn(S.FAILED, 31, "media", True, False, [1]),
         Drawn(S.MISSED, 31, "media", True, False, []),
     ],
