@@ -28,6 +28,7 @@ from tests.crash.cases import Case
 from tests.crash.media import drop_photos, drop_video
 from tests.crash.points import Kind, Media
 from tests.crash.runs import Runs
+from tests.dags_folder import dags_folder
 from tests.postgresql import PostgresqlServer
 from tiktok_simulator.accounts import make_accounts
 
@@ -43,9 +44,11 @@ def open_stage(folder: Path, *, simulator_arguments: Sequence[str]) -> Iterator[
     with ExitStack() as exits:
         arbiter = exits.enter_context(Arbiter(folder / "arbiter"))
         airflow_database = exits.enter_context(_airflow_database())
+        dags = dags_folder(folder / "dags", "publish_to_tiktok", "prepare_media")
         stack = Stack(
             folder / "stack",
             extra_environment={
+                "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
                 "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS),
                 "CRASH_ARBITER_SOCKET": str(arbiter.path),
                 **airflow_database,

@@ -10,6 +10,7 @@ import pytest
 
 from demo.postgresql import program_folder
 from demo.stack import Stack
+from tests.dags_folder import dags_folder
 from tests.e2e.scene import Scene
 from tests.postgresql import PostgresqlServer
 
@@ -54,9 +55,14 @@ def stack(
 ) -> Iterator[Stack]:
     timing = {"REELFLOW_INBOX_QUIET_S": "2", "REELFLOW_WATCH_INTERVAL_S": "2"}
     folder = tmp_path_factory.mktemp("stack")
+    dags = dags_folder(folder / "dags", "publish_to_tiktok", "prepare_media")
     stack = Stack(
         folder,
-        extra_environment={**airflow_database, **timing},
+        extra_environment={
+            **airflow_database,
+            **timing,
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        },
         # A killed worker is noticed after this many seconds without a heartbeat.
         heartbeat_timeout_s=25,
         simulator_arguments=("--link-polls", "0"),

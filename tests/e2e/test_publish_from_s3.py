@@ -11,6 +11,7 @@ import pytest
 
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 from tests.contract.storage.stores import S3Server
+from tests.dags_folder import dags_folder
 from tests.e2e.intake_flows import Sender, servers_of
 from tests.e2e.scene import Scene, unique_video
 from tests.e2e.two_workers import WORKERS, TwoWorkers
@@ -49,10 +50,13 @@ def stack(
     metadata, ledger = (
         postgresql_server.create_database(template=template) for template in ("template0", TEMPLATE)
     )
+    folder = tmp_path_factory.mktemp("two-workers")
+    dags = dags_folder(folder / "dags", "publish_to_tiktok", "prepare_media")
     stack = TwoWorkers(
-        tmp_path_factory.mktemp("two-workers"),
+        folder,
         metadata_url=postgresql_server.url(metadata),
         extra_environment={
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "REELFLOW_DATABASE_URL": postgresql_server.url(ledger),
             "REELFLOW_STORAGE_URL": f"s3://{bucket.name}/{PREFIX}",
             "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),

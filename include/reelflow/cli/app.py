@@ -18,6 +18,7 @@ from reelflow.cli.reconcile import reconcile
 from reelflow.cli.screen import complain
 from reelflow.cli.serve import serve
 from reelflow.cli.submit import submit
+from reelflow.cli.sweep import sweep
 from reelflow.exceptions import ReelflowError
 
 _FIRST_FREE: Final = 3  # file descriptors 0 to 2 are the standard streams
@@ -51,7 +52,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog=(
         "Exit codes: 0 done; 1 the answer is no (inspect, submit: rejected, doctor: a problem,"
-        " reconcile: a post needs a person);"
+        " reconcile: a post needs a person, sweep: something could not be deleted);"
         " 2 nothing was done, and stderr says why in one sentence; 130 Ctrl+C."
     ),
 )
@@ -68,6 +69,7 @@ app.command()(inspect)
 app.command()(doctor)
 app.command()(serve)
 app.command()(submit)
+app.command()(sweep)
 
 
 @app.callback()

@@ -52,6 +52,7 @@ def test_every_dag_file_can_be_imported(bag: DagBag) -> None:
         "publish_to_tiktok",
         "reconcile_publications",
         "refresh_tiktok_tokens",
+        "sweep_storage",
     }
 
 

@@ -128,6 +128,8 @@ def test_the_ledger_lies_in_the_data_folder_unless_told_otherwise(
         ("MAX_VIDEO_SIZE_MIB", "4097"),
         ("POLL_INTERVAL_S", "9.9"),
         ("PUBLISH_TIMEOUT_S", "soon"),
+        ("RETENTION_DAYS", "0.5"),
+        ("RETENTION_DAYS", "nan"),
         ("WATCH_INTERVAL_S", "0"),
         ("INIT_PER_MINUTE", "0"),
         ("STATUS_PER_MINUTE", "many"),

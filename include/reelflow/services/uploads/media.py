@@ -29,7 +29,7 @@ _FINISHED_AT_ONCE: Final = 100
 
 #: States of a post that needs its file no more: it is at TikTok, or nobody will send it unless a
 #: person asks for that.
-_ALLOW_DELETION: Final = DONE | {PostState.REJECTED, PostState.FAILED, PostState.CANCELLED}
+ALLOW_DELETION: Final = DONE | {PostState.REJECTED, PostState.FAILED, PostState.CANCELLED}
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,12 @@ def delete_media(workspace: Workspace, user: User, media_id: str) -> None:
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         media, states = _owned(session, user, media_id, lock=True)
-        needed_by = [post_id for post_id, state in states.items() if state not in _ALLOW_DELETION]
+        needed_by = [post_id for post_id, state in states.items() if state not in ALLOW_DELETION]
         if needed_by:
             raise _in_use(media_id, _theirs(session, user, needed_by), states)
         media.deleted_at = media.deleted_at or now
         media.deleting_since = media.deleting_since or now
-    _delete_objects(workspace, media)
+    delete_objects(workspace, media)
 
 
 def finish_deletions(workspace: Workspace) -> list[str]:
@@ -110,13 +110,16 @@ def finish_deletions(workspace: Workspace) -> list[str]:
     finished = []
     for media in unfinished:
         with going_on(f"the file {media.id} was not deleted, or not all of it"):
-            _delete_objects(workspace, media)
+            delete_objects(workspace, media)
             finished.append(media.id)
     return finished
 
 
-def _delete_objects(workspace: Workspace, media: Media) -> None:
-    """Delete all that lies in the store of a file that is marked as deleted, and note that."""
+def delete_objects(workspace: Workspace, media: Media) -> None:
+    """Delete all that lies in the store of a file that is marked as deleted, and note that.
+
+    What a crash leaves of it is deleted by :func:`finish_deletions`.
+    """
     folders = workspace.folders
     folders.delete_source(media.source_path)
     folders.delete_prepared(media.id)
