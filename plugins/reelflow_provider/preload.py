@@ -23,12 +23,16 @@ log = logging.getLogger(__name__)
 _STAGES: Final = (
     "reelflow_provider.assets",
     "reelflow_provider.hooks.detection",
+    "reelflow_provider.operators.accounts",
     "reelflow_provider.operators.media",
     "reelflow_provider.operators.posts",
+    "reelflow_provider.operators.settling",
+    "reelflow_provider.operators.storage",
     "reelflow_provider.operators.tiktok",
     "reelflow_provider.retries",
     "reelflow_provider.sensors.tiktok",
     "reelflow_provider.triggers.tiktok",
+    "reelflow.services.accounts.expiring",
     "reelflow.services.cleanup",
     "reelflow.services.discover",
     "reelflow.services.intake.ahead",
@@ -36,8 +40,10 @@ _STAGES: Final = (
     "reelflow.services.intake.engines",
     "reelflow.services.intake.prepare",
     "reelflow.services.publishing.publish",
-    "reelflow.services.summarize",
+    "reelflow.services.settling.for_a_person",
     "reelflow.services.settling.sweep",
+    "reelflow.services.storage_sweep.sweep",
+    "reelflow.services.summarize",
     "reelflow.tiktok.client",
 )
 #: Loaded where media lie in S3; nobody else pays for boto3.
