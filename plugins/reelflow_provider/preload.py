@@ -33,6 +33,7 @@ _STAGES: Final = (
     "reelflow_provider.sensors.tiktok",
     "reelflow_provider.triggers.tiktok",
     "reelflow.services.accounts.expiring",
+    "reelflow.services.accounts.tokens",
     "reelflow.services.cleanup",
     "reelflow.services.discover",
     "reelflow.services.intake.ahead",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -23,7 +22,7 @@ pytestmark = ON_BOTH_DATABASES
 
 MakePost = Callable[..., Post]
 OLD = timedelta(days=3)
-ID = uuid.uuid4().hex
+ID = "0c9e" * 8
 
 
 @pytest.fixture
