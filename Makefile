@@ -23,7 +23,7 @@ PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11 python; 
   "$$python" -c '$(PYTHON_FITS)' 2>/dev/null && echo "$$python" && break; done)
 endif
 
-.PHONY: help setup ffmpeg postgresql lint format test test-unit test-e2e fault-matrix crash-matrix media-matrix intake-kills demo up down bench requirements clean
+.PHONY: help setup ffmpeg postgresql lint format test test-unit test-e2e fault-matrix crash-matrix media-matrix event-orders intake-kills demo up down bench requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,10 @@ crash-matrix: setup ffmpeg postgresql ## Kill a post's processes at every step: 
 media-matrix: setup ffmpeg ## Every kind of real video with its verdict, and 2,000 damaged files (10 minutes)
 	MEDIA_MATRIX=1 MUTATED_FILES=2000 $(BIN)/pytest $(PARALLEL) \
 	  tests/integration/test_media_matrix.py tests/integration/test_media_hostile.py
+
+event-orders: setup postgresql ## Play posts through 300 orders of what can happen to them (5 minutes)
+	EVENT_ORDERS=300 $(BIN)/pytest $(PARALLEL) \
+	  tests/contract/ledger/test_state_machine.py tests/contract/ledger/test_pull_state_machine.py
 
 intake-kills: setup ffmpeg postgresql ## Kill both servers of uploads at 300 random moments; 50 clients at once; ask what the schema allows (40 minutes)
 	INTAKE_KILLS=100 INTAKE_FILES=200 INTAKE_EXAMPLES=60 $(BIN)/pytest --capture=no \

@@ -43,6 +43,7 @@ from reelflow.services.workspace import Workspace
 from reelflow.tiktok.display_models import VideoPage
 from reelflow.tiktok.models import InitAnswer, PublishStatus
 from reelflow.tiktok.webhooks import WebhookEvent
+from tests.contract.ledger.orders import ORDERS
 from tests.contract.ledger.told_story import ToldStory
 from tests.factories import Clock, forget_posts
 from tests.postgresql import ON_BOTH_DATABASES
@@ -367,7 +368,7 @@ ADOPTED: list[Step] = [
 @example(events=ADOPTED)
 @given(events=st.permutations(EVENTS))
 @settings(
-    max_examples=10,
+    max_examples=ORDERS // 2,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

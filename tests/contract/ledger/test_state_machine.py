@@ -33,6 +33,7 @@ from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.models import InitAnswer, PublishStatus
+from tests.contract.ledger.orders import ORDERS
 from tests.contract.ledger.told_story import ToldStory
 from tests.factories import Clock
 from tests.postgresql import ON_BOTH_DATABASES
@@ -265,7 +266,7 @@ ON_ITS_WAY: list[Callable[[OnePost], None]] = [
 @example(events=ON_ITS_WAY)
 @given(events=st.permutations(EVENTS))
 @settings(
-    max_examples=20,
+    max_examples=ORDERS,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -288,7 +288,7 @@ def small(tmp_path: Path, clock: Clock) -> Workspace:
     return factories.open_workspace(tmp_path, clock, batch_size=3)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=st.lists(_POSTS, max_size=14), skipped=st.sampled_from([None, 0, 1, 2]))
 def test_the_plan_is_what_the_runs_then_take(
     small: Workspace, clock: Clock, made: list[dict[str, Any]], skipped: int | None

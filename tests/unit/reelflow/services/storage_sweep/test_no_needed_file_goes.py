@@ -121,7 +121,7 @@ def may_go(post: Drawn) -> bool:
     return post.state in DONE or (post.state in ENDED and post.age_days > RETENTION_DAYS)
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=POSTS, strays=st.integers(0, 3))
 @example(drawn=[Drawn(S.FAILED, 31, "media", True, False, [])], strays=1)
 @example(drawn=[Drawn(S.REJECTED, 400, "under way", True, False, [])], strays=0)
