@@ -20,7 +20,7 @@ from reelflow.api.http_connection import HttpConnection
 from reelflow.api.limits import RequestLimits
 from reelflow.api.raw_body import write_raw_body
 from reelflow.api.socket_body import SocketBody, socket_body
-from tests.unit.reelflow.api.http_talk import HEAD, talk
+from tests.unit.reelflow.api.http_talk import DEADLINE_S, HEAD, talk
 
 MIB = 1024 * 1024
 BODY = random.Random(1).randbytes(9 * MIB + 123)
@@ -247,8 +247,9 @@ def test_a_connection_that_is_lost_meanwhile_is_read_by_nobody_else_under_its_nu
                 return
             (connection,) = connections
             connection.loop.call_soon_threadsafe(connection.transport.abort)
-            while connection in connection.connections:  # until uvicorn knows
-                time.sleep(0.001)
+            until_s = time.monotonic() + DEADLINE_S
+            while connection in connection.connections and time.monotonic() < until_s:
+                time.sleep(0.001)  # until uvicorn knows
 
     taker = Losing()
 
