@@ -67,7 +67,7 @@ test-unit: setup ffmpeg postgresql ## Run the unit and contract tests only
 	$(BIN)/pytest $(PARALLEL) tests/unit tests/contract
 
 test-e2e: setup ffmpeg postgresql ## Run the end-to-end tests only: real Airflow against the simulator
-	$(BIN)/pytest tests/e2e
+	QUIET_S=180 $(BIN)/pytest tests/e2e
 
 fault-matrix: setup ## Every fault of the simulator at every call, in every mode (10 minutes and more)
 	PYTHONPATH=include:plugins $(BIN)/python -m tests.integration.fault_matrix
