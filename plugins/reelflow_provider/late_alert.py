@@ -36,11 +36,13 @@ def _tell(settings: Settings, run_id: str) -> str:
     from reelflow.services.late_posts import TOLD_BY_ALERT, newly_late
     from reelflow_provider.storage import open_workspace
 
+    actor = f"deadline alert of {run_id}"
     found = newly_late(
         open_workspace(settings),
         late_after=timedelta(minutes=settings.late_after_min),
         told_as=TOLD_BY_ALERT,
-        actor=f"deadline alert of {run_id}",
+        run=actor,
+        actor=actor,
     )
     late_posts(found.new)
     return f"late posts: {found.total}, told of now: {len(found.new)}"

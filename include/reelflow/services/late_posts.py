@@ -55,17 +55,22 @@ class Late:
     total: int
 
 
-def newly_late(workspace: Workspace, *, late_after: timedelta, told_as: str, actor: str) -> Late:
+def newly_late(
+    workspace: Workspace, *, late_after: timedelta, told_as: str, run: str, actor: str
+) -> Late:
     """Return the posts that are late, and write down that those that are new were told of.
 
+    A post is new to one run, however often that is repeated: it may have died before anybody heard.
+
     :param told_as: :data:`TOLD_BY_RUN` or :data:`TOLD_BY_ALERT`
-    :param actor: who tells
+    :param run: what the actors of this run, and of no other, begin with
+    :param actor: who tells, one of them
     """
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         is_late = _is_late(now, late_after)
         total = session.scalar(select(func.count()).select_from(Post).where(is_late)) or 0
-        new = session.scalars(_oldest(is_late).where(not_(_was_told(told_as)))).all()
+        new = session.scalars(_oldest(is_late).where(not_(_was_told(told_as, but_by=run)))).all()
         for post_id in new:
             audit.record(session, post_id=post_id, at=now, actor=actor, why=told_as)
         return Late(_told(session, new, now=now), total)
@@ -96,13 +101,12 @@ def _oldest(is_late: ColumnElement[bool]) -> Select[int]:
     return select(Post.id).where(is_late).order_by(*order).limit(_MOST_TOLD)
 
 
-def _was_told(told_as: str) -> ColumnElement[bool]:
-    wished_at = func.coalesce(Post.publish_at, Post.created_at)
-    return (
-        exists()
-        .where(AuditEntry.post_id == Post.id, AuditEntry.at >= wished_at, AuditEntry.why == told_as)
-        .correlate(Post)
-    )
+def _was_told(told_as: str, *, but_by: str) -> ColumnElement[bool]:
+    """Return the condition that another run told of a post, since its present time was wished."""
+    by_another = not_(AuditEntry.actor.startswith(but_by, autoescape=True))
+    since = func.coalesce(Post.publish_at, Post.created_at)
+    row = and_(AuditEntry.at >= since, AuditEntry.why == told_as, by_another)
+    return exists().where(AuditEntry.post_id == Post.id, row).correlate(Post)
 
 
 def _told(session: Session, post_ids: Sequence[int], *, now: datetime) -> list[LatePost]:

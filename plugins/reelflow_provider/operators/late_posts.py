@@ -24,10 +24,12 @@ class TellLatePostsOperator(ReelflowOperator):
         """Return how many posts are late, and of which was told now."""
         from reelflow.services.late_posts import TOLD_BY_RUN, newly_late
 
+        ti = context["ti"]
         found = newly_late(
             self.workspace,
             late_after=timedelta(minutes=self.settings.late_after_min),
             told_as=TOLD_BY_RUN,
+            run=f"{ti.dag_id}/{ti.run_id}/",
             actor=actor_of(context),
         )
         self.log.info(
