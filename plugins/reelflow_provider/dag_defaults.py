@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference, Param
+from airflow.sdk import (  # type: ignore[attr-defined]  # public, and not in Airflow's stub
+    AsyncCallback,
+    DeadlineAlert,
+    DeadlineReference,
+    Param,
+)
 
 from reelflow.exceptions import ConfigurationError
 from reelflow.settings import Settings
