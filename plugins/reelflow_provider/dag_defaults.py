@@ -21,6 +21,9 @@ from reelflow_provider.retries import ReelflowRetryPolicy
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+#: A run finds its posts so long after it was queued: they are late no earlier than that.
+_FOUND_WITHIN: Final = timedelta(minutes=1)
+
 #: The same for every DAG; each file adds its schedule, its limits and its words.
 EVERY_DAG: Final[dict[str, Any]] = {
     "start_date": datetime(2026, 1, 1, tzinfo=UTC),
@@ -103,7 +106,7 @@ class Limits:
         """
         return DeadlineAlert(
             reference=DeadlineReference.DAGRUN_QUEUED_AT,
-            interval=self.late_after,
+            interval=self.late_after + _FOUND_WITHIN,
             callback=AsyncCallback(tell_late_posts),
             name="late posts",
         )
