@@ -72,7 +72,9 @@ class _Wish:
 
 
 def register_inbox(workspace: Workspace, *, run: NormalRun, actor: str) -> list[int]:
-    """Make a post of all that waits in the inbox, then move its files out of it.
+    """Make posts of what waits in the inbox, at most a batch of them, and move their files out.
+
+    What is left is work still, which wakes the next run: no run is long before its first upload.
 
     :return: the ids of the new posts
     """
@@ -80,7 +82,7 @@ def register_inbox(workspace: Workspace, *, run: NormalRun, actor: str) -> list[
     report_waiting(workspace, listing)
     registered = (
         _try_register(workspace, found, run=run, actor=actor)
-        for found in waiting_inbox(workspace, listing)
+        for found in waiting_inbox(workspace, listing)[: workspace.rules.batch_size]
     )
     return [post_id for post_id in registered if post_id is not None]
 
