@@ -174,6 +174,23 @@ def test_files_beyond_a_batch_wake_the_next_run_too(
     assert run_quickly(watch)[0] == [3, 3, 1]
 
 
+def test_an_account_that_is_added_is_watched_from_then_on(
+    worker: Workspace, drop: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELFLOW_WATCH_INTERVAL_S", "0.01")
+    drop("newcomer", "clip.mp4")
+
+    async def watch() -> object:
+        watched = Watched(UploadsTrigger())
+        await watched.no_event_for(looks=4)
+        factories.make_account(worker, "newcomer")
+        return await watched.event()
+
+    assert run_quickly(watch)[0] == {"waiting": 1}
+    (post_id,) = run_once("run")
+    assert factories.read_post(worker, post_id).account.name == "newcomer"
+
+
 def test_a_triggerer_that_was_restarted_wakes_a_run_that_finds_what_was_never_taken(
     worker: Workspace, account: Account
 ) -> None:
