@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from reelflow.ledger import damage, photo_images, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.services.intake.prepare import content_sha256
 from reelflow.services.intake.rejection import try_quarantine
+from reelflow.services.intake.side_by_side import side_by_side
 from reelflow.services.stage import open_media
 from reelflow.services.workspace import Workspace
 from reelflow.storage.folders import Taking
@@ -72,12 +74,12 @@ def finish_move(workspace: Workspace, post_id: int, *, actor: str) -> None:
 
 
 def _finish(workspace: Workspace, waiting: Sequence[_Waiting], *, actor: str) -> None:
-    taken: list[_Taken] = []
-    for one in waiting:
-        try:
-            taken.append(_Taken(one.post, one.files, _take(workspace, one.post, one.files)))
-        except ReelflowError as exc:
-            _postpone(workspace, one.post, exc)
+    attempts = side_by_side(partial(_try_take, workspace), waiting)
+    taken = [
+        _Taken(one.post, one.files, identities)
+        for one, identities in zip(waiting, attempts, strict=True)
+        if identities is not None
+    ]
     with workspace.ledger.write() as session:
         moved = [one for one in taken if _write_down(workspace, session, one, actor=actor)]
     for one in moved:
@@ -116,12 +118,19 @@ def _went_on(rows: Sequence[Media], before: Sequence[Media], *, taken: bool) -> 
     )
 
 
-def _take(workspace: Workspace, post: Post, files: Sequence[Media]) -> list[str | None]:
-    """Return the identity of each file where it lies now; None of one that is gone."""
-    takings = [Taking(m.inbox_path, m.source_path, m.inbox_identity) for m in files]
-    if post.kind is PostKind.PHOTO:
-        return workspace.folders.take_photos(takings)
-    return [workspace.folders.take(file) for file in takings]
+def _try_take(workspace: Workspace, waiting: _Waiting) -> list[str | None] | None:
+    """Return the identity of each file where it lies now, None of one that is gone.
+
+    None for all when they cannot be moved; the post then waits, without stopping the others.
+    """
+    takings = [Taking(m.inbox_path, m.source_path, m.inbox_identity) for m in waiting.files]
+    try:
+        if waiting.post.kind is PostKind.PHOTO:
+            return workspace.folders.take_photos(takings)
+        return [workspace.folders.take(file) for file in takings]
+    except ReelflowError as exc:
+        _postpone(workspace, waiting.post, exc)
+        return None
 
 
 def _cancel_vanished(session: Session, post: Post, *, now: datetime, actor: str) -> None:

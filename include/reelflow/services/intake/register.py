@@ -42,6 +42,7 @@ from reelflow.services.accounts.revocation import ACCOUNT_REVOKED, held_because,
 from reelflow.services.intake.inbox import displayed, report_waiting, waiting_inbox
 from reelflow.services.intake.moves import finish_moves_of
 from reelflow.services.intake.rejection import UNREAD_SIDECAR
+from reelflow.services.intake.side_by_side import side_by_side
 from reelflow.services.publishing.preflight import NO_PRIVACY
 from reelflow.services.workspace import Workspace
 from reelflow.storage.folders import Folders
@@ -146,10 +147,12 @@ def _register(
     """
     wishes = [(one, _wish(workspace.folders, one)) for one in found]
     with workspace.ledger.write() as session:
+        # Only now: what another run takes from here on, it finds in the ledger first.
+        held = side_by_side(workspace.folders.holds, found)
         written = [
             _write_rows(workspace, session, one, wish, actor=actor)
-            for one, wish in wishes
-            if wish is not None
+            for (one, wish), is_held in zip(wishes, held, strict=True)
+            if is_held and wish is not None
         ]
         new = [post for post in written if post is not None]
         _join_batch(workspace, session, new, run=run)
@@ -229,7 +232,7 @@ def _write_rows(
     *,
     actor: str,
 ) -> Post | None:
-    if not workspace.folders.holds(found) or _known(session, found):
+    if _known(session, found):
         return None
     now = workspace.ledger.now()
     account = accounts.by_name(session, found.account)
