@@ -18,7 +18,7 @@ from reelflow.airflow_settings import AirflowSettings
 from reelflow_provider.dag_defaults import Limits, refuse_unknown_conf
 from reelflow_provider.late_alert import tell_late_posts
 from reelflow_provider.retries import ReelflowRetryPolicy
-from tests.unit.dags.conftest import DAGS, edges_of
+from tests.unit.dags.conftest import DAGS, WITH_A_QUEUE, edges_of
 
 FILES = sorted(DAGS.glob("*.py"))
 
@@ -35,8 +35,9 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., DagBag]:
     """Parse a DAG file under other settings."""
 
     def parse(name: str = "publish_to_tiktok", **settings: str) -> DagBag:
-        for setting, value in settings.items():
-            monkeypatch.setenv(f"REELFLOW_{setting.upper()}", value)
+        named = {f"REELFLOW_{setting.upper()}": value for setting, value in settings.items()}
+        for setting, value in (WITH_A_QUEUE | named).items():
+            monkeypatch.setenv(setting, value)
         return DagBag(dag_folder=str(DAGS / f"{name}.py"), safe_mode=False)
 
     return parse
