@@ -18,11 +18,11 @@ today. TikTok gives no history, so a backfill or a cleared run of the past colle
 day on which nothing ran stays empty. After an account's trouble is over, clear
 `collect_missing_metrics`: it asks only for what today lacks.
 
-**When it is red.** `collect_post_metrics` collects of every account that can be asked, and announces
-that. `collect_missing_metrics` asks the others again, and names each that still lacks counts: TikTok
-is out of reach or wants to be asked later, for more than an hour; or a person must connect the
-account again, because its access ended or it never granted `video.list`. The latter fails one run;
-later ones log it until it is done, and `reelflow metrics` shows it.
+**When it is red.** `collect_post_metrics` passes over accounts that cannot be asked, and announces
+the others' counts. `collect_missing_metrics` asks them again, and names each that still lacks some:
+TikTok was out of reach, or wanted to be asked later, for more than an hour; or a person must
+connect the account again, because its access ended or its creator never granted `video.list`. Such
+an account fails one run; later ones log it until that is done, and `reelflow metrics` shows it.
 """
 
 from __future__ import annotations

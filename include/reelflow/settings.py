@@ -73,9 +73,8 @@ class Settings(BaseSettings):
     :param unknown_after_h: a sent post of which TikTok says nothing for so long is UNKNOWN
     :param retention_days: how long a person may try a post again that was rejected, failed or was
         cancelled: so long its files are kept; at least 1, for whoever looks at it the next morning
-    :param metrics_days: how long a published post's views, likes, comments and shares are asked for,
-        once a day; what a video is ever watched comes in its first weeks, and each further day
-        costs one call more for 20 posts
+    :param metrics_days: how long a published post's views, likes, comments and shares are asked
+        for, once a day; most of them come in its first weeks, and each 20 posts cost a call
     :param watch_interval_s: pause between two looks at the inbox and the ledger
     :param init_per_minute: most inits of an account in a minute; this and the next four default to
         TikTok's documented limits, see :class:`~reelflow.domain.budget.BudgetLimits`

@@ -1,4 +1,4 @@
-"""Counts of published posts in the ledger: whose are followed, and what TikTok told on which day."""
+"""Counts of published posts in the ledger: which are followed, and what TikTok told when."""
 
 from __future__ import annotations
 
@@ -132,14 +132,16 @@ def tell_trouble(
 
     :return: it names in ``told_by`` the run that was the first to tell of it
     """
-    known = session.get(MetricsTrouble, account_id, with_for_update=True)
-    if known is None or known.code != code:
-        values = {"code": code, "why": why, "since": now, "told_by": run}
-        session.execute(
-            insert_into(session, MetricsTrouble)
-            .values(account_id=account_id, **values)
-            .on_conflict_do_update(index_elements=[MetricsTrouble.account_id], set_=values)
+    values = {"code": code, "why": why, "since": now, "told_by": run}
+    session.execute(
+        insert_into(session, MetricsTrouble)
+        .values(account_id=account_id, **values)
+        .on_conflict_do_update(
+            index_elements=[MetricsTrouble.account_id],
+            set_=values,
+            where=MetricsTrouble.code != code,
         )
+    )
     return session.get_one(MetricsTrouble, account_id, populate_existing=True)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class MetricsOperator(ReelflowOperator):
     """Base of the two: each says by an asset event what it collected, if that is anything.
 
-    One task for all accounts: to ask about one is a call for 20 posts, and a mapped task costs more.
+    One task for all accounts: most are one call each, and a mapped task costs more than that.
 
     :param tiktok_conn_id: connection of type ``tiktok``
     """
@@ -43,8 +43,8 @@ class MetricsOperator(ReelflowOperator):
         with hook.account_clients(self.workspace, self.settings, actor=actor_of(context)) as tiktok:
             found = collect_metrics(self.workspace, tiktok, missing_of=missing_of)
         self.log.info(
-            "%s: counts of %d posts of %d accounts; TikTok does not show %d others",
-            *(found.day, found.posts, len(found.accounts), found.hidden),
+            "%s: counts of %d posts; %d that TikTok does not show; %d accounts without trouble",
+            *(found.day, found.posts, found.hidden, len(found.accounts)),
         )
         if found.posts:
             context["outlet_events"][COLLECTED_METRICS].add(

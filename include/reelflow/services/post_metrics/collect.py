@@ -92,7 +92,9 @@ def collect_metrics(
             published_after=now - workspace.rules.metrics_for,
             uncollected_on=None if missing_of is None else found.day,
         )
-    for (account_id, name), group in groupby(posts, key=lambda post: (post.account_id, post.account)):
+    for (account_id, name), group in groupby(
+        posts, key=lambda post: (post.account_id, post.account)
+    ):
         if missing_of is not None and account_id not in missing_of:
             continue
         if failures == _MOST_FAILURES:
@@ -166,4 +168,3 @@ def _check_scope(workspace: Workspace, account_id: int) -> None:
             f"and grant that, with `reelflow accounts connect {account.name}`",
             code="scope_not_authorized",
         )
-

@@ -74,4 +74,4 @@ def _counts(found: PostMetrics) -> dict[str, Any]:
 
 def _accounts_of(session: Session, post_ids: Collection[int]) -> dict[int, str]:
     query = select(Post.id, Account.name).join(Account, Account.id == Post.account_id)
-    return {post_id: name for post_id, name in session.execute(query.where(Post.id.in_(post_ids)))}
+    return dict(session.execute(query.where(Post.id.in_(post_ids))).all())
