@@ -41,6 +41,7 @@ _STAGES: Final = (
     "reelflow.services.intake.analyse",
     "reelflow.services.intake.engines",
     "reelflow.services.intake.prepare",
+    "reelflow.services.post_metrics.collect",
     "reelflow.services.post_metrics.shown",
     "reelflow.services.post_metrics.troubles",
     "reelflow.services.publishing.publish",
