@@ -72,6 +72,8 @@ class Settings(AirflowSettings):
         cancelled: so long its files are kept; at least 1, for whoever looks at it the next morning
     :param watch_interval_s: pause between two looks at the inbox; at due posts there is one every
         second
+    :param metrics_days: how long a published post's views, likes, comments and shares are asked
+        for, once a day; most of them come in its first weeks, and each 20 posts cost a call
     :param init_per_minute: most inits of an account in a minute; this and the next four default to
         TikTok's documented limits, see :class:`~reelflow.domain.budget.BudgetLimits`
     :param creator_info_per_minute: most questions what an account may post, in a minute
@@ -124,6 +126,7 @@ class Settings(AirflowSettings):
     max_publications: Annotated[int, Field(ge=1, le=100)] = 5
     unknown_after_h: Annotated[float, Field(gt=0, le=24 * 366)] = 72
     retention_days: Annotated[float, Field(ge=1, le=10 * 366)] = 30
+    metrics_days: Annotated[float, Field(ge=1, le=10 * 366)] = 90
     watch_interval_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 5
     init_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 6
     creator_info_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 20
@@ -226,6 +229,7 @@ class Settings(AirflowSettings):
             house=replace(INTAKE, max_size_bytes=self.max_video_size_mib * MIB),
             unknown_after=timedelta(hours=self.unknown_after_h),
             retention=timedelta(days=self.retention_days),
+            metrics_for=timedelta(days=self.metrics_days),
             public_url=self.public_url,
             public_url_lifetime=timedelta(seconds=self.public_url_lifetime_s),
             verified_storage_url=self.verified_storage_url,

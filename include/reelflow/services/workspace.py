@@ -39,6 +39,7 @@ class PublishingRules:
         app; TikTok fetches from there instead of the web application, if it is set
     :param work_lifetime: a write that was begun longer ago and is not done belonged to a dead run
     :param retention: how long the files of posts stay that were rejected, failed or were cancelled
+    :param metrics_for: how long after it was published a post's counts are asked for, once a day
     :param house: what a video must keep to be taken in, beside what TikTok asks for
     :param budgets: what one account may ask of TikTok
     :param breaker: when inits stop for all accounts, and when one may try again
@@ -62,6 +63,7 @@ class PublishingRules:
     verified_storage_url: str = ""
     work_lifetime: timedelta = timedelta(hours=6)
     retention: timedelta = timedelta(days=30)
+    metrics_for: timedelta = timedelta(days=90)
     house: MediaPolicy = INTAKE
     budgets: BudgetLimits = field(default_factory=BudgetLimits)
     breaker: BreakerRules = field(default_factory=BreakerRules)
