@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import Engine
 
+from reelflow.domain.approval import APPROVAL_TIMEOUT_MAX_H
 from reelflow.domain.budget import BudgetLimits
 from reelflow.domain.media_policy import INTAKE, MIB, TIKTOK
 from reelflow.domain.outage import BreakerRules
@@ -73,6 +74,8 @@ class Settings(BaseSettings):
     :param unknown_after_h: a sent post of which TikTok says nothing for so long is UNKNOWN
     :param retention_days: how long a person may try a post again that was rejected, failed or was
         cancelled: so long its files are kept; at least 1, for whoever looks at it the next morning
+    :param approval_timeout_h: how long a question whether a post may go waits for a person, unless
+        its account says otherwise; then it is asked anew, with what its creator offers by then
     :param watch_interval_s: pause between two looks at the inbox and the ledger
     :param init_per_minute: most inits of an account in a minute; this and the next four default to
         TikTok's documented limits, see :class:`~reelflow.domain.budget.BudgetLimits`
@@ -126,6 +129,7 @@ class Settings(BaseSettings):
     max_publications: Annotated[int, Field(ge=1, le=100)] = 5
     unknown_after_h: Annotated[float, Field(gt=0, le=24 * 366)] = 72
     retention_days: Annotated[float, Field(ge=1, le=10 * 366)] = 30
+    approval_timeout_h: Annotated[float, Field(gt=0, le=APPROVAL_TIMEOUT_MAX_H)] = 24
     watch_interval_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 5
     init_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 6
     creator_info_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 20
@@ -217,6 +221,7 @@ class Settings(BaseSettings):
             house=replace(INTAKE, max_size_bytes=self.max_video_size_mib * MIB),
             unknown_after=timedelta(hours=self.unknown_after_h),
             retention=timedelta(days=self.retention_days),
+            approval_timeout=timedelta(hours=self.approval_timeout_h),
             public_url=self.public_url,
             public_url_lifetime=timedelta(seconds=self.public_url_lifetime_s),
             verified_storage_url=self.verified_storage_url,
