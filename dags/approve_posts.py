@@ -59,6 +59,7 @@ def approve_posts() -> None:
     """Wire the two tasks; what each does is told by its operator."""
     AskForApprovalOperator.partial(
         task_id="ask_for_approval",
+        map_index_template=AskForApprovalOperator.LABEL,
         # An answer that cannot be used costs a try, and asks again.
         retries=10,
     ).expand(post_id=FindPostsToApproveOperator(task_id="find_posts_to_approve").output)

@@ -62,7 +62,9 @@ def print_accounts(rows: Sequence[dict[str, Any]]) -> None:
             plain(row["name"], style="bold"),
             _identity(row),
             _access(row),
-            Text("\n").join([privacy, plain(row["video_source"]), *_analysis(row), *_approval(row)]),
+            Text("\n").join(
+                [privacy, plain(row["video_source"]), *_analysis(row), *_approval(row)]
+            ),
         )
     console().print(told)
 

@@ -64,7 +64,6 @@ class AskForApprovalOperator(PostMixin, HITLOperator):
     def __init__(
         self, *, post_id: int, tiktok_conn_id: str = TikTokHook.default_conn_name, **kwargs: Any
     ) -> None:
-        kwargs.setdefault("map_index_template", self.LABEL)
         # What is asked depends on the post, and is not known where DAGs are parsed.
         super().__init__(subject="", options=list(_OPTIONS), defaults=_UNANSWERED, **kwargs)
         self.post_id = post_id
