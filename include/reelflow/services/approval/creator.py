@@ -95,7 +95,8 @@ def _asked_lately(workspace: Workspace, account: Account) -> CreatorOffer | None
     asked_after = workspace.ledger.now() - _FRESH
     with workspace.ledger.read() as session:
         latest = approvals.latest_choices(session, account_id=account.id, asked_after=asked_after)
-    creator: Mapping[str, Any] | None = latest and latest.choices and latest.choices.get("creator")
+    choices: Mapping[str, Any] = (latest.choices if latest is not None else None) or {}
+    creator = choices.get("creator")
     if not creator:
         return None
     return CreatorOffer(

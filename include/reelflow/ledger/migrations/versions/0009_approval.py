@@ -17,7 +17,7 @@ def upgrade() -> None:
         "accounts",
         sa.Column("approval_policy", sa.String(16), nullable=False, server_default="on-request"),
     )
-    op.add_column("accounts", sa.Column("approval_timeout_h", sa.Float()))
+    op.add_column("accounts", sa.Column("approval_timeout_h", sa.Double()))
     op.add_column(
         "accounts",
         sa.Column("approval_on_timeout", sa.String(10), nullable=False, server_default="hold"),
