@@ -76,6 +76,8 @@ class Settings(BaseSettings):
         cancelled: so long its files are kept; at least 1, for whoever looks at it the next morning
     :param approval_timeout_h: how long a question whether a post may go waits for a person, unless
         its account says otherwise; then it is asked anew, with what its creator offers by then
+    :param metrics_days: how long a published post's views, likes, comments and shares are asked
+        for, once a day; most of them come in its first weeks, and each 20 posts cost a call
     :param watch_interval_s: pause between two looks at the inbox and the ledger
     :param init_per_minute: most inits of an account in a minute; this and the next four default to
         TikTok's documented limits, see :class:`~reelflow.domain.budget.BudgetLimits`
@@ -130,6 +132,7 @@ class Settings(BaseSettings):
     unknown_after_h: Annotated[float, Field(gt=0, le=24 * 366)] = 72
     retention_days: Annotated[float, Field(ge=1, le=10 * 366)] = 30
     approval_timeout_h: Annotated[float, Field(gt=0, le=APPROVAL_TIMEOUT_MAX_H)] = 24
+    metrics_days: Annotated[float, Field(ge=1, le=10 * 366)] = 90
     watch_interval_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 5
     init_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 6
     creator_info_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 20
@@ -222,6 +225,7 @@ class Settings(BaseSettings):
             unknown_after=timedelta(hours=self.unknown_after_h),
             retention=timedelta(days=self.retention_days),
             approval_timeout=timedelta(hours=self.approval_timeout_h),
+            metrics_for=timedelta(days=self.metrics_days),
             public_url=self.public_url,
             public_url_lifetime=timedelta(seconds=self.public_url_lifetime_s),
             verified_storage_url=self.verified_storage_url,

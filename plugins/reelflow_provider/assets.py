@@ -34,3 +34,10 @@ PUBLISHED = Asset(name="reelflow_published", uri="x-reelflow://published")
 
 #: Tasks announce through the alias, so that a run that publishes nothing emits nothing.
 PUBLISHED_POSTS = AssetAlias(name="reelflow_published_posts")
+
+#: What TikTok counts of published posts is in the ledger; an event says of which day, and of how
+#: many posts and accounts.
+POST_METRICS = Asset(name="reelflow_post_metrics", uri="x-reelflow://post_metrics")
+
+#: Through the alias, as of posts: a run that collects nothing emits nothing.
+COLLECTED_METRICS = AssetAlias(name="reelflow_collected_metrics")

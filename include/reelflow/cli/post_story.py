@@ -67,6 +67,7 @@ def _fields(post: Mapping[str, Any]) -> Table:
         **_work(post),
         "publish_id": post["publish_id"],
         "TikTok post": post["link"] or post["post_id"],
+        "counts": _counts(post["metrics"]),
         "announced": _utc(post["announced_at"]),
     }
     grid = Table.grid(padding=(0, 2))
@@ -76,6 +77,16 @@ def _fields(post: Mapping[str, Any]) -> Table:
         if value:
             grid.add_row(name, plain(value))
     return grid
+
+
+def _counts(metrics: Mapping[str, Any] | None) -> str | None:
+    """Return what TikTok counted, and when it was asked."""
+    if metrics is None:
+        return None
+    names = ("view", "like", "comment", "share")
+    told = [(name, metrics[f"{name}_count"]) for name in names]
+    counts = ", ".join(f"{count:,} {name}s" for name, count in told if count is not None)
+    return f"{counts or 'none told'} (as of {_utc(metrics['collected_at'])})"
 
 
 def _copies(images: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -105,6 +105,14 @@ def test_the_largest_video_is_500_mib_and_up_to_4_gib_by_setting(
     assert Settings.load().rules.house == replace(INTAKE, max_size_bytes=4 * 1024**3)
 
 
+def test_posts_are_followed_for_a_quarter_of_a_year_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Settings.load().rules.metrics_for == timedelta(days=90)
+    monkeypatch.setenv("REELFLOW_METRICS_DAYS", "7")
+    assert Settings.load().rules.metrics_for == timedelta(days=7)
+
+
 def test_the_ledger_lies_in_the_data_folder_unless_told_otherwise(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -128,6 +136,7 @@ def test_the_ledger_lies_in_the_data_folder_unless_told_otherwise(
         ("MAX_VIDEO_SIZE_MIB", "4097"),
         ("POLL_INTERVAL_S", "9.9"),
         ("PUBLISH_TIMEOUT_S", "soon"),
+        ("METRICS_DAYS", "0.5"),
         ("RETENTION_DAYS", "0.5"),
         ("RETENTION_DAYS", "nan"),
         ("WATCH_INTERVAL_S", "0"),

@@ -12,7 +12,7 @@ from reelflow.services.calls import budgets
 from reelflow.services.workspace import Workspace
 from reelflow.source import Source
 from reelflow.tiktok.client import TikTokClient
-from reelflow.tiktok.display_models import UserInfo, VideoPage
+from reelflow.tiktok.display_models import UserInfo, Video, VideoPage
 from reelflow.tiktok.models import (
     ChunkAnswer,
     CreatorInfo,
@@ -67,6 +67,10 @@ class AccountClients:
     def list_videos(self, account_id: int, cursor: int | None) -> VideoPage:
         """Return one page of an account's public videos, newest first; None for the first."""
         return self.of(account_id).list_videos(cursor)
+
+    def query_videos(self, account_id: int, ids: Sequence[str]) -> tuple[Video, ...]:
+        """Return those of 1 to 20 videos that an account shows to everyone."""
+        return self.of(account_id).query_videos(ids)
 
 
 class AccountClient:
@@ -135,6 +139,10 @@ class AccountClient:
     def list_videos(self, cursor: int | None) -> VideoPage:
         """Return one page of the account's public videos, newest first; None for the first."""
         return self._call(lambda token: self._client.list_videos(token, cursor=cursor))
+
+    def query_videos(self, ids: Sequence[str]) -> tuple[Video, ...]:
+        """Return those of 1 to 20 videos that the account shows to everyone."""
+        return self._call(lambda token: self._client.query_videos(token, ids))
 
     def put_chunk(
         self,
