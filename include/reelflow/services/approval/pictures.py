@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
-from reelflow.domain.ids import is_id
 from reelflow.exceptions import MediaUnreadableError, ObjectNotFoundError
 from reelflow.ledger.models import Media
 from reelflow.services.workspace import Workspace
@@ -25,8 +23,6 @@ EXPIRED: Final = "picture_expired"
 GONE: Final = "picture_gone"
 
 _PURPOSE: Final = "pictures of questions"
-_NUMBER: Final = re.compile(r"0|[1-9][0-9]?")
-_EXPIRES: Final = re.compile(r"[1-9][0-9]{0,11}")
 
 
 class QuestionPictures:
@@ -68,10 +64,9 @@ class QuestionPictures:
             raise MediaUnreadableError("this picture is not here any more", code=GONE) from exc
 
     def _verify(self, media_id: str, number: str, expires: str, signature: str) -> None:
-        is_ours = is_id(media_id) and _NUMBER.fullmatch(number) and _EXPIRES.fullmatch(expires)
         wanted = self._sign(media_id, number, expires).encode()
-        # Compared whatever the rest is, and in a time that tells nothing.
-        if not hmac.compare_digest(wanted, signature.encode(errors="replace")) or not is_ours:
+        # In a time that tells nothing. What we signed has an id, a number and a time in it.
+        if not hmac.compare_digest(wanted, signature.encode(errors="replace")):
             raise MediaUnreadableError("this address was not made by this Reelflow", code=FORGED)
         if int(expires) <= self._workspace.ledger.now().timestamp():
             raise MediaUnreadableError("this address has expired", code=EXPIRED)
