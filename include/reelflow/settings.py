@@ -16,6 +16,7 @@ from pydantic_settings import NoDecode
 from sqlalchemy import Engine
 
 from reelflow.airflow_settings import AirflowSettings
+from reelflow.domain.approval import APPROVAL_TIMEOUT_MAX_H
 from reelflow.domain.budget import BudgetLimits
 from reelflow.domain.media_policy import INTAKE, MIB, TIKTOK
 from reelflow.domain.outage import BreakerRules
@@ -72,6 +73,8 @@ class Settings(AirflowSettings):
         cancelled: so long its files are kept; at least 1, for whoever looks at it the next morning
     :param watch_interval_s: pause between two looks at the inbox; at due posts there is one every
         second
+    :param approval_timeout_h: how long a question whether a post may go waits for a person, unless
+        its account says otherwise; then it is asked anew, with what its creator offers by then
     :param metrics_days: how long a published post's views, likes, comments and shares are asked
         for, once a day; most of them come in its first weeks, and each 20 posts cost a call
     :param init_per_minute: most inits of an account in a minute; this and the next four default to
@@ -126,6 +129,7 @@ class Settings(AirflowSettings):
     max_publications: Annotated[int, Field(ge=1, le=100)] = 5
     unknown_after_h: Annotated[float, Field(gt=0, le=24 * 366)] = 72
     retention_days: Annotated[float, Field(ge=1, le=10 * 366)] = 30
+    approval_timeout_h: Annotated[float, Field(gt=0, le=APPROVAL_TIMEOUT_MAX_H)] = 24
     metrics_days: Annotated[float, Field(ge=1, le=10 * 366)] = 90
     watch_interval_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 5
     init_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 6
@@ -229,6 +233,7 @@ class Settings(AirflowSettings):
             house=replace(INTAKE, max_size_bytes=self.max_video_size_mib * MIB),
             unknown_after=timedelta(hours=self.unknown_after_h),
             retention=timedelta(days=self.retention_days),
+            approval_timeout=timedelta(hours=self.approval_timeout_h),
             metrics_for=timedelta(days=self.metrics_days),
             public_url=self.public_url,
             public_url_lifetime=timedelta(seconds=self.public_url_lifetime_s),

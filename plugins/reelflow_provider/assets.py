@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import Asset, AssetAlias, AssetWatcher
 
+from reelflow_provider.triggers.approvals import ApprovalsTrigger
 from reelflow_provider.triggers.media import MediaTrigger
 from reelflow_provider.triggers.uploads import UploadsTrigger
 
@@ -19,6 +20,13 @@ MEDIA = Asset(
     name="reelflow_media",
     uri="x-reelflow://media",
     watchers=[AssetWatcher(name="reelflow_media", trigger=MediaTrigger())],
+)
+
+#: There are posts that a person is to be asked about. As of uploads, events only wake the DAG up.
+APPROVALS = Asset(
+    name="reelflow_approvals",
+    uri="x-reelflow://approvals",
+    watchers=[AssetWatcher(name="reelflow_approvals", trigger=ApprovalsTrigger())],
 )
 
 #: Posts that were published, one event each; keyed by ``post_id``, at least once.

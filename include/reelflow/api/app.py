@@ -19,6 +19,7 @@ from reelflow.api.key_authenticator import KeyAuthenticator
 from reelflow.api.limits import RequestLimits
 from reelflow.api.platform import Platform, platform_of
 from reelflow.api.routes.accounts import account_routes
+from reelflow.api.routes.approvals import approval_routes
 from reelflow.api.routes.dashboard import DASHBOARD_PATH, dashboard_routes
 from reelflow.api.routes.direct_uploads import direct_upload_routes
 from reelflow.api.routes.docs import docs_routes
@@ -129,6 +130,7 @@ def _intake_routers(intake: Intake) -> list[APIRouter]:
         post_routes(intake),
         post_step_routes(intake),
         account_routes(intake),
+        approval_routes(intake),
         upload_routes(intake),
         simple_routes(intake),
         image_routes(intake),

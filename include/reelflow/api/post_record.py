@@ -146,7 +146,7 @@ def post_record(intake: Intake, request: Request, row: Mapping[str, Any]) -> dic
     return {
         **{name: row.get(name) for name in _AS_STORED},
         "post_id": post_id,
-        "approval": row.get("wants_approval"),
+        "approval": row.get("wants_approval") and row.get("approved_at") is None,
         "media_ids": row["media_ids"] or [],
         "reason": row["reason"] and for_callers(row["reason"]),
         "fix": row["fix"] and for_callers(row["fix"]),

@@ -117,8 +117,14 @@ def _wishes(post: Mapping[str, Any]) -> dict[str, str | None]:
         "cover": cover,
         "music": "TikTok may add some" if post["auto_add_music"] else None,
         "repost": "asked for: the same bytes once more" if post["repost"] else None,
-        "approval": "asked for: a person is to release it" if post["wants_approval"] else None,
+        "approval": _approval(post),
     }
+
+
+def _approval(post: Mapping[str, Any]) -> str | None:
+    if post["approved_at"] is not None:
+        return f"given at {_utc(post['approved_at'])}"
+    return "asked for: a person is to approve it" if post["wants_approval"] else None
 
 
 def _work(post: Mapping[str, Any]) -> dict[str, str | None]:

@@ -39,6 +39,7 @@ class PublishingRules:
         app; TikTok fetches from there instead of the web application, if it is set
     :param work_lifetime: a write that was begun longer ago and is not done belonged to a dead run
     :param retention: how long the files of posts stay that were rejected, failed or were cancelled
+    :param approval_timeout: how long a question whether a post may go waits for a person
     :param metrics_for: how long after it was published a post's counts are asked for, once a day
     :param house: what a video must keep to be taken in, beside what TikTok asks for
     :param budgets: what one account may ask of TikTok
@@ -63,6 +64,7 @@ class PublishingRules:
     verified_storage_url: str = ""
     work_lifetime: timedelta = timedelta(hours=6)
     retention: timedelta = timedelta(days=30)
+    approval_timeout: timedelta = timedelta(hours=24)
     metrics_for: timedelta = timedelta(days=90)
     house: MediaPolicy = INTAKE
     budgets: BudgetLimits = field(default_factory=BudgetLimits)

@@ -6,6 +6,7 @@ import pytest
 from airflow.sdk import Asset
 
 from reelflow_provider.assets import (
+    APPROVALS,
     COLLECTED_METRICS,
     MEDIA,
     POST_METRICS,
@@ -13,11 +14,15 @@ from reelflow_provider.assets import (
     PUBLISHED_POSTS,
     UPLOADS,
 )
+from reelflow_provider.triggers.approvals import ApprovalsTrigger
 from reelflow_provider.triggers.media import MediaTrigger
 from reelflow_provider.triggers.uploads import UploadsTrigger
 
 
-@pytest.mark.parametrize(("asset", "trigger"), [(UPLOADS, UploadsTrigger), (MEDIA, MediaTrigger)])
+@pytest.mark.parametrize(
+    ("asset", "trigger"),
+    [(UPLOADS, UploadsTrigger), (MEDIA, MediaTrigger), (APPROVALS, ApprovalsTrigger)],
+)
 def test_work_is_watched_by_one_trigger_only(asset: Asset, trigger: type) -> None:
     (watcher,) = asset.watchers
     assert type(watcher.trigger) is trigger
@@ -26,6 +31,7 @@ def test_work_is_watched_by_one_trigger_only(asset: Asset, trigger: type) -> Non
 def test_the_assets_have_schemes_of_ours_so_no_other_provider_rewrites_them() -> None:
     assert (UPLOADS.name, UPLOADS.uri) == ("reelflow_uploads", "x-reelflow://uploads")
     assert (MEDIA.name, MEDIA.uri) == ("reelflow_media", "x-reelflow://media")
+    assert (APPROVALS.name, APPROVALS.uri) == ("reelflow_approvals", "x-reelflow://approvals")
     assert (PUBLISHED.name, PUBLISHED.uri) == ("reelflow_published", "x-reelflow://published")
     metrics = (POST_METRICS.name, POST_METRICS.uri)
     assert metrics == ("reelflow_post_metrics", "x-reelflow://post_metrics")

@@ -2,7 +2,11 @@
 
 from alembic import context
 
-from reelflow.ledger import intake_models, metrics_models  # noqa: F401 - they add their tables
+from reelflow.ledger import (  # noqa: F401 - they add their tables
+    approval_models,
+    intake_models,
+    metrics_models,
+)
 from reelflow.ledger.models import Base
 
 context.configure(

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from reelflow.domain.photos import natural_order, wished_order
-from reelflow.domain.post import PostKind, PostState
+from reelflow.domain.post import PostKind, PostMode, PostState
 from reelflow.domain.schedule import NormalRun
 from reelflow.domain.sidecar import (
     SIDECAR_MAX_BYTES,
@@ -38,12 +38,12 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import accounts, audit, batches, photo_images, posts
 from reelflow.ledger.models import Account, Media, Post
-from reelflow.services.accounts.revocation import ACCOUNT_REVOKED, held_because, reconnect_fix
 from reelflow.services.intake.inbox import displayed, report_waiting, waiting_inbox
 from reelflow.services.intake.moves import finish_moves_of
 from reelflow.services.intake.rejection import UNREAD_SIDECAR
 from reelflow.services.intake.side_by_side import side_by_side
-from reelflow.services.publishing.preflight import NO_PRIVACY
+from reelflow.services.intake.waiting import find_wait
+from reelflow.services.publishing.preflight import NO_PRIVACY, Obstacle
 from reelflow.services.workspace import Workspace
 from reelflow.storage.folders import Folders
 from reelflow.storage.inbox import InboxFile, InboxFolder
@@ -296,21 +296,14 @@ def _file_name(file: InboxFile) -> str:
 
 def _new_post(account: Account, media: Media, fields: PostFields, *, now: datetime) -> Post:
     privacy = fields.privacy_level or account.inbox_privacy_level
-    # A draft gets its privacy from the creator, in the app (inbox/video/init takes no post_info).
-    code, reason = None, "found in the inbox"
-    if privacy is None and fields.mode == "direct":
-        code, reason = NO_PRIVACY, NO_PRIVACY_REASON
-    elif account.revoked:
-        code, reason = ACCOUNT_REVOKED, held_because(account)
     columns = {**fields.columns(), "privacy_level": privacy}
-    return Post(
+    post = Post(
         account=account,
         media=media,
         kind=PostKind.PHOTO if isinstance(fields, PhotoFields) else PostKind.VIDEO,
-        state=PostState.READY if code is None else PostState.HELD,
+        state=PostState.READY,
         state_since=now,
-        reason_code=code,
-        reason=reason,
+        reason="found in the inbox",
         due_at=fields.publish_at or now,
         created_at=now,
         slot=0,
@@ -319,16 +312,27 @@ def _new_post(account: Account, media: Media, fields: PostFields, *, now: dateti
         publications_forgiven=0,
         **columns,
     )
+    wait = _find_wait(post)
+    if wait is not None:
+        post.state, post.reason_code, post.reason = PostState.HELD, wait.code, wait.why
+    return post
+
+
+def _find_wait(post: Post) -> Obstacle | None:
+    # A draft gets its privacy from the creator, in the app (inbox/video/init takes no post_info).
+    if post.privacy_level is None and post.mode is PostMode.DIRECT:
+        fix = NO_PRIVACY_FIX.format(post_id=post.id, account=post.account.name)
+        return Obstacle(code=NO_PRIVACY, why=NO_PRIVACY_REASON, fix=fix)
+    return find_wait(post)
 
 
 def _explain_start(
     session: Session, post: Post, found: InboxFile | InboxFolder, *, now: datetime, actor: str
 ) -> None:
     account = post.account.name
-    if post.reason_code == ACCOUNT_REVOKED:
-        post.fix = reconnect_fix(account)
-    elif post.state is PostState.HELD:
-        post.fix = NO_PRIVACY_FIX.format(post_id=post.id, account=account)
+    wait = _find_wait(post) if post.state is PostState.HELD else None
+    if wait is not None:
+        post.fix = wait.fix  # which names the post, now that it has an id
     images = f" ({_images(len(found.files))})" if post.kind is PostKind.PHOTO else ""
     audit.record(
         session,

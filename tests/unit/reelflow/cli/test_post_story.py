@@ -174,7 +174,7 @@ def test_what_was_wished_for_a_post_is_shown_where_it_is_not_the_usual(
         "cover": "the picture at 1500 ms",
         "music": None,
         "repost": "asked for: the same bytes once more",
-        "approval": "asked for: a person is to release it",
+        "approval": "asked for: a person is to approve it",
         "made by": "ann",
     }
     photos = make_photo_post(workspace, account, auto_add_music=True, photo_cover_index=1)

@@ -138,6 +138,25 @@ def test_privacy_comes_from_the_sidecar_or_the_accounts_inbox_and_never_from_us(
     assert (post.state, post.privacy_level) == (state, level)
 
 
+@pytest.mark.parametrize("policy", ["on-request", "required"])
+@pytest.mark.parametrize("wishes", [{"approval": True}, {"approval": False}, None])
+def test_a_file_whose_sidecar_or_account_asks_for_approval_is_held_for_it(
+    workspace: Workspace,
+    account: Account,
+    drop: Drop,
+    policy: str,
+    wishes: dict[str, Any] | None,
+) -> None:
+    factories.change_account(workspace, account.id, approval_policy=policy)
+    drop(account, "clip.mp4", sidecar=wishes)
+    (post,) = register(workspace)
+    waits = policy == "required" or bool(wishes and wishes["approval"])
+    assert (post.state, post.reason_code) == (("HELD", "approval") if waits else ("READY", None))
+    if waits:
+        assert f"`reelflow posts release {post.id}`" in post.fix
+        assert batch(workspace) == []
+
+
 def test_a_post_without_privacy_is_held_with_what_releases_it_and_what_spares_the_next_one(
     workspace: Workspace, make_account: Callable[..., Account], drop: Drop
 ) -> None:

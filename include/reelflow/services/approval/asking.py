@@ -1,0 +1,249 @@
+"""Asking a person whether a post may go: what is shown, and what can be chosen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from reelflow.domain.post import PostKind, PostMode, PostState
+from reelflow.exceptions import PostNotTakeableError
+from reelflow.ledger import approvals, audit, photo_images, posts, verdicts
+from reelflow.ledger.approval_models import ApprovalQuestion
+from reelflow.ledger.models import Media, Post
+from reelflow.services.accounts.offers import OpenClients
+from reelflow.services.approval.creator import (
+    CreatorOffer,
+    levels_to_choose,
+    offer_for,
+    wanted_but_off,
+)
+from reelflow.services.approval.finding import UNANSWERABLE
+from reelflow.services.approval.pictures import QuestionPictures
+from reelflow.services.approval.wording import Shown, body_of, subject_of
+from reelflow.services.post_rows import wishes_of
+from reelflow.services.workspace import Workspace
+
+#: What leaves the cover as it is.
+UNCHANGED: Final = "unchanged"
+#: A question that is asked again because of its last answer waits at least so long.
+_SHORTEST: Final = timedelta(minutes=5)
+#: Pictures can be seen a little longer than the question waits.
+_PICTURES_LONGER: Final = timedelta(hours=1)
+#: Of a post's wishes, those that an answer changes itself.
+_NOT_SHOWN: Final = frozenset({"wants_approval", "approved_at"})
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks.
+
+    :param run_id: of the run that has taken the post
+    :param question_id: of the task instance that waits for the answer
+    :param actor: for the audit trail
+    """
+
+    run_id: str
+    question_id: str
+    actor: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a person is asked about a post.
+
+    :param body: Markdown
+    :param privacy_levels: to choose from; empty where there is nothing to choose
+    :param privacy_level: what the post wishes, if that is among them
+    :param covers: to choose from, the first of which changes nothing; empty where there are none
+    :param timeout: how long an answer is waited for
+    """
+
+    subject: str
+    body: str
+    privacy_levels: Sequence[str]
+    privacy_level: str | None
+    covers: Sequence[str]
+    timeout: timedelta
+
+
+def ask(
+    workspace: Workspace,
+    post_id: int,
+    *,
+    asker: Asker,
+    open_clients: OpenClients,
+    pictures_at: str,
+) -> Question:
+    """Write down that a person is asked about a post, and return what to ask.
+
+    The same post asked about again, after a clear or an answer that could not be used, is asked
+    about as it is now.
+
+    :param open_clients: TikTok, which says what the post's creator offers
+    :param pictures_at: the API's path as the approver's browser knows it
+    :raises PostNotTakeableError: nobody need be asked, or another run asks
+    """
+    post = _check_waits(workspace, post_id, asker)
+    offer = offer_for(workspace, post, open_clients)
+    try:
+        with workspace.ledger.write() as session:
+            post = posts.get(session, post_id, lock=True)
+            _raise_unless_waiting(post)
+            question = _opened(session, post, asker, now=workspace.ledger.now())
+            until = _fill(workspace, question, post, offer, asker)
+            told = f"a person is asked in Airflow whether it may go, until {until:%Y-%m-%d %H:%M}"
+            audit.record(
+                session,
+                post_id=post_id,
+                at=workspace.ledger.now(),
+                actor=asker.actor,
+                why=f"{told} UTC",
+            )
+            shown = _shown(workspace, session, post, question, offer, pictures_at)
+    except IntegrityError as exc:
+        raise PostNotTakeableError(f"post {post_id} is asked about by another run") from exc
+    return _question(workspace, post, question, shown)
+
+
+def fingerprint(session: Session, post: Post) -> str:
+    """Return what tells a post as it was shown from one that was changed since."""
+    media_ids = [media.id for media in photo_images.media_of(session, post)]
+    wishes = {name: value for name, value in wishes_of(post).items() if name not in _NOT_SHOWN}
+    told = json.dumps([media_ids, wishes], sort_keys=True, default=str)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _check_waits(workspace: Workspace, post_id: int, asker: Asker) -> Post:
+    """Return the post; end the run's question where nobody need be asked."""
+    with workspace.ledger.write() as session:
+        post = posts.get(session, post_id)
+        try:
+            _raise_unless_waiting(post)
+        except PostNotTakeableError as exc:
+            question = approvals.get(session, asker.run_id, post_id, lock=True)
+            if question is not None and question.ended_at is None:
+                question.ended_at, question.outcome = workspace.ledger.now(), str(exc)
+            left = exc
+        else:
+            return post
+    raise left
+
+
+def _raise_unless_waiting(post: Post) -> None:
+    if post.state is not PostState.HELD:
+        raise PostNotTakeableError(f"post {post.id} is {post.state}: {post.reason}")
+    if post.reason_code in UNANSWERABLE or post.account.revoked:
+        raise PostNotTakeableError(
+            f"post {post.id} waits for what no answer settles: {post.reason} {post.fix or ''}"
+        )
+
+
+def _opened(session: Session, post: Post, asker: Asker, *, now: datetime) -> ApprovalQuestion:
+    """Return the run's question about a post, open.
+
+    :raises PostNotTakeableError: another run asks about it, or the run never took it
+    """
+    question = approvals.get(session, asker.run_id, post.id, lock=True)
+    if question is None:
+        raise PostNotTakeableError(
+            f"post {post.id} is none of this run's: clear `find_posts_to_approve` with it"
+        )
+    if question.ended_at is not None:
+        other = approvals.open_about(session, post.id)
+        if other is not None:
+            raise PostNotTakeableError(f"post {post.id} is asked about by the run {other.run_id}")
+        question.ended_at = question.outcome = question.again_at = question.complaint = None
+        question.expires_at = None
+    return question
+
+
+def _fill(
+    workspace: Workspace,
+    question: ApprovalQuestion,
+    post: Post,
+    offer: CreatorOffer,
+    asker: Asker,
+) -> datetime:
+    now = workspace.ledger.now()
+    until = now + _timeout(workspace, post)
+    if question.complaint is not None and question.expires_at is not None:
+        until = max(question.expires_at, now + _SHORTEST)
+    question.question_id, question.asked_at, question.expires_at = asker.question_id, now, until
+    question.held_since = post.state_since
+    question.choices = {
+        "privacy_levels": levels_to_choose(post, offer),
+        "covers": _covers(post),
+        "without": [one.value for one in wanted_but_off(post, offer)],
+        "creator": offer.as_dict() if offer.privacy_levels else None,
+    }
+    return until
+
+
+def _timeout(workspace: Workspace, post: Post) -> timedelta:
+    hours = post.account.approval_timeout_h
+    return workspace.rules.approval_timeout if hours is None else timedelta(hours=hours)
+
+
+def _covers(post: Post) -> dict[str, int]:
+    """Return the moments that a cover may be of, by what people choose them by."""
+    if post.kind is not PostKind.VIDEO or post.mode is PostMode.DRAFT:
+        return {}
+    return {
+        f"{number}: at {one['at_ms'] / 1000:.1f} s": int(one["at_ms"])
+        for number, one in enumerate(post.media.candidates or (), 1)
+    }
+
+
+def _shown(
+    workspace: Workspace,
+    session: Session,
+    post: Post,
+    question: ApprovalQuestion,
+    offer: CreatorOffer,
+    pictures_at: str,
+) -> Shown:
+    assert question.expires_at is not None
+    question.shown = fingerprint(session, post)
+    images = photo_images.of_posts(session, [post]).get(post.id, [])
+    cover = photo_images.cover_of(session, post)
+    pictures, until = QuestionPictures(workspace), question.expires_at + _PICTURES_LONGER
+
+    def address(media: Media, number: int) -> str:
+        return pictures_at + pictures.path(media.id, number, until=until)
+
+    return Shown(
+        name=photo_images.name_of(post),
+        cover=address(cover, 0) if cover.thumbnail_path else None,
+        candidates={
+            label: address(post.media, number) for number, label in enumerate(_covers(post), 1)
+        },
+        images=images,
+        verdicts=verdicts.of_media(session, [one.id for one in images or [post.media]]),
+        username=offer.username,
+        without=wanted_but_off(post, offer),
+        trouble=offer.trouble,
+        complaint=question.complaint,
+        until=question.expires_at,
+    )
+
+
+def _question(
+    workspace: Workspace, post: Post, question: ApprovalQuestion, shown: Shown
+) -> Question:
+    choices: Mapping[str, Any] = question.choices or {}
+    levels, covers = choices["privacy_levels"], choices["covers"]
+    return Question(
+        subject=subject_of(post, shown.name),
+        body=body_of(post, shown),
+        privacy_levels=levels,
+        privacy_level=post.privacy_level if post.privacy_level in levels else None,
+        covers=[UNCHANGED, *covers] if covers else [],
+        timeout=shown.until - workspace.ledger.now(),
+    )
