@@ -47,6 +47,12 @@ _STAGES: Final = (
     "reelflow.services.summarize",
     "reelflow.tiktok.client",
 )
+#: Those of them that have operators and sensors.
+TASKS: Final = tuple(
+    name
+    for name in _STAGES
+    if name.startswith(("reelflow_provider.operators.", "reelflow_provider.sensors."))
+)
 #: Loaded where media lie in S3; nobody else pays for boto3.
 _S3: Final = ("airflow.providers.amazon.aws.hooks.s3", "reelflow.storage.s3")
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 
 class LedgerMixin:
     """What a task needs to work with the ledger: this process's settings and workspace."""
+
+    #: What whoever looks at the task in Airflow reads of it: what it does, when it is red.
+    TASK_DOC: ClassVar[str]
 
     @cached_property
     def settings(self) -> Settings:
@@ -69,6 +72,10 @@ class PostMixin(LedgerMixin):
 
 class ReelflowOperator(LedgerMixin, BaseOperator):
     """Base of the operators."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("doc_md", getattr(self, "TASK_DOC", None))
+        super().__init__(**kwargs)
 
 
 class PostOperator(PostMixin, ReelflowOperator):

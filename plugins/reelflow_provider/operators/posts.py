@@ -31,6 +31,17 @@ class FindNewUploadsOperator(ReelflowOperator):
     gets the same batch again.
     """
 
+    TASK_DOC = """\
+**What.** Makes posts of the inbox's files and takes the posts that are due, at most a batch, fair
+between accounts. Posts that are too late for a normal run become MISSED here.
+
+**Safe to clear.** The run gets the same posts again, a backfill those that its day gained as
+well.
+
+**When it is red.** Nothing of this run was posted. The ledger or the inbox cannot be read: the
+error says what to run or to set, most often `reelflow db upgrade`. Then clear the run.
+"""
+
     def execute(self, context: Context) -> list[int]:
         """Return the batch."""
         from reelflow.services.discover import find_new_uploads
@@ -100,6 +111,16 @@ class CleanUpFilesOperator(PostOperator, AnnouncingOperator):
     :param post_id: the post in the ledger
     """
 
+    TASK_DOC = """\
+**What.** Deletes the files of one post that TikTok has, once no other post needs them, and
+announces it: one event of the asset `reelflow_published`.
+
+**Safe to clear.** What is deleted and announced stays so.
+
+**When it is red.** A file could not be deleted, or the event not be written: the post itself is
+published. The next `expire_sessions` does both again.
+"""
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Return whether the source is gone."""
         from reelflow.services.cleanup import announcement, clean_up_files
@@ -121,6 +142,16 @@ class ExpireSessionsOperator(AnnouncingOperator):
 
     :param tiktok_conn_id: connection of type ``tiktok``
     """
+
+    TASK_DOC = """\
+**What.** Settles what nobody works on any more: asks TikTok about posts whose run died, takes
+uploads up again that stopped, deletes and announces what is done, gives up uploads that expired.
+
+**Safe to clear.** TikTok is only asked; nothing is posted from here.
+
+**When it is red.** The connection `tiktok_app` or the ledger cannot be used: the error says what
+to set. What is open is settled by the next run, or by `reelflow reconcile`.
+"""
 
     template_fields: Sequence[str] = ("tiktok_conn_id",)
 
@@ -171,6 +202,16 @@ class SummarizeOperator(ReelflowOperator):
 
     :param batch: the result of :class:`FindNewUploadsOperator`
     """
+
+    TASK_DOC = """\
+**What.** Says what became of each post of the run, by the ledger. The log has a line for each.
+
+**Safe to clear.** It is green once every post that it named is done, or waits for a known time.
+
+**When it is red.** The error names each post that needs a person: FAILED, REJECTED or UNKNOWN,
+with the fix. Do that, then `reelflow posts retry ID` or `resolve ID`. The other posts of the run
+are done.
+"""
 
     template_fields: Sequence[str] = ("batch",)
 

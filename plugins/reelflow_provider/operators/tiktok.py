@@ -30,6 +30,19 @@ class TikTokUploadOperator(PostOperator):
     :param execution_timeout: ``REELFLOW_UPLOAD_TIMEOUT_S`` unless told otherwise
     """
 
+    TASK_DOC = """\
+**What.** Sends one post's bytes to TikTok in chunks, or has TikTok fetch them. A try that was cut
+off is gone on with where TikTok stands.
+
+**Safe to clear.** At any time: the ledger knows what TikTok has, nothing is posted twice.
+
+**When it is red.** The error says why and what to do: an account to connect again, a setting, a
+refusal by TikTok. What passes by itself has its next try in the ledger: the run that is due then
+takes it. `reelflow posts show ID` has the time.
+
+**When it is skipped.** The post waits: for a person, for its budget, or another run sends it.
+"""
+
     template_fields: Sequence[str] = (*PostOperator.template_fields, "tiktok_conn_id")
 
     def __init__(
