@@ -31,6 +31,7 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         ],
+        "notifications": ["reelflow_provider.notifications.webhook.WebhookNotifier"],
         "extra-links": [
             "reelflow_provider.links.PostStoryLink",
             "reelflow_provider.links.SimulatorLink",

@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 _STAGES: Final = (
     "reelflow_provider.assets",
     "reelflow_provider.hooks.detection",
+    "reelflow_provider.notifications.alerts",
     "reelflow_provider.operators.accounts",
+    "reelflow_provider.operators.alerting",
     "reelflow_provider.operators.media",
     "reelflow_provider.operators.posts",
     "reelflow_provider.operators.settling",
@@ -34,6 +36,7 @@ _STAGES: Final = (
     "reelflow_provider.triggers.tiktok",
     "reelflow.services.accounts.expiring",
     "reelflow.services.accounts.tokens",
+    "reelflow.services.alerting",
     "reelflow.services.cleanup",
     "reelflow.services.discover",
     "reelflow.services.intake.ahead",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reelflow.exceptions import TerminalError
 from reelflow_provider.assets import PUBLISHED, PUBLISHED_POSTS
 from reelflow_provider.hooks.tiktok import TikTokHook
+from reelflow_provider.operators.alerting import AlertingOperator
 from reelflow_provider.operators.base import (
     PostOperator,
     ReelflowOperator,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from reelflow.services.cleanup import Announcement
 
 
-class FindNewUploadsOperator(ReelflowOperator):
+class FindNewUploadsOperator(AlertingOperator):
     """Register the inbox's files and take this run's batch of due posts.
 
     Its result is what the mapped task group expands over: the posts' ids. The same run, cleared,
@@ -194,7 +195,7 @@ to set. What is open is settled by the next run, or by `reelflow reconcile`.
         return run_id_of(context)
 
 
-class SummarizeOperator(ReelflowOperator):
+class SummarizeOperator(AlertingOperator):
     """Say what became of the run's posts, by the ledger, and fail the run where a person must look.
 
     The run fails if a post of its batch is FAILED, REJECTED or UNKNOWN, or was not sent and has

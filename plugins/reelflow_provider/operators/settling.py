@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reelflow.exceptions import TerminalError
-from reelflow_provider.operators.base import ReelflowOperator, actor_of
+from reelflow_provider.operators.alerting import AlertingOperator
+from reelflow_provider.operators.base import actor_of
 from reelflow_provider.operators.posts import ExpireSessionsOperator
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ to set. The next hour settles what is open.
         return None
 
 
-class TellUnsettledPostsOperator(ReelflowOperator):
+class TellUnsettledPostsOperator(AlertingOperator):
     """Fail the run for posts that settling does not help, each in one run only.
 
     A post is UNKNOWN until a person has looked. Were every hour red until then, the red of the next
