@@ -141,6 +141,7 @@ def _send_all(settings: Settings, workspace: Workspace, context: Context) -> Non
         notifier = _notifier(settings)
         notifier({**context, "alert": TaskAlert(alert)})
         alerting.mark_told(workspace, alert, actor=actor)
+        workspace.meter.count("alerts", event=alert.event)
         log.info("told: %s", alert.text)
 
 

@@ -19,6 +19,7 @@ from reelflow.exceptions import (
     TransientError,
 )
 from reelflow.settings import Settings
+from reelflow_provider.stats import StatsMeter
 from reelflow_provider.storage import open_workspace
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ def post_kept_or_skipped(task: PostMixin, context: Context) -> Iterator[None]:
     except (PostNotTakeableError, PostHeldError) as exc:
         raise AirflowSkipException(str(exc)) from exc
     except (TransientError, ConfigurationError) as exc:
+        if isinstance(exc, TransientError):
+            StatsMeter().count("retries", code=exc.code)
         _record(task, exc, context)
         raise
     except OSError as exc:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from reelflow.exceptions import TerminalError
 from reelflow_provider.assets import PUBLISHED, PUBLISHED_POSTS
 from reelflow_provider.hooks.tiktok import TikTokHook
-from reelflow_provider.operators.alerting import AlertingOperator
 from reelflow_provider.operators.base import (
     PostOperator,
     ReelflowOperator,
@@ -17,6 +16,7 @@ from reelflow_provider.operators.base import (
     post_kept_or_skipped,
     run_id_of,
 )
+from reelflow_provider.operators.reporting import ReportingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from reelflow.services.cleanup import Announcement
 
 
-class FindNewUploadsOperator(AlertingOperator):
+class FindNewUploadsOperator(ReportingOperator):
     """Register the inbox's files and take this run's batch of due posts.
 
     Its result is what the mapped task group expands over: the posts' ids. The same run, cleared,
@@ -91,6 +91,7 @@ def _remember_announced(context: Context) -> None:
     assert isinstance(task, AnnouncingOperator)
     if task.announced_ids and _is_success(context):
         mark_announced(task.workspace, task.announced_ids)
+        task.workspace.meter.count("posts.announced", len(task.announced_ids))
 
 
 def _is_success(context: Context) -> bool:
@@ -195,7 +196,7 @@ to set. What is open is settled by the next run, or by `reelflow reconcile`.
         return run_id_of(context)
 
 
-class SummarizeOperator(AlertingOperator):
+class SummarizeOperator(ReportingOperator):
     """Say what became of the run's posts, by the ledger, and fail the run where a person must look.
 
     The run fails if a post of its batch is FAILED, REJECTED or UNKNOWN, or was not sent and has

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reelflow.exceptions import TerminalError
-from reelflow_provider.operators.alerting import AlertingOperator
 from reelflow_provider.operators.base import actor_of
 from reelflow_provider.operators.posts import ExpireSessionsOperator
+from reelflow_provider.operators.reporting import ReportingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -37,7 +37,7 @@ to set. The next hour settles what is open.
         return None
 
 
-class TellUnsettledPostsOperator(AlertingOperator):
+class TellUnsettledPostsOperator(ReportingOperator):
     """Fail the run for posts that settling does not help, each in one run only.
 
     A post is UNKNOWN until a person has looked. Were every hour red until then, the red of the next
