@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 _STAGES: Final = (
     "reelflow_provider.assets",
     "reelflow_provider.hooks.detection",
+    "reelflow_provider.lineage",
     "reelflow_provider.notifications.alerts",
     "reelflow_provider.operators.accounts",
     "reelflow_provider.operators.media",

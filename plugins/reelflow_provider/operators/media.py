@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reelflow.exceptions import PostHeldError
+from reelflow_provider.lineage import add_lineage
 from reelflow_provider.operators.base import (
     PostOperator,
     ReelflowOperator,
@@ -124,6 +125,7 @@ tries again.
                 if not self.ahead:
                     raise
                 self.log.info("%s; its pictures are made for whoever approves it", exc)
+            add_lineage(self, inputs=lambda files: files.inbox, outputs=lambda files: files.sources)
             return sha256
 
     def _analyse(self, context: Context) -> None:
@@ -189,4 +191,6 @@ the store cannot be written: the log says what to do.
 
         with post_kept_or_skipped(self, context):
             run_id, actor = self.claimant(context), actor_of(context)
-            return generate_thumbnail(self.workspace, self.post_id, run_id=run_id, actor=actor)
+            made = generate_thumbnail(self.workspace, self.post_id, run_id=run_id, actor=actor)
+        add_lineage(self, inputs=lambda files: files.sources, outputs=lambda files: files.thumbnail)
+        return made

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reelflow.exceptions import TerminalError
 from reelflow_provider.assets import PUBLISHED, PUBLISHED_POSTS
 from reelflow_provider.hooks.tiktok import TikTokHook
+from reelflow_provider.lineage import add_lineage
 from reelflow_provider.operators.base import (
     PostOperator,
     ReelflowOperator,
@@ -134,6 +135,9 @@ published. The next `expire_sessions` does both again.
         news = announcement(self.workspace, self.post_id)
         if news is not None:
             self.announce(context, news)
+            add_lineage(
+                self, inputs=lambda files: files.sources, outputs=lambda files: files.on_tiktok
+            )
         return {"source_deleted": deleted, "announced": news is not None}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reelflow.exceptions import ConfigurationError
 from reelflow.settings import Settings
 from reelflow_provider.hooks.tiktok import TikTokHook
+from reelflow_provider.lineage import add_lineage
 from reelflow_provider.operators.base import (
     PostOperator,
     actor_of,
@@ -69,6 +70,7 @@ takes it. `reelflow posts show ID` has the time.
                 owner=actor,
                 limits=self.settings.tiktok_limits,
             )
+        add_lineage(self, inputs=lambda files: files.sources, outputs=lambda files: files.on_tiktok)
         return {"publish_id": uploaded.publish_id, "state": str(uploaded.state)}
 
 

@@ -147,9 +147,12 @@ def test_a_published_post_loses_its_source_and_is_announced_once(
             "asset": "reelflow_published",
             "post_id": published.id,
             "account": "aurora",
+            "file_name": "clip.mp4",
+            "kind": "video",
             "state": "PUBLISHED",
             "publish_id": publish_id_of(worker, published),
             "tiktok_post_id": "7300000000000000001",
+            "link": "https://www.tiktok.com/@aurora/video/7300000000000000001",
             "sha256": published.sha256,
             "size_bytes": published.media.size_bytes,
         }
