@@ -18,6 +18,7 @@ from reelflow_provider.operators.base import (
     run_id_of,
 )
 from reelflow_provider.operators.reporting import ReportingOperator
+from reelflow_provider.run_notes import NOTE_BEGINS, NOTE_KEY
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -238,6 +239,8 @@ are done.
         summary = summarize(self.workspace, run_id_of(context))
         for line in summary.lines:
             self.log.info("%s", line)
+        if summary.lines:
+            context["ti"].xcom_push(key=NOTE_KEY, value=NOTE_BEGINS + summary.note)
         if summary.problems:
             raise TerminalError(
                 f"{len(summary.problems)} of {len(summary.lines)} posts need a person:\n"
