@@ -113,5 +113,5 @@ def _post_operators() -> list[type[BaseOperator]]:
 
 def _below(kind: type) -> list[type]:
     """Return all classes that are made of one, however far below."""
-    children = kind.__subclasses__()
+    children: list[type] = kind.__subclasses__()
     return list(dict.fromkeys([*children, *(one for child in children for one in _below(child))]))

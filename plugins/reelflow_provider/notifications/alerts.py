@@ -7,6 +7,7 @@ wrong with it is logged: what was not told is told by the next task that tells.
 from __future__ import annotations
 
 import contextvars
+import importlib
 import logging
 import threading
 import time
@@ -59,7 +60,7 @@ class TaskAlert:
     def post_url(self) -> str | None:
         """Where Airflow's server shows the post's story."""
         post_id = self.told.post_id
-        return post_id and _page(f"/reelflow/api/v1/posts/{post_id}/page")
+        return None if post_id is None else _page(f"/reelflow/api/v1/posts/{post_id}/page")
 
     @cached_property
     def message(self) -> dict[str, Any]:
@@ -169,9 +170,8 @@ def _notifier(settings: Settings) -> BaseNotifier:
 
 
 def _kind(name: str) -> type[BaseNotifier]:
-    from airflow.sdk.module_loading import import_string
-
-    kind = import_string(name)
+    module, _, attribute = name.rpartition(".")
+    kind = getattr(importlib.import_module(module or name), attribute, None)
     if not (isinstance(kind, type) and issubclass(kind, BaseNotifier)):
         raise ConfigurationError(
             f"REELFLOW_ALERT_NOTIFIER names {name}, which is no notifier of Airflow's",

@@ -17,7 +17,7 @@ from reelflow_provider.operators.base import (
     post_kept_or_skipped,
     run_id_of,
 )
-from reelflow_provider.operators.reporting import ReportingOperator
+from reelflow_provider.operators.reporting import Callbacks, ReportingOperator, followed_by
 from reelflow_provider.run_notes import NOTE_BEGINS, NOTE_KEY
 
 if TYPE_CHECKING:
@@ -74,9 +74,11 @@ class AnnouncingOperator(ReelflowOperator):
     in between announces again, never not at all.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, on_success_callback: Callbacks = None, **kwargs: Any) -> None:
         super().__init__(
-            outlets=[PUBLISHED_POSTS], on_success_callback=_remember_announced, **kwargs
+            outlets=[PUBLISHED_POSTS],
+            on_success_callback=followed_by(_remember_announced, on_success_callback),
+            **kwargs,
         )
         self.announced_ids: list[int] = []
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_Callbacks: TypeAlias = "Callable[[Context], None] | Sequence[Callable[[Context], None]] | None"
+Callbacks: TypeAlias = "Callable[[Context], None] | Sequence[Callable[[Context], None]] | None"
 
 
 class ReportingOperator(ReelflowOperator):
@@ -28,21 +28,22 @@ class ReportingOperator(ReelflowOperator):
     def __init__(
         self,
         *,
-        on_success_callback: _Callbacks = None,
-        on_failure_callback: _Callbacks = None,
+        on_success_callback: Callbacks = None,
+        on_failure_callback: Callbacks = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            on_success_callback=[*_listed(on_success_callback), _report],
-            on_failure_callback=[*_listed(on_failure_callback), _report],
+            on_success_callback=followed_by(_report, on_success_callback),
+            on_failure_callback=followed_by(_report, on_failure_callback),
             **kwargs,
         )
 
 
-def _listed(callbacks: _Callbacks) -> Sequence[Callable[[Context], None]]:
+def followed_by(ours: Callable[[Context], None], callbacks: Callbacks) -> list[Any]:
+    """Return the callbacks of whoever uses an operator, and one of ours behind them."""
     if callbacks is None:
-        return ()
-    return (callbacks,) if callable(callbacks) else callbacks
+        return [ours]
+    return [*([callbacks] if callable(callbacks) else callbacks), ours]
 
 
 def _report(context: Context) -> None:

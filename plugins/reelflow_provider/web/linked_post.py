@@ -61,7 +61,7 @@ def linked_post(ti_key: TaskInstanceKey) -> LinkedPost | None:
     except PostNotFoundError:
         return None
     is_photo = post.kind is PostKind.PHOTO
-    tiktok_id = publication and publication.tiktok_post_id
+    tiktok_id = publication.tiktok_post_id if publication is not None else None
     return LinkedPost(
         post_id,
         post_url(post.account.username, tiktok_id, is_photo=is_photo),
@@ -89,7 +89,7 @@ def _post_id(workspace: Workspace, ti_key: TaskInstanceKey) -> int | None:
     # Airflow's own links read its database by its models as well, in the same place.
     from airflow.models.renderedtifields import RenderedTaskInstanceFields
 
-    rendered = RenderedTaskInstanceFields.get_templated_fields(ti_key) or {}
+    rendered = RenderedTaskInstanceFields.get_templated_fields(ti_key) or {}  # type: ignore[arg-type]
     post_id = rendered.get("post_id")
     if isinstance(post_id, int):
         return post_id

@@ -20,8 +20,8 @@ from reelflow_provider.operators.tiktok import TikTokUploadOperator
 from reelflow_provider.stats import set_gauges
 from tests import factories
 from tests.integration.simulator_process import Simulator
+from tests.statsd_listener import StatsdListener
 from tests.unit.reelflow_provider.airflow_task import run_task
-from tests.unit.reelflow_provider.statsd_listener import StatsdListener
 
 REPOSITORY = Path(__file__).parents[3]
 
