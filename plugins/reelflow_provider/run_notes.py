@@ -39,7 +39,7 @@ def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
 
 
 def _note(dag_run: DagRun) -> None:
-    if dag_run.dag_id != _DAG or not (dag_run.note or NOTE_BEGINS).startswith(NOTE_BEGINS):
+    if dag_run.dag_id != _DAG:
         return
     from airflow.models.xcom import XComModel
     from sqlalchemy import select
@@ -47,7 +47,7 @@ def _note(dag_run: DagRun) -> None:
     from sqlalchemy.orm import object_session
 
     session = object_session(dag_run)
-    if session is None:
+    if session is None or not (dag_run.note or NOTE_BEGINS).startswith(NOTE_BEGINS):
         return
     left = select(XComModel).where(
         XComModel.dag_id == dag_run.dag_id,
