@@ -55,6 +55,7 @@ def approve_posts() -> None:
     AskForApprovalOperator.partial(
         task_id="ask_for_approval",
         map_index_template=AskForApprovalOperator.LABEL,
+        doc_md=AskForApprovalOperator.TASK_DOC,
         # An answer that cannot be used costs a try, and asks again.
         retries=10,
     ).expand(post_id=FindPostsToApproveOperator(task_id="find_posts_to_approve").output)

@@ -42,8 +42,24 @@ if os.environ.get("REELFLOW_SQS_QUEUE_URL"):
     )
     def wake_on_s3_notifications() -> None:
         """Wait, without a worker, and wake."""
-        wait = WaitSensor(task_id="wait_until_quiet", time_to_wait=quiet_time(), deferrable=True)
+        wait_until_quiet = WaitSensor(
+            task_id="wait_until_quiet",
+            time_to_wait=quiet_time(),
+            deferrable=True,
+            doc_md="**What.** Waits, without a worker, until what came is quiet.\n\n"
+            "**Safe to clear.** It waits once more.\n\n"
+            "**When it is red.** The log of the triggerer says why. No file is lost: the inbox is "
+            "listed all the same.",
+        )
         # A task of its own: what a triggerer ends by itself announces nothing.
-        wait >> EmptyOperator(task_id="wake_publishing", outlets=[UPLOADS])
+        wake_publishing = EmptyOperator(
+            task_id="wake_publishing",
+            outlets=[UPLOADS],
+            doc_md="**What.** Wakes `publish_to_tiktok`.\n\n"
+            "**Safe to clear.** It wakes a run that finds nothing to do.\n\n"
+            "**When it is red.** The log of the scheduler says why. No file is lost: the inbox is "
+            "listed all the same.",
+        )
+        wait_until_quiet >> wake_publishing
 
     wake_on_s3_notifications()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import NoDecode
@@ -103,6 +104,9 @@ class Settings(AirflowSettings):
         get bytes, without https: the simulator's
     :param api_url: the server that ``reelflow submit`` brings files to
     :param api_key: the key it shows there, from ``reelflow keys create``; never given any other way
+    :param alert_notifier: the notifier of Airflow's that people hear by of posts that need them, as
+        JSON: ``{"class": "airflow.providers....", "kwargs": {...}}``, where texts are templates of
+        ``alert``; empty for a webhook, where there is a connection ``reelflow_alerts``
     :param airflow_token: opens Airflow's API to ``reelflow plan``; from Airflow's ``/auth/token``,
         of a user who may create backfills
     """
@@ -149,6 +153,7 @@ class Settings(AirflowSettings):
     simulator_upload_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
     api_url: str = "http://127.0.0.1:8000"
     api_key: SecretStr = SecretStr("")
+    alert_notifier: Annotated[str, Field(repr=False)] = ""  # may hold an address that is a secret
     airflow_token: SecretStr = SecretStr("")
 
     @field_validator("storage_url")
@@ -157,6 +162,14 @@ class Settings(AirflowSettings):
         """Let what is wrong with it be told without the secret that it may hold."""
         if value:
             parse_storage_url(value)
+        return value
+
+    @field_validator("alert_notifier")
+    @classmethod
+    def _check_alert_notifier(cls, value: str) -> str:
+        """Let what is wrong with it be told without the secret that it may hold."""
+        if value:
+            _parsed_notifier(value)
         return value
 
     @field_validator("public_url")
@@ -216,6 +229,11 @@ class Settings(AirflowSettings):
     def storage_location(self) -> S3Location | None:
         """Where in S3 media lie; None for the data folder."""
         return parse_storage_url(self.storage_url) if self.storage_url else None
+
+    @property
+    def parsed_alert_notifier(self) -> dict[str, Any]:
+        """Class and arguments of the notifier that alerts go to."""
+        return _parsed_notifier(self.alert_notifier)
 
     @property
     def ledger_url(self) -> str:
@@ -291,6 +309,21 @@ class Settings(AirflowSettings):
             folders = Folders(lambda: data_folder)
             folders.create()
         return Workspace(ledger=ledger, folders=folders, rules=self.rules)
+
+
+def _parsed_notifier(value: str) -> dict[str, Any]:
+    try:
+        wanted = json.loads(value)
+    except ValueError:
+        wanted = None
+    is_named = isinstance(wanted, dict) and isinstance(wanted.get("class"), str)
+    if not (is_named and isinstance(wanted.get("kwargs", {}), dict)):
+        raise ConfigurationError(
+            'REELFLOW_ALERT_NOTIFIER cannot be read: give JSON such as {"class": "airflow.providers'
+            '.smtp.notifications.smtp.SmtpNotifier", "kwargs": {"to": "ops@example.com"}}',
+            code="settings",
+        )
+    return cast("dict[str, Any]", wanted)
 
 
 @lru_cache(maxsize=8)

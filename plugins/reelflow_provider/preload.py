@@ -24,25 +24,31 @@ _STAGES: Final = (
     "reelflow_provider.assets",
     "reelflow_provider.hooks.detection",
     "reelflow_provider.late_alert",
+    "reelflow_provider.lineage",
+    "reelflow_provider.notifications.alerts",
     "reelflow_provider.operators.accounts",
     "reelflow_provider.operators.late_posts",
     "reelflow_provider.operators.approval",
     "reelflow_provider.operators.media",
     "reelflow_provider.operators.post_metrics",
     "reelflow_provider.operators.posts",
+    "reelflow_provider.operators.reporting",
     "reelflow_provider.operators.settling",
     "reelflow_provider.operators.storage",
     "reelflow_provider.operators.tiktok",
     "reelflow_provider.retries",
     "reelflow_provider.sensors.tiktok",
+    "reelflow_provider.stats",
     "reelflow_provider.triggers.tiktok",
     "reelflow.services.accounts.expiring",
     "reelflow.services.accounts.tokens",
     "reelflow.services.approval.asking",
     "reelflow.services.approval.deciding",
     "reelflow.services.approval.finding",
+    "reelflow.services.alerting",
     "reelflow.services.cleanup",
     "reelflow.services.discover",
+    "reelflow.services.gauges",
     "reelflow.services.intake.ahead",
     "reelflow.services.intake.analyse",
     "reelflow.services.intake.engines",
@@ -57,6 +63,12 @@ _STAGES: Final = (
     "reelflow.services.storage_sweep.sweep",
     "reelflow.services.summarize",
     "reelflow.tiktok.client",
+)
+#: Those of them that have operators and sensors.
+TASKS: Final = tuple(
+    name
+    for name in _STAGES
+    if name.startswith(("reelflow_provider.operators.", "reelflow_provider.sensors."))
 )
 #: Loaded where media lie in S3; nobody else pays for boto3.
 _S3: Final = ("airflow.providers.amazon.aws.hooks.s3", "reelflow.storage.s3")

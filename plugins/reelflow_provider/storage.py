@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -11,6 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
 from reelflow.exceptions import ConfigurationError
 from reelflow.storage.location import DEFAULT_CONNECTION
+from reelflow_provider.stats import StatsMeter
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
@@ -47,9 +49,10 @@ def open_workspace(settings: Settings, *, keeps_connections: bool = False) -> Wo
     :param keeps_connections: for the API server, which never forks once it serves
     :raises ReelflowError: as :meth:`Settings.open_workspace`
     """
-    return settings.open_workspace(
+    workspace = settings.open_workspace(
         partial(open_store, settings), keeps_connections=keeps_connections
     )
+    return replace(workspace, meter=StatsMeter())
 
 
 async def aopen_store(settings: Settings) -> LocalStore | S3Store:

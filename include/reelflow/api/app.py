@@ -27,6 +27,7 @@ from reelflow.api.routes.health import health_routes
 from reelflow.api.routes.images import image_routes
 from reelflow.api.routes.media import media_routes
 from reelflow.api.routes.oauth import oauth_routes
+from reelflow.api.routes.post_page import post_page_routes
 from reelflow.api.routes.post_steps import post_step_routes
 from reelflow.api.routes.posts import post_routes
 from reelflow.api.routes.public_media import public_media_routes
@@ -129,6 +130,7 @@ def _intake_routers(intake: Intake) -> list[APIRouter]:
     return [
         post_routes(intake),
         post_step_routes(intake),
+        post_page_routes(intake),
         account_routes(intake),
         approval_routes(intake),
         upload_routes(intake),

@@ -9,6 +9,7 @@ from reelflow.domain.budget import BudgetLimits
 from reelflow.domain.media_policy import INTAKE, MediaPolicy
 from reelflow.domain.outage import BreakerRules
 from reelflow.ledger.ledger import Ledger
+from reelflow.services.meter import NO_METER, Meter
 from reelflow.services.uploads.recent import RecentSessions
 from reelflow.storage.folders import Folders
 
@@ -75,12 +76,14 @@ class PublishingRules:
 class Workspace:
     """Ledger, folders and rules, made once by the process's entry point.
 
+    :param meter: where counts and times go
     :ivar recent_sessions: what this process remembers of its uploads
     """
 
     ledger: Ledger
     folders: Folders
     rules: PublishingRules
+    meter: Meter = field(default=NO_METER, repr=False, compare=False)
     recent_sessions: RecentSessions = field(
         default_factory=RecentSessions, init=False, repr=False, compare=False
     )

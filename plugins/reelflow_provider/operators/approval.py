@@ -37,6 +37,15 @@ class FindPostsToApproveOperator(ReelflowOperator):
     the same posts again.
     """
 
+    TASK_DOC = """\
+**What.** Takes the held posts that a person is to be asked about, and nobody is yet.
+
+**Safe to clear.** The same run gets the same posts again.
+
+**When it is red.** The ledger cannot be read: the error says what to set. The watcher wakes the DAG
+again as long as posts wait.
+"""
+
     def execute(self, context: Context) -> list[int]:
         """Return the posts."""
         from reelflow.services.approval.finding import find_posts_to_approve
@@ -58,6 +67,18 @@ class AskForApprovalOperator(PostMixin, HITLOperator):
     :param post_id: the post in the ledger
     :param tiktok_conn_id: connection of type ``tiktok``, for what the creator offers
     """
+
+    TASK_DOC = """\
+**What.** Asks whether a held post may go, under "Required Actions", and does what is answered. It
+waits without a worker. Approve makes the post READY for its time; Reject cancels this post and no
+other; Not now asks again later.
+
+**Safe to clear.** It asks again. An answer to a question that is over changes nothing.
+
+**When it is red.** Its last answers could not be used, and the log says why; the post is still
+held, and is asked about again. `reelflow posts release ID` and `reelflow posts cancel ID` decide as
+well.
+"""
 
     template_fields: Sequence[str] = ("post_id", "tiktok_conn_id")
 

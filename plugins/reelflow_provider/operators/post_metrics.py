@@ -66,6 +66,17 @@ class CollectPostMetricsOperator(MetricsOperator):
     and an event of a failed task is lost. :class:`CollectMissingMetricsOperator` goes on with it.
     """
 
+    TASK_DOC = """\
+**What.** Writes today's views, likes, comments and shares of all followed posts into the ledger,
+and announces how many.
+
+**Safe to clear.** Today's counts are asked for again and replaced. TikTok tells no counts of days
+that are over.
+
+**When it is red.** The connection `tiktok_app` or the ledger cannot be used: the error says what
+to set. An account that cannot be asked does not make it red; the next task goes on with it.
+"""
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Return how many counts there are, and the ids of the accounts whose are missing."""
         from reelflow.services.post_metrics.shown import count_without_id
@@ -92,6 +103,16 @@ class CollectMissingMetricsOperator(MetricsOperator):
 
     :param collected: the result of :class:`CollectPostMetricsOperator`
     """
+
+    TASK_DOC = """\
+**What.** Asks again for the counts that are missing, and says whose cannot be had.
+
+**Safe to clear.** Only posts without counts of today are asked about.
+
+**When it is red.** The error names each account and the fix: connect it again with
+`reelflow accounts connect NAME`, or wait for TikTok. An account that a person must look at makes
+one run red, not each day.
+"""
 
     template_fields: Sequence[str] = ("tiktok_conn_id", "collected")
 

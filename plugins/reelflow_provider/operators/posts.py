@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reelflow.exceptions import TerminalError
 from reelflow_provider.assets import PUBLISHED, PUBLISHED_POSTS
 from reelflow_provider.hooks.tiktok import TikTokHook
+from reelflow_provider.lineage import add_lineage
 from reelflow_provider.operators.base import (
     PostOperator,
     ReelflowOperator,
@@ -16,6 +17,8 @@ from reelflow_provider.operators.base import (
     post_kept_or_skipped,
     run_id_of,
 )
+from reelflow_provider.operators.reporting import Callbacks, ReportingOperator, followed_by
+from reelflow_provider.run_notes import NOTE_BEGINS, NOTE_KEY
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -24,12 +27,23 @@ if TYPE_CHECKING:
     from reelflow.services.cleanup import Announcement
 
 
-class FindNewUploadsOperator(ReelflowOperator):
+class FindNewUploadsOperator(ReportingOperator):
     """Register the inbox's files and take this run's batch of due posts.
 
     Its result is what the mapped task group expands over: the posts' ids. The same run, cleared,
     gets the same batch again.
     """
+
+    TASK_DOC = """\
+**What.** Makes posts of the inbox's files and takes the posts that are due, at most a batch, fair
+between accounts. Posts that are too late for a normal run become MISSED here.
+
+**Safe to clear.** The run gets the same posts again, a backfill those that its day gained as
+well.
+
+**When it is red.** Nothing of this run was posted. The ledger or the inbox cannot be read: the
+error says what to run or to set, most often `reelflow db upgrade`. Then clear the run.
+"""
 
     def execute(self, context: Context) -> list[int]:
         """Return the batch."""
@@ -60,9 +74,11 @@ class AnnouncingOperator(ReelflowOperator):
     in between announces again, never not at all.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, on_success_callback: Callbacks = None, **kwargs: Any) -> None:
         super().__init__(
-            outlets=[PUBLISHED_POSTS], on_success_callback=_remember_announced, **kwargs
+            outlets=[PUBLISHED_POSTS],
+            on_success_callback=followed_by(_remember_announced, on_success_callback),
+            **kwargs,
         )
         self.announced_ids: list[int] = []
 
@@ -79,6 +95,7 @@ def _remember_announced(context: Context) -> None:
     assert isinstance(task, AnnouncingOperator)
     if task.announced_ids and _is_success(context):
         mark_announced(task.workspace, task.announced_ids)
+        task.workspace.meter.count("posts.announced", len(task.announced_ids))
 
 
 def _is_success(context: Context) -> bool:
@@ -100,6 +117,16 @@ class CleanUpFilesOperator(PostOperator, AnnouncingOperator):
     :param post_id: the post in the ledger
     """
 
+    TASK_DOC = """\
+**What.** Deletes the files of one post that TikTok has, once no other post needs them, and
+announces it: one event of the asset `reelflow_published`.
+
+**Safe to clear.** What is deleted and announced stays so.
+
+**When it is red.** A file could not be deleted, or the event not be written: the post itself is
+published. The next `expire_sessions` does both again.
+"""
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Return whether the source is gone."""
         from reelflow.services.cleanup import announcement, clean_up_files
@@ -111,6 +138,9 @@ class CleanUpFilesOperator(PostOperator, AnnouncingOperator):
         news = announcement(self.workspace, self.post_id)
         if news is not None:
             self.announce(context, news)
+            add_lineage(
+                self, inputs=lambda files: files.sources, outputs=lambda files: files.on_tiktok
+            )
         return {"source_deleted": deleted, "announced": news is not None}
 
 
@@ -121,6 +151,16 @@ class ExpireSessionsOperator(AnnouncingOperator):
 
     :param tiktok_conn_id: connection of type ``tiktok``
     """
+
+    TASK_DOC = """\
+**What.** Settles what nobody works on any more: asks TikTok about posts whose run died, takes
+uploads up again that stopped, deletes and announces what is done, gives up uploads that expired.
+
+**Safe to clear.** TikTok is only asked; nothing is posted from here.
+
+**When it is red.** The connection `tiktok_app` or the ledger cannot be used: the error says what
+to set. What is open is settled by the next run, or by `reelflow reconcile`.
+"""
 
     template_fields: Sequence[str] = ("tiktok_conn_id",)
 
@@ -163,7 +203,7 @@ class ExpireSessionsOperator(AnnouncingOperator):
         return run_id_of(context)
 
 
-class SummarizeOperator(ReelflowOperator):
+class SummarizeOperator(ReportingOperator):
     """Say what became of the run's posts, by the ledger, and fail the run where a person must look.
 
     The run fails if a post of its batch is FAILED, REJECTED or UNKNOWN, or was not sent and has
@@ -171,6 +211,16 @@ class SummarizeOperator(ReelflowOperator):
 
     :param batch: the result of :class:`FindNewUploadsOperator`
     """
+
+    TASK_DOC = """\
+**What.** Says what became of each post of the run, by the ledger. The log has a line for each.
+
+**Safe to clear.** It is green once every post that it named is done, or waits for a known time.
+
+**When it is red.** The error names each post that needs a person: FAILED, REJECTED or UNKNOWN,
+with the fix. Do that, then `reelflow posts retry ID` or `resolve ID`. The other posts of the run
+are done.
+"""
 
     template_fields: Sequence[str] = ("batch",)
 
@@ -191,6 +241,8 @@ class SummarizeOperator(ReelflowOperator):
         summary = summarize(self.workspace, run_id_of(context))
         for line in summary.lines:
             self.log.info("%s", line)
+        if summary.lines:
+            context["ti"].xcom_push(key=NOTE_KEY, value=NOTE_BEGINS + summary.note)
         if summary.problems:
             raise TerminalError(
                 f"{len(summary.problems)} of {len(summary.lines)} posts need a person:\n"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from reelflow.domain.budget import Call
 from reelflow.domain.chunks import ByteRange, ChunkPlan
-from reelflow.exceptions import TikTokAuthError, TikTokRateLimitedError
+from reelflow.exceptions import TikTokAuthError, TikTokRateLimitedError, TransientError
 from reelflow.services.calls import budgets
 from reelflow.services.workspace import Workspace
 from reelflow.source import Source
@@ -154,9 +155,17 @@ class AccountClient:
         checkpoint: Callable[[], None],
     ) -> ChunkAnswer:
         """Send a range of a source; the URL is the credential, no token goes along."""
-        return self._client.put_chunk(
-            upload_url, source, byte_range, content_type, checkpoint=checkpoint
-        )
+        meter, started_s = self._workspace.meter, time.monotonic()
+        try:
+            answer = self._client.put_chunk(
+                upload_url, source, byte_range, content_type, checkpoint=checkpoint
+            )
+        except TransientError:
+            meter.count("chunks.failed")
+            raise
+        meter.time("chunk", time.monotonic() - started_s)
+        meter.count("bytes_sent", byte_range.length)
+        return answer
 
     def _counted(self, call: Call, send: Callable[[str], _T]) -> _T:
         budgets.spend(self._workspace, self._account_id, call)
