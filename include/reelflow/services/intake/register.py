@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import PurePath
 from typing import Final, TypeVar
 
@@ -149,12 +150,12 @@ def _register(
     with workspace.ledger.write() as session:
         # Only now: what another run takes from here on, it finds in the ledger first.
         held = side_by_side(workspace.folders.holds, found)
-        written = [
-            _write_rows(workspace, session, one, wish, actor=actor)
+        wanted = [
+            (one, wish)
             for (one, wish), is_held in zip(wishes, held, strict=True)
-            if is_held and wish is not None
+            if is_held and wish is not None and not _known(session, one)
         ]
-        new = [post for post in written if post is not None]
+        new = _write_rows(workspace, session, wanted, actor=actor)
         _join_batch(workspace, session, new, run=run)
     return [post.id for post in new]
 
@@ -227,26 +228,27 @@ def _read_sidecar(folders: Folders, found: InboxFile | InboxFolder, kind: type[_
 def _write_rows(
     workspace: Workspace,
     session: Session,
-    found: InboxFile | InboxFolder,
-    wish: _Wish,
+    wanted: Sequence[tuple[InboxFile | InboxFolder, _Wish]],
     *,
     actor: str,
-) -> Post | None:
-    if _known(session, found):
-        return None
+) -> list[Post]:
+    """Write the rows of what becomes posts, of all of them at once."""
     now = workspace.ledger.now()
-    account = accounts.by_name(session, found.account)
-    files = [_new_media(file, now=now) for file in wish.files]
-    session.add_all(files)
-    post = _new_post(account, files[0], wish.fields, now=now)
-    session.add(post)
+    owners = {one.account: accounts.by_name(session, one.account) for one, _ in wanted}
+    files = [[_new_media(file, now=now) for file in wish.files] for _, wish in wanted]
+    new = [
+        _new_post(owners[found.account], media[0], wish.fields, now=now)
+        for (found, wish), media in zip(wanted, files, strict=True)
+    ]
+    session.add_all([*chain.from_iterable(files), *new])
     session.flush()
-    if post.kind is PostKind.PHOTO:
-        photo_images.add(session, post.id, [media.id for media in files])
-    if wish.refusal is not None:
-        _refuse(post, wish.refusal, displayed(found.name))
-    _explain_start(session, post, found, now=now, actor=actor)
-    return post
+    for (found, wish), media, post in zip(wanted, files, new, strict=True):
+        if post.kind is PostKind.PHOTO:
+            photo_images.add(session, post.id, [one.id for one in media])
+        if wish.refusal is not None:
+            _refuse(post, wish.refusal, displayed(found.name))
+        _explain_start(session, post, found, now=now, actor=actor)
+    return new
 
 
 def _refuse(post: Post, refusal: SidecarError, name: str) -> None:

@@ -226,3 +226,4 @@ def test_whichever_events_are_lost_or_doubled_every_post_is_taken(
             waiting -= set(sorted(waiting)[:batch_size])
     if set(fates) <= {1, 2}:
         assert len(begun_s) == -(-posts // batch_size)
+        assert now_s <= len(begun_s) * 2 * FIND_S  # at once, not after a minute
