@@ -26,6 +26,7 @@ _STAGES: Final = (
     "reelflow_provider.lineage",
     "reelflow_provider.notifications.alerts",
     "reelflow_provider.operators.accounts",
+    "reelflow_provider.operators.announcing",
     "reelflow_provider.operators.media",
     "reelflow_provider.operators.posts",
     "reelflow_provider.operators.reporting",
