@@ -29,6 +29,7 @@ _STAGES: Final = (
     "reelflow_provider.operators.accounts",
     "reelflow_provider.operators.late_posts",
     "reelflow_provider.operators.approval",
+    "reelflow_provider.operators.announcing",
     "reelflow_provider.operators.media",
     "reelflow_provider.operators.post_metrics",
     "reelflow_provider.operators.posts",

@@ -15,6 +15,7 @@ from airflow.listeners import hookimpl
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
+    from sqlalchemy.orm import Session
 
 log = logging.getLogger(__name__)
 
@@ -41,26 +42,36 @@ def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
 def _note(dag_run: DagRun) -> None:
     if dag_run.dag_id != _DAG:
         return
-    from airflow.models.xcom import XComModel
-    from sqlalchemy import select
     from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.orm import object_session
 
     session = object_session(dag_run)
     if session is None or not (dag_run.note or NOTE_BEGINS).startswith(NOTE_BEGINS):
         return
+    try:
+        text = _left(dag_run, session)
+    except SQLAlchemyError as exc:
+        log.warning("run %s has no note: %s", dag_run.run_id, type(exc).__name__)
+        return
+    if isinstance(text, str):
+        dag_run.note = text[:NOTE_MAX_CHARS]
+
+
+def _left(dag_run: DagRun, session: Session) -> object:
+    """Return what a task of the run left for its note.
+
+    Read apart from the scheduler's session: what goes wrong must not undo what that writes down,
+    and it lets nobody commit here, be it a savepoint.
+    """
+    from airflow.models.xcom import XComModel
+    from sqlalchemy import select
+    from sqlalchemy.orm import Session
+
     left = select(XComModel).where(
         XComModel.dag_id == dag_run.dag_id,
         XComModel.run_id == dag_run.run_id,
         XComModel.key == NOTE_KEY,
     )
-    try:
-        # What goes wrong here must not undo what the scheduler writes down of the run.
-        with session.begin_nested():
-            found = session.scalars(left.limit(1)).first()
-    except SQLAlchemyError as exc:
-        log.warning("run %s has no note: %s", dag_run.run_id, type(exc).__name__)
-        return
-    text = found and XComModel.deserialize_value(found)
-    if isinstance(text, str):
-        dag_run.note = text[:NOTE_MAX_CHARS]
+    with Session(session.get_bind()) as apart:
+        found = apart.scalars(left.limit(1)).first()
+        return found and XComModel.deserialize_value(found)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from airflow.models.base import Base
 from airflow.models.dagrun import DagRun
 from airflow.models.xcom import XComModel
+from airflow.utils.sqlalchemy import prohibit_commit
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 
@@ -25,9 +27,9 @@ TEXT = "Reelflow: 1 post: 1 PUBLISHED"
 
 
 @pytest.fixture
-def session() -> Iterator[Session]:
+def session(tmp_path: Path) -> Iterator[Session]:
     """Airflow's database with the tables of runs and results, as the scheduler has it."""
-    engine = create_engine("sqlite://")
+    engine = create_engine(f"sqlite:///{tmp_path / 'airflow.db'}")
     names = ("log_template", "backfill", "dag_run", "dag_run_note", "xcom")
     Base.metadata.create_all(engine, tables=[Base.metadata.tables[name] for name in names])
     with Session(engine) as session:
@@ -55,7 +57,7 @@ def leave(session: Session, run: DagRun, value: object, *, key: str = NOTE_KEY) 
             value=value,
         )
     )
-    session.flush()
+    session.commit()  # as the task's process did, long before
 
 
 def stored(session: Session, run: DagRun) -> str | None:
@@ -110,11 +112,23 @@ def test_what_is_too_long_for_a_note_is_cut(session: Session) -> None:
 
 def test_a_table_that_cannot_be_read_costs_the_note_and_nothing_else(session: Session) -> None:
     run = ended_run(session)
-    XComModel.__table__.drop(session.connection())
+    session.commit()
+    XComModel.__table__.drop(session.get_bind())
     run.state = "failed"
     on_dag_run_failed(dag_run=run, msg="")
     assert stored(session, run) is None
     assert run.state == "failed"
+
+
+def test_nothing_is_committed_for_the_scheduler(session: Session) -> None:
+    run = ended_run(session)
+    leave(session, run, TEXT)
+    with prohibit_commit(session) as guard:  # as the scheduler works on runs
+        run.state = "success"
+        session.flush()
+        on_dag_run_success(dag_run=run, msg="")
+        guard.commit()
+    assert stored(session, run) == TEXT
 
 
 def test_a_run_that_no_session_holds_gets_none() -> None:

@@ -247,7 +247,7 @@ def test_a_notifier_that_hangs_is_left_behind(
     monkeypatch.setattr(alerts, "LONGEST_S", 0.3)
     started = time.monotonic()
     assert summarize().state == "failed"
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 10
     assert "is left behind" in caplog.text
     assert "an alert was sent" not in story(worker, failed)
 
