@@ -52,8 +52,9 @@ class AskForApprovalOperator(PostMixin, HITLOperator):
 
     The task waits in ``awaiting_input``: without worker, slot or lease. Approved, the post becomes
     READY, and goes out at its time; rejected, it is CANCELLED, and no other is. An answer that
-    cannot be used changes nothing: the task is retried, and asks again with what was wrong. A post
-    that somebody settled meanwhile skips the task, or has its answer told as too late.
+    cannot be used changes nothing: another run asks again, with what was wrong. So does one after a
+    clear, because Airflow shows for good what a task asked first. A post that somebody settled
+    meanwhile skips the task, or has its answer told as too late.
 
     :param post_id: the post in the ledger
     :param tiktok_conn_id: connection of type ``tiktok``, for what the creator offers
@@ -111,17 +112,18 @@ class AskForApprovalOperator(PostMixin, HITLOperator):
     def _asker(self, context: Context) -> Asker:
         from reelflow.services.approval.asking import Asker
 
-        return Asker(run_id_of(context), str(context["ti"].id), actor_of(context))
+        return Asker(run_id_of(context), actor_of(context))
 
 
 def _params(question: Question) -> dict[str, Param]:
     """Return the fields that the view shows; those of which there is nothing to choose are left."""
     params = {}
     if question.privacy_levels:
+        levels = dict.fromkeys((question.privacy_level, *question.privacy_levels))
         params["privacy_level"] = Param(
             question.privacy_level,
-            type=["null", "string"],
-            enum=[*question.privacy_levels, *([] if question.privacy_level else [None])],
+            type="string",
+            enum=list(levels),
             title="Who may watch",
             description="What the creator offers now.",
         )

@@ -114,7 +114,6 @@ def run_task(
     map_index: int = -1,
     finalize: bool = True,
     final_state: str = "success",
-    ti_id: str | None = None,
     **arguments: Any,
 ) -> Ended:
     """Run one try of a task, or what follows its deferral, and its callbacks.
@@ -122,7 +121,6 @@ def run_task(
     :param event: what its trigger fired; with it the task goes on in ``execute_complete``
     :param interval: the run's data interval; without it there is no logical date either
     :param final_state: what Airflow says afterwards that the task's state is
-    :param ti_id: of the task instance, where it is to be the same again
     :param finalize: False ends the process before its callbacks, as a kill would
     """
     with DAG("tests", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
@@ -150,7 +148,7 @@ def run_task(
         from_server.next_method = "execute_complete"
         from_server.next_kwargs = serialize({"event": event})
     ti = task_runner.RuntimeTaskInstance.model_construct(
-        id=uuid.UUID(ti_id) if ti_id else uuid.uuid4(),
+        id=uuid.uuid4(),
         task_id=operator.task_id,
         dag_id="tests",
         run_id=run_id,
