@@ -196,7 +196,9 @@ def test_a_question_that_is_cleared_or_whose_run_is_deleted_is_asked_by_another_
     name = scene.drop("aurora.kitchen", "orphan.mp4", sidecar=ASKS)
     first = asked.wait_until_asked(name)["task_instance"]
     clear = {
-        **{"dry_run": False, "only_failed": False, "dag_run_id": first["dag_run_id"]},
+        "dry_run": False,
+        "only_failed": False,
+        "dag_run_id": first["dag_run_id"],
         "task_ids": [[TASK, first["map_index"]]],
     }
     stack.api("POST", f"{DAG}/clearTaskInstances", clear)
