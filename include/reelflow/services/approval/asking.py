@@ -215,12 +215,12 @@ def _question(
     workspace: Workspace, post: Post, question: ApprovalQuestion, shown: Shown
 ) -> Question:
     choices: Mapping[str, Any] = question.choices or {}
-    levels, covers = choices["privacy_levels"], choices["covers"]
+    levels, covers, level = choices["privacy_levels"], choices["covers"], post.privacy_level
     return Question(
         subject=subject_of(post, shown.name),
         body=body_of(post, shown),
         privacy_levels=levels,
-        privacy_level=post.privacy_level if post.privacy_level in levels else NOT_CHOSEN,
+        privacy_level=level if level is not None and level in levels else NOT_CHOSEN,
         covers=[UNCHANGED, *covers] if covers else [],
         timeout=shown.until - workspace.ledger.now(),
     )
