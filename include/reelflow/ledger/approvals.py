@@ -132,7 +132,7 @@ def all_open(session: Session, *, lock: bool = False) -> Sequence[ApprovalQuesti
     :param lock: hold their rows until the transaction ends
     """
     query = select(ApprovalQuestion).where(ApprovalQuestion.ended_at.is_(None))
-    query = query.order_by(ApprovalQuestion.run_id, ApprovalQuestion.ordinal)
+    query = query.order_by(ApprovalQuestion.post_id)  # as the index of the open ones is
     return session.scalars(query.with_for_update() if lock else query).all()
 
 
