@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 #: Where the application is mounted in Airflow's API server, for the pictures of questions.
 _API_PATH: Final = "/reelflow/api/v1"
 _OPTIONS: Final = ("Approve", "Reject", "Not now")
-#: What Airflow answers by itself when nobody does; which of them it was is told besides.
-_UNANSWERED: Final = "Not now"
 
 
 class FindPostsToApproveOperator(ReelflowOperator):
@@ -66,7 +64,7 @@ class AskForApprovalOperator(PostMixin, HITLOperator):
         self, *, post_id: int, tiktok_conn_id: str = TikTokHook.default_conn_name, **kwargs: Any
     ) -> None:
         # What is asked depends on the post, and is not known where DAGs are parsed.
-        super().__init__(subject="", options=list(_OPTIONS), defaults=_UNANSWERED, **kwargs)
+        super().__init__(subject="", options=list(_OPTIONS), **kwargs)
         self.post_id = post_id
         self.tiktok_conn_id = tiktok_conn_id
 
@@ -96,8 +94,8 @@ class AskForApprovalOperator(PostMixin, HITLOperator):
         """Do what was answered; Airflow takes any string, so it is checked once more."""
         from reelflow.services.approval.deciding import Answer, decide, go_unanswered
 
-        asker, user = self._asker(context), event.get("responded_by_user") or {}
-        if event.get("timedout") or not user:
+        asker, user = self._asker(context), event.get("responded_by_user")
+        if not user:  # Airflow goes on with an error when the time is over
             told = go_unanswered(self.workspace, self.post_id, asker=asker)
         else:
             answer = Answer(

@@ -37,14 +37,14 @@ def asked(post: Post, *, run_id: str = RUN_ID) -> tuple[Ended, Any]:
     return ended, details[-1] if details else None
 
 
-def answered(post: Post, option: str, *, timedout: bool = False, **fields: Any) -> Ended:
+def answered(post: Post, option: str, **fields: Any) -> Ended:
     """Let a task go on with an answer."""
     event = {
         "chosen_options": [option],
         "params_input": fields,
         "responded_at": datetime.now(UTC),
-        "responded_by_user": None if timedout else ANNA,
-        "timedout": timedout,
+        "responded_by_user": ANNA,
+        "timedout": False,
     }
     return run_task(AskForApprovalOperator, post_id=post.id, event=event)
 
@@ -58,7 +58,8 @@ def test_it_waits_without_a_worker_for_an_answer_to_what_the_view_shows(
     assert 23 * 3600 < ended.message.timeout.total_seconds() <= 24 * 3600
     assert isinstance(shown, HITLDetailRequest)
     assert shown.subject == "Publish clip.mp4 to aurora?"
-    assert (shown.options, shown.defaults) == (["Approve", "Reject", "Not now"], ["Not now"])
+    # A default would be shown as the button to press.
+    assert (shown.options, shown.defaults) == (["Approve", "Reject", "Not now"], None)
     assert shown.params is not None
     levels = shown.params["privacy_level"]
     assert levels["value"] == levels["schema"]["enum"][0] == "SELF_ONLY"
@@ -95,7 +96,8 @@ def test_an_answer_that_cannot_be_used_is_told_and_asked_for_by_another_run(
 
 def test_no_answer_in_time_leaves_the_post_to_the_next_run(worker: Workspace, post: Post) -> None:
     asked(post)
-    ended = answered(post, "Not now", timedout=True)
+    event = {"error": "The response timeout has passed.", "error_type": "timeout"}
+    ended = run_task(AskForApprovalOperator, post_id=post.id, event=event)
     assert ended.state == "success"
     assert "stays HELD" in ended.result
     assert factories.read_post(worker, post.id).state is PostState.HELD
