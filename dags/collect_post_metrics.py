@@ -16,7 +16,7 @@ not show any more: deleted or private ones, and photos. Both are counted, and no
 **Safe to clear.** At any time: today's counts are asked for again, and take the place of those of
 today. TikTok gives no history, so a backfill or a cleared run of the past collects today's, and a
 day on which nothing ran stays empty. After an account's trouble is over, clear
-`collect_missing_metrics`: it asks only for what today lacks.
+`collect_missing_metrics`: it asks only for what the run lacks.
 
 **When it is red.** `collect_post_metrics` passes over accounts that cannot be asked, and announces
 the others' counts. `collect_missing_metrics` asks them again, and names each that still lacks some:

@@ -37,13 +37,16 @@ class Counts(TypedDict):
 
 
 def followed(
-    session: Session, *, published_after: datetime, uncollected_on: date | None = None
+    session: Session,
+    *,
+    published_after: datetime,
+    uncollected: tuple[date, datetime] | None = None,
 ) -> Sequence[Followed]:
     """Return the posts whose counts are to be asked for, account by account, oldest first.
 
     Only columns are read: a row that somebody changed by hand stops no other post.
 
-    :param uncollected_on: only posts that have no counts of this day
+    :param uncollected: only posts that have no counts of this day, as of this time or later
     """
     query = (
         select(Account.id, Account.name, Post.id, Publication.tiktok_post_id)
@@ -52,8 +55,10 @@ def followed(
         .where(_published(published_after), Publication.tiktok_post_id.is_not(None))
         .order_by(Account.id, Post.id)
     )
-    if uncollected_on is not None:
-        collected = and_(PostMetrics.post_id == Post.id, PostMetrics.day == uncollected_on)
+    if uncollected is not None:
+        day, since = uncollected
+        of_day = and_(PostMetrics.post_id == Post.id, PostMetrics.day == day)
+        collected = and_(of_day, PostMetrics.collected_at >= since)
         query = query.where(~exists().where(collected))
     # The condition says that no tiktok_post_id is None.
     return [Followed(*row) for row in session.execute(query)]  # type: ignore[arg-type]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reelflow.exceptions import TerminalError, TransientError
@@ -13,7 +14,7 @@ from reelflow_provider.operators.base import ReelflowOperator, actor_of
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from reelflow.services.post_metrics.collect import MetricsPass
+    from reelflow.services.post_metrics.collect import MetricsPass, Missing
 
 
 class MetricsOperator(ReelflowOperator):
@@ -33,15 +34,13 @@ class MetricsOperator(ReelflowOperator):
         super().__init__(inlets=[POST_METRICS], outlets=[COLLECTED_METRICS], **kwargs)
         self.tiktok_conn_id = tiktok_conn_id
 
-    def collect(
-        self, context: Context, *, missing_of: Collection[int] | None = None
-    ) -> MetricsPass:
+    def collect(self, context: Context, *, missing: Missing | None = None) -> MetricsPass:
         """Ask TikTok, account by account, and announce what it told."""
         from reelflow.services.post_metrics.collect import collect_metrics
 
         hook = TikTokHook(self.tiktok_conn_id)
         with hook.account_clients(self.workspace, self.settings, actor=actor_of(context)) as tiktok:
-            found = collect_metrics(self.workspace, tiktok, missing_of=missing_of)
+            found = collect_metrics(self.workspace, tiktok, missing=missing)
         self.log.info(
             "%s: counts of %d posts; %d that TikTok does not show; %d accounts without trouble",
             *(found.day, found.posts, found.hidden, len(found.accounts)),
@@ -74,7 +73,7 @@ class CollectPostMetricsOperator(MetricsOperator):
         for why in [*found.later.values(), *(one.why for one in found.refused.values())]:
             self.log.warning("%s", why)
         return {
-            "day": found.day.isoformat(),
+            "began_at": found.began_at.isoformat(),
             "posts": found.posts,
             "accounts": len(found.accounts),
             "hidden": found.hidden,
@@ -86,9 +85,9 @@ class CollectPostMetricsOperator(MetricsOperator):
 class CollectMissingMetricsOperator(MetricsOperator):
     """Ask again for what is missing, and fail the run where that takes time or a person.
 
-    What passes by itself is retried by Airflow, and only posts without counts of today are asked
-    about. Accounts that a person must look at fail one run; later ones log them, so that red always
-    means something new.
+    What passes by itself is retried by Airflow, and only posts without counts of this run are
+    asked about. Accounts that a person must look at fail one run; later ones log them, so that red
+    always means something new.
 
     :param collected: the result of :class:`CollectPostMetricsOperator`
     """
@@ -101,12 +100,14 @@ class CollectMissingMetricsOperator(MetricsOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return how many posts got their counts now."""
+        from reelflow.services.post_metrics.collect import Missing
         from reelflow.services.post_metrics.troubles import tell_troubles
 
-        missing = self.collected["missing"]
-        if not missing:
+        account_ids = self.collected["missing"]
+        if not account_ids:
             return {"posts": 0}
-        found = self.collect(context, missing_of=missing)
+        since = datetime.fromisoformat(self.collected["began_at"])
+        found = self.collect(context, missing=Missing(account_ids, since))
         ti = context["ti"]
         told = tell_troubles(self.workspace, found.refused, run=f"{ti.dag_id}/{ti.run_id}")
         for one in told:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby
 from typing import Final, Protocol
 
@@ -49,11 +49,22 @@ class Refusal:
     why: str
 
 
+@dataclass(frozen=True)
+class Missing:
+    """What an earlier pass left: posts of these accounts without counts of today from then on.
+
+    :param since: when that pass began
+    """
+
+    account_ids: Collection[int]
+    since: datetime
+
+
 @dataclass
 class MetricsPass:
     """What one pass over the accounts found; accounts by their ids.
 
-    :param day: whose counts these are, in UTC
+    :param began_at: ... and with it the day whose counts these are, in UTC
     :param posts: how many posts got counts
     :param hidden: how many TikTok does not show: deleted, private by now, or photos
     :param accounts: those that were asked about for all their posts
@@ -61,12 +72,17 @@ class MetricsPass:
     :param refused: what does not
     """
 
-    day: date
+    began_at: datetime
     posts: int = 0
     hidden: int = 0
     accounts: list[int] = field(default_factory=list)
     later: dict[int, str] = field(default_factory=dict)
     refused: dict[int, Refusal] = field(default_factory=dict)
+
+    @property
+    def day(self) -> date:
+        """The day of UTC whose counts these are."""
+        return self.began_at.date()
 
     @property
     def missing(self) -> list[int]:
@@ -75,27 +91,27 @@ class MetricsPass:
 
 
 def collect_metrics(
-    workspace: Workspace, tiktok: VideoQuery, *, missing_of: Collection[int] | None = None
+    workspace: Workspace, tiktok: VideoQuery, *, missing: Missing | None = None
 ) -> MetricsPass:
     """Ask for the counts of all posts that are followed, and write them down for today.
 
     One account's trouble stops no other. What was collected is written call by call, so a pass that
     ends half-way loses nothing.
 
-    :param missing_of: only these accounts, and only posts without counts of today
+    :param missing: only what an earlier pass left
     """
     now = workspace.ledger.now()
-    found, failures = MetricsPass(now.date()), 0
+    found, failures = MetricsPass(now), 0
     with workspace.ledger.read() as session:
         posts = post_metrics.followed(
             session,
             published_after=now - workspace.rules.metrics_for,
-            uncollected_on=None if missing_of is None else found.day,
+            uncollected=None if missing is None else (found.day, missing.since),
         )
     for (account_id, name), group in groupby(
         posts, key=lambda post: (post.account_id, post.account)
     ):
-        if missing_of is not None and account_id not in missing_of:
+        if missing is not None and account_id not in missing.account_ids:
             continue
         if failures == _MOST_FAILURES:
             found.later[account_id] = f"account {name}: not asked, because it failed for others"
@@ -115,7 +131,8 @@ def collect_metrics(
             found.refused[account_id] = Refusal(code[:CODE_MAX_CHARS], f"account {name}: {exc}")
             failures = 0
     with workspace.ledger.write() as session:
-        post_metrics.forget_troubles(session, of=missing_of, but_not=found.missing)
+        asked = None if missing is None else found.accounts
+        post_metrics.forget_troubles(session, of=asked, but_not=found.missing)
     return found
 
 

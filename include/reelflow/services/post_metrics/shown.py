@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from reelflow.ledger import accounts, photo_images, post_metrics
+from reelflow.ledger import accounts, damage, photo_images, post_metrics
 from reelflow.ledger.metrics_models import PostMetrics
 from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
@@ -28,10 +28,14 @@ def list_metrics(
 
     :param since: every day from this one on; None for the last day of each post
     :raises AccountNotFoundError: no account has this name
+    :raises ConfigurationError: somebody changed a row by hand; code ``ledger_damaged``
     """
     with workspace.ledger.read() as session:
         account_id = None if account is None else accounts.by_name(session, account).id
-        found = post_metrics.newest(session, account_id=account_id, since=since, limit=limit)
+        try:
+            found = post_metrics.newest(session, account_id=account_id, since=since, limit=limit)
+        except damage.UNREADABLE as exc:
+            _raise_named(session, exc)
         ids = {one.post_id for one in found}
         names, owners = photo_images.names_of(session, ids), _accounts_of(session, ids)
         return [
@@ -59,6 +63,14 @@ def count_without_id(workspace: Workspace) -> int:
     since = workspace.ledger.now() - workspace.rules.metrics_for
     with workspace.ledger.read() as session:
         return post_metrics.count_without_id(session, published_after=since)
+
+
+def _raise_named(session: Session, error: Exception) -> NoReturn:
+    """Raise what is wrong with the counts of the first post that has some which cannot be read."""
+    for post_id in session.scalars(select(PostMetrics.post_id).distinct()):
+        if damage.wrong_columns(session, post_id):
+            damage.raise_named(session, post_id, error)
+    raise error
 
 
 def _counts(found: PostMetrics) -> dict[str, Any]:

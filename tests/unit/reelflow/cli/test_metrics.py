@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from reelflow.ledger.models import Account
 from reelflow.services.post_metrics.collect import Refusal, collect_metrics
@@ -76,6 +77,18 @@ def test_another_accounts_trouble_is_left_out_where_one_is_asked_for(
     tell_troubles(workspace, {account.id: Refusal("account_revoked", "it ended")}, run="run_1")
     assert "it ended" not in run("metrics", "--account", "bella").stdout
     assert "it ended" in run("metrics", "--account", "acme").stdout
+
+
+@pytest.mark.parametrize("words", [("metrics",), ("posts", "show", "1")])
+def test_counts_that_somebody_changed_by_hand_are_named(
+    run: Run, workspace: Workspace, two_days: int, words: tuple[str, ...]
+) -> None:
+    with workspace.ledger.write() as session:
+        session.execute(text("UPDATE post_metrics SET collected_at = 'zz'"))
+    result = run(*words)
+    assert result.exit_code == 2
+    assert f"post {two_days} cannot be read" in result.stderr
+    assert "post_metrics.collected_at of row 2026-11-23 is 'zz'" in result.stderr
 
 
 @pytest.mark.parametrize(

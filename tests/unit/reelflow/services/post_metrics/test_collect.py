@@ -16,7 +16,7 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger.metrics_models import PostMetrics
 from reelflow.ledger.models import Account
-from reelflow.services.post_metrics.collect import collect_metrics
+from reelflow.services.post_metrics.collect import Missing, collect_metrics
 from reelflow.services.post_metrics.troubles import tell_troubles
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock, change_account, change_post, make_account
@@ -258,17 +258,30 @@ def test_again_only_what_today_lacks_is_asked_of_the_accounts_that_lack_it(
     other = make_account(workspace, "bella")
     make_published(workspace, other, tiktok)
     _, collected = make_published(workspace, account, tiktok)
-    collect_metrics(workspace, tiktok)
+    began_at = collect_metrics(workspace, tiktok).began_at
     _, lacking = make_published(workspace, account, tiktok)
     make_published(workspace, other, tiktok)
     tiktok.asked.clear()
-    found = collect_metrics(workspace, tiktok, missing_of=[account.id])
+    missing = Missing([account.id], began_at)
+    found = collect_metrics(workspace, tiktok, missing=missing)
     assert tiktok.asked == [(account.id, [lacking])]
     assert (found.posts, found.accounts) == (1, [account.id])
     clock.advance(DAY)
     tiktok.asked.clear()
-    collect_metrics(workspace, tiktok, missing_of=[account.id])
+    collect_metrics(workspace, tiktok, missing=missing)
     assert tiktok.asked == [(account.id, [collected, lacking])]
+
+
+def test_what_was_collected_before_a_run_is_no_reason_for_it_to_ask_nothing(
+    workspace: Workspace, account: Account, clock: Clock, tiktok: CountedTikTok
+) -> None:
+    make_published(workspace, account, tiktok)
+    collect_metrics(workspace, tiktok)
+    clock.advance(timedelta(hours=2))
+    tiktok.errors[account.id] = AccountRevokedError("ended")
+    first = collect_metrics(workspace, tiktok)
+    again = collect_metrics(workspace, tiktok, missing=Missing(first.missing, first.began_at))
+    assert list(again.refused) == [account.id]
 
 
 def test_a_trouble_is_over_when_counts_are_collected_again_or_none_are_wanted(
@@ -285,7 +298,7 @@ def test_a_trouble_is_over_when_counts_are_collected_again_or_none_are_wanted(
     assert is_new("run_1")
     assert not is_new("run_2")
     error = tiktok.errors.pop(account.id)
-    collect_metrics(workspace, tiktok, missing_of=[account.id])
+    collect_metrics(workspace, tiktok, missing=Missing([account.id], clock()))
     tiktok.errors[account.id] = error
     assert is_new("run_3")
     change_post(workspace, post.id, state_since=clock() - 91 * DAY)
