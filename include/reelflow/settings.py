@@ -39,6 +39,7 @@ UPLOAD_TIMEOUT_MAX_S = 59 * 60
 _PUBLIC_URL = re.compile(
     r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
 )
+_QUEUE_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[0-9]{1,20}/[A-Za-z0-9_-]{1,80}")
 
 
 class Settings(BaseSettings):
@@ -78,7 +79,8 @@ class Settings(BaseSettings):
         its account says otherwise; then it is asked anew, with what its creator offers by then
     :param metrics_days: how long a published post's views, likes, comments and shares are asked
         for, once a day; most of them come in its first weeks, and each 20 posts cost a call
-    :param watch_interval_s: pause between two looks at the inbox and the ledger
+    :param watch_interval_s: pause between two looks at the inbox; at due posts there is one every
+        second
     :param init_per_minute: most inits of an account in a minute; this and the next four default to
         TikTok's documented limits, see :class:`~reelflow.domain.budget.BudgetLimits`
     :param creator_info_per_minute: most questions what an account may post, in a minute
@@ -98,6 +100,9 @@ class Settings(BaseSettings):
     :param verified_storage_url: https address that the bucket's objects are below, as
         ``https://bucket.s3.eu-central-1.amazonaws.com/reelflow/``, verified for the app as a URL
         prefix: TikTok then fetches photos and videos from S3, by signed URLs
+    :param sqs_queue_url: queue that the bucket's notifications go to, as
+        ``https://sqs.eu-central-1.amazonaws.com/123456789012/inbox``, asked with the connection of
+        ``storage_url``: the DAG ``wake_on_s3_notifications`` takes them; read where it is parsed
     :param simulator_upload_hosts: hosts (``host:port``, comma-separated) beside TikTok's that may
         get bytes, without https: the simulator's
     :param api_url: the server that ``reelflow submit`` brings files to
@@ -147,6 +152,7 @@ class Settings(BaseSettings):
     public_url: str = ""
     public_url_lifetime_s: Annotated[float, Field(ge=3600, le=7 * _DAY_S)] = 7200
     verified_storage_url: str = ""
+    sqs_queue_url: str = ""
     simulator_upload_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
     api_url: str = "http://127.0.0.1:8000"
     api_key: SecretStr = SecretStr("")
@@ -174,6 +180,16 @@ class Settings(BaseSettings):
         """Take an address that one prefix can be verified for, up to a slash."""
         if value and not (_PUBLIC_URL.fullmatch(value) and value.endswith("/")):
             raise ValueError("give an https address with a slash at its end, as it was verified")
+        return value
+
+    @field_validator("sqs_queue_url")
+    @classmethod
+    def _check_queue_url(cls, value: str) -> str:
+        """Take the address of a queue; http for one that stands in for Amazon's."""
+        if value and not _QUEUE_URL.fullmatch(value):
+            raise ValueError(
+                "give the URL of a queue, as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"
+            )
         return value
 
     @field_validator("simulator_upload_hosts", mode="before")

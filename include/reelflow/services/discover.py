@@ -192,8 +192,24 @@ def claim_batch(
 
 def waiting_work(workspace: Workspace) -> frozenset[str]:
     """Name everything that a run started now would take; empty when there is nothing to do."""
-    now = workspace.ledger.now()
+    return waiting_posts(workspace) | waiting_files(workspace)
+
+
+def waiting_posts(workspace: Workspace) -> frozenset[str]:
+    """Name the posts that a run started now would take: at most a batch, so that its rest is new.
+
+    When a run has claimed them, other names follow, or none.
+    """
+    now, rules = workspace.ledger.now(), workspace.rules
     with workspace.ledger.read() as session:
-        due = posts.has_due(session, now=now, max_lateness=workspace.rules.max_lateness)
-    found = (f"inbox:{item.inbox_path}:{item.identity}" for item in waiting_inbox(workspace))
-    return frozenset(found) | frozenset(f"post:{post_id}" for post_id in due)
+        due = posts.has_due(
+            session, now=now, max_lateness=rules.max_lateness, limit=rules.batch_size
+        )
+    return frozenset(f"post:{post_id}" for post_id in due)
+
+
+def waiting_files(workspace: Workspace) -> frozenset[str]:
+    """Name all files and photo folders that wait in the inbox to become posts."""
+    return frozenset(
+        f"inbox:{item.inbox_path}:{item.identity}" for item in waiting_inbox(workspace)
+    )

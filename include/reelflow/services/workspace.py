@@ -29,6 +29,8 @@ class PublishingRules:
     :param unreachable_retry: pause after TikTok could not be reached, which counts as no failure
     :param unknown_after: without any status for this long, a sent post is UNKNOWN
     :param refresh_claim: how long a process is believed to refresh an account's tokens
+    :param refresh_patience: how long a task waits for the tokens that another process refreshes;
+        its worker is wanted by other accounts
     :param public_url: https address under which the web application is reached from outside,
         without a slash at its end; empty where there is none, and then TikTok can fetch nothing
     :param public_url_lifetime: how long a URL works from which TikTok fetches a file; TikTok takes
@@ -56,6 +58,7 @@ class PublishingRules:
     unreachable_retry: timedelta = timedelta(minutes=5)
     unknown_after: timedelta = timedelta(hours=72)
     refresh_claim: timedelta = timedelta(minutes=3)
+    refresh_patience: timedelta = timedelta(seconds=15)
     public_url: str = ""
     public_url_lifetime: timedelta = timedelta(hours=2)
     verified_storage_url: str = ""

@@ -58,7 +58,8 @@ def test_every_dag_file_can_be_imported(bag: DagBag) -> None:
 
 
 def test_every_dag_is_named_like_its_file(bag: DagBag) -> None:
-    assert {path.stem for path in DAGS.glob("*.py")} == set(bag.dags)
+    optional = {"wake_on_s3_notifications"}  # no DAG without its setting
+    assert {path.stem for path in DAGS.glob("*.py")} - optional == set(bag.dags)
 
 
 def test_the_stages_follow_each_other_as_designed(dag: DAG) -> None:

@@ -633,7 +633,7 @@ def test_a_folder_that_may_not_be_changed_is_reported_and_its_files_wait(
     assert waiting_work(workspace) == frozenset()
 
 
-def test_files_beyond_the_batch_are_registered_and_wait_for_the_next_run(
+def test_files_beyond_the_batch_wait_in_the_inbox_for_the_next_run(
     clock: Clock, tmp_path: Path
 ) -> None:
     workspace = factories.open_workspace(tmp_path, clock, batch_size=3)
@@ -643,9 +643,27 @@ def test_files_beyond_the_batch_are_registered_and_wait_for_the_next_run(
             factories.drop(workspace, account, f"{number}.mp4", b"%s %d" % (name.encode(), number))
     posts = register(workspace)
     order = [(post.account.name, post.media.file_name) for post in posts]
-    assert order == [(name, f"{number}.mp4") for number in range(3) for name in "ab"]
-    assert batch(workspace) == [post.id for post in posts[:3]]
-    assert waiting_work(workspace) == {f"post:{post.id}" for post in posts[3:]}
+    assert order == [("a", "0.mp4"), ("b", "0.mp4"), ("a", "1.mp4")]
+    assert batch(workspace) == [post.id for post in posts]
+    left = waiting_work(workspace)
+    assert {name.split(":")[1] for name in left} == {"b/1.mp4", "a/2.mp4", "b/2.mp4"}
+    assert len(register(workspace, run_id="next")) == 3
+    assert waiting_work(workspace) == frozenset()
+
+
+def test_a_file_beyond_a_batch_that_is_full_of_due_posts_is_registered_and_waits_its_turn(
+    clock: Clock, tmp_path: Path
+) -> None:
+    workspace = factories.open_workspace(tmp_path, clock, batch_size=2)
+    busy, quiet = (factories.make_account(workspace, name) for name in ("busy", "quiet"))
+    for _ in range(5):
+        factories.make_post(workspace, busy)
+    factories.drop(workspace, quiet, "clip.mp4")
+    first, second = (
+        find_new_uploads(workspace, run(workspace, run_id), actor=ACTOR) for run_id in "ab"
+    )
+    assert len(first) == 2
+    assert "clip.mp4" in [post.file_name for post in second]
 
 
 def test_a_row_is_unique_while_its_file_lies_in_the_inbox(
