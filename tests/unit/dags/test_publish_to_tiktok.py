@@ -48,6 +48,7 @@ def dag(bag: DagBag) -> DAG:
 def test_every_dag_file_can_be_imported(bag: DagBag) -> None:
     assert bag.import_errors == {}
     assert set(bag.dags) == {
+        "approve_posts",
         "collect_post_metrics",
         "prepare_media",
         "publish_to_tiktok",
