@@ -93,7 +93,7 @@ class Asked:
                 if told in one["body"] and one["task_instance"]["dag_run_id"] not in old
             ]
 
-        self.scene.wait(lambda: bool(asked()), f"a question about {name}", deadline_s=150)
+        self.scene.wait(lambda: bool(asked()), f"a question about {name}", deadline_s=240)
         return asked()[0]
 
 

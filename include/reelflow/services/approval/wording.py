@@ -12,10 +12,11 @@ from typing import Any, Final
 from reelflow.domain.approval import TimeoutAction
 from reelflow.domain.post import Interaction, PostKind, PostMode
 from reelflow.domain.printable import printable
+from reelflow.domain.sidecar import PHOTO_CAPTION_MAX_UTF16_UNITS
 from reelflow.ledger.models import Media, Post, Verdict
 from reelflow.services.intake.verdict_policy import sentence
 
-_CAPTION_CHARS: Final = 4000
+_CAPTION_CHARS: Final = PHOTO_CAPTION_MAX_UTF16_UNITS
 _LINE_CHARS: Final = 500
 _NAME_CHARS: Final = 120
 _MIB: Final = 1024 * 1024
@@ -32,8 +33,8 @@ _COLUMNS: Final = 3
 class Shown:
     """What is told of a post beside its own row.
 
-    :param pictures: addresses: of its cover, and of each candidate by what the approver chooses it
-        by
+    :param cover: address of its picture, if it has one
+    :param candidates: addresses of the pictures to choose a cover from, by what they are chosen by
     :param images: of a photo post
     :param without: what the post asks to allow and its creator switched off
     :param trouble: why TikTok did not say what the creator offers
@@ -72,14 +73,11 @@ def body_of(post: Post, shown: Shown) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def escaped(text: str) -> str:
+def escaped(text: str, max_chars: int = _LINE_CHARS) -> str:
     """Return one line in which no character means anything to Markdown."""
-    broken = _ADDRESS.sub(lambda found: found[0][0] + _BREAK + found[0][1:], _printed(text))
+    line = printable(text, max_chars)
+    broken = _ADDRESS.sub(lambda found: found[0][0] + _BREAK + found[0][1:], line)
     return broken.translate(_ESCAPED)
-
-
-def _printed(text: str) -> str:
-    return printable(text, _LINE_CHARS)
 
 
 def _pictures(shown: Shown) -> str:
@@ -104,7 +102,8 @@ def _row(cells: Sequence[str]) -> str:
 
 def _caption(post: Post) -> str:
     title = f"**{escaped(post.title)}**\n\n" if post.title else ""
-    lines = [escaped(line) for line in post.caption[:_CAPTION_CHARS].splitlines()]
+    # All of it: nobody approves what they were not shown.
+    lines = [escaped(line, _CAPTION_CHARS) for line in post.caption.splitlines()]
     if not any(lines):
         return f"{title}*It has no caption.*"
     return title + "\n".join(f"> {line}  " if line else ">" for line in lines)

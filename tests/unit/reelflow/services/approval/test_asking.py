@@ -83,6 +83,13 @@ def test_nothing_that_a_stranger_wrote_means_anything_to_markdown(
         assert line in text
 
 
+def test_the_whole_caption_is_shown(workspace: Workspace, account: Account) -> None:
+    caption = "\n\n".join(["word " * 399 + "one", "two " * 500 + "end"])
+    body = asked(workspace, held(workspace, account, caption=caption)).body
+    assert "word one  \n>\n> two two" in body
+    assert "two end  \n" in body
+
+
 def test_what_breaks_a_rule_is_told_and_that_an_approval_does_not_help(
     workspace: Workspace, post: Post
 ) -> None:
