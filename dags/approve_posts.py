@@ -11,13 +11,13 @@ fewer the more of them wait. Without an answer for a day (`REELFLOW_APPROVAL_TIM
 account's own time) the post stays held and is asked about anew, or is cancelled, as its account
 says.
 
-**Safe to clear.** Any task, at any time: a cleared task asks again, about the post as it is now,
-and skips what was settled meanwhile. A run that is deleted or marked by hand loses nothing: its
-posts are asked about by another within two minutes.
+**Safe to clear.** Any task, at any time. What was settled stays so. A task that has asked does not
+ask a second time, because its old text would be shown: it is skipped, and another run asks, about
+the post as it is now. So it is after an answer that cannot be used, and after a run that is deleted
+or marked by hand, within two minutes.
 
-**When it is red.** An answer could not be used several times, or the ledger could not be reached:
-the log of the task says why. The post stays held, and is asked about again. The whole story of a
-post: `reelflow posts show ID`.
+**When it is red.** The ledger or its settings could not be used: the log of the task says why. Its
+post stays held, and is asked about again. The whole story of a post: `reelflow posts show ID`.
 """
 
 from __future__ import annotations
@@ -56,8 +56,6 @@ def approve_posts() -> None:
         task_id="ask_for_approval",
         map_index_template=AskForApprovalOperator.LABEL,
         doc_md=AskForApprovalOperator.TASK_DOC,
-        # An answer that cannot be used costs a try, and asks again.
-        retries=10,
     ).expand(post_id=FindPostsToApproveOperator(task_id="find_posts_to_approve").output)
 
 

@@ -18,12 +18,11 @@ class ApprovalQuestion(Base):
     """One post of a run that asks about it; kept, so that a cleared run asks about the same posts.
 
     A post has at most one question that is open, which is without ``ended_at``. Others ask about
-    it from ``again_at`` on, where a person set the question aside.
+    it from ``again_at`` on, where a person set the question aside. Each is asked once, at
+    ``asked_at``: Airflow shows what a task instance asked first, however often it asks.
 
-    ``question_id`` is the task instance that waits for the answer: another one's answer is to
-    another question. ``held_since`` and ``shown`` say of which stay in HELD, and of which wishes,
-    it is the question; ``choices`` what could be chosen. ``complaint`` is what was wrong with the
-    last answer.
+    ``held_since`` and ``shown`` say of which stay in HELD, and of which wishes, it is the question;
+    ``choices`` what could be chosen. ``complaint`` is what was wrong with its answer.
     """
 
     __tablename__ = "approval_questions"
@@ -37,7 +36,6 @@ class ApprovalQuestion(Base):
     ordinal: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     post_id: Mapped[int] = mapped_column(ForeignKey("posts.id"))
     taken_at: Mapped[datetime]
-    question_id: Mapped[str | None] = mapped_column(String(36))
     asked_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
     held_since: Mapped[datetime | None]

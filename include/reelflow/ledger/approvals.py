@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostState
@@ -34,6 +34,7 @@ def unasked(
     held_before: datetime,
     limit: int,
     lock: bool = False,
+    complained: bool = False,
 ) -> Sequence[int]:
     """Return the ids of HELD posts that a person can settle and is not asked about.
 
@@ -42,6 +43,7 @@ def unasked(
         some, or with files that none can be made of, at once
     :param lock: hold their rows until the transaction ends; those that another one holds are left
         to it
+    :param complained: only those of which an answer could not be used
     """
     looked_at = or_(
         Media.candidates.is_not(None),
@@ -61,6 +63,7 @@ def unasked(
             Media.deleted_at.is_(None),
             looked_at,
             ~_asked(now),
+            _complained() if complained else true(),
         )
         .order_by(Post.due_at, Post.id)
         .limit(limit)
@@ -129,8 +132,27 @@ def all_open(session: Session, *, lock: bool = False) -> Sequence[ApprovalQuesti
     :param lock: hold their rows until the transaction ends
     """
     query = select(ApprovalQuestion).where(ApprovalQuestion.ended_at.is_(None))
-    query = query.order_by(ApprovalQuestion.run_id, ApprovalQuestion.ordinal)
+    query = query.order_by(ApprovalQuestion.post_id)  # as the index of the open ones is
     return session.scalars(query.with_for_update() if lock else query).all()
+
+
+def complaint_about(session: Session, post: Post, *, before: ApprovalQuestion) -> str | None:
+    """Return what was wrong with the last answer about a post, since it is HELD this time.
+
+    :param before: the question that is asked now
+    """
+    latest = session.scalar(
+        select(ApprovalQuestion)
+        .where(
+            ApprovalQuestion.post_id == post.id,
+            ApprovalQuestion.asked_at.is_not(None),
+            ApprovalQuestion.held_since == post.state_since,
+            ApprovalQuestion.run_id != before.run_id,
+        )
+        .order_by(ApprovalQuestion.asked_at.desc())
+        .limit(1)
+    )
+    return None if latest is None else latest.complaint
 
 
 def latest_choices(
@@ -153,3 +175,11 @@ def latest_choices(
 def _asked(now: datetime) -> ColumnElement[bool]:
     waits = or_(ApprovalQuestion.ended_at.is_(None), ApprovalQuestion.again_at > now)
     return exists().where(and_(ApprovalQuestion.post_id == Post.id, waits))
+
+
+def _complained() -> ColumnElement[bool]:
+    return exists().where(
+        ApprovalQuestion.post_id == Post.id,
+        ApprovalQuestion.held_since == Post.state_since,
+        ApprovalQuestion.complaint.is_not(None),
+    )

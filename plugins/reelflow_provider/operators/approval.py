@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 #: Where the application is mounted in Airflow's API server, for the pictures of questions.
 _API_PATH: Final = "/reelflow/api/v1"
 _OPTIONS: Final = ("Approve", "Reject", "Not now")
-#: What Airflow answers by itself when nobody does; which of them it was is told besides.
-_UNANSWERED: Final = "Not now"
 
 
 class FindPostsToApproveOperator(ReelflowOperator):
@@ -61,8 +59,9 @@ class AskForApprovalOperator(PostMixin, HITLOperator):
 
     The task waits in ``awaiting_input``: without worker, slot or lease. Approved, the post becomes
     READY, and goes out at its time; rejected, it is CANCELLED, and no other is. An answer that
-    cannot be used changes nothing: the task is retried, and asks again with what was wrong. A post
-    that somebody settled meanwhile skips the task, or has its answer told as too late.
+    cannot be used changes nothing: another run asks again, with what was wrong. So does one after a
+    clear, because Airflow shows for good what a task asked first. A post that somebody settled
+    meanwhile skips the task, or has its answer told as too late.
 
     :param post_id: the post in the ledger
     :param tiktok_conn_id: connection of type ``tiktok``, for what the creator offers
@@ -73,11 +72,11 @@ class AskForApprovalOperator(PostMixin, HITLOperator):
 waits without a worker. Approve makes the post READY for its time; Reject cancels this post and no
 other; Not now asks again later.
 
-**Safe to clear.** It asks again. An answer to a question that is over changes nothing.
+**Safe to clear.** Another run asks again. An answer to a question that is over changes nothing.
 
-**When it is red.** Its last answers could not be used, and the log says why; the post is still
-held, and is asked about again. `reelflow posts release ID` and `reelflow posts cancel ID` decide as
-well.
+**When it is red.** What was answered could not be used, and the log says why; the post is still
+held, and another run asks about it. `reelflow posts release ID` and `reelflow posts cancel ID`
+decide as well.
 """
 
     template_fields: Sequence[str] = ("post_id", "tiktok_conn_id")
@@ -85,10 +84,10 @@ well.
     def __init__(
         self, *, post_id: int, tiktok_conn_id: str = TikTokHook.default_conn_name, **kwargs: Any
     ) -> None:
-        # What is asked depends on the post, and is not known where DAGs are parsed.
-        # Without a limit of the waiting, Airflow would take the task's own for it.
+        # What is asked depends on the post, and is not known where DAGs are parsed; but without a
+        # limit of the waiting, Airflow would take the task's own for it.
         kwargs.setdefault("response_timeout", timedelta(days=7))
-        super().__init__(subject="", options=list(_OPTIONS), defaults=_UNANSWERED, **kwargs)
+        super().__init__(subject="", options=list(_OPTIONS), **kwargs)
         self.post_id = post_id
         self.tiktok_conn_id = tiktok_conn_id
 
@@ -118,8 +117,8 @@ well.
         """Do what was answered; Airflow takes any string, so it is checked once more."""
         from reelflow.services.approval.deciding import Answer, decide, go_unanswered
 
-        asker, user = self._asker(context), event.get("responded_by_user") or {}
-        if event.get("timedout") or not user:
+        asker, user = self._asker(context), event.get("responded_by_user")
+        if not user:  # Airflow goes on with an error when the time is over
             told = go_unanswered(self.workspace, self.post_id, asker=asker)
         else:
             answer = Answer(
@@ -134,17 +133,18 @@ well.
     def _asker(self, context: Context) -> Asker:
         from reelflow.services.approval.asking import Asker
 
-        return Asker(run_id_of(context), str(context["ti"].id), actor_of(context))
+        return Asker(run_id_of(context), actor_of(context))
 
 
 def _params(question: Question) -> dict[str, Param]:
     """Return the fields that the view shows; those of which there is nothing to choose are left."""
     params = {}
     if question.privacy_levels:
+        levels = dict.fromkeys((question.privacy_level, *question.privacy_levels))
         params["privacy_level"] = Param(
             question.privacy_level,
-            type=["null", "string"],
-            enum=[*question.privacy_levels, *([] if question.privacy_level else [None])],
+            type="string",
+            enum=list(levels),
             title="Who may watch",
             description="What the creator offers now.",
         )

@@ -115,7 +115,6 @@ def run_task(
     map_index: int = -1,
     finalize: bool = True,
     final_state: str = "success",
-    ti_id: str | None = None,
     **arguments: Any,
 ) -> Ended:
     """Run one try of a task of an operator, as :func:`run_task_of_dag` does."""
@@ -133,7 +132,6 @@ def run_task(
         map_index=map_index,
         finalize=finalize,
         final_state=final_state,
-        ti_id=ti_id,
     )
 
 
@@ -149,7 +147,6 @@ def run_task_of_dag(
     map_index: int = -1,
     finalize: bool = True,
     final_state: str = "success",
-    ti_id: str | None = None,
 ) -> Ended:
     """Run one try of a task, or what follows its deferral, and its callbacks.
 
@@ -157,7 +154,6 @@ def run_task_of_dag(
     :param event: what its trigger fired; with it the task goes on in ``execute_complete``
     :param interval: the run's data interval; without it there is no logical date either
     :param final_state: what Airflow says afterwards that the task's state is
-    :param ti_id: of the task instance, where it is to be the same again
     :param finalize: False ends the process before its callbacks, as a kill would
     """
     operator = copy.copy(operator)  # each process has its own, with a ledger that it opens
@@ -183,7 +179,7 @@ def run_task_of_dag(
         from_server.next_method = "execute_complete"
         from_server.next_kwargs = serialize({"event": event})
     ti = task_runner.RuntimeTaskInstance.model_construct(
-        id=uuid.UUID(ti_id) if ti_id else uuid.uuid4(),
+        id=uuid.uuid4(),
         task_id=operator.task_id,
         dag_id=operator.dag_id,
         run_id=run_id,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostKind, PostMode, PostState
@@ -32,8 +31,8 @@ from reelflow.services.workspace import Workspace
 
 #: What leaves the cover as it is.
 UNCHANGED: Final = "unchanged"
-#: A question that is asked again because of its last answer waits at least so long.
-_SHORTEST: Final = timedelta(minutes=5)
+#: What stands for a privacy level that is still to be chosen.
+NOT_CHOSEN: Final = "not chosen yet"
 #: Pictures can be seen a little longer than the question waits.
 _PICTURES_LONGER: Final = timedelta(hours=1)
 #: Of a post's wishes, those that an answer changes itself.
@@ -45,12 +44,10 @@ class Asker:
     """Who asks.
 
     :param run_id: of the run that has taken the post
-    :param question_id: of the task instance that waits for the answer
     :param actor: for the audit trail
     """
 
     run_id: str
-    question_id: str
     actor: str
 
 
@@ -60,7 +57,7 @@ class Question:
 
     :param body: Markdown
     :param privacy_levels: to choose from; empty where there is nothing to choose
-    :param privacy_level: what the post wishes, if that is among them
+    :param privacy_level: what the post wishes, if that is among them, else that none is chosen
     :param covers: to choose from, the first of which changes nothing; empty where there are none
     :param timeout: how long an answer is waited for
     """
@@ -68,7 +65,7 @@ class Question:
     subject: str
     body: str
     privacy_levels: Sequence[str]
-    privacy_level: str | None
+    privacy_level: str
     covers: Sequence[str]
     timeout: timedelta
 
@@ -83,33 +80,30 @@ def ask(
 ) -> Question:
     """Write down that a person is asked about a post, and return what to ask.
 
-    The same post asked about again, after a clear or an answer that could not be used, is asked
-    about as it is now.
+    A task that has asked before, and was cleared or tried again, does not ask a second time: the
+    view would show what it asked first. Its question ends, and another run asks.
 
     :param open_clients: TikTok, which says what the post's creator offers
     :param pictures_at: the API's path as the approver's browser knows it
     :raises PostNotTakeableError: nobody need be asked, or another run asks
     """
-    post = _check_waits(workspace, post_id, asker)
+    post = _check_may_ask(workspace, post_id, asker)
     offer = offer_for(workspace, post, open_clients)
-    try:
-        with workspace.ledger.write() as session:
-            post = posts.get(session, post_id, lock=True)
-            _raise_unless_waiting(post)
-            question = _opened(session, post, asker, now=workspace.ledger.now())
-            until = _fill(workspace, question, post, offer, asker)
-            told = f"a person is asked in Airflow whether it may go, until {until:%Y-%m-%d %H:%M}"
-            audit.record(
-                session,
-                post_id=post_id,
-                at=workspace.ledger.now(),
-                actor=asker.actor,
-                why=f"{told} UTC",
+    with workspace.ledger.write() as session:
+        post = posts.get(session, post_id, lock=True)
+        question = approvals.get(session, asker.run_id, post_id, lock=True)
+        why_not = _why_not(post, question)
+        if why_not is None:
+            assert question is not None
+            until = _fill(workspace, question, post, offer)
+            why = (
+                f"a person is asked in Airflow whether it may go, until {until:%Y-%m-%d %H:%M} UTC"
             )
+            now = workspace.ledger.now()
+            audit.record(session, post_id=post_id, at=now, actor=asker.actor, why=why)
             shown = _shown(workspace, session, post, question, offer, pictures_at)
-    except IntegrityError as exc:
-        raise PostNotTakeableError(f"post {post_id} is asked about by another run") from exc
-    return _question(workspace, post, question, shown)
+            return _question(workspace, post, question, shown)
+    raise PostNotTakeableError(why_not)
 
 
 def fingerprint(session: Session, post: Post) -> str:
@@ -120,48 +114,33 @@ def fingerprint(session: Session, post: Post) -> str:
     return hashlib.sha256(told.encode()).hexdigest()
 
 
-def _check_waits(workspace: Workspace, post_id: int, asker: Asker) -> Post:
-    """Return the post; end the run's question where nobody need be asked."""
+def _check_may_ask(workspace: Workspace, post_id: int, asker: Asker) -> Post:
+    """Return the post; end the run's question where nobody is to be asked by it."""
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id)
-        try:
-            _raise_unless_waiting(post)
-        except PostNotTakeableError as exc:
-            question = approvals.get(session, asker.run_id, post_id, lock=True)
-            if question is not None and question.ended_at is None:
-                question.ended_at, question.outcome = workspace.ledger.now(), str(exc)
-            left = exc
-        else:
+        question = approvals.get(session, asker.run_id, post_id, lock=True)
+        why_not = _why_not(post, question)
+        if why_not is None:
             return post
-    raise left
+        if question is not None and question.ended_at is None:
+            question.ended_at, question.outcome = workspace.ledger.now(), why_not
+    raise PostNotTakeableError(why_not)
 
 
-def _raise_unless_waiting(post: Post) -> None:
+def _why_not(post: Post, question: ApprovalQuestion | None) -> str | None:
+    """Return why a run does not ask about a post; None if it does."""
     if post.state is not PostState.HELD:
-        raise PostNotTakeableError(f"post {post.id} is {post.state}: {post.reason}")
+        return f"post {post.id} is {post.state}: {post.reason}"
     if post.reason_code in UNANSWERABLE or post.account.revoked:
-        raise PostNotTakeableError(
-            f"post {post.id} waits for what no answer settles: {post.reason} {post.fix or ''}"
-        )
-
-
-def _opened(session: Session, post: Post, asker: Asker, *, now: datetime) -> ApprovalQuestion:
-    """Return the run's question about a post, open.
-
-    :raises PostNotTakeableError: another run asks about it, or the run never took it
-    """
-    question = approvals.get(session, asker.run_id, post.id, lock=True)
+        return f"post {post.id} waits for what no answer settles: {post.reason} {post.fix or ''}"
     if question is None:
-        raise PostNotTakeableError(
-            f"post {post.id} is none of this run's: clear `find_posts_to_approve` with it"
+        return f"post {post.id} is none of this run's"
+    if question.asked_at is not None or question.ended_at is not None:
+        return (
+            f"this task has asked about post {post.id} before, and Airflow would show that again: "
+            "another run asks about it as it is now"
         )
-    if question.ended_at is not None:
-        other = approvals.open_about(session, post.id)
-        if other is not None:
-            raise PostNotTakeableError(f"post {post.id} is asked about by the run {other.run_id}")
-        question.ended_at = question.outcome = question.again_at = question.complaint = None
-        question.expires_at = None
-    return question
+    return None
 
 
 def _fill(
@@ -169,13 +148,10 @@ def _fill(
     question: ApprovalQuestion,
     post: Post,
     offer: CreatorOffer,
-    asker: Asker,
 ) -> datetime:
     now = workspace.ledger.now()
     until = now + _timeout(workspace, post)
-    if question.complaint is not None and question.expires_at is not None:
-        until = max(question.expires_at, now + _SHORTEST)
-    question.question_id, question.asked_at, question.expires_at = asker.question_id, now, until
+    question.asked_at, question.expires_at = now, until
     question.held_since = post.state_since
     question.choices = {
         "privacy_levels": levels_to_choose(post, offer),
@@ -211,6 +187,7 @@ def _shown(
 ) -> Shown:
     assert question.expires_at is not None
     question.shown = fingerprint(session, post)
+    complaint = approvals.complaint_about(session, post, before=question)
     images = photo_images.of_posts(session, [post]).get(post.id, [])
     cover = photo_images.cover_of(session, post)
     pictures, until = QuestionPictures(workspace), question.expires_at + _PICTURES_LONGER
@@ -229,7 +206,7 @@ def _shown(
         username=offer.username,
         without=wanted_but_off(post, offer),
         trouble=offer.trouble,
-        complaint=question.complaint,
+        complaint=complaint,
         until=question.expires_at,
     )
 
@@ -238,12 +215,12 @@ def _question(
     workspace: Workspace, post: Post, question: ApprovalQuestion, shown: Shown
 ) -> Question:
     choices: Mapping[str, Any] = question.choices or {}
-    levels, covers = choices["privacy_levels"], choices["covers"]
+    levels, covers, level = choices["privacy_levels"], choices["covers"], post.privacy_level
     return Question(
         subject=subject_of(post, shown.name),
         body=body_of(post, shown),
         privacy_levels=levels,
-        privacy_level=post.privacy_level if post.privacy_level in levels else None,
+        privacy_level=level if level is not None and level in levels else NOT_CHOSEN,
         covers=[UNCHANGED, *covers] if covers else [],
         timeout=shown.until - workspace.ledger.now(),
     )

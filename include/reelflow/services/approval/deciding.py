@@ -12,17 +12,15 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.approval import TimeoutAction
 from reelflow.domain.post import Interaction, PostMode, PostState, PrivacyLevel
-from reelflow.exceptions import IllegalTransitionError, TransientError
+from reelflow.exceptions import IllegalTransitionError
 from reelflow.ledger import approvals, audit, posts
 from reelflow.ledger.approval_models import ApprovalQuestion
 from reelflow.ledger.models import Post
-from reelflow.services.approval.asking import UNCHANGED, Asker, fingerprint
+from reelflow.services.approval.asking import NOT_CHOSEN, UNCHANGED, Asker, fingerprint
 from reelflow.services.steering.commands import cancel_unsent, release_held
 from reelflow.services.steering.covers import set_cover
 from reelflow.services.workspace import Workspace
 
-#: Code of an answer that cannot be used; the question is asked again.
-UNUSABLE_ANSWER: Final = "unusable_answer"
 #: Codes of posts that are CANCELLED by what follows.
 REJECTED_BY_PERSON: Final = "rejected_by_person"
 NOT_APPROVED_IN_TIME: Final = "not_approved_in_time"
@@ -60,34 +58,27 @@ def decide(workspace: Workspace, post_id: int, answer: Answer, *, asker: Asker) 
     """Do what a person answered, and return what became of the post.
 
     An answer to a question that is none any more, because the post went another way meanwhile,
-    changes nothing.
+    changes nothing. Nor does one that cannot be used: the question ends, and another run asks
+    again, and tells what was wrong.
 
     :param asker: who asked; its actor is not the one who answered
-    :raises TransientError: the answer cannot be used, and changed nothing; code
-        ``unusable_answer``: ask again
     """
     try:
         with workspace.ledger.write() as session:
             now = workspace.ledger.now()
             post = posts.get(session, post_id, lock=True)
             question = approvals.get(session, asker.run_id, post_id, lock=True)
-            told = _moot(post, question, asker)
+            told = _moot(post, question)
             if told is not None:
                 _note_moot(session, post, answer, told, now=now)
-                _end(question, asker, told, now=now)
+                _end(question, told, now=now)
                 return told
             assert question is not None
             told = _do(session, post, question, answer, now=now)
-            _end(question, asker, told, now=now)
+            _end(question, told, now=now)
             return told
     except (_UnusableError, IllegalTransitionError) as exc:
-        _complain(workspace, post_id, asker, str(exc))
-        raise TransientError(
-            f"the answer of {answer.by} cannot be used, and changed nothing: {exc}. Post {post_id} "
-            "is asked about again",
-            code=UNUSABLE_ANSWER,
-            retry_after_s=1,
-        ) from exc
+        return _complain(workspace, post_id, answer, asker, str(exc))
 
 
 def go_unanswered(workspace: Workspace, post_id: int, *, asker: Asker) -> str:
@@ -96,10 +87,10 @@ def go_unanswered(workspace: Workspace, post_id: int, *, asker: Asker) -> str:
         now = workspace.ledger.now()
         post = posts.get(session, post_id, lock=True)
         question = approvals.get(session, asker.run_id, post_id, lock=True)
-        told = _moot(post, question, asker)
+        told = _moot(post, question)
         if told is None:
             told = _time_out(session, post, actor=asker.actor, now=now)
-        _end(question, asker, told, now=now)
+        _end(question, told, now=now)
     return told
 
 
@@ -107,12 +98,11 @@ class _UnusableError(Exception):
     """Why an answer cannot be used, as a part of a sentence."""
 
 
-def _moot(post: Post, question: ApprovalQuestion | None, asker: Asker) -> str | None:
+def _moot(post: Post, question: ApprovalQuestion | None) -> str | None:
     """Return why an answer changes nothing any more; None if it is an answer to this question."""
     if post.state is not PostState.HELD:
         return f"post {post.id} is {post.state} by now ({post.reason}): the answer changes nothing"
-    is_asked = question is not None and question.ended_at is None
-    if question is None or not is_asked or question.question_id != asker.question_id:
+    if question is None or question.ended_at is not None:
         return f"another question about post {post.id} took this one's place: answer that"
     if question.held_since != post.state_since:
         return (
@@ -188,7 +178,7 @@ def _check_names(answer: Answer) -> None:
 def _level(post: Post, answer: Answer, choices: Mapping[str, Any]) -> PrivacyLevel | None:
     """Return the privacy level that was chosen, if it is another than the post's own."""
     chosen, levels = answer.fields.get(PRIVACY_LEVEL), choices.get("privacy_levels", [])
-    if chosen in (None, ""):
+    if chosen in (None, "", NOT_CHOSEN):
         if post.mode is PostMode.DRAFT or post.privacy_level in levels:
             return None
         has = f"{post.privacy_level} is not offered now"
@@ -230,17 +220,19 @@ def _time_out(session: Session, post: Post, *, actor: str, now: datetime) -> str
     return f"post {post.id}: {why}"
 
 
-def _end(question: ApprovalQuestion | None, asker: Asker, told: str, *, now: datetime) -> None:
-    """End the question, if it is still this task's."""
-    if question is None or question.question_id != asker.question_id:
-        return
-    if question.ended_at is None:
-        question.ended_at, question.outcome, question.complaint = now, told, None
+def _end(question: ApprovalQuestion | None, told: str, *, now: datetime) -> None:
+    if question is not None and question.ended_at is None:
+        question.ended_at, question.outcome = now, told
 
 
-def _complain(workspace: Workspace, post_id: int, asker: Asker, why: str) -> None:
-    """Keep what was wrong with an answer, to be told with the question when it is asked again."""
+def _complain(workspace: Workspace, post_id: int, answer: Answer, asker: Asker, why: str) -> str:
+    """End a question whose answer cannot be used; the next one tells why."""
     with workspace.ledger.write() as session:
+        now = workspace.ledger.now()
+        told = f"the answer of {answer.by} cannot be used, and changed nothing: {why}"
         question = approvals.get(session, asker.run_id, post_id, lock=True)
-        if question is not None and question.question_id == asker.question_id:
+        if question is not None and question.ended_at is None:
             question.complaint = why
+        _end(question, told, now=now)
+        audit.record(session, post_id=post_id, at=now, actor=_actor(answer), why=told)
+    return f"{told}. Post {post_id} is asked about again"

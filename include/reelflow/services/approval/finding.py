@@ -28,14 +28,10 @@ PACE: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Asked:
-    """One open question, as whoever looks after its run must know it.
-
-    :param question_id: the task instance that waits; None while none does yet
-    """
+    """One open question: the place of its post among those of its run."""
 
     run_id: str
     ordinal: int
-    question_id: str | None
 
 
 def find_posts_to_approve(workspace: Workspace, *, run_id: str) -> list[BatchPost]:
@@ -52,13 +48,15 @@ def find_posts_to_approve(workspace: Workspace, *, run_id: str) -> list[BatchPos
 
 
 def waiting_approvals(workspace: Workspace) -> frozenset[str]:
-    """Name the posts that a run started now would ask about; empty while it is to wait a little."""
+    """Name the posts that a run started now would ask about.
+
+    While it is to wait a little, those alone about which somebody has answered in vain, and waits.
+    """
     now = workspace.ledger.now()
     with workspace.ledger.read() as session:
         waiting = approvals.open_questions(session)
-        if waiting.latest is not None and now < waiting.latest + PACE * waiting.runs:
-            return frozenset()
-        found = _unasked(session, workspace)
+        is_early = waiting.latest is not None and now < waiting.latest + PACE * waiting.runs
+        found = _unasked(session, workspace, complained=is_early)
     return frozenset(f"post:{post_id}" for post_id in found)
 
 
@@ -66,13 +64,13 @@ def asked_questions(workspace: Workspace) -> list[Asked]:
     """Return every open question."""
     with workspace.ledger.read() as session:
         found = approvals.all_open(session)
-        return [Asked(one.run_id, one.ordinal, one.question_id) for one in found]
+        return [Asked(one.run_id, one.ordinal) for one in found]
 
 
 def lapse(workspace: Workspace, dead: Collection[Asked]) -> int:
     """End questions that nobody can answer any more, so that another run asks.
 
-    One that was asked again meanwhile, or answered, is left as it is.
+    One that was answered meanwhile is left as it is.
 
     :return: how many ended
     """
@@ -81,7 +79,7 @@ def lapse(workspace: Workspace, dead: Collection[Asked]) -> int:
         return 0
     with workspace.ledger.write() as session:
         for one in approvals.all_open(session, lock=True):
-            if Asked(one.run_id, one.ordinal, one.question_id) in gone:
+            if Asked(one.run_id, one.ordinal) in gone:
                 one.ended_at, one.outcome = now, "its task ended without an answer"
                 ended += 1
     return ended
@@ -96,7 +94,9 @@ def _take(workspace: Workspace, run_id: str) -> tuple[Sequence[int], dict[int, s
         return ids, photo_images.names_of(session, ids)
 
 
-def _unasked(session: Session, workspace: Workspace, *, lock: bool = False) -> Sequence[int]:
+def _unasked(
+    session: Session, workspace: Workspace, *, lock: bool = False, complained: bool = False
+) -> Sequence[int]:
     now = workspace.ledger.now()
     return approvals.unasked(
         session,
@@ -105,4 +105,5 @@ def _unasked(session: Session, workspace: Workspace, *, lock: bool = False) -> S
         held_before=now - PICTURES_WITHIN,
         limit=workspace.rules.batch_size,
         lock=lock,
+        complained=complained,
     )

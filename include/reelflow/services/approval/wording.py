@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,22 +12,29 @@ from typing import Any, Final
 from reelflow.domain.approval import TimeoutAction
 from reelflow.domain.post import Interaction, PostKind, PostMode
 from reelflow.domain.printable import printable
+from reelflow.domain.sidecar import PHOTO_CAPTION_MAX_UTF16_UNITS
 from reelflow.ledger.models import Media, Post, Verdict
 from reelflow.services.intake.verdict_policy import sentence
 
-_CAPTION_CHARS: Final = 4000
+_CAPTION_CHARS: Final = PHOTO_CAPTION_MAX_UTF16_UNITS
 _LINE_CHARS: Final = 500
 _NAME_CHARS: Final = 120
 _MIB: Final = 1024 * 1024
 _ESCAPED: Final = str.maketrans({char: f"\\{char}" for char in string.punctuation})
+#: What Airflow's pages take for an address and make a link of, escaped or not; with an invisible
+#: character inside they do not.
+_ADDRESS: Final = re.compile(r"://|www|@", re.IGNORECASE)
+_BREAK: Final = "\u2060"
+#: Pictures beside each other, as wide as Airflow's pages show them.
+_COLUMNS: Final = 3
 
 
 @dataclass(frozen=True)
 class Shown:
     """What is told of a post beside its own row.
 
-    :param pictures: addresses: of its cover, and of each candidate by what the approver chooses it
-        by
+    :param cover: address of its picture, if it has one
+    :param candidates: addresses of the pictures to choose a cover from, by what they are chosen by
     :param images: of a photo post
     :param without: what the post asks to allow and its creator switched off
     :param trouble: why TikTok did not say what the creator offers
@@ -54,7 +62,7 @@ def subject_of(post: Post, name: str) -> str:
 def body_of(post: Post, shown: Shown) -> str:
     """Return what the approver reads below it."""
     parts = [
-        f"⚠️ **Your answer was not used:** {escaped(shown.complaint)}" if shown.complaint else "",
+        f"⚠ **Your answer was not used:** {escaped(shown.complaint)}" if shown.complaint else "",
         f"**Why it waits:** {escaped(post.reason)}",
         _pictures(shown),
         _caption(post),
@@ -65,28 +73,37 @@ def body_of(post: Post, shown: Shown) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def escaped(text: str) -> str:
+def escaped(text: str, max_chars: int = _LINE_CHARS) -> str:
     """Return one line in which no character means anything to Markdown."""
-    return printable(text, _LINE_CHARS).translate(_ESCAPED)
+    line = printable(text, max_chars)
+    broken = _ADDRESS.sub(lambda found: found[0][0] + _BREAK + found[0][1:], line)
+    return broken.translate(_ESCAPED)
 
 
 def _pictures(shown: Shown) -> str:
     if shown.cover is None:
         return "*It has no picture.*"
-    cover = f"![cover]({shown.cover})"
-    if not shown.candidates:
-        return cover
-    names = "".join(f" {escaped(label)} |" for label in shown.candidates)
-    pictures = "".join(
-        f" ![{number}]({path}) |" for number, path in enumerate(shown.candidates.values(), 1)
-    )
-    lines = "---|" * (len(shown.candidates) + 1)
-    return f"| cover now |{names}\n|{lines}\n| {cover} |{pictures}"
+    pictures = {"cover now": shown.cover, **shown.candidates}
+    if len(pictures) == 1:
+        return f"![cover]({shown.cover})"
+    labels = [escaped(label) for label in pictures]
+    images = [f"![{label}]({path})" for label, path in zip(labels, pictures.values(), strict=True)]
+    rows = [
+        _row(cells[first : first + _COLUMNS])
+        for first in range(0, len(images), _COLUMNS)
+        for cells in (labels, images)
+    ]
+    return "\n".join([rows[0], _row(["---"] * _COLUMNS), *rows[1:]])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join([*cells, *[' '] * (_COLUMNS - len(cells))])} |"
 
 
 def _caption(post: Post) -> str:
     title = f"**{escaped(post.title)}**\n\n" if post.title else ""
-    lines = [escaped(line) for line in post.caption[:_CAPTION_CHARS].splitlines()]
+    # All of it: nobody approves what they were not shown.
+    lines = [escaped(line, _CAPTION_CHARS) for line in post.caption.splitlines()]
     if not any(lines):
         return f"{title}*It has no caption.*"
     return title + "\n".join(f"> {line}  " if line else ">" for line in lines)
@@ -136,23 +153,23 @@ def _checks(post: Post, shown: Shown) -> str:
     violations: Sequence[Mapping[str, Any]] = post.media.violations or ()
     if violations:
         checks += [
-            f"❌ {escaped(one['rule'])}: {escaped(one['value'])} (allowed: "
+            f"✗ {escaped(one['rule'])}: {escaped(one['value'])} (allowed: "
             f"{escaped(one['limit'])}). To fix: {escaped(one['fix'])}"
             for one in violations
         ]
-        checks.append("❌ **It would be rejected for that, also if you approve it.**")
+        checks.append("✗ **It would be rejected for that, also if you approve it.**")
     elif post.media.validated_at is not None:
-        checks.insert(0, "✅ The file keeps the rules of the house and of TikTok.")
+        checks.insert(0, "✓ The file keeps the rules of the house and of TikTok.")
     else:
-        checks.insert(0, "⚠️ The file was not checked yet; it is, before it is sent.")
+        checks.insert(0, "⚠ The file was not checked yet; it is, before it is sent.")
     if shown.trouble:
         told = escaped(shown.trouble)
-        checks.append(f"⚠️ TikTok was not asked what the creator offers: {told}")
+        checks.append(f"⚠ TikTok was not asked what the creator offers: {told}")
     return "**Checks**\n\n" + "\n".join(f"- {check}" for check in checks)
 
 
 def _verdict_line(verdict: Verdict) -> str:
-    mark = "⚠️" if verdict.is_fake or verdict.refused_because else "✅"
+    mark = "⚠" if verdict.is_fake or verdict.refused_because else "✓"
     return f"{mark} {escaped(sentence(verdict))}"
 
 

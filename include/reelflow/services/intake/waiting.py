@@ -38,10 +38,14 @@ def find_wait(post: Post) -> Obstacle | None:
     return None
 
 
-def is_unapproved(post: Post) -> bool:
-    """Whether a person must let a post go, and none did: it asks for that, or its account does."""
+def is_unapproved(post: Post, *, by_account: bool = False) -> bool:
+    """Whether a person must let a post go, and none did: it asks for that, or its account does.
+
+    :param by_account: only whether its account does
+    """
     required = post.account.approval_policy is ApprovalPolicy.REQUIRED
-    return (required or post.wants_approval) and post.approved_at is None
+    wanted = required or (post.wants_approval and not by_account)
+    return wanted and post.approved_at is None
 
 
 def approval_wait(post: Post) -> Obstacle:

@@ -26,7 +26,7 @@ from reelflow.services.accounts.revocation import held_because, reconnect_fix
 from reelflow.services.intake.duplicates import told_of
 from reelflow.services.intake.rejection import UNREAD_SIDECAR, bring_back, hold_files, place_of
 from reelflow.services.intake.verdict_policy import sentence
-from reelflow.services.intake.waiting import find_wait, hold
+from reelflow.services.intake.waiting import find_wait, hold, is_unapproved
 from reelflow.services.workspace import Workspace
 
 
@@ -38,16 +38,24 @@ def release(
     privacy_level: PrivacyLevel | None = None,
     at: datetime | None = None,
     disable: Collection[Interaction] = (),
+    may_approve: bool = True,
 ) -> Post:
     """Let a HELD post go: READY, due at the given time or as it was wished, at the earliest now.
 
     Of a post that waits for approval of what its media are, this is the approval.
 
     :param disable: what viewers may not do with it, whatever was wished before
-    :raises IllegalTransitionError: it is not HELD, or still has no privacy level
+    :param may_approve: whether who asks may let posts go of an account that wants all approved
+    :raises IllegalTransitionError: it is not HELD, or still has no privacy level, or somebody else
+        must approve it
     """
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
+        if not may_approve and is_unapproved(post, by_account=True):
+            raise IllegalTransitionError(
+                f"{post.account.name} wants every post approved by somebody else than its users: "
+                "it is asked for in Airflow, under Required Actions, and an admin may release it"
+            )
         release_held(
             session,
             post,

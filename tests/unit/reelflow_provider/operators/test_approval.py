@@ -10,7 +10,6 @@ from airflow.sdk.api.datamodels._generated import HITLDetailRequest
 from airflow.sdk.execution_time import comms
 
 from reelflow.domain.post import PostState
-from reelflow.ledger.approval_models import ApprovalQuestion
 from reelflow.ledger.models import Account, Post
 from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
@@ -30,32 +29,24 @@ def post(worker: Workspace, creator: Account) -> Post:
     return held(worker, creator)
 
 
-def asked(post: Post) -> tuple[Ended, Any]:
+def asked(post: Post, *, run_id: str = RUN_ID) -> tuple[Ended, Any]:
     """Take a post and ask about it; return how that ended, and what Airflow was told to show."""
-    assert run_task(FindPostsToApproveOperator).result == [post.id]
-    ended = run_task(AskForApprovalOperator, post_id=post.id)
+    assert run_task(FindPostsToApproveOperator, run_id=run_id).result == [post.id]
+    ended = run_task(AskForApprovalOperator, run_id=run_id, post_id=post.id)
     details = [one for one in ended.sent if isinstance(one, comms.CreateHITLDetailPayload)]
     return ended, details[-1] if details else None
 
 
-def answered(
-    worker: Workspace, post: Post, option: str, *, timedout: bool = False, **fields: Any
-) -> Ended:
-    """Let a task go on with an answer; each run of a task here has an id of its own."""
+def answered(post: Post, option: str, **fields: Any) -> Ended:
+    """Let a task go on with an answer."""
     event = {
         "chosen_options": [option],
         "params_input": fields,
         "responded_at": datetime.now(UTC),
-        "responded_by_user": None if timedout else ANNA,
-        "timedout": timedout,
+        "responded_by_user": ANNA,
+        "timedout": False,
     }
-    question_id = question(worker).question_id
-    return run_task(AskForApprovalOperator, post_id=post.id, event=event, ti_id=question_id)
-
-
-def question(worker: Workspace) -> ApprovalQuestion:
-    with worker.ledger.read() as session:
-        return session.get_one(ApprovalQuestion, (RUN_ID, 0))
+    return run_task(AskForApprovalOperator, post_id=post.id, event=event)
 
 
 def test_it_waits_without_a_worker_for_an_answer_to_what_the_view_shows(
@@ -67,17 +58,18 @@ def test_it_waits_without_a_worker_for_an_answer_to_what_the_view_shows(
     assert 23 * 3600 < ended.message.timeout.total_seconds() <= 24 * 3600
     assert isinstance(shown, HITLDetailRequest)
     assert shown.subject == "Publish clip.mp4 to aurora?"
-    assert (shown.options, shown.defaults) == (["Approve", "Reject", "Not now"], ["Not now"])
+    # A default would be shown as the button to press.
+    assert (shown.options, shown.defaults) == (["Approve", "Reject", "Not now"], None)
     assert shown.params is not None
     levels = shown.params["privacy_level"]
-    assert levels["value"] == "SELF_ONLY"
+    assert levels["value"] == levels["schema"]["enum"][0] == "SELF_ONLY"
     assert "PUBLIC_TO_EVERYONE" in levels["schema"]["enum"]
     assert shown.params["cover"]["value"] == "unchanged"
 
 
 def test_an_approval_lets_the_post_go_with_what_was_chosen(worker: Workspace, post: Post) -> None:
     asked(post)
-    ended = answered(worker, post, "Approve", privacy_level="PUBLIC_TO_EVERYONE", cover="unchanged")
+    ended = answered(post, "Approve", privacy_level="PUBLIC_TO_EVERYONE", cover="unchanged")
     assert ended.state == "success"
     assert "approved by anna" in ended.result
     now = factories.read_post(worker, post.id)
@@ -86,26 +78,26 @@ def test_an_approval_lets_the_post_go_with_what_was_chosen(worker: Workspace, po
 
 def test_a_rejection_cancels_the_post(worker: Workspace, post: Post) -> None:
     asked(post)
-    assert answered(worker, post, "Reject").state == "success"
+    assert answered(post, "Reject").state == "success"
     now = factories.read_post(worker, post.id)
     assert (now.state, now.reason) == (PostState.CANCELLED, "rejected by anna")
 
 
-def test_an_answer_that_cannot_be_used_is_asked_for_again_at_once(
+def test_an_answer_that_cannot_be_used_is_told_and_asked_for_by_another_run(
     worker: Workspace, post: Post
 ) -> None:
     asked(post)
-    ended = answered(worker, post, "Approve", privacy_level="EVERYBODY")
-    assert ended.state == "up_for_retry"
-    assert ended.message.retry_reason == "unusable_answer"
-    assert ended.message.retry_delay_seconds == 1
-    _, shown = asked(post)
+    ended = answered(post, "Approve", privacy_level="EVERYBODY")
+    assert ended.state == "success"
+    assert "cannot be used, and changed nothing" in ended.result
+    _, shown = asked(post, run_id="another run")
     assert r"it chooses the privacy level \'EVERYBODY\'" in shown.body
 
 
 def test_no_answer_in_time_leaves_the_post_to_the_next_run(worker: Workspace, post: Post) -> None:
     asked(post)
-    ended = answered(worker, post, "Not now", timedout=True)
+    event = {"error": "The response timeout has passed.", "error_type": "timeout"}
+    ended = run_task(AskForApprovalOperator, post_id=post.id, event=event)
     assert ended.state == "success"
     assert "stays HELD" in ended.result
     assert factories.read_post(worker, post.id).state is PostState.HELD
@@ -125,16 +117,21 @@ def test_an_answer_after_that_succeeds_and_says_that_it_changed_nothing(
 ) -> None:
     asked(post)
     commands.cancel(worker, post.id, actor="person:bob")
-    ended = answered(worker, post, "Approve")
+    ended = answered(post, "Approve")
     assert ended.state == "success"
     assert "the answer changes nothing" in ended.result
     assert factories.read_post(worker, post.id).state is PostState.CANCELLED
 
 
-def test_a_run_that_is_cleared_asks_about_the_same_posts(worker: Workspace, post: Post) -> None:
-    first, _ = asked(post)
-    again, _ = asked(post)
-    assert first.state == again.state == "awaiting_input"
+def test_a_task_that_is_cleared_leaves_the_post_to_another_run(
+    worker: Workspace, post: Post
+) -> None:
+    asked(post)
+    again, shown = asked(post)
+    assert "another run asks about it as it is now" in again.skipped_because
+    assert shown is None
+    asking, _ = asked(post, run_id="another run")
+    assert asking.state == "awaiting_input"
 
 
 def test_a_missing_connection_is_told_and_stops_no_question(

@@ -29,7 +29,6 @@ def upgrade() -> None:
         sa.Column("ordinal", sa.Integer(), nullable=False),
         sa.Column("post_id", sa.Integer(), nullable=False),
         sa.Column("taken_at", _TIME, nullable=False),
-        sa.Column("question_id", sa.String(36)),
         sa.Column("asked_at", _TIME),
         sa.Column("expires_at", _TIME),
         sa.Column("held_since", _TIME),

@@ -57,8 +57,8 @@ def held(workspace: Workspace, account: Account, **fields: Any) -> Post:
     return factories.read_post(workspace, post.id)
 
 
-def asker(run_id: str = RUN, question_id: str = "task-1") -> Asker:
-    return Asker(run_id, question_id, f"approve_posts/{run_id}/ask_for_approval[0]")
+def asker(run_id: str = RUN) -> Asker:
+    return Asker(run_id, f"approve_posts/{run_id}/ask_for_approval[0]")
 
 
 def asked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -10,16 +11,20 @@ from markdown_it import MarkdownIt
 from reelflow.domain.post import APPROVAL, PostMode, PostState
 from reelflow.exceptions import PostNotTakeableError, TikTokUnavailableError
 from reelflow.ledger.models import Account, Media, Post
-from reelflow.services.approval.finding import asked_questions, lapse, waiting_approvals
+from reelflow.services.approval.finding import (
+    asked_questions,
+    find_posts_to_approve,
+    waiting_approvals,
+)
 from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.unit.reelflow.services.approval.questions import (
+    RUN,
     ScriptedCreator,
     asked,
     asker,
     held,
     last_step,
-    row,
 )
 
 
@@ -33,10 +38,10 @@ def test_it_says_what_is_asked_of_whom_and_what_was_found(workspace: Workspace, 
     assert question.subject == "Publish clip.mp4 to acme?"
     for told in (
         "> From dawn to dusk",
-        "![cover](/reelflow/api/v1/approvals/pictures/",
+        "![cover now](/reelflow/api/v1/approvals/pictures/",
         r"**File:** clip\.mp4: ",
-        "@aurora",
-        "✅ The file keeps the rules",
+        "(@aurora)",
+        "✓ The file keeps the rules",
         "**Reject** cancels it",
         "it is asked again",
     ):
@@ -71,8 +76,18 @@ def test_nothing_that_a_stranger_wrote_means_anything_to_markdown(
     assert not any(token.type in ("heading_open", "html_block") for token in found)
     assert "\u202e" not in body
     text = "".join(one.content for one in inner)
+    # Airflow's pages make links of addresses, whatever is escaped.
+    assert not re.search(r"://|www|\w@", text)
+    text = text.replace("\u2060", "")
     for line in ("[x](http://evil) <img src=x> `code`", "# head", "![](http://evil/x.png)"):
         assert line in text
+
+
+def test_the_whole_caption_is_shown(workspace: Workspace, account: Account) -> None:
+    caption = "\n\n".join(["word " * 399 + "one", "two " * 500 + "end"])
+    body = asked(workspace, held(workspace, account, caption=caption)).body
+    assert "word one  \n>\n> two two" in body
+    assert "two end  \n" in body
 
 
 def test_what_breaks_a_rule_is_told_and_that_an_approval_does_not_help(
@@ -82,7 +97,7 @@ def test_what_breaks_a_rule_is_told_and_that_an_approval_does_not_help(
     with workspace.ledger.write() as session:
         session.get_one(Media, post.media_id).violations = [broken]
     body = asked(workspace, post).body
-    assert "❌ duration: 700 s (allowed: 600 s). To fix: cut it" in body
+    assert "✗ duration: 700 s (allowed: 600 s). To fix: cut it" in body
     assert "would be rejected" in body
 
 
@@ -90,7 +105,7 @@ def test_a_post_without_a_level_that_is_offered_has_none_chosen_for_it(
     workspace: Workspace, account: Account
 ) -> None:
     undecided = held(workspace, account, privacy_level=None)
-    assert asked(workspace, undecided).privacy_level is None
+    assert asked(workspace, undecided).privacy_level == "not chosen yet"
 
 
 def test_branded_content_is_not_offered_as_private(workspace: Workspace, account: Account) -> None:
@@ -129,11 +144,11 @@ def test_tiktok_is_asked_once_for_many_posts_of_an_account_and_anew_later(
     workspace: Workspace, account: Account, clock: factories.Clock
 ) -> None:
     tiktok, posts = ScriptedCreator(), [held(workspace, account) for _ in range(3)]
-    for number, post in enumerate(posts):
-        assert asked(workspace, post, tiktok, by=asker(question_id=f"t{number}")).privacy_levels
+    for post in posts:
+        assert asked(workspace, post, tiktok).privacy_levels
     assert len(tiktok.asked) == 1
     clock.advance(timedelta(minutes=11))
-    asked(workspace, posts[0], tiktok, by=asker(question_id="again"))
+    asked(workspace, held(workspace, account), tiktok, by=asker("another run"))
     assert len(tiktok.asked) == 2
 
 
@@ -141,33 +156,39 @@ def test_tiktok_is_asked_once_for_many_posts_of_an_account_and_anew_later(
 def test_nobody_is_asked_about_what_was_settled_meanwhile(
     workspace: Workspace, post: Post, state: PostState
 ) -> None:
-    asked(workspace, post)
+    find_posts_to_approve(workspace, run_id=RUN)
     factories.change_post(workspace, post.id, state=state)
     with pytest.raises(PostNotTakeableError, match=f"is {state}"):
-        asked(workspace, post, by=asker(question_id="cleared"))
+        asked(workspace, post)
     assert asked_questions(workspace) == []
 
 
 def test_nobody_is_asked_about_a_post_whose_account_was_revoked_meanwhile(
     workspace: Workspace, post: Post, account: Account
 ) -> None:
-    asked(workspace, post)
+    find_posts_to_approve(workspace, run_id=RUN)
     factories.change_account(workspace, account.id, revoked=True)
     with pytest.raises(PostNotTakeableError, match="no answer settles"):
-        asked(workspace, post, by=asker(question_id="cleared"))
+        asked(workspace, post)
 
 
-def test_a_cleared_task_asks_again_unless_another_run_does(
+def test_a_task_that_has_asked_does_not_ask_again_but_lets_another_run(
     workspace: Workspace, post: Post
 ) -> None:
     asked(workspace, post)
-    lapse(workspace, asked_questions(workspace))
-    asked(workspace, post, by=asker(question_id="cleared"))
-    assert row(workspace).question_id == "cleared"
-    lapse(workspace, asked_questions(workspace))
-    asked(workspace, post, by=asker("another run"))
-    with pytest.raises(PostNotTakeableError, match="asked about by the run another run"):
-        asked(workspace, post, by=asker(question_id="cleared again"))
+    for _ in range(2):  # it was cleared while it waited, and then again
+        with pytest.raises(PostNotTakeableError, match="another run asks"):
+            asked(workspace, post)
+    assert asked(workspace, post, by=asker("another run")).body
+    with pytest.raises(PostNotTakeableError, match="another run asks"):
+        asked(workspace, post)
+    assert [one.run_id for one in asked_questions(workspace)] == ["another run"]
+
+
+def test_a_run_asks_about_none_but_its_own_posts(workspace: Workspace, post: Post) -> None:
+    asked(workspace, post)
+    with pytest.raises(PostNotTakeableError, match="none of this run's"):
+        asked(workspace, post, by=asker("another run"))
 
 
 def test_an_account_may_have_its_own_time_and_what_follows_is_told(

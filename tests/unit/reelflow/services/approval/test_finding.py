@@ -10,6 +10,7 @@ import pytest
 from reelflow.domain.analysis import AI_GENERATED
 from reelflow.domain.post import APPROVAL, NO_MEDIA, PostState
 from reelflow.ledger.models import Account, Media, Post
+from reelflow.services.approval.deciding import Answer, decide
 from reelflow.services.approval.finding import (
     PACE,
     PICTURES_WITHIN,
@@ -21,7 +22,7 @@ from reelflow.services.approval.finding import (
 )
 from reelflow.services.workspace import Workspace
 from tests import factories
-from tests.unit.reelflow.services.approval.questions import asked, asker, held, row
+from tests.unit.reelflow.services.approval.questions import RUN, asked, asker, held, row
 
 MakePost = Callable[..., Post]
 
@@ -143,12 +144,27 @@ def test_a_question_that_nobody_can_answer_any_more_ends_and_another_run_asks(
     assert taken(workspace, "another") == [post.id]
 
 
-def test_a_question_that_was_asked_again_meanwhile_does_not_end(
+def test_a_question_that_was_answered_meanwhile_does_not_end_once_more(
     workspace: Workspace, account: Account
 ) -> None:
     post = held(workspace, account)
     asked(workspace, post)
-    (before,) = asked_questions(workspace)
-    asked(workspace, post, by=asker(question_id="task-2"))  # its task was cleared
-    assert lapse(workspace, [before]) == 0
-    assert asked_questions(workspace) == [Asked(before.run_id, before.ordinal, "task-2")]
+    questions = asked_questions(workspace)
+    assert questions == [Asked(RUN, 0)]
+    decide(workspace, post.id, Answer(["Reject"], "anna"), asker=asker())
+    assert lapse(workspace, questions) == 0
+    assert "rejected by anna" in str(row(workspace).outcome)
+
+
+def test_who_answered_in_vain_does_not_wait_for_other_runs(
+    workspace: Workspace, account: Account
+) -> None:
+    wrong = held(workspace, account)
+    asked(workspace, wrong)
+    for number in range(3):
+        held(workspace, account)
+        taken(workspace, f"run {number}")
+    held(workspace, account)
+    assert waiting_approvals(workspace) == frozenset()
+    decide(workspace, wrong.id, Answer(["Maybe"], "anna"), asker=asker())
+    assert waiting_approvals(workspace) == {f"post:{wrong.id}"}
