@@ -258,7 +258,7 @@ class Settings(BaseSettings):
 
         :param open_store: opens S3, where the settings name it; without one it is opened with the
             connection in this process's environment
-        :param keeps_connections: for a server: it does not connect for each question anew
+        :param keeps_connections: for a server or a task: it does not connect for each question anew
         :raises ConfigurationError: key or database URL are missing or malformed
         :raises LedgerNotMigratedError: the ledger needs ``reelflow db upgrade``
         """
@@ -277,8 +277,8 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=8)
 def _engine(ledger_url: str, *, keeps_connections: bool) -> Engine:
-    """Return one engine a database and process, across forks too where it keeps no connections.
+    """Return one engine a database and process.
 
-    What it learned of the database and the statements it compiled are kept.
+    What it learned of the database and the statements it compiled are kept, across forks too.
     """
     return open_engine(ledger_url, keeps_connections=keeps_connections)

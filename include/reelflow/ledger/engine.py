@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
+from weakref import WeakSet
 
 from sqlalchemy import (
     URL,
@@ -24,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import NullPool, Pool, QueuePool
 
 from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
 from reelflow.ledger.database_errors import is_read_only, raise_clearly, read_only
@@ -43,12 +44,15 @@ _POSTGRESQL_TIMEOUTS: Final = {
 
 #: Threads beyond the first few open connections of their own, and wait for nobody's. One that the
 #: database closed meanwhile is noticed before it is used.
-_SERVER_POOL: Final[dict[str, Any]] = {
+_POOL: Final[dict[str, Any]] = {
     "poolclass": QueuePool,
     "pool_size": 8,
     "max_overflow": -1,
     "pool_pre_ping": True,
 }
+_keeping: WeakSet[Engine] = WeakSet()
+#: Pools of the process that this one was forked from: closing what is in them is not ours.
+_left: list[Pool] = []
 
 _WRITES: Final = "reelflow_writes"
 #: The lock of whoever upgrades a PostgreSQL ledger; any number that nothing else uses.
@@ -64,16 +68,15 @@ def open_engine(
     make a second init look safe.
 
     :param lock_timeout_s: how long a writer waits for another; 0 waits not at all
-    :param keeps_connections: for a server, which asks many times a second and never forks; what
-        opening one costs is most of what a short question does
+    :param keeps_connections: for whoever asks more than once or twice; what opening one costs is
+        most of what a short question does. A forked process opens its own
     :raises ConfigurationError: the URL is malformed or its driver is not installed
     """
     try:
         url = make_url(database_url)
         if url.get_backend_name() == "sqlite":
             url = _sqlite_file(url)
-        # Tasks are short processes: a pool would only hold connections across forks.
-        pool = _SERVER_POOL if keeps_connections else {"poolclass": NullPool}
+        pool = _POOL if keeps_connections else {"poolclass": NullPool}
         # Parameters stay out of error messages: captions and encrypted tokens are among them.
         engine = create_engine(url, hide_parameters=True, connect_args=_timeouts(url), **pool)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as exc:
@@ -88,7 +91,19 @@ def open_engine(
         _configure_sqlite(engine, lock_timeout_s)
     elif engine.dialect.name == "postgresql":
         _configure_postgresql(engine, lock_timeout_s)
+    if keeps_connections:
+        _keeping.add(engine)
     return engine
+
+
+def _leave_connections() -> None:
+    """Leave what was open before a fork to the process that opened it."""
+    for engine in list(_keeping):
+        _left.append(engine.pool)
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_leave_connections)
 
 
 def _sqlite_file(url: URL) -> URL:
