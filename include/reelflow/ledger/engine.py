@@ -18,7 +18,6 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
-    inspect,
     select,
     text,
 )
@@ -219,11 +218,12 @@ def current_revision(engine: Engine) -> str | None:
     """Return the schema revision of the database, or None when it has none or is not there."""
     if _is_missing(engine):
         return None
-    with transaction(engine, writes=False) as session:
-        if not inspect(session.connection()).has_table("alembic_version"):
-            return None
-        revision: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
-        return revision
+    try:
+        with transaction(engine, writes=False) as session:
+            revision: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
+            return revision
+    except LedgerNotMigratedError:  # there is no such table
+        return None
 
 
 def check_revision(engine: Engine) -> None:
