@@ -61,27 +61,39 @@ def on_starting(component: object) -> None:
     for name in _STAGES:
         importlib.import_module(name)
     Base.registry.configure()
-    _warm_up()
+    _load_s3()
     if _forks_tasks():
+        _warm_up()
         _start_fork_server()
 
 
+def _load_s3() -> None:
+    """Load S3 if media lie there."""
+    from reelflow.settings import Settings
+
+    try:
+        if Settings.load().storage_location is not None:
+            for name in _S3:
+                importlib.import_module(name)
+    except ReelflowError as exc:
+        log.info("tasks will start more slowly: %s", exc)
+
+
 def _warm_up() -> None:
-    """Load S3 if media lie there, and compile the stages' statements.
+    """Compile the stages' statements, in an engine that the tasks have, too.
 
     A ledger that is not ready is no reason not to start.
     """
     from reelflow.services.warmup import warm_up
     from reelflow.settings import Settings
+    from reelflow_provider.storage import open_workspace
 
     try:
-        settings = Settings.load()
-        if settings.storage_location is not None:
-            for name in _S3:
-                importlib.import_module(name)
-        # A database elsewhere may answer late or never, which must not hold up a component.
-        if settings.ledger_url.startswith("sqlite"):
-            warm_up(settings.open_workspace())
+        workspace = open_workspace(Settings.load())
+        try:
+            warm_up(workspace)
+        finally:
+            workspace.ledger.engine.dispose()  # no connection lives through a fork
     except ReelflowError as exc:
         log.info("tasks will start more slowly: %s", exc)
 
