@@ -96,11 +96,11 @@ def drop(inbox: Path, videos: Sequence[tuple[str, str, bytes]]) -> int:
     return len(hidden)
 
 
-def wait_for_quiet(stack: BenchStack) -> None:
+def wait_for_quiet(stack: BenchStack, dag_ids: Sequence[str] = (NOOP_DAG_ID, DAG_ID)) -> None:
     """Wait until no run is left that would share the machine with the next one."""
 
     def all_ended() -> bool:
-        runs = stack.airflow.dag_runs(NOOP_DAG_ID) + stack.airflow.dag_runs(DAG_ID)
+        runs = [run for dag_id in dag_ids for run in stack.airflow.dag_runs(dag_id)]
         return all(run["state"] in ENDED for run in runs)
 
     wait_until(
