@@ -47,6 +47,8 @@ _STAGES: Final = (
     "reelflow.services.summarize",
     "reelflow.tiktok.client",
 )
+#: What Airflow itself loads late, in each task that asks for a connection.
+_AIRFLOW: Final = ("airflow.sdk.definitions.connection", "airflow.sdk.execution_time.cache")
 #: Loaded where media lie in S3; nobody else pays for boto3.
 _S3: Final = ("airflow.providers.amazon.aws.hooks.s3", "reelflow.storage.s3")
 
@@ -58,7 +60,7 @@ def on_starting(component: object) -> None:
         return
     from reelflow.ledger.models import Base
 
-    for name in _STAGES:
+    for name in (*_AIRFLOW, *_STAGES):
         importlib.import_module(name)
     Base.registry.configure()
     _load_s3()
