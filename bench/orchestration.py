@@ -80,7 +80,7 @@ def measure(folder: Path, *, sizes: Sequence[int], rounds: int) -> list[dict[str
     ) as stack:
         videos = Videos(folder, [one.username for one in stack.running_simulator().accounts])
         stack.wait_healthy(dag_ids=[DAG_ID, NOOP_DAG_ID])
-        run_noop(stack, posts=min(sizes))  # not counted: it warms caches
+        run_noop(stack, posts=POSTS_AN_ACCOUNT)  # not counted: it warms caches
         for round_number in range(rounds):
             for posts in sizes:
                 noop = run_noop(stack, posts=posts)

@@ -108,7 +108,7 @@ def wait_for_quiet(stack: BenchStack, dag_ids: Sequence[str] = (NOOP_DAG_ID, DAG
         deadline_s=RUN_DEADLINE_S,
         waiting_for="all runs to end",
         check=stack.check_alive,
-        interval_s=1.0,
+        interval_s=2.0,
     )
 
 
