@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -67,7 +68,10 @@ def measure(folder: Path, *, sizes: Sequence[int], rounds: int) -> list[dict[str
     environment = {
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(BUNDLES),
         "NOOP_WAIT_S": str(POLL_INTERVAL_S),
-        "PYTHONPATH": str(NOOP_FOLDER),  # the triggerer imports the trigger from there
+        # The triggerer imports the trigger from there; ours from where this process has it.
+        "PYTHONPATH": os.pathsep.join(
+            [str(NOOP_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
+        ),
         "REELFLOW_BATCH_SIZE": str(max(sizes)),
     }
     per_round = sum(-(-posts // POSTS_AN_ACCOUNT) for posts in sizes)
