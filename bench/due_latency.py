@@ -94,10 +94,10 @@ def measure(stack: BenchStack, folder: Path, posts: int, gap_s: float) -> Sequen
         began = session.execute(
             select(Post.publish_at, func.min(AuditEntry.at))
             .join(AuditEntry, AuditEntry.post_id == Post.id)
-            .where(AuditEntry.to_state == PostState.UPLOADING, Post.publish_at.is_not(None))
+            .where(AuditEntry.to_state == PostState.UPLOADING)
             .group_by(Post.id, Post.publish_at)
         )
-        return [round((at - wished_at).total_seconds(), 1) for wished_at, at in began]
+        return [round((at - wished_at).total_seconds(), 1) for wished_at, at in began if wished_at]
 
 
 def _moments(posts: int, gap_s: float) -> list[datetime]:

@@ -119,7 +119,7 @@ def summarize(pairs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _of_size(posts: int, pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     def median(dag: str, figure: str) -> float:
-        return statistics.median(pair[dag][figure] for pair in pairs)
+        return float(statistics.median(pair[dag][figure] for pair in pairs))
 
     ratio = statistics.median(pair["publish"]["wall_s"] / pair["noop"]["wall_s"] for pair in pairs)
     added_s = statistics.median(pair["publish"]["cpu_s"] - pair["noop"]["cpu_s"] for pair in pairs)
