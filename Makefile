@@ -97,7 +97,7 @@ up: setup ffmpeg ## Start the same stack and leave it running, with Airflow's UI
 down: setup ## Stop what `make up` started
 	$(BIN)/python -m demo down
 
-bench: setup ffmpeg postgresql ## Measure upload, ledger, polling, media, intake, imports and orchestration; one JSON object a line
+bench: setup ffmpeg postgresql ## Measure everything that has a target; one JSON object a line (an hour and more)
 	PYTHONPATH=include $(BIN)/python bench/upload.py
 	$(BIN)/python -m bench.ledger
 	PYTHONPATH=include $(BIN)/python bench/polling.py
@@ -105,7 +105,10 @@ bench: setup ffmpeg postgresql ## Measure upload, ledger, polling, media, intake
 	$(BIN)/python -m bench.intake
 	$(BIN)/python -m bench.airflow_api
 	$(BIN)/python -m bench.imports
+	$(BIN)/python -m bench.find_uploads
 	$(BIN)/python -m bench.orchestration
+	$(BIN)/python -m bench.due_latency
+	$(BIN)/python -m bench.waiting
 
 requirements: setup ## Compile requirements*.txt anew from pyproject.toml
 	UV_CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/uv pip compile --quiet --universal \

@@ -207,18 +207,12 @@ class Settings(AirflowSettings):
 
     @classmethod
     def load(cls) -> Settings:
-        """Read the environment.
+        """Read the environment; what it said before is not worked out again, forks included.
 
         :raises ConfigurationError: naming each setting that is wrong, and its value
         """
-        try:
-            return cls()
-        except ValidationError as exc:
-            wrong = "; ".join(
-                f"REELFLOW_{str(error['loc'][0]).upper()} is {error['input']!r}: {error['msg']}"
-                for error in exc.errors(include_url=False)
-            )
-            raise ConfigurationError(f"settings are wrong: {wrong}", code="settings") from None
+        ours = (one for one in os.environ.items() if one[0].upper().startswith("REELFLOW_"))
+        return _load(frozenset(ours))
 
     @property
     def data_folder(self) -> Path:
@@ -294,7 +288,7 @@ class Settings(AirflowSettings):
 
         :param open_store: opens S3, where the settings name it; without one it is opened with the
             connection in this process's environment
-        :param keeps_connections: for a server: it does not connect for each question anew
+        :param keeps_connections: for a server or a task: it does not connect for each question anew
         :raises ConfigurationError: key or database URL are missing or malformed
         :raises LedgerNotMigratedError: the ledger needs ``reelflow db upgrade``
         """
@@ -327,9 +321,22 @@ def _parsed_notifier(value: str) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=8)
-def _engine(ledger_url: str, *, keeps_connections: bool) -> Engine:
-    """Return one engine a database and process, across forks too where it keeps no connections.
+def _load(_environment: frozenset[tuple[str, str]]) -> Settings:
+    """Read the environment, which is as it is said to be."""
+    try:
+        return Settings()
+    except ValidationError as exc:
+        wrong = "; ".join(
+            f"REELFLOW_{str(error['loc'][0]).upper()} is {error['input']!r}: {error['msg']}"
+            for error in exc.errors(include_url=False)
+        )
+        raise ConfigurationError(f"settings are wrong: {wrong}", code="settings") from None
 
-    What it learned of the database and the statements it compiled are kept.
+
+@lru_cache(maxsize=8)
+def _engine(ledger_url: str, *, keeps_connections: bool) -> Engine:
+    """Return one engine a database and process.
+
+    What it learned of the database and the statements it compiled are kept, across forks too.
     """
     return open_engine(ledger_url, keeps_connections=keeps_connections)

@@ -71,6 +71,8 @@ TASKS: Final = tuple(
     for name in _STAGES
     if name.startswith(("reelflow_provider.operators.", "reelflow_provider.sensors."))
 )
+#: What Airflow itself loads late, in each task that asks for a connection.
+_AIRFLOW: Final = ("airflow.sdk.definitions.connection", "airflow.sdk.execution_time.cache")
 #: Loaded where media lie in S3; nobody else pays for boto3.
 _S3: Final = ("airflow.providers.amazon.aws.hooks.s3", "reelflow.storage.s3")
 
@@ -82,31 +84,43 @@ def on_starting(component: object) -> None:
         return
     from reelflow.ledger.models import Base
 
-    for name in _STAGES:
+    for name in (*_AIRFLOW, *_STAGES):
         importlib.import_module(name)
     Base.registry.configure()
-    _warm_up()
+    _load_s3()
     _make_pools()
     if _forks_tasks():
+        _warm_up()
         _start_fork_server()
 
 
+def _load_s3() -> None:
+    """Load S3 if media lie there."""
+    from reelflow.settings import Settings
+
+    try:
+        if Settings.load().storage_location is not None:
+            for name in _S3:
+                importlib.import_module(name)
+    except ReelflowError as exc:
+        log.info("tasks will start more slowly: %s", exc)
+
+
 def _warm_up() -> None:
-    """Load S3 if media lie there, and compile the stages' statements.
+    """Compile the stages' statements, in an engine that the tasks have, too.
 
     A ledger that is not ready is no reason not to start.
     """
     from reelflow.services.warmup import warm_up
     from reelflow.settings import Settings
+    from reelflow_provider.storage import open_workspace
 
     try:
-        settings = Settings.load()
-        if settings.storage_location is not None:
-            for name in _S3:
-                importlib.import_module(name)
-        # A database elsewhere may answer late or never, which must not hold up a component.
-        if settings.ledger_url.startswith("sqlite"):
-            warm_up(settings.open_workspace())
+        workspace = open_workspace(Settings.load())
+        try:
+            warm_up(workspace)
+        finally:
+            workspace.ledger.engine.dispose()  # no connection lives through a fork
     except ReelflowError as exc:
         log.info("tasks will start more slowly: %s", exc)
 

@@ -49,7 +49,7 @@ def linked_post(ti_key: TaskInstanceKey) -> LinkedPost | None:
 
     :raises ReelflowError: the ledger cannot be read
     """
-    workspace = open_workspace(Settings.load(), keeps_connections=True)
+    workspace = open_workspace(Settings.load())
     post_id = _post_id(workspace, ti_key)
     if post_id is None:
         return None
