@@ -1,0 +1,13 @@
+-- Runs once, when PostgreSQL makes its data folder: Airflow's database and the ledger's, each with a
+-- user who can connect to no other. Their passwords come from the environment; a missing one stops it.
+\getenv airflow_password AIRFLOW_DATABASE_PASSWORD
+\getenv ledger_password LEDGER_DATABASE_PASSWORD
+
+CREATE ROLE airflow LOGIN PASSWORD :'airflow_password';
+CREATE DATABASE airflow OWNER airflow;
+REVOKE ALL ON DATABASE airflow FROM PUBLIC;
+
+CREATE ROLE reelflow LOGIN PASSWORD :'ledger_password';
+CREATE DATABASE reelflow OWNER reelflow;
+REVOKE ALL ON DATABASE reelflow FROM PUBLIC;
+REVOKE ALL ON DATABASE postgres FROM PUBLIC;
