@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,6 +93,7 @@ def _mount(text: str) -> Mount:
     return Mount("", *parts) if len(parts) == 1 else Mount(*parts)
 
 
+@cache
 def parsed(path: Path = FILE) -> dict[str, Any]:
     """Return the file as it is written, its anchors and merges resolved."""
     content: dict[str, Any] = yaml.safe_load(path.read_text())
