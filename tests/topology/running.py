@@ -93,7 +93,14 @@ class Topology:
 
         :param told: its standard input
         """
-        return self._run(self.native.services[name], command, told=told, timeout_s=RUN_S)
+        service = self.native.services[name]
+        wait_until(
+            lambda: self._may_start(service),
+            deadline_s=UP_S,
+            waiting_for=f"what {name} depends on",
+            check=self.check_alive,
+        )
+        return self._run(service, command, told=told, timeout_s=RUN_S)
 
     def log(self, name: str) -> str:
         """Return what a service has said."""

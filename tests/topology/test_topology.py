@@ -122,6 +122,16 @@ def states(topology: Topology) -> list[str]:
         return [state for (state,) in connection.execute("SELECT state FROM posts")]
 
 
+def task_instances(airflow: AirflowApi) -> list[dict[str, Any]]:
+    """Return what ran for the posts."""
+    found: list[dict[str, Any]] = []
+    while True:
+        page = airflow.call("GET", f"{RUNS}/~/taskInstances", limit=100, offset=len(found))
+        found += page["task_instances"]
+        if len(found) >= page["total_entries"]:
+            return found
+
+
 def test_every_service_is_well(topology: Topology) -> None:
     checked = [one for one in topology.native.services.values() if one.runs_on]
     assert {one.name for one in checked} == {
@@ -166,7 +176,7 @@ def test_posts_go_out_through_two_workers_that_share_no_disk(
 def test_media_are_looked_at_by_the_worker_of_their_queue(
     topology: Topology, airflow: AirflowApi, published: Published
 ) -> None:
-    tasks = airflow.call("GET", f"{RUNS}/~/taskInstances", limit=500)["task_instances"]
+    tasks = task_instances(airflow)
     mapped = [one for one in tasks if one["map_index"] >= 0]
     for one in mapped:
         group, _, task_id = one["task_id"].partition(".")
