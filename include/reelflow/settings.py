@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
 from sqlalchemy import Engine
 
+from reelflow.airflow_settings import AirflowSettings
 from reelflow.domain.budget import BudgetLimits
 from reelflow.domain.media_policy import INTAKE, MIB, TIKTOK
 from reelflow.domain.outage import BreakerRules
@@ -32,16 +33,13 @@ from reelflow.tiktok.limits import TikTokLimits
 from reelflow.tiktok.pkce import ChallengeEncoding
 
 _DAY_S = 24 * 3600
-#: An upload task must end before the hour of its upload URL does
-#: (content-posting-api-reference-direct-post, read 2026-09-11).
-UPLOAD_TIMEOUT_MAX_S = 59 * 60
 _PUBLIC_URL = re.compile(
     r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
 )
 
 
-class Settings(BaseSettings):
-    """Every setting of Reelflow, with its default.
+class Settings(AirflowSettings):
+    """Every setting of Reelflow, with its default; those of its DAGs are inherited.
 
     :param home: the data folder: inbox, sources, thumbnails, quarantine
     :param storage_url: where media lie instead of the data folder:
@@ -69,8 +67,6 @@ class Settings(BaseSettings):
     :param chunk_answer_timeout_s: longest silence between a chunk's last byte and its answer
     :param chunk_attempts: how often the same chunk is sent
     :param chunk_retry_s: pause before a chunk is sent again, doubled after each further try
-    :param upload_timeout_s: longest run of an upload task, below the hour that an upload URL lives;
-        read where the DAG is parsed
     :param max_publications: most inits of one post before it fails, until a person retries it
     :param unknown_after_h: a sent post of which TikTok says nothing for so long is UNKNOWN
     :param retention_days: how long a person may try a post again that was rejected, failed or was
@@ -103,8 +99,6 @@ class Settings(BaseSettings):
         of a user who may create backfills
     """
 
-    model_config = SettingsConfigDict(env_prefix="REELFLOW_", extra="ignore", env_ignore_empty=True)
-
     home: Path = Path("~/reelflow")
     storage_url: str = ""
     durable_chunks: bool = True
@@ -125,7 +119,6 @@ class Settings(BaseSettings):
     chunk_answer_timeout_s: Annotated[float, Field(gt=0, le=600)] = 120
     chunk_attempts: Annotated[int, Field(ge=1, le=20)] = 3
     chunk_retry_s: Annotated[float, Field(gt=0, le=600)] = 2
-    upload_timeout_s: Annotated[float, Field(ge=60, le=UPLOAD_TIMEOUT_MAX_S)] = 55 * 60
     max_publications: Annotated[int, Field(ge=1, le=100)] = 5
     unknown_after_h: Annotated[float, Field(gt=0, le=24 * 366)] = 72
     retention_days: Annotated[float, Field(ge=1, le=10 * 366)] = 30

@@ -1,4 +1,4 @@
-"""Loads the stages' modules in Airflow's long-lived components, before they fork.
+"""Loads the stages' modules in Airflow's long-lived components, before they fork; makes pools.
 
 LocalExecutor's workers are forked from the scheduler and every task from a worker, so what the
 scheduler has imported costs a task nothing: without this, each task of a post spends a quarter of
@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 _STAGES: Final = (
     "reelflow_provider.assets",
     "reelflow_provider.hooks.detection",
+    "reelflow_provider.late_alert",
     "reelflow_provider.operators.accounts",
+    "reelflow_provider.operators.late_posts",
     "reelflow_provider.operators.media",
     "reelflow_provider.operators.posts",
     "reelflow_provider.operators.settling",
@@ -40,6 +42,7 @@ _STAGES: Final = (
     "reelflow.services.intake.analyse",
     "reelflow.services.intake.engines",
     "reelflow.services.intake.prepare",
+    "reelflow.services.late_posts",
     "reelflow.services.publishing.publish",
     "reelflow.services.settling.for_a_person",
     "reelflow.services.settling.sweep",
@@ -62,6 +65,7 @@ def on_starting(component: object) -> None:
         importlib.import_module(name)
     Base.registry.configure()
     _warm_up()
+    _make_pools()
     if _forks_tasks():
         _start_fork_server()
 
@@ -84,6 +88,17 @@ def _warm_up() -> None:
             warm_up(settings.open_workspace())
     except ReelflowError as exc:
         log.info("tasks will start more slowly: %s", exc)
+
+
+def _make_pools() -> None:
+    """Make the pools that the DAGs name; wrong settings are told where the DAGs are parsed."""
+    from reelflow.settings import Settings
+    from reelflow_provider.pools import make_missing_pools
+
+    try:
+        make_missing_pools(Settings.load())
+    except ReelflowError as exc:
+        log.warning("no pools are made: %s", exc)
 
 
 def _forks_tasks() -> bool:

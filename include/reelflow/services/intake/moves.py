@@ -145,4 +145,6 @@ def _postpone(workspace: Workspace, post: Post, exc: ReelflowError) -> None:
         waiting = posts.get(session, post.id, lock=True)
         if waiting.state is PostState.READY and waiting.media.moved_at is None:
             waiting.due_at = max(waiting.due_at, next_try)
-            waiting.rescheduled_because = f"next try at {waiting.due_at:%H:%M:%S} UTC: {trouble}"
+            waiting.rescheduled_because = (
+                f"next try at {waiting.due_at:%Y-%m-%d %H:%M:%S} UTC: {trouble}"
+            )
