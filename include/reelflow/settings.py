@@ -49,8 +49,6 @@ class Settings(AirflowSettings):
         uploads under way missing again; a finished upload is on the disk either way
     :param database_url: the ledger's database; empty is SQLite in the data folder
     :param fernet_key: encrypts tokens and upload URLs; from ``reelflow key generate``
-    :param media_queue: the queue of tasks that read media, for executors that have queues; empty is
-        Airflow's default queue. Read where the DAG is parsed
     :param inbox_quiet_s: a file and its sidecar must have been left alone this long
     :param batch_size: most posts of one run (Airflow maps at most 1024)
     :param max_lateness_h: a normal run posts nothing that was due longer ago
@@ -104,7 +102,6 @@ class Settings(AirflowSettings):
     durable_chunks: bool = True
     database_url: Annotated[str, Field(repr=False)] = ""  # may hold a password
     fernet_key: SecretStr = SecretStr("")
-    media_queue: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,256}$")] = ""
     inbox_quiet_s: Annotated[float, Field(ge=0, le=_DAY_S)] = 10
     batch_size: Annotated[int, Field(ge=1, le=1000)] = 100
     max_lateness_h: Annotated[float, Field(gt=0, le=24 * 366)] = 24

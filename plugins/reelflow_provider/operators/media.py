@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reelflow.exceptions import ConfigurationError, PostHeldError
-from reelflow.settings import Settings
+from reelflow.exceptions import PostHeldError
 from reelflow_provider.operators.base import (
     PostOperator,
     ReelflowOperator,
@@ -42,9 +41,6 @@ class MeasureUploadsOperator(ReelflowOperator):
     was looked into is left alone, so it is safe to clear.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**_on_media_queue(kwargs))
-
     def execute(self, context: Context) -> int:
         """Return how many files were looked into."""
         from reelflow.services.intake.lone_media import measure_lone_media, waiting_lone_media
@@ -64,7 +60,7 @@ class MediaOperator(PostOperator):
     """
 
     def __init__(self, *, post_id: int, ahead: bool = False, **kwargs: Any) -> None:
-        super().__init__(post_id=post_id, **_on_media_queue(kwargs))
+        super().__init__(post_id=post_id, **kwargs)
         self.ahead = ahead
 
     def claimant(self, context: Context) -> str | None:
@@ -143,15 +139,3 @@ class GenerateThumbnailOperator(MediaOperator):
         with post_kept_or_skipped(self, context):
             run_id, actor = self.claimant(context), actor_of(context)
             return generate_thumbnail(self.workspace, self.post_id, run_id=run_id, actor=actor)
-
-
-def _on_media_queue(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Add the queue of media to an operator's arguments, if the settings name one.
-
-    Where settings are wrong the task itself says so.
-    """
-    try:
-        queue = Settings.load().media_queue
-    except ConfigurationError:
-        queue = ""
-    return {"queue": queue, **kwargs} if queue else kwargs
