@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from demo.exceptions import StackError
 from demo.processes import Component, end_processes, start_component, tail
 from demo.waiting import wait_until
 from tests.topology import database_image
@@ -59,13 +60,20 @@ class Topology:
                 self._start(waiting.pop(service.name))
             return not waiting
 
-        wait_until(
-            all_started,
-            deadline_s=UP_S,
-            waiting_for="every service to be started",
-            check=self.check_alive,
-            interval_s=0.5,
-        )
+        try:
+            wait_until(
+                all_started,
+                deadline_s=UP_S,
+                waiting_for="every service to be started",
+                check=self.check_alive,
+                interval_s=0.5,
+            )
+        except StackError as error:
+            missing = {other for one in waiting.values() for other in one.conditions} & {
+                *self.running
+            }
+            said = "\n".join(f"{name}:\n{tail(self.log(name))}" for name in sorted(missing))
+            raise AssertionError(f"{error}; {sorted(waiting)} wait for\n{said}") from error
 
     def wait_well(self) -> None:
         """Wait until every service's health check says that it is well."""

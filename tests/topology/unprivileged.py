@@ -13,19 +13,32 @@ from typing import Final
 FIRST_USER: Final = 731_000
 
 
+#: No rights; or none but to read what lies where only root gets to, as an interpreter may.
+RIGHTS: Final = (
+    ("--inh-caps=-all", "--bounding-set=-all"),
+    ("--inh-caps=-all,+dac_read_search", "--ambient-caps=+dac_read_search"),
+)
+
+
 class Confinement:
     """Starts programs as users without rights, where whoever runs the tests may do that.
 
-    Without root, or where such a user cannot reach the interpreter, programs run as who we are.
+    Without root, or where such a user cannot run our Python, programs run as who we are.
     """
 
     def __init__(self) -> None:
         self._users: dict[str, int] = {}
+        self._rights: tuple[str, ...] = ()
         self.is_possible = os.geteuid() == 0 and shutil.which("setpriv") is not None
         if self.is_possible:
-            probe = [*self.prefix("probe"), sys.executable, "-c", "import reelflow"]
-            done = subprocess.run(probe, cwd="/", capture_output=True)
-            self.is_possible = done.returncode == 0
+            self.is_possible = any(self._can_run_python(rights) for rights in RIGHTS)
+
+    def _can_run_python(self, rights: tuple[str, ...]) -> bool:
+        self._rights = rights
+        program = "import sys, reelflow; print(sys.base_prefix)"
+        probe = [*self.prefix("probe"), sys.executable, "-c", program]
+        done = subprocess.run(probe, cwd="/", capture_output=True, text=True)
+        return done.stdout.strip() == sys.base_prefix
 
     @property
     def users(self) -> list[int]:
@@ -33,13 +46,13 @@ class Confinement:
         return list(self._users.values())
 
     def prefix(self, service: str) -> list[str]:
-        """Return what comes before a command: no rights, none to gain, none to inherit."""
+        """Return what comes before a command: who runs it, and that it can gain no rights."""
         if not self.is_possible:
             return []
         user = str(self._user(service))
         return [
             *("setpriv", "--reuid", user, "--regid", user, "--clear-groups"),
-            *("--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"),
+            *("--no-new-privs", *self._rights),
         ]
 
     def give(self, service: str, folder: Path) -> None:
