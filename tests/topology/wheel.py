@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import subprocess
 import sys
@@ -31,6 +32,7 @@ def unpack(wheel: Path, folder: Path) -> Path:
     """Put a wheel's content into a folder, from where Python finds it and its entry points."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder)
+    compileall.compile_dir(folder, quiet=2)  # as in the image: no process there can write it
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
     return folder
