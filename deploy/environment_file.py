@@ -34,6 +34,7 @@ def _jwt_secret() -> str:
 GENERATED: Final[Mapping[str, Callable[[], str]]] = {
     "POSTGRES_PASSWORD": _password,
     "AIRFLOW_DATABASE_PASSWORD": _password,
+    "CELERY_DATABASE_PASSWORD": _password,
     "LEDGER_DATABASE_PASSWORD": _password,
     "REDIS_PASSWORD": _password,
     "AIRFLOW__CORE__FERNET_KEY": _fernet_key,

@@ -29,6 +29,7 @@ OTHER_NAMES: Final = {
     "POSTGRES_PASSWORD",
     "POSTGRES_INITDB_ARGS",
     "AIRFLOW_DATABASE_PASSWORD",
+    "CELERY_DATABASE_PASSWORD",
     "LEDGER_DATABASE_PASSWORD",
 }
 SECRET_NAME: Final = re.compile(
@@ -43,6 +44,7 @@ HOLDERS: Final = {
         *("postgres", "airflow-migrate", "api-server", "scheduler", "dag-processor", "triggerer"),
         "cli",
     },
+    "CELERY_DATABASE_PASSWORD": {"postgres", "scheduler", "worker", "media-worker", "cli"},
     "LEDGER_DATABASE_PASSWORD": {
         *("postgres", "ledger-migrate", "api-server", "triggerer", "worker", "media-worker"),
         *("serve", "cli"),

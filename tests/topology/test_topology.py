@@ -160,13 +160,18 @@ def test_nobody_has_a_password_that_was_not_chosen(
 
 def test_no_database_lets_in_another_user(topology: Topology) -> None:
     cli = topology.native.environment(topology.native.services["cli"])
-    ledger = cli["REELFLOW_DATABASE_URL"].replace("+psycopg", "")
-    metadata = cli["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].replace("+psycopg", "")
-    for url, database in ((ledger, "airflow"), (metadata, "reelflow"), (metadata, "postgres")):
-        with pytest.raises(psycopg.OperationalError, match="permission denied"):
-            psycopg.connect(f"{url.rpartition('/')[0]}/{database}")
-    with pytest.raises(psycopg.OperationalError, match="password"):
-        psycopg.connect(ledger, password="reelflow")
+    urls = {
+        "reelflow": cli["REELFLOW_DATABASE_URL"],
+        "airflow": cli["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"],
+        "celery": cli["AIRFLOW__CELERY__RESULT_BACKEND"].removeprefix("db+"),
+    }
+    for user, url in urls.items():
+        server = url.replace("+psycopg", "").rpartition("/")[0]
+        for database in {*urls, "postgres"} - {user}:
+            with pytest.raises(psycopg.OperationalError, match="permission denied"):
+                psycopg.connect(f"{server}/{database}")
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(f"{server}/{user}", password=user)
 
 
 def test_posts_go_out_through_two_workers_that_share_no_disk(
