@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -60,32 +60,35 @@ class Topology:
                 self._start(waiting.pop(service.name))
             return not waiting
 
-        try:
-            wait_until(
-                all_started,
-                deadline_s=UP_S,
-                waiting_for="every service to be started",
-                check=self.check_alive,
-                interval_s=0.5,
-            )
-        except StackError as error:
-            missing = {other for one in waiting.values() for other in one.conditions} & {
-                *self.running
-            }
-            said = "\n".join(f"{name}:\n{tail(self.log(name))}" for name in sorted(missing))
-            raise AssertionError(f"{error}; {sorted(waiting)} wait for\n{said}") from error
+        self.wait(all_started, "every service to be started")
 
     def wait_well(self) -> None:
         """Wait until every service's health check says that it is well."""
         for service in self.native.services.values():
             if service.is_started and service.health_check:
-                wait_until(
+                self.wait(
                     lambda one=service: self.is_well(one.name),  # type: ignore[misc]
-                    deadline_s=UP_S,
-                    waiting_for=f"the health check of {service.name}",
-                    check=self.check_alive,
-                    interval_s=1.0,
+                    f"the health check of {service.name}",
                 )
+
+    def wait(
+        self, condition: Callable[[], bool], waiting_for: str, *, deadline_s: float = UP_S
+    ) -> None:
+        """Wait for a condition while every service runs; tell what they said if it never comes.
+
+        :param waiting_for: what the error says was waited for
+        """
+        try:
+            wait_until(
+                condition,
+                deadline_s=deadline_s,
+                waiting_for=waiting_for,
+                check=self.check_alive,
+                interval_s=0.5,
+            )
+        except StackError as error:
+            said = (f"{name}:\n{tail(self.log(name))}" for name in self.running)
+            raise AssertionError("\n".join([str(error), *said])) from error
 
     def is_well(self, name: str) -> bool:
         """Whether a service's health check succeeds."""
@@ -102,12 +105,7 @@ class Topology:
         :param told: its standard input
         """
         service = self.native.services[name]
-        wait_until(
-            lambda: self._may_start(service),
-            deadline_s=UP_S,
-            waiting_for=f"what {name} depends on",
-            check=self.check_alive,
-        )
+        self.wait(lambda: self._may_start(service), f"what {name} depends on")
         return self._run(service, command, told=told, timeout_s=RUN_S)
 
     def log(self, name: str) -> str:

@@ -16,7 +16,6 @@ import pytest
 from demo.airflow_api import AirflowApi
 from demo.environment import API_PATH
 from demo.exceptions import StackError
-from demo.waiting import wait_until
 from deploy.environment_file import GENERATED, names_in
 from tests.e2e.intake_flows import Sender
 from tests.e2e.scene import RUNS, unique_video
@@ -49,12 +48,7 @@ def password(topology: Topology) -> str:
 @pytest.fixture(scope="module")
 def airflow(topology: Topology, password: str) -> AirflowApi:
     airflow = AirflowApi(topology.native.url("api-server", 8080), user=USER, password=password)
-    wait_until(
-        lambda: "publish_to_tiktok" in airflow.dag_ids(),
-        deadline_s=60,
-        waiting_for="the DAG to be parsed",
-        check=topology.check_alive,
-    )
+    topology.wait(lambda: "publish_to_tiktok" in airflow.dag_ids(), "the DAG to be parsed")
     assert airflow.import_errors() == []
     return airflow
 
@@ -105,19 +99,14 @@ def published(
         videos.append(video)
     airflow.call("PATCH", DAG, {"is_paused": False})
 
-    wait_until(
+    topology.wait(
         lambda: states(topology) == ["PUBLISHED"] * POSTS,
+        f"{POSTS} posts to be published",
         deadline_s=PUBLISHED_S,
-        waiting_for=f"{POSTS} posts to be published",
-        check=topology.check_alive,
-        interval_s=1.0,
     )
-    wait_until(
+    topology.wait(
         lambda: all(run["state"] == "success" for run in airflow.dag_runs("publish_to_tiktok")),
-        deadline_s=PUBLISHED_S,
-        waiting_for="all runs to succeed",
-        check=topology.check_alive,
-        interval_s=1.0,
+        "all runs to succeed",
     )
     posts = json.loads(topology.run("cli", "reelflow", "posts", "list", "--json"))
     return Published({post["id"]: post for post in posts}, videos)
