@@ -10,10 +10,15 @@ from typing import Any, Final
 
 import yaml
 
+from deploy.environment_file import ASKED, GENERATED
 from tests.topology.interpolation import interpolated, read_environment_file
 
 REPOSITORY: Final = Path(__file__).parents[2]
 FILE: Final = REPOSITORY / "docker-compose.yaml"
+#: A value for each name of `.env` that has to have one.
+VALUES: Final = {name: f"value-of-{name}" for name in (*GENERATED, *ASKED)} | {
+    "REELFLOW_BUCKET": "value-of-bucket"
+}
 
 
 @dataclass(frozen=True)

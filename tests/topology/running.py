@@ -33,7 +33,6 @@ class Topology:
         self.native = native
         self.confinement = Confinement()
         self.running: dict[str, Component] = {}
-        self._ended: set[str] = set()
         self._well: set[str] = set()
         self._database_programs = database_programs
         self.logs = native.root / "logs"
@@ -67,7 +66,7 @@ class Topology:
         for service in self.native.services.values():
             if service.is_started and service.health_check:
                 self.wait(
-                    lambda one=service: self.is_well(one.name),  # type: ignore[misc]
+                    lambda one=service: self.is_well(one.name),
                     f"the health check of {service.name}",
                 )
 
