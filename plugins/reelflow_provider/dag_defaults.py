@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from airflow.sdk import AsyncCallback, DeadlineAlert, DeadlineReference, Param
+from airflow.sdk import (  # type: ignore[attr-defined]  # public, and not in Airflow's stub
+    AsyncCallback,
+    DeadlineAlert,
+    DeadlineReference,
+    Param,
+)
 
 from reelflow.exceptions import ConfigurationError
 from reelflow.settings import Settings
@@ -15,6 +20,9 @@ from reelflow_provider.retries import ReelflowRetryPolicy
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+#: A run finds its posts so long after it was queued: they are late no earlier than that.
+_FOUND_WITHIN: Final = timedelta(minutes=1)
 
 #: The same for every DAG; each file adds its schedule, its limits and its words.
 EVERY_DAG: Final[dict[str, Any]] = {
@@ -101,7 +109,7 @@ class Limits:
         """
         return DeadlineAlert(
             reference=DeadlineReference.DAGRUN_QUEUED_AT,
-            interval=self.late_after,
+            interval=self.late_after + _FOUND_WITHIN,
             callback=AsyncCallback(tell_late_posts),
             name="late posts",
         )

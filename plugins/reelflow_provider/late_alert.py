@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-async def tell_late_posts(**kwargs: Any) -> str:
+async def tell_late_posts(*, context: Mapping[str, Any] | None = None) -> str:
     """Name the posts that are late, each once, with what they wait for; runs in the triggerer.
 
     That a run takes long is no news by itself: it may wait for TikTok. The ledger says whether
     a post is late.
 
-    :param kwargs: Airflow's ``context``: which run, and its deadline
+    :param context: what Airflow tells of the run and its deadline
     :return: what Airflow keeps of it
     """
     # Imported where it runs: DAG files import this module, and parse.
     from reelflow.settings import Settings
 
-    run = (kwargs.get("context") or {}).get("dag_run") or {}
+    run = (context or {}).get("dag_run") or {}
     run_id = str(run.get("dag_run_id", "unknown"))
     return await asyncio.to_thread(_tell, Settings.load(), run_id)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from reelflow.exceptions import TerminalError
 from reelflow_provider.late_alert import late_posts
@@ -19,6 +19,18 @@ class TellLatePostsOperator(ReelflowOperator):
     A deadline alert tells of the posts of a run that takes long. This one looks at the ledger
     alone, so it also finds posts of which no run knows.
     """
+
+    TASK_DOC: ClassVar[str] = """\
+**What.** Names each post that is not on its way although its time is long over, with what it waits
+for: its budget, an outage, a person, a run, a worker. It looks at the ledger alone.
+
+**Safe to clear.** At any time: it changes nothing of a post. It fails again for what it failed for,
+unless that is done.
+
+**When it is red.** Nothing that is known holds these posts up: no run has taken them, or no worker
+has begun them. Is `publish_to_tiktok` unpaused, do scheduler, triggerer and workers run, have the
+pools free slots? `reelflow doctor` looks. Each post is named by one run only.
+"""
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return how many posts are late, and of which was told now."""

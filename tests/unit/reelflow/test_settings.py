@@ -137,6 +137,12 @@ def test_the_ledger_lies_in_the_data_folder_unless_told_otherwise(
         ("CHUNK_ATTEMPTS", "0"),
         ("READ_TIMEOUT_S", "0"),
         ("UPLOAD_TIMEOUT_S", "3600"),
+        ("MEDIA_TIMEOUT_S", "0"),
+        ("RUN_TIMEOUT_H", "1"),
+        ("MAX_ACTIVE_RUNS", "0"),
+        ("MAX_ACTIVE_TASKS", "many"),
+        ("MEDIA_POOL_SLOTS", "-1"),
+        ("LATE_AFTER_MIN", "nan"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_value(

@@ -11,6 +11,8 @@ import pytest
 from airflow.triggers.callback import CallbackTrigger
 
 from reelflow.ledger.models import Account
+from reelflow.services.late_posts import TOLD_BY_ALERT
+from reelflow.services.report import show_post
 from reelflow.services.workspace import Workspace
 from reelflow_provider.dag_defaults import Limits
 from tests import factories
@@ -42,6 +44,11 @@ def test_each_late_post_is_named_once_with_what_it_waits_for(
     (line,) = [one.getMessage() for one in caplog.records if one.name.startswith("reelflow")]
     assert line.startswith(f"post {post.id} (clip.mp4, acme) is late: wished for ")
     assert "The run scheduled__1 has taken it, and no worker has begun it yet" in line
+    story = show_post(worker, post.id)["story"]
+    assert (story[-1]["actor"], story[-1]["why"]) == (
+        "deadline alert of scheduled__1",
+        TOLD_BY_ALERT,
+    )
     assert first[-1] == {"state": "success", "body": "late posts: 1, told of now: 1"}
     assert second[-1] == {"state": "success", "body": "late posts: 1, told of now: 0"}
 
