@@ -30,6 +30,8 @@ class AirflowSettings(BaseSettings):
         included; made likewise
     :param media_pool_slots: slots it is made with, as many as a Celery worker has processes: two a
         processor that such tasks run on are enough
+    :param media_queue: the queue of these tasks, for executors whose workers take some queues only;
+        empty is Airflow's default queue
     :param upload_timeout_s: longest run of an upload task, below the hour that an upload URL lives
     :param media_timeout_s: longest run of a task that reads media: one full pass over 4 GB in a
         slow bucket, decoding and the wait for an analysis are a few minutes each
@@ -53,6 +55,7 @@ class AirflowSettings(BaseSettings):
     upload_pool_slots: Annotated[int, Field(ge=1, le=10_000)] = 32
     media_pool: Annotated[str, Field(pattern=_POOL)] = "reelflow_media"
     media_pool_slots: Annotated[int, Field(ge=1, le=10_000)] = 16
+    media_queue: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,256}$")] = ""
     upload_timeout_s: Annotated[float, Field(ge=60, le=UPLOAD_TIMEOUT_MAX_S)] = 55 * 60
     media_timeout_s: Annotated[float, Field(ge=60, le=_DAY_S)] = 30 * 60
     task_timeout_s: Annotated[float, Field(ge=60, le=_DAY_S)] = 30 * 60

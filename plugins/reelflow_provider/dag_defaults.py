@@ -50,6 +50,7 @@ class Limits:
 
     upload_pool: str
     media_pool: str
+    media_queue: str
     media_timeout: timedelta
     task_timeout: timedelta
     run_timeout: timedelta
@@ -69,6 +70,7 @@ class Limits:
         return cls(
             upload_pool=settings.upload_pool,
             media_pool=settings.media_pool,
+            media_queue=settings.media_queue,
             media_timeout=timedelta(seconds=settings.media_timeout_s),
             task_timeout=timedelta(seconds=settings.task_timeout_s),
             run_timeout=timedelta(hours=settings.run_timeout_h),
@@ -97,7 +99,8 @@ class Limits:
 
     def media_args(self) -> dict[str, Any]:
         """Return what tasks have beside that read, decode and analyse media."""
-        return {"pool": self.media_pool, "execution_timeout": self.media_timeout}
+        queue = {"queue": self.media_queue} if self.media_queue else {}
+        return {"pool": self.media_pool, "execution_timeout": self.media_timeout, **queue}
 
     def late_alert(self) -> DeadlineAlert:
         """Return the alert of a run that is not done when its posts are late.
