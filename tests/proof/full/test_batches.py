@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime, timedelta
 
 from reelflow.domain.post import PostState
-from tests.proof.full.conftest import DUE, POSTS_AN_ACCOUNT
+from tests.proof.backlog import BACKLOG_ACCOUNTS, BATCH, DUE
 from tests.proof.play import ENDLESS_S, UPLOADS, Play
 
-#: How many posts of a run: `make proof-backlog` asks for 1,000, of one post more than Airflow maps
-#: a task over.
-BATCH = int(os.environ.get("PROOF_BATCH_SIZE", "20"))
 BEGINNERS = ("scheduler", "triggerer")
 
 
@@ -20,7 +16,7 @@ def test_a_backlog_is_taken_batch_by_batch_by_runs_that_wake_each_other(play: Pl
         due_at = datetime.now(UTC) + timedelta(seconds=45 + DUE / 5)
         wish = {"publish_at": due_at.isoformat()}
         play.process_for(ENDLESS_S)
-        play.drop(DUE, accounts=-(-DUE // POSTS_AN_ACCOUNT), sidecars=[wish] * DUE)
+        play.drop(DUE, accounts=BACKLOG_ACCOUNTS, sidecars=[wish] * DUE)
         play.wait_told(lambda: len(play.ledger.posts()) == DUE, f"{DUE} posts to be known")
         assert not play.ledger.batches(), "a run took posts before their time"
 
