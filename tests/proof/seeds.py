@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from itertools import cycle
@@ -34,12 +34,14 @@ class Seed:
     """One post that was put into the ledger.
 
     :param is_taken: a backfill over its day posts it
+    :param is_gone: its file is not where it was
     """
 
     post_id: int
     video: Video
     state: PostState
     is_taken: bool = False
+    is_gone: bool = False
 
     @property
     def was_posted(self) -> bool:
@@ -102,6 +104,8 @@ class Seeds:
             content=data,
             file_name=name,
             validated=False,
+            # TikTok's videos are known by their captions where their ids are not.
+            caption=name,
             **{"publish_at": wished, "due_at": wished, **columns},
         )
         video = Video(account.name, name, len(data), sha256(data).hexdigest())
@@ -111,7 +115,7 @@ class Seeds:
         seed = self.post(day, _S.MISSED)
         post = factories.read_post(self._workspace, seed.post_id)
         data_folder(self._workspace).path(post.media.source_path).unlink()
-        return seed
+        return replace(seed, is_gone=True)
 
 
 def _ended(state: PostState, now: datetime) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from reelflow.domain.post import PostState
+from reelflow.domain.post import DONE, PostState
 from tests.proof.play import ENDLESS_S, Play
 from tests.proof.seeds import Seed, Seeds
 
@@ -36,6 +36,7 @@ def test_a_backfill_posts_what_its_plan_names_and_nothing_over_published_days(
         assert sorted(posted) == [seed.post_id for seed in made if seed.is_taken]
         for behavior in BEHAVIORS:
             assert _backfill(play, free, green, behavior) == []
+    _accept_what_became_of_the_lost(play, made)
     play.let_go()
     play.finish()
 
@@ -59,6 +60,16 @@ def _expect(play: Play, made: list[Seed]) -> None:
             play.videos.append(seed.video)
             if not seed.is_taken:
                 play.otherwise[seed.video.file_name] = seed.state
+
+
+def _accept_what_became_of_the_lost(play: Play, made: list[Seed]) -> None:
+    """Let posts whose file is gone end as they did: not published, and told."""
+    gone = {seed.post_id for seed in made if seed.is_gone}
+    for post in play.ledger.posts():
+        if post.id in gone:
+            assert post.state not in DONE
+            assert post.reason
+            play.otherwise[post.file_name] = post.state
 
 
 def _wish_for(play: Play, day: date, post_ids: list[int]) -> None:
