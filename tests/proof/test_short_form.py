@@ -14,7 +14,7 @@ def test_scheduler_and_triggerer_killed_mid_stage_change_nothing_but_the_moment(
     play.drop(20)
 
     with play.mid_stage():
-        play.stack.kill("scheduler", alone=True)
+        play.stack.kill("scheduler")
     play.stack.restart("scheduler")
 
     with play.mid_stage(15, {PostState.PROCESSING}):
