@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -172,14 +173,13 @@ class Play:
 
     def whereabouts(self) -> str:
         """Say where posts, runs and tasks stand."""
-        posts = [(post.id, str(post.state), post.reason) for post in self.ledger.posts()]
-        runs = [(run.run_id, run.state) for run in self.runs.all() if run.state != "success"]
-        tasks = [
-            (task.run_id, task.task_id, task.map_index, task.state)
-            for task in self.runs.tasks()
-            if task.state not in ("success", "skipped", "failed", "upstream_failed", "removed")
-        ]
-        return f"posts: {posts}; runs: {runs}; tasks: {tasks}"
+        posts = [(post.id, str(post.state), post.reason) for post in self._posts()]
+        runs = [(run.run_id, run.state) for run in self.runs.all() if run.state not in ENDED]
+        open_ids = {run_id for run_id, _ in runs}
+        tasks = Counter(
+            (one.task_id, one.state) for one in self.runs.tasks() if one.run_id in open_ids
+        )
+        return f"runs: {runs}; tasks: {dict(tasks)}; posts: {posts}"
 
     def finish(self, *, deadline_s: float = 420) -> None:
         """Bring every post to its end, and assert that ledger and simulator agree.
@@ -221,6 +221,7 @@ class Play:
         return disagreements(self.videos, self._posts(), simulator, otherwise=self.otherwise)
 
     def _posts(self) -> list[LedgerPost]:
+        """Return the case's posts."""
         return [post for post in self.ledger.posts() if post.file_name not in self.before]
 
     def _empty_inboxes(self) -> None:

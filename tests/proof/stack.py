@@ -64,8 +64,8 @@ def open_proof_stack(
     metadata, ledger = (
         server.create_database(template=template) for template in ("template0", TEMPLATE)
     )
-    # LocalExecutor's workers are forked with the scheduler's connections. Where it is killed and they
-    # live on, nobody closes these, and what it had locked, the run, stays so until somebody does.
+    # LocalExecutor's workers are forked with the scheduler's connections. Where it is killed and
+    # they live on, nobody closes these, and its run stays locked until somebody does.
     server.execute(f"ALTER DATABASE {metadata} SET idle_in_transaction_session_timeout = '30s'")
     try:
         stack = ProofStack(
