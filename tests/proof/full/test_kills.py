@@ -11,6 +11,36 @@ from tests.proof.stack import SECOND_SCHEDULER
 POLLED = 50
 
 
+@pytest.mark.parametrize("alone", [True, False], ids=["its tasks live on", "with its tasks"])
+def test_a_scheduler_that_is_killed_is_replaced(play: Play, alone: bool) -> None:
+    play.slow("init", times=4, delay_s=15, open_id=play.open_id(play.stack.account_names[0]))
+    play.slow("put", times=6, delay_s=15)
+    play.drop(24)
+
+    with play.mid_stage():
+        play.stack.kill("scheduler", alone=alone)
+    play.stack.restart("scheduler")
+    play.finish()
+
+
+def test_of_two_schedulers_one_dies_and_the_other_goes_on(play: Play) -> None:
+    before = play.runs.ids()
+    play.stack.start_second_scheduler()
+    play.process_for(ENDLESS_S)
+    play.slow("put", times=8, delay_s=15)
+    play.drop(24)
+    play.wait_told(
+        lambda: len(_schedulers_of(play, play.runs.ids() - before)) > 1,
+        "both schedulers to queue tasks",
+    )
+
+    with play.mid_stage():
+        play.stack.kill("scheduler")
+    play.let_go()
+    play.finish()
+    assert SECOND_SCHEDULER in {one.name for one in play.stack.components}
+
+
 def test_fifty_posts_polled_by_a_triggerer_that_is_killed_are_polled_by_the_next(
     play: Play,
 ) -> None:
@@ -28,36 +58,6 @@ def test_fifty_posts_polled_by_a_triggerer_that_is_killed_are_polled_by_the_next
     play.let_go()
     play.stack.restart("triggerer")
     play.finish()
-
-
-@pytest.mark.parametrize("alone", [True, False], ids=["its tasks live on", "with its tasks"])
-def test_a_scheduler_that_is_killed_is_replaced(play: Play, alone: bool) -> None:
-    play.slow("init", times=4, delay_s=15, open_id=play.open_id(play.stack.account_names[0]))
-    play.slow("put", times=6, delay_s=15)
-    play.drop(24)
-
-    with play.mid_stage():
-        play.stack.kill("scheduler", alone=alone)
-    play.stack.restart("scheduler")
-    play.finish()
-
-
-def test_of_two_schedulers_one_dies_and_the_other_goes_on(play: Play) -> None:
-    before = play.runs.ids()
-    play.stack.start_second_scheduler()
-    play.process_for(ENDLESS_S)
-    play.slow("put", times=8, delay_s=10)
-    play.drop(40, accounts=8)
-    play.wait_told(
-        lambda: len(_schedulers_of(play, play.runs.ids() - before)) > 1,
-        "both schedulers to queue tasks",
-    )
-
-    with play.mid_stage():
-        play.stack.kill("scheduler")
-    play.let_go()
-    play.finish()
-    assert SECOND_SCHEDULER in {one.name for one in play.stack.components}
 
 
 def _schedulers_of(play: Play, run_ids: set[str]) -> set[int]:
