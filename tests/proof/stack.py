@@ -17,6 +17,7 @@ from demo.environment import USER
 from demo.exceptions import StackError
 from demo.processes import ProcessId, end_processes, signals_ignored
 from demo.stack import Stack
+from demo.waiting import wait_until
 from reelflow.domain.post import PrivacyLevel
 from reelflow.ledger import accounts
 from reelflow.ledger.accounts import TokenSet
@@ -59,7 +60,7 @@ def open_proof_stack(
     """Start a stack on two databases of its own, and stop it at the end.
 
     :param server: holds Airflow's database and the ledger
-    :param dags: the first one publishes; the others are paused, once they have run
+    :param dags: the first one publishes; the others are paused
     """
     metadata, ledger = (
         server.create_database(template=template) for template in ("template0", TEMPLATE)
@@ -78,9 +79,8 @@ def open_proof_stack(
         with stack:
             stack.start()
             stack.connect_accounts()
-            stack.wait_healthy(HEALTHY_S, dag_ids=dags)
-            for dag_id in dags[1:]:
-                stack.api("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": True})
+            stack.wait_healthy(HEALTHY_S, dag_ids=dags[:1])
+            stack.pause(dags[1:])
             yield stack
     finally:
         for name in (metadata, ledger):
@@ -141,6 +141,17 @@ class ProofStack(Stack):
                 )
         for name in self.account_names:
             (self.inbox / name).mkdir(exist_ok=True, mode=0o700)
+
+    def pause(self, dag_ids: Sequence[str]) -> None:
+        """Pause DAGs as soon as Airflow knows them."""
+        wait_until(
+            lambda: self.airflow.dag_ids() >= set(dag_ids),
+            deadline_s=HEALTHY_S,
+            waiting_for=f"{', '.join(dag_ids)} to be parsed",
+            check=self.check_alive,
+        )
+        for dag_id in dag_ids:
+            self.api("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": True})
 
     def plan(self, start: date, end: date, behavior: str) -> dict[str, Any]:
         """Return what ``reelflow plan --json`` says, by a token of the stack's user."""
