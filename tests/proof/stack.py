@@ -31,19 +31,20 @@ ACCOUNTS = tuple(one.username for one in make_accounts(count=20))
 #: What publishes, and what runs beside it on a clock of its own, which is paused at first.
 DAGS = ("publish_to_tiktok", "reconcile_publications", "refresh_tiktok_tokens", "sweep_storage")
 #: A task whose supervisor was killed is noticed after this time.
-HEARTBEAT_TIMEOUT_S = 30
+HEARTBEAT_TIMEOUT_S = 45
 #: Beside what else a machine has to do, Airflow comes up in this time.
 HEALTHY_S = 240.0
 SECOND_SCHEDULER = "scheduler-2"
 
 _SETTINGS = {
-    "AIRFLOW__CORE__PARALLELISM": "12",
-    # A component that was killed is missed soon, and what it did is taken over.
+    "AIRFLOW__CORE__PARALLELISM": "8",
+    # A component that was killed is missed soon, and what it did is taken over. Not sooner: on a
+    # busy machine a living scheduler is silent for half a minute, and would bury itself.
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "2",
-    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "45",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
-    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "20",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "30",
     "REELFLOW_INBOX_QUIET_S": "0",
     "REELFLOW_WATCH_INTERVAL_S": "1",
 }
