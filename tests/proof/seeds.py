@@ -19,8 +19,8 @@ from tests import factories
 from tests.data_folder import data_folder
 from tests.proof.videos import Video, unique_video_bytes
 
-#: Of each day, posts that its backfill takes: READY and MISSED ones.
-TAKEN_A_DAY: Final = 4
+#: Of each day, posts that its backfill takes: so many READY and so many MISSED ones.
+TAKEN_A_DAY: Final = 2
 _S = PostState
 #: What no backfill takes, beside those posts that other cases have brought under way.
 _LEFT_ALONE: Final = (

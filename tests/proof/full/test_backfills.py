@@ -9,36 +9,52 @@ from tests.proof.play import ENDLESS_S, Play
 from tests.proof.seeds import Seed, Seeds
 
 BEHAVIORS = ("none", "failed", "completed")
-DAY = timedelta(days=1)
 #: Of the accounts, those that the posts of past days go to: a budget of their own.
 SEEDED = slice(4, 16)
 
 
-def test_a_backfill_posts_what_its_plan_names_and_nothing_over_published_days(
-    play: Play,
-) -> None:
-    """Three days: one without a run, one whose run failed, one whose run was a success."""
-    today = datetime.now(UTC).date()
-    free, red, green = (today - n * DAY for n in (12, 11, 10))
+def test_a_backfill_posts_what_its_plan_names(play: Play) -> None:
+    """Three days in every state: one without a run, one whose run failed, one whose run was good."""
+    free, red, green = _days_ago(12, 11, 10)
     seeds = Seeds(play.ledger.workspace, play.stack.account_names[SEEDED])
     _run_before(play, seeds, red, green)
     play.process_for(ENDLESS_S)
-    play.drop(20)
+    play.drop(10)
     made = [seed for day in (free, red, green) for seed in seeds.every_state(day)]
     _expect(play, made)
 
     posted: list[int] = []
-    with play.mid_stage(20, {PostState.PROCESSING}) as running:
+    with play.mid_stage(10, {PostState.PROCESSING}) as running:
         _wish_for(play, free, [post.id for post in running[:5]])
         for behavior in BEHAVIORS:
             posted += _backfill(play, free, green, behavior)
             assert posted, "the first behaviour posts what has no run"
-        assert sorted(posted) == [seed.post_id for seed in made if seed.is_taken]
-        for behavior in BEHAVIORS:
-            assert _backfill(play, free, green, behavior) == []
+    assert sorted(posted) == [seed.post_id for seed in made if seed.is_taken]
     _accept_what_became_of_the_lost(play, made)
     play.let_go()
     play.finish()
+
+
+def test_a_backfill_over_published_days_posts_nothing_again(play: Play) -> None:
+    first, second = _days_ago(22, 21)
+    seeds = Seeds(play.ledger.workspace, play.stack.account_names[SEEDED])
+    made = [seeds.post(day, PostState.MISSED) for day in (first, second) for _ in range(6)]
+    play.videos += [seed.video for seed in made]
+    play.backfill(first, second, "none")
+    play.finish()
+    play.process_for(ENDLESS_S)
+    play.drop(10)
+
+    with play.mid_stage(10, {PostState.PROCESSING}):
+        for behavior in BEHAVIORS:
+            assert _backfill(play, first, second, behavior) == []
+    play.let_go()
+    play.finish()
+
+
+def _days_ago(*numbers: int) -> list[date]:
+    today = datetime.now(UTC).date()
+    return [today - timedelta(days=number) for number in numbers]
 
 
 def _run_before(play: Play, seeds: Seeds, red: date, green: date) -> None:

@@ -9,11 +9,11 @@ from tests.proof.runs import STAGES, TASKS, Task
 
 def test_a_task_cleared_alone_at_each_stage_posts_nothing_twice(play: Play) -> None:
     play.process_for(ENDLESS_S)
-    play.slow("put", times=12, delay_s=15)
+    play.slow("put", times=12, delay_s=25)
     play.drop(24)
     before_upload, wait, clean_up = STAGES[:4], STAGES[4], STAGES[5]
 
-    with play.mid_stage(states={PostState.COMMITTING}) as posts:
+    with play.mid_stage(states={PostState.UPLOADING, PostState.COMMITTING}) as posts:
         run_id = _run_of(play, posts[0].file_name)
         cleared = [
             _task(play, post.file_name, stage)
