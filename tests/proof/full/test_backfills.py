@@ -14,7 +14,7 @@ SEEDED = slice(4, 16)
 
 
 def test_a_backfill_posts_what_its_plan_names(play: Play) -> None:
-    """Three days in every state: one without a run, one whose run failed, one whose run was good."""
+    """Days in every state: one without a run, one whose run failed, one whose run was good."""
     free, red, green = _days_ago(12, 11, 10)
     seeds = Seeds(play.ledger.workspace, play.stack.account_names[SEEDED])
     _run_before(play, seeds, red, green)
