@@ -109,6 +109,12 @@ class Play:
         self.process_for(0)
         self.simulator("POST", "/release")
 
+    def complete(self, publish_ids: Collection[str]) -> None:
+        """Let TikTok be done with some publications, whatever it takes over the others."""
+        for one in self.simulator("GET", "/uploads")["uploads"]:
+            if one["publish_id"] in publish_ids and one["state"] == "PROCESSING_UPLOAD":
+                self.simulator("POST", f"/uploads/{one['publish_id']}/complete")
+
     def open_id(self, account: str) -> str:
         """Return who an account is at TikTok."""
         known = self.stack.running_simulator().accounts

@@ -101,10 +101,7 @@ def _backfill(play: Play, first: date, last: date, behavior: str) -> list[int]:
 
     def publish() -> None:
         """Let TikTok be done with what the backfill sends, and with nothing else."""
-        for one in play.simulator("GET", "/uploads")["uploads"]:
-            publish_id = one["publish_id"]
-            if one["state"] == "PROCESSING_UPLOAD" and publish_id in _at_tiktok(play) - before:
-                play.simulator("POST", f"/uploads/{publish_id}/complete")
+        play.complete(_at_tiktok(play) - before)
 
     play.backfill(first, last, behavior, meanwhile=publish)
     new = _at_tiktok(play) - before

@@ -28,13 +28,13 @@ def test_a_task_cleared_alone_at_each_stage_posts_nothing_twice(play: Play) -> N
         assert play.runs.clear(run_id, polled) == len(polled)
     _wait_for_tries(play, polled)
 
-    play.process_for(20)  # some end now, and others in a while
-    play.wait_told(
-        lambda: any(post.is_closed for post in play.ledger.posts()), "a first post to be done"
-    )
-    done = [post for post in play.ledger.posts() if post.is_closed]
-    last = [_task(play, post.file_name, clean_up) for post in done[:3]]
-    assert play.runs.clear(run_id, last) == len(last)
+    with play.mid_stage(states={PostState.PROCESSING}) as posts:
+        play.complete({post.publish_id for post in posts[:3] if post.publish_id})
+        play.wait_told(
+            lambda: sum(post.is_closed for post in play.ledger.posts()) == 3, "3 posts to be done"
+        )
+        cleaned = [_task(play, post.file_name, clean_up) for post in posts[:3]]
+        assert play.runs.clear(run_id, cleaned) == len(cleaned)
     play.let_go()
     play.finish()
 

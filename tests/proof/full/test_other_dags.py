@@ -25,7 +25,7 @@ def test_reconcile_publications_settles_and_announces_what_no_run_waits_for(play
                 play.runs.set_state(run.run_id, "failed")
     play.ledger.let_claims_lapse()
     with unpaused(play, "reconcile_publications") as dag:
-        with play.mid_stage(20, {PostState.PROCESSING}):
+        with play.mid_stage():
             play.let_go()
             run_id = dag.trigger()
         play.wait_told(lambda: dag.state_of(run_id) == "success", "the hour's run to settle them")
@@ -72,5 +72,7 @@ def unpaused(play: Play, dag_id: str) -> Iterator[Runs]:
     runs = Runs(play.stack, dag_id)
     runs.set_paused(False)
     play.wait(runs.is_idle, f"the first scheduled run of {dag_id} to end")
-    yield runs
-    runs.set_paused(True)
+    try:
+        yield runs
+    finally:
+        runs.set_paused(True)
