@@ -156,7 +156,9 @@ class Play:
     ) -> Iterator[list[LedgerPost]]:
         """Wait until posts are in the middle of their way, and assert that they were all the time.
 
-        What the block does is done in between: the same posts are there before it and after it.
+        What the block does is done in between: five of the posts before it are there after it.
+
+        :param at_least: so many the block waits for
         """
 
         def found() -> list[LedgerPost]:
@@ -166,7 +168,7 @@ class Play:
         before = found()
         yield before
         lasting = {post.id for post in before} & {post.id for post in self.ledger.mid_stage()}
-        assert len(lasting) >= at_least, f"of {len(before)} posts only {lasting} were mid-stage"
+        assert len(lasting) >= AT_LEAST, f"of {len(before)} posts only {lasting} were mid-stage"
 
     def wait_told(
         self, condition: Callable[[], bool], what: str, *, deadline_s: float = 240
