@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -31,6 +32,8 @@ STAGES: Final = tuple(
 )
 #: The tasks of a run, in their order.
 TASKS: Final = ("find_new_uploads", *STAGES, "expire_sessions", "summarize")
+#: How often Airflow is asked for the same.
+TRIES: Final = 5
 ENDED: Final = frozenset({"success", "failed"})
 
 
@@ -109,11 +112,11 @@ class Runs:
 
     def set_paused(self, paused: bool) -> None:
         """Pause the DAG, or let it go on."""
-        self._stack.api("PATCH", self._path, {"is_paused": paused})
+        self._insist("PATCH", self._path, {"is_paused": paused})
 
     def set_state(self, run_id: str, state: str) -> None:
         """Mark a run, and end its tasks."""
-        self._stack.api("PATCH", f"{self._path}/dagRuns/{run_id}", {"state": state})
+        self._insist("PATCH", f"{self._path}/dagRuns/{run_id}", {"state": state})
 
     def clear(
         self,
@@ -134,7 +137,7 @@ class Runs:
             "task_ids": named,
             "include_downstream": downstream,
         }
-        answer = self._stack.api("POST", f"{self._path}/clearTaskInstances", body)
+        answer = self._insist("POST", f"{self._path}/clearTaskInstances", body)
         return len(answer["task_instances"])
 
     def backfill(self, first: date, last: date, behavior: str) -> int:
@@ -183,6 +186,17 @@ class Runs:
         assets = self._stack.api("GET", "/api/v2/assets", limit=100)["assets"]
         asset_id = next(one["id"] for one in assets if one["name"] == asset)
         self._stack.api("POST", "/api/v2/assets/events", {"asset_id": asset_id, "extra": {}})
+
+    def _insist(self, method: str, path: str, body: dict[str, Any]) -> Any:
+        """Ask until Airflow does it: now and then its scheduler has what the answer needs."""
+        for attempt in range(TRIES):
+            try:
+                return self._stack.api(method, path, body)
+            except StackError:
+                if attempt + 1 == TRIES:
+                    raise
+                time.sleep(1)
+        raise AssertionError("unreachable")
 
     def _select(self, query: str, **values: Any) -> list[Any]:
         with self._engine.connect() as connection:

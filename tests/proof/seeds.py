@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from reelflow.domain.post import DONE, PostState
+from reelflow.domain.post import DONE, PostState, PrivacyLevel
 from reelflow.ledger.models import Account
 from reelflow.services.workspace import Workspace
 from tests import factories
@@ -106,6 +106,7 @@ class Seeds:
             validated=False,
             # TikTok's videos are known by their captions where their ids are not.
             caption=name,
+            privacy_level=PrivacyLevel.PUBLIC_TO_EVERYONE.value,
             **{"publish_at": wished, "due_at": wished, **columns},
         )
         video = Video(account.name, name, len(data), sha256(data).hexdigest())

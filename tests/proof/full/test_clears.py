@@ -23,8 +23,10 @@ def test_a_task_cleared_alone_at_each_stage_posts_nothing_twice(play: Play) -> N
         assert play.runs.clear(run_id, ["find_new_uploads"]) == 1
     _wait_for_tries(play, cleared)
 
-    with play.mid_stage(18, {PostState.PROCESSING}) as posts:
-        polled = [_task(play, post.file_name, wait) for post in posts[-3:]]
+    play.wait_told(lambda: len(_deferred(play)) >= 12, "12 tasks to be deferred")
+    with play.mid_stage(states={PostState.PROCESSING}):
+        polled = _deferred(play)[-3:]
+        assert {one.task_id for one in polled} == {wait}
         assert play.runs.clear(run_id, polled) == len(polled)
     _wait_for_tries(play, polled)
 
@@ -67,6 +69,10 @@ def _task(play: Play, file_name: str, task_id: str) -> Task:
     return next(
         one for one in play.runs.tasks() if one.task_id == task_id and one.label == file_name
     )
+
+
+def _deferred(play: Play) -> list[Task]:
+    return [one for one in play.runs.tasks() if one.state == "deferred"]
 
 
 def _run_of(play: Play, file_name: str) -> str:
