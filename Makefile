@@ -23,7 +23,7 @@ PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11 python; 
   "$$python" -c '$(PYTHON_FITS)' 2>/dev/null && echo "$$python" && break; done)
 endif
 
-.PHONY: help setup setup-image env ffmpeg postgresql redis lint format test test-unit test-e2e topology fault-matrix crash-matrix media-matrix event-orders intake-kills demo up down bench requirements clean
+.PHONY: help setup setup-image env ffmpeg postgresql redis lint format test test-unit test-e2e topology fault-matrix crash-matrix media-matrix event-orders intake-kills proof proof-backlog demo up down bench requirements clean
 
 # How everything is installed, here and in the image: $(call install,the requirements,the package)
 define install
@@ -105,6 +105,13 @@ intake-kills: setup ffmpeg postgresql ## Kill both servers of uploads at 300 ran
 	INTAKE_KILLS=100 INTAKE_FILES=200 INTAKE_EXAMPLES=60 $(BIN)/pytest --capture=no \
 	  tests/integration/test_intake_killed.py tests/integration/test_jobs_killed.py \
 	  tests/integration/test_many_clients.py tests/integration/test_schema_fuzzed.py
+
+proof: setup ffmpeg postgresql ## Kill, pause, clear and backfill real Airflow in the middle of posts (an hour and more)
+	PROOF=1 $(BIN)/pytest --durations=0 tests/proof
+
+proof-backlog: setup ffmpeg postgresql ## 1,025 posts due at once, one more than Airflow maps a task over (an hour and more)
+	PROOF=1 PROOF_DUE_POSTS=1025 PROOF_BATCH_SIZE=1000 $(BIN)/pytest --durations=0 \
+	  tests/proof/full/test_batches.py -k backlog
 
 demo: setup ffmpeg ## Publish real videos through Airflow to the simulator, report, stop
 	$(BIN)/python -m demo run
