@@ -23,7 +23,14 @@ PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11 python; 
   "$$python" -c '$(PYTHON_FITS)' 2>/dev/null && echo "$$python" && break; done)
 endif
 
-.PHONY: help setup ffmpeg postgresql lint format test test-unit test-e2e fault-matrix crash-matrix media-matrix event-orders intake-kills proof proof-backlog demo up down bench requirements clean
+.PHONY: help setup setup-image env ffmpeg postgresql redis lint format test test-unit test-e2e topology fault-matrix crash-matrix media-matrix event-orders intake-kills proof proof-backlog demo up down bench requirements clean
+
+# How everything is installed, here and in the image: $(call install,the requirements,the package)
+define install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -r $(1)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --no-deps $(2)
+endef
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,16 +46,24 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	  exit 1; \
 	fi; \
 	$(BIN)/python -c '$(PYTHON_FITS)' 2>/dev/null || "$$python" -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode -r requirements-dev.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	$(call install,requirements-dev.txt,-e .)
 	@touch $@
+
+setup-image: ## Install what production runs into VENV, as the Dockerfile does; no tools, no simulator
+	$(PYTHON) -m venv --clear $(VENV)
+	$(call install,requirements-image.txt,.)
+
+env: ## Write .env for docker-compose.yaml: what is missing is generated, what is there stays
+	@$(PYTHON) -m deploy.environment_file
 
 ffmpeg: setup
 	@$(BIN)/python -m demo.ffmpeg
 
 postgresql: setup
 	@$(BIN)/python -m demo.postgresql
+
+redis: setup
+	@$(BIN)/python -m demo.redis
 
 lint: setup ## Check style, types and import rules
 	$(BIN)/ruff check
@@ -60,14 +75,17 @@ format: setup ## Rewrite the code in the house style
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
 
-test: setup ffmpeg postgresql ## Run every test, the end-to-end ones included
+test: setup ffmpeg postgresql redis ## Run every test, the end-to-end ones included
 	$(BIN)/pytest $(PARALLEL)
 
 test-unit: setup ffmpeg postgresql ## Run the unit and contract tests only
 	$(BIN)/pytest $(PARALLEL) tests/unit tests/contract
 
 test-e2e: setup ffmpeg postgresql ## Run the end-to-end tests only: real Airflow against the simulator
-	$(BIN)/pytest tests/e2e
+	QUIET_S=180 $(BIN)/pytest tests/e2e
+
+topology: setup ffmpeg postgresql redis ## Install what the image gets, run docker-compose.yaml's services natively, publish 20 posts (10 minutes)
+	TOPOLOGY_POSTS=20 TOPOLOGY_IMAGE=1 $(BIN)/pytest tests/topology
 
 fault-matrix: setup ## Every fault of the simulator at every call, in every mode (10 minutes and more)
 	PYTHONPATH=include:plugins $(BIN)/python -m tests.integration.fault_matrix
@@ -104,7 +122,7 @@ up: setup ffmpeg ## Start the same stack and leave it running, with Airflow's UI
 down: setup ## Stop what `make up` started
 	$(BIN)/python -m demo down
 
-bench: setup ffmpeg postgresql ## Measure upload, ledger, polling, media, intake, imports and orchestration; one JSON object a line
+bench: setup ffmpeg postgresql ## Measure everything that has a target; one JSON object a line (an hour and more)
 	PYTHONPATH=include $(BIN)/python bench/upload.py
 	$(BIN)/python -m bench.ledger
 	PYTHONPATH=include $(BIN)/python bench/polling.py
@@ -112,13 +130,18 @@ bench: setup ffmpeg postgresql ## Measure upload, ledger, polling, media, intake
 	$(BIN)/python -m bench.intake
 	$(BIN)/python -m bench.airflow_api
 	$(BIN)/python -m bench.imports
+	$(BIN)/python -m bench.find_uploads
 	$(BIN)/python -m bench.orchestration
+	$(BIN)/python -m bench.due_latency
+	$(BIN)/python -m bench.waiting
 
 requirements: setup ## Compile requirements*.txt anew from pyproject.toml
 	UV_CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/uv pip compile --quiet --universal \
 	  --python-version 3.11 pyproject.toml -o requirements.txt
 	UV_CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/uv pip compile --quiet --universal \
-	  --python-version 3.11 --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	  --python-version 3.11 --extra image -c requirements.txt pyproject.toml -o requirements-image.txt
+	UV_CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/uv pip compile --quiet --universal \
+	  --python-version 3.11 --extra dev --extra image -c requirements-image.txt pyproject.toml -o requirements-dev.txt
 
 clean: ## Stop the stack and remove .venv, .demo and caches
 	@if [ -x $(BIN)/python ] && [ -d .demo ]; then $(BIN)/python -m demo down; fi

@@ -20,11 +20,10 @@ story of a post: `reelflow posts show ID`.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 from airflow.sdk import dag, task_group
 
 from reelflow_provider.assets import MEDIA
+from reelflow_provider.dag_defaults import EVERY_DAG, NO_DRY_RUN, WHEN_IDLE, Limits
 from reelflow_provider.operators.media import (
     ExtractMetadataOperator,
     FindUnpreparedMediaOperator,
@@ -32,27 +31,20 @@ from reelflow_provider.operators.media import (
     MeasureUploadsOperator,
     ValidateMediaOperator,
 )
-from reelflow_provider.retries import ReelflowRetryPolicy
+
+limits = Limits.load()
 
 
 @dag(
+    **EVERY_DAG,
     schedule=[MEDIA],
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
     # There is time: what is due goes first, and finds workers that are free.
     max_active_runs=1,
-    max_active_tasks=3,
-    default_args={
-        "owner": "reelflow",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=15),
-        "retry_exponential_backoff": 2.0,
-        "retry_policy": ReelflowRetryPolicy(),
-        "priority_weight": 0,
-        "weight_rule": "absolute",
-    },
+    max_active_tasks=limits.max_tasks_ahead,
+    dagrun_timeout=limits.run_timeout,
+    params=NO_DRY_RUN,
+    default_args=limits.task_args(**limits.media_args(), **WHEN_IDLE),
     doc_md=__doc__,
-    tags=["reelflow", "tiktok"],
 )
 def prepare_media() -> None:
     """Wire the stages; what each does is told by its operator."""

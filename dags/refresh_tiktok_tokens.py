@@ -17,28 +17,24 @@ token as well. See the accounts with `reelflow accounts list`.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, dag
 
+from reelflow_provider.dag_defaults import EVERY_DAG, NO_DRY_RUN, Limits
 from reelflow_provider.operators.accounts import RefreshTokensOperator
-from reelflow_provider.retries import ReelflowRetryPolicy
+
+limits = Limits.load()
 
 
 @dag(
+    **EVERY_DAG,
     schedule=CronTriggerTimetable("45 */6 * * *", timezone="UTC"),
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
     max_active_runs=1,
-    default_args={
-        "owner": "reelflow",
-        "retries": 3,
-        "retry_delay": timedelta(seconds=15),
-        "retry_exponential_backoff": 2.0,
-        "retry_policy": ReelflowRetryPolicy(),
-    },
+    dagrun_timeout=limits.run_timeout,
+    params=NO_DRY_RUN,
+    default_args=limits.task_args(),
     doc_md=__doc__,
-    tags=["reelflow", "tiktok"],
 )
 def refresh_tiktok_tokens() -> None:
     """Wire the task; what it does is told by its operator."""

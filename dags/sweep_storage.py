@@ -18,22 +18,23 @@ permission in the bucket or on the disk. The rest was deleted. No post waits for
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import CronTriggerTimetable, Param, dag
 
+from reelflow_provider.dag_defaults import EVERY_DAG, WHEN_IDLE, Limits
 from reelflow_provider.operators.storage import SweepStorageOperator
-from reelflow_provider.retries import ReelflowRetryPolicy
+
+limits = Limits.load()
 
 
 @dag(
+    **EVERY_DAG,
     # Hours after the midnight run, which publishes most and deletes what it published itself.
     schedule=CronTriggerTimetable("40 3 * * *", timezone="UTC"),
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    # One run sees all that there is: the days before it bring nothing more.
-    catchup=False,
     # Two at once would list the same store and find the same.
     max_active_runs=1,
+    dagrun_timeout=limits.run_timeout,
     params={
         "dry_run": Param(
             default=False,
@@ -42,20 +43,13 @@ from reelflow_provider.retries import ReelflowRetryPolicy
             description="Only log what would be deleted, with sizes and reasons.",
         )
     },
-    default_args={
-        "owner": "reelflow",
-        "retries": 3,
-        "retry_delay": timedelta(minutes=1),
-        "retry_exponential_backoff": 2.0,
-        "retry_policy": ReelflowRetryPolicy(),
+    default_args=limits.task_args(
+        **WHEN_IDLE,
+        retry_delay=timedelta(minutes=1),
         # Listing a million objects and deleting a thousand takes minutes.
-        "execution_timeout": timedelta(hours=1),
-        # There is time: posts go first.
-        "priority_weight": 0,
-        "weight_rule": "absolute",
-    },
+        execution_timeout=timedelta(hours=1),
+    ),
     doc_md=__doc__,
-    tags=["reelflow", "tiktok"],
 )
 def sweep_storage() -> None:
     """Wire the one stage; what it does is told by its operator."""

@@ -32,6 +32,8 @@ class AirflowServer:
     is_paused: bool = False
     maximum_page_limit: int = 100
     runs: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    import_errors: list[dict[str, Any]] = field(default_factory=list)
     scripted: dict[str, Answer] = field(default_factory=dict)
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
 
@@ -67,6 +69,10 @@ class AirflowServer:
                 return 200, {"dag_id": "publish_to_tiktok", "is_paused": self.is_paused}
             case "GET", path if path == f"{DAG}/dagRuns":
                 return self._listed(query)
+            case "GET", "/api/v2/dagWarnings":
+                return 200, {"dag_warnings": [{"message": one} for one in self.warnings]}
+            case "GET", "/api/v2/importErrors":
+                return 200, {"import_errors": self.import_errors}
             case "POST", "/api/v2/backfills/dry_run":
                 return self._dry_run(body)
         return 404, {"detail": "Not Found"}

@@ -60,7 +60,7 @@ class PostgresqlServer:
         self._settings = settings
         self._authentication = authentication
         self._numbers = itertools.count(1)
-        self._identity = _ordinary_user() if os.geteuid() == 0 else {}
+        self._identity = ordinary_user() if os.geteuid() == 0 else {}
         # Not below pytest's folders: those are closed to everybody but the user who runs it.
         self._folder = Path(tempfile.mkdtemp(prefix="reelflow-postgresql-"))
         self._password = secrets.token_urlsafe(16)
@@ -72,6 +72,12 @@ class PostgresqlServer:
         except BaseException:
             self.stop()
             raise
+
+    @property
+    def pid(self) -> int:
+        """The process of which all sessions are children."""
+        assert self._process is not None
+        return self._process.pid
 
     def url(self, database: str) -> str:
         """Return the SQLAlchemy URL of a database."""
@@ -168,7 +174,7 @@ class PostgresqlServer:
         return (self._folder / "log").read_text(errors="replace")
 
 
-def _ordinary_user() -> dict[str, Any]:
+def ordinary_user() -> dict[str, Any]:
     """Return how a subprocess becomes an account without rights."""
     for name in ORDINARY_USERS:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -34,9 +35,21 @@ class ReelflowRetryPolicy(RetryPolicy):
         if isinstance(exception, TerminalError):
             return RetryDecision.fail(reason=exception.code)
         if isinstance(exception, TransientError):
-            wait_s = exception.retry_after_s
-            if wait_s is not None and wait_s > _LONGEST_DELAY.total_seconds():
+            if is_left_to_the_ledger(exception):
                 return RetryDecision.fail(reason=f"{exception.code}: next try in the ledger")
-            delay = timedelta(seconds=wait_s) if wait_s is not None else None
-            return RetryDecision.retry(delay=delay, reason=exception.code)
+            return RetryDecision.retry(delay=_delay(exception), reason=exception.code)
         return RetryDecision.default()
+
+
+def is_left_to_the_ledger(exception: TransientError) -> bool:
+    """Say whether the next try is too far away for a task to wait for."""
+    wait_s = exception.retry_after_s
+    return wait_s is not None and wait_s > _LONGEST_DELAY.total_seconds()
+
+
+def _delay(exception: TransientError) -> timedelta | None:
+    """Return the pause that the other side asks for; None for the task's own."""
+    wait_s = exception.retry_after_s
+    if wait_s is None or math.isnan(wait_s):
+        return None
+    return timedelta(seconds=max(wait_s, 0.0))

@@ -99,6 +99,20 @@ class AirflowServer:
         new = requests.post(connections, json=connection, headers=headers, timeout=DEADLINE_S)
         assert new.status_code == 201, new.text
 
+    def run(self, *arguments: str, **settings: str) -> None:
+        """Run an ``airflow`` command on its database.
+
+        :param settings: of this command's environment, over the server's own
+        """
+        done = subprocess.run(
+            [AIRFLOW, *arguments],
+            env={**self._environment, **settings},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def log(self) -> str:
         """Return what it wrote so far."""
         return (self._home / "log").read_text(errors="replace")

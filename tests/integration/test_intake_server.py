@@ -62,7 +62,7 @@ def is_closed(connection: socket.socket) -> bool:
 @ON_BOTH_STORES
 def test_it_is_well_wherever_the_files_are(serving: IntakeServer) -> None:
     answer = requests.get(f"{serving.api}/health", timeout=DEADLINE_S)
-    checks = {"database": "ok", "storage": "ok", "engine": "not_configured"}
+    checks = {"database": "ok", "storage": "ok", "engine": "not_configured", "tiktok": "ok"}
     assert (answer.status_code, answer.json()["checks"]) == (200, checks)
 
 

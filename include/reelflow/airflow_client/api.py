@@ -17,12 +17,14 @@ from reelflow.airflow_client import answers
 from reelflow.airflow_client.answers import DAG_ID
 from reelflow.airflow_client.behavior import ReprocessBehavior
 from reelflow.client.transport import Timeouts, Transport
+from reelflow.domain.printable import printable
 from reelflow.exceptions import ConfigurationError, ServerUnavailableError
 from reelflow.http.address import parse_address, shown_address
 
 _API_PATH: Final = "/api/v2"
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?", re.ASCII)
 _TOKEN: Final = re.compile(r"[!-~]{1,16384}", re.ASCII)
+_SAID_MAX_CHARS: Final = 600
 _PAGE: Final = 100  # no more than Airflow's default of [api] maximum_page_limit
 
 
@@ -84,6 +86,17 @@ class AirflowApi:
                 f"`airflow dags unpause {DAG_ID}`, then plan again",
                 code="airflow_dag_paused",
             )
+
+    def dag_warnings(self) -> list[str]:
+        """Return what Airflow warns of about the DAG, such as a pool that does not exist."""
+        page = self._asked("GET", "/dagWarnings", query={"dag_id": DAG_ID, "limit": str(_PAGE)})
+        warnings = answers.objects(page, "dag_warnings")
+        return [printable(answers.text(one, "message"), _SAID_MAX_CHARS) for one in warnings]
+
+    def import_errors(self) -> list[str]:
+        """Return which DAG files cannot be parsed, each with the last line of why."""
+        page = self._asked("GET", "/importErrors", query={"limit": str(_PAGE)})
+        return [_import_error(one) for one in answers.objects(page, "import_errors")]
 
     def dry_run(
         self, start: datetime, end: datetime, behavior: ReprocessBehavior
@@ -171,6 +184,12 @@ def _checked(token: str) -> str:
             code="airflow_token",
         )
     return token
+
+
+def _import_error(document: Mapping[str, Any]) -> str:
+    trace = answers.text(document, "stack_trace").strip()
+    why = trace.splitlines()[-1] if trace else "no reason is told"
+    return f"{answers.text(document, 'filename')}: {printable(why, _SAID_MAX_CHARS)}"
 
 
 def _run(document: Mapping[str, Any]) -> DagRun:

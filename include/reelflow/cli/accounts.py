@@ -28,6 +28,7 @@ def list_accounts(
 ) -> None:
     """List the accounts; tokens are never shown."""
     from reelflow.cli.accounts_view import account_row, print_accounts
+    from reelflow.cli.outage import tell_outage
     from reelflow.ledger import accounts as ledger_accounts
 
     workspace = open_workspace()
@@ -35,7 +36,9 @@ def list_accounts(
         rows = [account_row(workspace, one) for one in ledger_accounts.list_all(session)]
     if as_json:
         print_json(rows)
-    elif rows:
+        return
+    tell_outage(workspace)
+    if rows:
         print_accounts(rows)
     else:
         typer.echo("No accounts yet: connect one with `reelflow accounts connect NAME`.")

@@ -75,6 +75,7 @@ def _diagnose(airflow_url: str | None) -> Iterator[Finding]:
         yield from run_check("public address", partial(web_checks.check_public_url, settings))
         webhooks = partial(web_checks.check_webhook_secret, os.environ)
         yield from run_check("webhooks", webhooks)
+        yield from run_check("DAG", partial(network_checks.check_dag, settings, airflow_url))
     yield from run_check("Airflow", partial(network_checks.check_airflow, airflow_url))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,11 +16,14 @@ from reelflow.exceptions import ConfigurationError, MediaToolError, ReelflowErro
 if TYPE_CHECKING:
     from reelflow.ledger.models import Account
     from reelflow.services.calls.breaker import BreakerState
+    from reelflow.services.late_posts import LatePost
     from reelflow.settings import Settings
     from reelflow.storage.folders import Folders
 
 #: One file may have 4 GB (content-posting-api-media-transfer-guide, read 2026-09-11).
 LOW_SPACE_BYTES: Final = 5 * 1024**3
+#: Late posts that are named; `reelflow posts list` has all.
+_NAMED: Final = 10
 
 
 def check_libav() -> Iterator[Finding]:
@@ -107,6 +111,7 @@ def check_ledger(settings: Settings) -> Iterator[Finding]:
     from reelflow.ledger import accounts, engine
     from reelflow.ledger.ledger import utc_now
     from reelflow.services.calls import breaker
+    from reelflow.services.late_posts import late_posts
 
     database = engine.open_engine(settings.ledger_url)
     engine.check_revision(database)
@@ -116,7 +121,11 @@ def check_ledger(settings: Settings) -> Iterator[Finding]:
     with engine.transaction(database, writes=False) as session:
         known = accounts.list_all(session)
         breaker_state = breaker.state(session, now=utc_now())
+        late = late_posts(
+            session, now=utc_now(), late_after=timedelta(minutes=settings.late_after_min)
+        )
     yield from _breaker(breaker_state)
+    yield from _late(late)
     yield from _accounts(known)
     yield from _stored_tokens(settings, known)
     yield from _inbox_folders(settings, known)
@@ -124,14 +133,18 @@ def check_ledger(settings: Settings) -> Iterator[Finding]:
 
 def _breaker(state: BreakerState | None) -> Iterator[Finding]:
     if state is not None:
-        again = (
-            "one post is trying now"
-            if state.is_probing
-            else f"one post tries again from {state.probe_at:%Y-%m-%d %H:%M:%S} UTC on"
-        )
-        message = f"since {state.opened_at:%H:%M:%S} UTC nothing new is begun: {state.why}"
-        fix = f"nothing, unless TikTok works for you: {again}, and the others follow it"
+        message = f"since {state.opened_at:%Y-%m-%d %H:%M:%S} UTC nothing new is begun: {state.why}"
+        fix = f"nothing, unless TikTok works for you: {state.again}, and the others follow it"
         yield Finding("breaker", Status.PROBLEM, message, fix)
+
+
+def _late(late: Sequence[LatePost]) -> Iterator[Finding]:
+    """Name the posts that are late: each with what it waits for, which is what to do."""
+    stalled = [post for post in late if post.is_stalled]
+    if late:
+        message = "\n".join([f"late: {len(late)}", *(post.line for post in late[:_NAMED])])
+        status = Status.PROBLEM if stalled else Status.WARNING
+        yield Finding("late posts", status, message)
 
 
 def _accounts(known: Sequence[Account]) -> Iterator[Finding]:

@@ -82,6 +82,42 @@ def check_airflow(url: str | None) -> Iterator[Finding]:
     yield from _components(health)
 
 
+def check_dag(settings: Settings, url: str | None) -> Iterator[Finding]:
+    """Say whether Airflow parses the DAG that publishes, runs it, and has its pools.
+
+    Silent without ``REELFLOW_AIRFLOW_TOKEN``: only users of Airflow may ask.
+
+    :param url: as of :func:`check_airflow`
+    """
+    from reelflow.airflow_client.answers import DAG_ID
+    from reelflow.airflow_client.api import AirflowApi
+
+    token = settings.airflow_token.get_secret_value()
+    if not token:
+        return
+    with AirflowApi(url or DEFAULT_AIRFLOW_URL, token) as airflow:
+        broken, warnings = airflow.import_errors(), airflow.dag_warnings()
+        for told in broken:
+            fix = "set right what it names where the DAG processor runs, and start that again"
+            yield Finding("DAG files", Status.PROBLEM, told, fix)
+        for told in warnings:
+            yield Finding("DAG", Status.PROBLEM, told, _pools(settings))
+        airflow.check_dag()
+    if not broken and not warnings:
+        yield Finding("DAG", Status.OK, f"{DAG_ID} is parsed and not paused, and its pools exist")
+
+
+def _pools(settings: Settings) -> str:
+    """Return how missing pools are made."""
+    made = ((settings.upload_pool, settings.upload_pool_slots),
+            (settings.media_pool, settings.media_pool_slots))  # fmt: skip
+    commands = " and ".join(f"`airflow pools set {name} {slots} Reelflow`" for name, slots in made)
+    return (
+        "a task without its pool waits for ever: start the DAG processor again, which makes "
+        f"Reelflow's, or run {commands}"
+    )
+
+
 def _health(answer: Any) -> Mapping[str, Any] | None:
     """Return the components' health, or None when that is not what was answered."""
     try:

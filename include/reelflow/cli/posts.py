@@ -51,6 +51,7 @@ def list_posts(
     as_json: bool = typer.Option(False, "--json", help="Print a JSON list."),
 ) -> None:
     """List posts, newest last."""
+    from reelflow.cli.outage import tell_outage
     from reelflow.cli.posts_view import print_posts
     from reelflow.ledger import accounts as ledger_accounts
     from reelflow.services import report
@@ -62,8 +63,9 @@ def list_posts(
     rows = report.list_posts(workspace, states=state, account=account, limit=limit)
     if as_json:
         print_json(rows)
-    else:
-        print_posts(rows, limit=limit)
+        return
+    tell_outage(workspace)
+    print_posts(rows, limit=limit)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,12 +16,15 @@ from reelflow.domain.post import DONE, PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun, Run
 from reelflow.ledger import batches, damage, photo_images, posts
 from reelflow.ledger.models import Post
+from reelflow.services.calls.breaker import outage
 from reelflow.services.intake.duplicates import cancel_duplicate
 from reelflow.services.intake.inbox import waiting_inbox
 from reelflow.services.intake.moves import finish_moves
 from reelflow.services.intake.register import register_inbox
 from reelflow.services.settling.stalled import return_stalled_uploads
 from reelflow.services.workspace import PublishingRules, Workspace
+
+log = logging.getLogger(__name__)
 
 #: Most posts that Airflow maps a task over, unless it is told otherwise.
 _MOST_MAPPED: Final = 1024
@@ -50,6 +54,9 @@ def find_new_uploads(workspace: Workspace, run: Run, *, actor: str) -> list[Batc
     A run that has a batch gets the same one again; a backfill appends what its interval has
     gained. Posts without a wished time join the run that registers them.
     """
+    paused = outage(workspace)
+    if paused is not None:
+        log.warning("%s; posts are prepared meanwhile", paused)
     finish_moves(workspace, actor=actor)
     return_stalled_uploads(workspace, actor=actor)
     with workspace.ledger.read() as session:
@@ -207,8 +214,24 @@ def claim_batch(
 
 def waiting_work(workspace: Workspace) -> frozenset[str]:
     """Name everything that a run started now would take; empty when there is nothing to do."""
-    now = workspace.ledger.now()
+    return waiting_posts(workspace) | waiting_files(workspace)
+
+
+def waiting_posts(workspace: Workspace) -> frozenset[str]:
+    """Name the posts that a run started now would take: at most a batch, so that its rest is new.
+
+    When a run has claimed them, other names follow, or none.
+    """
+    now, rules = workspace.ledger.now(), workspace.rules
     with workspace.ledger.read() as session:
-        due = posts.has_due(session, now=now, max_lateness=workspace.rules.max_lateness)
-    found = (f"inbox:{item.inbox_path}:{item.identity}" for item in waiting_inbox(workspace))
-    return frozenset(found) | frozenset(f"post:{post_id}" for post_id in due)
+        due = posts.has_due(
+            session, now=now, max_lateness=rules.max_lateness, limit=rules.batch_size
+        )
+    return frozenset(f"post:{post_id}" for post_id in due)
+
+
+def waiting_files(workspace: Workspace) -> frozenset[str]:
+    """Name all files and photo folders that wait in the inbox to become posts."""
+    return frozenset(
+        f"inbox:{item.inbox_path}:{item.identity}" for item in waiting_inbox(workspace)
+    )

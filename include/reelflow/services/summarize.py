@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,10 @@ from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import ReelflowError
 from reelflow.ledger import batches, damage, photo_images, posts
 from reelflow.ledger.models import Post
+from reelflow.services.calls.breaker import outage
 from reelflow.services.workspace import Workspace
+
+log = logging.getLogger(__name__)
 
 _PROBLEMS = frozenset({PostState.FAILED, PostState.REJECTED, PostState.UNKNOWN})
 _UNFINISHED = frozenset({PostState.READY, PostState.UPLOADING, PostState.COMMITTING})
@@ -35,9 +39,20 @@ class RunSummary:
     lines: list[str]
     problems: list[str]
 
+    @property
+    def note(self) -> str:
+        """All of it in a few words, and the sentences of what needs a person."""
+        counts = ", ".join(f"{count} {state}" for state, count in sorted(self.counts.items()))
+        total = len(self.lines)
+        posts = f"{total} post{'' if total == 1 else 's'}: {counts}"
+        return "\n".join([posts, *self.problems])
+
 
 def summarize(workspace: Workspace, run_id: str) -> RunSummary:
     """Sum a run up and give its claims back."""
+    paused = outage(workspace)
+    if paused is not None:
+        log.warning("%s", paused)
     with workspace.ledger.write() as session:
         ids = batches.post_ids(session, run_id)
         rows = _rows(session, ids)

@@ -6,12 +6,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
 from reelflow.exceptions import (
+    BreakerOpenError,
+    BudgetSpentError,
     ConfigurationError,
     PostHeldError,
     PostNotTakeableError,
@@ -19,6 +21,8 @@ from reelflow.exceptions import (
     TransientError,
 )
 from reelflow.settings import Settings
+from reelflow_provider.retries import is_left_to_the_ledger
+from reelflow_provider.stats import StatsMeter
 from reelflow_provider.storage import open_workspace
 
 if TYPE_CHECKING:
@@ -32,6 +36,9 @@ log = logging.getLogger(__name__)
 
 class LedgerMixin:
     """What a task needs to work with the ledger: this process's settings and workspace."""
+
+    #: What whoever looks at the task in Airflow reads of it: what it does, when it is red.
+    TASK_DOC: ClassVar[str]
 
     @cached_property
     def settings(self) -> Settings:
@@ -70,6 +77,10 @@ class PostMixin(LedgerMixin):
 class ReelflowOperator(LedgerMixin, BaseOperator):
     """Base of the operators."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("doc_md", getattr(self, "TASK_DOC", None))
+        super().__init__(**kwargs)
+
 
 class PostOperator(PostMixin, ReelflowOperator):
     """Base of the operators that work on one post.
@@ -100,6 +111,8 @@ def actor_of(context: Context) -> str:
 def post_kept_or_skipped(task: PostMixin, context: Context) -> Iterator[None]:
     """Keep the post for a later run when a stage cannot work; skip what is not for this run.
 
+    Nor is what waits for a budget or an outage longer than a task does: it has its time already.
+
     A stage that works ahead of time changes nothing of when the post goes out.
 
     Airflow's own skip operators do not skip inside a mapped group; a raised skip does.
@@ -108,8 +121,17 @@ def post_kept_or_skipped(task: PostMixin, context: Context) -> Iterator[None]:
         yield
     except (PostNotTakeableError, PostHeldError) as exc:
         raise AirflowSkipException(str(exc)) from exc
+    except (BudgetSpentError, BreakerOpenError) as exc:
+        if not is_left_to_the_ledger(exc):
+            raise
+        raise AirflowSkipException(f"post {task.post_id} goes out later: {exc}") from exc
     except (TransientError, ConfigurationError) as exc:
+        if isinstance(exc, TransientError):
+            StatsMeter().count("retries", code=exc.code)
         _record(task, exc, context)
+        raise
+    except AirflowTaskTimeout:
+        _record(task, _out_of_time(task), context)
         raise
     except OSError as exc:
         trouble = TransientError(
@@ -119,6 +141,16 @@ def post_kept_or_skipped(task: PostMixin, context: Context) -> Iterator[None]:
         )
         _record(task, trouble, context)
         raise trouble from exc
+
+
+def _out_of_time(task: PostMixin) -> TransientError:
+    """Return what a timeout of Airflow's says to whoever reads the post's story."""
+    name, limit = getattr(task, "task_id", "a task"), getattr(task, "execution_timeout", None)
+    return TransientError(
+        f"{name} was ended after {limit}: see its log for what took so long. The limits are "
+        "REELFLOW_MEDIA_TIMEOUT_S, REELFLOW_UPLOAD_TIMEOUT_S and REELFLOW_TASK_TIMEOUT_S",
+        code="task_timeout",
+    )
 
 
 def _record(task: PostMixin, exc: ReelflowError, context: Context) -> None:

@@ -11,7 +11,6 @@ from airflow.sdk.definitions.taskgroup import MappedTaskGroup
 
 from reelflow_provider.assets import MEDIA
 from reelflow_provider.operators.media import MediaOperator
-from reelflow_provider.retries import ReelflowRetryPolicy
 from tests.unit.dags.conftest import edges_of
 
 FIND = "find_unprepared_media"
@@ -65,20 +64,6 @@ def test_what_is_due_goes_first_and_finds_free_workers(dag: DAG, bag: DagBag) ->
     assert (dag.max_active_runs, dag.max_active_tasks) == (1, 3)
 
 
-def test_every_task_is_retried_by_the_one_policy(dag: DAG) -> None:
-    for task in dag.tasks:
-        assert task.retries == 3
-        assert isinstance(task.retry_policy, ReelflowRetryPolicy)
-
-
 def test_every_task_of_the_group_is_shown_under_its_file_name(dag: DAG) -> None:
     labels = {task.task_id: task.map_index_template for task in dag.tasks}
     assert {name for name, label in labels.items() if label == "{{ task.file_name }}"} == STAGES
-
-
-def test_it_tells_people_what_it_is_and_whose(dag: DAG) -> None:
-    assert dag.tags == {"reelflow", "tiktok"}
-    assert dag.owner == "reelflow"
-    assert dag.doc_md is not None
-    for question in ("**What.**", "**When.**", "**Safe to clear.**", "**When it is red.**"):
-        assert question in dag.doc_md

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pendulum
@@ -15,8 +12,7 @@ from airflow.sdk import DAG, AssetAll, AssetOrTimeSchedule, CronTriggerTimetable
 from airflow.sdk.definitions.taskgroup import MappedTaskGroup
 
 from reelflow_provider.assets import PUBLISHED_POSTS, UPLOADS
-from reelflow_provider.retries import ReelflowRetryPolicy
-from tests.unit.dags.conftest import DAGS, edges_of
+from tests.unit.dags.conftest import edges_of
 
 GROUP = "publish_post"
 
@@ -45,21 +41,6 @@ def dag(bag: DagBag) -> DAG:
     return dag
 
 
-def test_every_dag_file_can_be_imported(bag: DagBag) -> None:
-    assert bag.import_errors == {}
-    assert set(bag.dags) == {
-        "prepare_media",
-        "publish_to_tiktok",
-        "reconcile_publications",
-        "refresh_tiktok_tokens",
-        "sweep_storage",
-    }
-
-
-def test_every_dag_is_named_like_its_file(bag: DagBag) -> None:
-    assert {path.stem for path in DAGS.glob("*.py")} == set(bag.dags)
-
-
 def test_the_stages_follow_each_other_as_designed(dag: DAG) -> None:
     assert {task.task_id for task in dag.tasks} == STAGES
     assert edges_of(dag) == EDGES | EXPANSION
@@ -69,10 +50,6 @@ def test_one_group_is_mapped_over_the_posts(dag: DAG) -> None:
     group = dag.task_group.children[GROUP]
     assert isinstance(group, MappedTaskGroup)
     assert set(group.children) == {name for name in STAGES if name.startswith(f"{GROUP}.")}
-
-
-def test_the_scheduler_reads_the_same_graph(dag: DAG, as_scheduled: Any) -> None:
-    assert edges_of(as_scheduled) == edges_of(dag)
 
 
 def test_bad_posts_stop_neither_the_settling_nor_the_summary(dag: DAG) -> None:
@@ -118,13 +95,6 @@ def test_a_begun_post_goes_before_the_next_one(dag: DAG) -> None:
     assert {str(task.weight_rule) for task in dag.tasks} == {"upstream"}
 
 
-def test_every_task_is_retried_by_the_one_policy(dag: DAG) -> None:
-    for task in dag.tasks:
-        assert task.retries is not None
-        assert task.retries >= 2
-        assert isinstance(task.retry_policy, ReelflowRetryPolicy)
-
-
 def test_an_upload_ends_before_the_hour_of_its_url_does(dag: DAG) -> None:
     limit = dag.get_task("publish_post.upload_to_tiktok").execution_timeout
     assert limit is not None
@@ -148,24 +118,3 @@ def test_only_tasks_that_learn_of_published_posts_announce_them(dag: DAG) -> Non
     announcing = {task.task_id for task in dag.tasks if task.outlets}
     assert announcing == {"publish_post.clean_up_files", "expire_sessions"}
     assert all(dag.get_task(name).outlets == [PUBLISHED_POSTS] for name in announcing)
-
-
-def test_it_tells_people_what_it_is_and_whose(dag: DAG) -> None:
-    assert dag.tags == {"reelflow", "tiktok"}
-    assert dag.owner == "reelflow"
-    assert dag.doc_md is not None
-    for question in ("**What.**", "**When.**", "**Safe to clear.**", "**When it is red.**"):
-        assert question in dag.doc_md
-
-
-@pytest.mark.parametrize("path", sorted(DAGS.glob("*.py")), ids=lambda path: path.name)
-def test_a_dag_file_imports_nothing_of_ours_but_the_provider(path: Path) -> None:
-    imported = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            imported |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0
-            imported.add(str(node.module))
-    others = {name.partition(".")[0] for name in imported} - set(sys.stdlib_module_names)
-    assert others <= {"airflow", "reelflow_provider"}

@@ -11,7 +11,6 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, TriggerRule
 
 from reelflow_provider.assets import PUBLISHED, PUBLISHED_POSTS
-from reelflow_provider.retries import ReelflowRetryPolicy
 from tests.unit.dags.conftest import edges_of
 
 SETTLE, TELL = "settle_publications", "tell_unsettled_posts"
@@ -49,17 +48,3 @@ def test_it_runs_every_hour_apart_from_the_daily_run_and_one_at_a_time(
         datetime(2026, 3, 29, 1, 30, tzinfo=UTC),
     ]
     assert (dag.catchup, dag.max_active_runs) == (False, 1)
-
-
-def test_every_task_is_retried_by_the_one_policy(dag: DAG) -> None:
-    for task in dag.tasks:
-        assert task.retries == 3
-        assert isinstance(task.retry_policy, ReelflowRetryPolicy)
-
-
-def test_it_tells_people_what_it_is_and_whose(dag: DAG) -> None:
-    assert dag.tags == {"reelflow", "tiktok"}
-    assert dag.owner == "reelflow"
-    assert dag.doc_md is not None
-    for question in ("**What.**", "**When.**", "**Safe to clear.**", "**When it is red.**"):
-        assert question in dag.doc_md

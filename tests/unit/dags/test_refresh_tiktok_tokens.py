@@ -11,7 +11,6 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 
 from reelflow_provider.operators.accounts import RefreshTokensOperator
-from reelflow_provider.retries import ReelflowRetryPolicy
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +35,3 @@ def test_one_task_renews_what_would_end_before_the_next_run(dag: DAG) -> None:
     assert isinstance(task, RefreshTokensOperator)
     assert task.ahead > timedelta(hours=6)
     assert task.warn_ahead >= timedelta(days=7)
-
-
-def test_every_task_is_retried_by_the_one_policy(dag: DAG) -> None:
-    for task in dag.tasks:
-        assert task.retries == 3
-        assert isinstance(task.retry_policy, ReelflowRetryPolicy)
-
-
-def test_it_tells_people_what_it_is_and_whose(dag: DAG) -> None:
-    assert dag.tags == {"reelflow", "tiktok"}
-    assert dag.owner == "reelflow"
-    assert dag.doc_md is not None
-    for question in ("**What.**", "**When.**", "**Safe to clear.**", "**When it is red.**"):
-        assert question in dag.doc_md

@@ -53,11 +53,3 @@ def test_posts_go_first_and_a_store_that_hangs_ends_the_task(dag: DAG) -> None:
     assert task.execution_timeout == timedelta(hours=1)
     assert task.retries == 3
     assert isinstance(task.retry_policy, ReelflowRetryPolicy)
-
-
-def test_it_tells_people_what_it_is_and_whose(dag: DAG) -> None:
-    assert dag.tags == {"reelflow", "tiktok"}
-    assert dag.owner == "reelflow"
-    assert dag.doc_md is not None
-    for question in ("**What.**", "**When.**", "**Safe to clear.**", "**When it is red.**"):
-        assert question in dag.doc_md

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import uuid
@@ -116,21 +117,50 @@ def run_task(
     final_state: str = "success",
     **arguments: Any,
 ) -> Ended:
+    """Run one try of a task of an operator, as :func:`run_task_of_dag` does."""
+    with DAG("tests", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+        operator = operator_class(
+            task_id="task", retries=3, retry_policy=ReelflowRetryPolicy(), **arguments
+        )
+    return run_task_of_dag(
+        operator,
+        event=event,
+        run_id=run_id,
+        run_type=run_type,
+        run_after=run_after,
+        interval=interval,
+        map_index=map_index,
+        finalize=finalize,
+        final_state=final_state,
+    )
+
+
+def run_task_of_dag(
+    operator: BaseOperator,
+    *,
+    conf: dict[str, Any] | None = None,
+    event: dict[str, Any] | None = None,
+    run_id: str = RUN_ID,
+    run_type: str = "asset_triggered",
+    run_after: datetime | None = None,
+    interval: tuple[datetime, datetime] | None = None,
+    map_index: int = -1,
+    finalize: bool = True,
+    final_state: str = "success",
+) -> Ended:
     """Run one try of a task, or what follows its deferral, and its callbacks.
 
+    :param conf: what the run was asked for
     :param event: what its trigger fired; with it the task goes on in ``execute_complete``
     :param interval: the run's data interval; without it there is no logical date either
     :param final_state: what Airflow says afterwards that the task's state is
     :param finalize: False ends the process before its callbacks, as a kill would
     """
-    with DAG("tests", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
-        operator = operator_class(
-            task_id="task", retries=3, retry_policy=ReelflowRetryPolicy(), **arguments
-        )
+    operator = copy.copy(operator)  # each process has its own, with a ledger that it opens
     now = datetime.now(UTC)
     start, end = interval or (None, None)
     dag_run = DagRun(
-        dag_id="tests",
+        dag_id=operator.dag_id,
         run_id=run_id,
         logical_date=start,
         data_interval_start=start,
@@ -141,6 +171,7 @@ def run_task(
         run_type=DagRunType(run_type),
         state=DagRunState.RUNNING,
         consumed_asset_events=[],
+        conf=conf,
         partition_key=None,
     )
     from_server = TIRunContext(dag_run=dag_run, max_tries=3, should_retry=True)
@@ -150,7 +181,7 @@ def run_task(
     ti = task_runner.RuntimeTaskInstance.model_construct(
         id=uuid.uuid4(),
         task_id=operator.task_id,
-        dag_id="tests",
+        dag_id=operator.dag_id,
         run_id=run_id,
         try_number=1,
         dag_version_id=uuid.uuid4(),

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from airflow.sdk import RetryAction, RetryDecision
 from airflow.sdk.exceptions import AirflowException
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reelflow.exceptions import (
     ConfigurationError,
     MediaRejectedError,
     MediaToolError,
     PostFailedError,
+    ReelflowError,
     TerminalError,
     TikTokRateLimitedError,
     TikTokUnreachableError,
     TransientError,
+    WebhookRefusedError,
 )
 from reelflow_provider.retries import ReelflowRetryPolicy
 
@@ -62,3 +69,44 @@ def test_a_wait_too_long_for_a_task_fails_it_and_points_at_the_ledger() -> None:
 )
 def test_what_is_not_ours_follows_the_retries_of_the_task(error: BaseException) -> None:
     assert decide(error) == RetryDecision.default()
+
+
+def classes_below(error: type[ReelflowError]) -> Iterator[type[ReelflowError]]:
+    for below in error.__subclasses__():
+        yield below
+        yield from classes_below(below)
+
+
+#: Each of the tree, without what tests and other modules made of it.
+CLASSES = sorted(
+    {one for one in classes_below(ReelflowError) if one.__module__ == ReelflowError.__module__},
+    key=lambda one: one.__name__,
+)
+NEEDED: dict[type[ReelflowError], dict[str, Any]] = {
+    MediaRejectedError: {"violations": []},
+    WebhookRefusedError: {"reason": "stale"},
+}
+
+
+@pytest.mark.parametrize("error_class", CLASSES, ids=lambda one: one.__name__)
+@given(wait_s=st.none() | st.floats(), try_number=st.integers(1, 10), max_tries=st.integers(0, 10))
+def test_every_error_of_the_tree_is_decided_whatever_it_carries(
+    error_class: type[ReelflowError], wait_s: float | None, try_number: int, max_tries: int
+) -> None:
+    error = error_class("what is wrong", **NEEDED.get(error_class, {}))
+    if isinstance(error, TransientError):
+        error.retry_after_s = wait_s
+    decision = ReelflowRetryPolicy().evaluate(error, try_number, max_tries)
+    assert decision.reason is not None
+    assert decision.reason.startswith(error.code)
+    if isinstance(error, TerminalError):
+        assert decision.action is RetryAction.FAIL
+        return
+    assert isinstance(error, TransientError)  # there is no third kind
+    if wait_s is not None and wait_s > 300:
+        assert decision.action is RetryAction.FAIL
+        assert "next try in the ledger" in decision.reason
+    else:
+        assert decision.action is RetryAction.RETRY
+        is_asked_for = wait_s is not None and not math.isnan(wait_s)
+        assert decision.retry_delay == (timedelta(seconds=max(wait_s, 0)) if is_asked_for else None)

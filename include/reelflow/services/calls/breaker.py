@@ -40,6 +40,13 @@ class BreakerState:
     is_probing: bool
     failed_probes: int
 
+    @property
+    def again(self) -> str:
+        """When it is tried again, for people."""
+        if self.is_probing:
+            return "one post is trying now"
+        return f"one post tries again from {self.probe_at:%Y-%m-%d %H:%M:%S} UTC on"
+
 
 def state(session: Session, *, now: datetime) -> BreakerState | None:
     """Return the breaker as it is, None while it is closed."""
@@ -52,6 +59,18 @@ def state(session: Session, *, now: datetime) -> BreakerState | None:
         probe_at=row.probe_at,
         is_probing=_is_probing(row, now),
         failed_probes=row.failed_probes,
+    )
+
+
+def outage(workspace: Workspace) -> str | None:
+    """Return, for people, that nothing new is begun, since when, why and until when; else None."""
+    with workspace.ledger.read() as session:
+        now = state(session, now=workspace.ledger.now())
+    if now is None:
+        return None
+    return (
+        f"nothing new is begun at TikTok since {now.opened_at:%Y-%m-%d %H:%M:%S} UTC, for any "
+        f"account: {now.why}; {now.again}, and the others follow it"
     )
 
 

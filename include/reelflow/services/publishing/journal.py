@@ -251,7 +251,7 @@ class UploadJournal:
             pause = _pause(exc, post.upload_failures if counts else 0, self._workspace)
             post.due_at = self._ledger.now() + pause
             if isinstance(exc, TransientError):
-                post.rescheduled_because = f"next try at {post.due_at:%H:%M:%S} UTC: {exc}"
+                post.rescheduled_because = f"next try at {post.due_at:%Y-%m-%d %H:%M:%S} UTC: {exc}"
             trouble = private_trouble(exc)
             self._move(session, PostState.READY, why=str(exc), code=exc.code, trouble=trouble)
 

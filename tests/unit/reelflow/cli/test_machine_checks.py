@@ -256,3 +256,22 @@ def test_an_inbox_folder_of_nobody_is_a_warning(
     [warning] = [one for one in machine_checks.check_ledger(settings) if one.status is WARNING]
     assert warning.check == "inbox"
     assert warning.message == "inbox/amce belongs to no account, so its files wait"
+
+
+def test_late_posts_are_named_with_what_they_wait_for(
+    settings: Settings, workspace: Workspace, account: Account
+) -> None:
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    later = {"rescheduled_because": "acme has used its day", "due_at": long_ago + timedelta(days=1)}
+    waiting = factories.make_post(workspace, account, publish_at=long_ago, **later)
+    late = list(machine_checks.check_ledger(settings))[1]
+    assert (late.check, late.status) == ("late posts", WARNING)
+    assert f"post {waiting.id} (clip.mp4, acme) is late: wished for" in late.message
+    assert "acme has used its day" in late.message
+    for _ in range(12):
+        factories.make_post(workspace, account, publish_at=long_ago, due_at=long_ago)
+    late = list(machine_checks.check_ledger(settings))[1]
+    assert late.status is PROBLEM
+    assert late.message.startswith("late: 13\n")
+    assert len(late.message.splitlines()) == 11
+    assert "No run has taken it" in late.message

@@ -1,15 +1,18 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from reelflow.cli import network_checks
-from reelflow.cli.findings import Finding, Status
-from reelflow.cli.network_checks import check_airflow, check_tiktok
+from reelflow.cli.findings import Finding, Status, run_check
+from reelflow.cli.network_checks import check_airflow, check_dag, check_tiktok
 from reelflow.exceptions import ConfigurationError, TikTokUnreachableError
 from reelflow.settings import Settings
 from reelflow.tiktok_app_variable import VARIABLE
+from tests.airflow_server import TOKEN, AirflowServer, airflow_server
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http, ok
 
 OK, WARNING, PROBLEM = Status.OK, Status.WARNING, Status.PROBLEM
@@ -143,3 +146,61 @@ def test_credentials_in_airflows_address_are_not_shown(closed_url: str) -> None:
     url = closed_url.replace("http://", "http://admin:hunter2@")
     [finding] = check_airflow(url)
     assert "hunter2" not in f"{finding.message} {finding.fix}"
+
+
+# The DAG.
+
+
+@pytest.fixture
+def airflow() -> Iterator[AirflowServer]:
+    with airflow_server() as server:
+        yield server
+
+
+@pytest.fixture
+def may_ask(settings: Settings) -> Settings:
+    """Settings with a token of Airflow's."""
+    return settings.model_copy(update={"airflow_token": SecretStr(TOKEN)})
+
+
+def test_without_a_token_nothing_is_asked_about_the_dag(
+    settings: Settings, airflow: AirflowServer
+) -> None:
+    assert list(check_dag(settings, airflow.url)) == []
+    assert airflow.asked == []
+
+
+def test_a_dag_that_runs_is_told(may_ask: Settings, airflow: AirflowServer) -> None:
+    [finding] = check_dag(may_ask, airflow.url)
+    assert finding.status is Status.OK
+    assert finding.message == ("publish_to_tiktok is parsed and not paused, and its pools exist")
+
+
+def test_a_missing_pool_is_a_problem_with_the_commands_that_make_it(
+    may_ask: Settings, airflow: AirflowServer
+) -> None:
+    airflow.warnings = ["Dag 'publish_to_tiktok' references non-existent pools: ['reelflow_media']"]
+    [finding] = check_dag(may_ask, airflow.url)
+    assert finding.status is Status.PROBLEM
+    assert "non-existent pools: ['reelflow_media']" in finding.message
+    assert "`airflow pools set reelflow_media 16 Reelflow`" in (finding.fix or "")
+
+
+def test_a_file_that_cannot_be_parsed_is_a_problem_with_what_is_wrong(
+    may_ask: Settings, airflow: AirflowServer
+) -> None:
+    why = "reelflow.exceptions.ConfigurationError: settings are wrong: REELFLOW_BATCH_SIZE is 'x'"
+    trace = f"Traceback (most recent call last):\n  File ...\n{why}\n"
+    airflow.import_errors = [{"filename": "publish_to_tiktok.py", "stack_trace": trace}]
+    [finding] = check_dag(may_ask, airflow.url)
+    assert (finding.status, finding.message) == (
+        Status.PROBLEM,
+        f"publish_to_tiktok.py: {why}",
+    )
+
+
+def test_a_paused_dag_is_a_problem(may_ask: Settings, airflow: AirflowServer) -> None:
+    airflow.is_paused = True
+    [finding] = run_check("DAG", lambda: check_dag(may_ask, airflow.url))
+    assert finding.status is Status.PROBLEM
+    assert "airflow dags unpause publish_to_tiktok" in finding.message

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import threading
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
 from reelflow.domain.post import PostState
 from reelflow.exceptions import (
+    BreakerOpenError,
+    BudgetSpentError,
     ConfigurationError,
     MediaRejectedError,
     MediaToolError,
@@ -76,6 +80,40 @@ def test_what_keeps_a_stage_from_working_is_recorded_for_a_later_run_and_raised(
     post = factories.read_post(worker, task[0].post_id)
     assert (post.state, post.reason) == (PostState.READY, str(error))
     assert post.due_at > worker.ledger.now()
+
+
+@pytest.mark.parametrize("error_class", [BudgetSpentError, BreakerOpenError])
+def test_what_waits_longer_than_a_task_does_skips_with_the_reason(
+    error_class: type[TransientError], task: Task
+) -> None:
+    later = error_class("6 inits a minute are used", retry_after_s=301)
+    with (
+        pytest.raises(AirflowSkipException, match="goes out later: 6 inits a minute are used"),
+        post_kept_or_skipped(*task),
+    ):
+        raise later
+    soon = error_class("6 inits a minute are used", retry_after_s=300)
+    with pytest.raises(error_class), post_kept_or_skipped(*task):
+        raise soon  # by the retry policy
+
+
+def test_a_task_that_runs_out_of_time_leaves_its_reason_and_keeps_the_post_from_the_next_run(
+    worker: Workspace, account: Account
+) -> None:
+    class SlowOperator(PostOperator):
+        def execute(self, context: Any) -> None:
+            with post_kept_or_skipped(self, context):
+                threading.Event().wait(30)
+
+    post = factories.make_post(worker, account)
+    ended = run_task(SlowOperator, post_id=post.id, execution_timeout=timedelta(milliseconds=50))
+    assert ended.state == "up_for_retry"
+    assert isinstance(ended.error, AirflowTaskTimeout)
+    kept = factories.read_post(worker, post.id)
+    assert (kept.state, kept.reason_code) == (PostState.READY, "task_timeout")
+    assert "task was ended after 0:00:00.05" in kept.reason
+    assert "REELFLOW_MEDIA_TIMEOUT_S" in kept.reason
+    assert kept.due_at > worker.ledger.now()
 
 
 def test_what_cannot_be_done_ahead_of_time_changes_nothing_of_when_the_post_goes_out(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from reelflow.domain.post import DONE, PostState
 from reelflow.exceptions import (
+    BreakerOpenError,
     ConfigurationError,
     PostFailedError,
     TikTokUnavailableError,
     TikTokUnreachableError,
 )
+from reelflow.ledger import breaker
 from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
 from reelflow_provider.operators.tiktok import TikTokUploadOperator
@@ -145,3 +148,47 @@ def test_no_secret_is_in_what_airflow_learns(
     assert tiktok.accounts[0]["access_token"] not in said
     assert "upload_token" not in said
     assert "the client secret" not in said
+
+
+def open_breaker(worker: Workspace, probe_in: timedelta) -> None:
+    now = worker.ledger.now()
+    with worker.ledger.write() as session:
+        breaker.trip(session, why="3 accounts failed", now=now, probe_at=now + probe_in)
+
+
+def test_a_post_beyond_the_budget_of_the_day_is_skipped_with_its_time_and_no_failure(
+    worker: Workspace, tiktok: Simulator, creator: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELFLOW_POSTS_PER_DAY", "1")
+    first, second = (factories.make_post(worker, creator) for _ in range(2))
+    assert upload(first).state == "success"
+    later = upload(second)
+    assert f"post {second.id} goes out later" in later.skipped_because
+    waiting = factories.read_post(worker, second.id)
+    assert waiting.due_at > worker.ledger.now() + timedelta(hours=23)
+    told = f"next try at {waiting.due_at:%Y-%m-%d %H:%M:%S} UTC: "
+    assert str(waiting.rescheduled_because).startswith(told)
+    assert len(tiktok.uploads()) == 1
+
+
+def test_an_outage_of_some_minutes_is_left_to_the_ledger_and_told_with_its_time(
+    worker: Workspace, tiktok: Simulator, creator: Account
+) -> None:
+    post = factories.make_post(worker, creator)
+    open_breaker(worker, timedelta(minutes=10))
+    assert "nothing new is begun until" in upload(post).skipped_because
+    waiting = factories.read_post(worker, post.id)
+    assert "3 accounts failed" in str(waiting.rescheduled_because)
+    assert f"{waiting.due_at:%Y-%m-%d %H:%M:%S} UTC" in str(waiting.rescheduled_because)
+    assert tiktok.uploads() == []
+
+
+def test_a_short_outage_is_waited_for_by_the_task_itself(
+    worker: Workspace, tiktok: Simulator, creator: Account
+) -> None:
+    open_breaker(worker, timedelta(minutes=2))
+    ended = upload(factories.make_post(worker, creator))
+    assert ended.state == "up_for_retry"
+    assert isinstance(ended.error, BreakerOpenError)
+    assert 100 < ended.message.retry_delay_seconds <= 120
+    assert tiktok.uploads() == []

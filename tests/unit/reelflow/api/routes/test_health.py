@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from reelflow.api.app import assemble_app
 from reelflow.exceptions import AnalysisLostError, AnalysisUnavailableError, ReelflowError
+from reelflow.ledger import breaker
 from reelflow.services.workspace import PublishingRules, Workspace
 from reelflow.storage.folders import FOLDERS, Folders
 from reelflow.storage.local_store import open_data_folder
@@ -27,7 +28,12 @@ def test_all_is_well(web: Web, method: str) -> None:
         assert answer.json() == {
             "status": "ok",
             "version": version("reelflow"),
-            "checks": {"database": "ok", "storage": "ok", "engine": "not_configured"},
+            "checks": {
+                "database": "ok",
+                "storage": "ok",
+                "engine": "not_configured",
+                "tiktok": "ok",
+            },
         }
 
 
@@ -38,6 +44,7 @@ def test_another_revision_of_the_ledger_is_unhealthy(web: Web, workspace: Worksp
     assert (answer.status_code, answer.json()["status"]) == (503, "unhealthy")
     assert answer.json()["checks"] == {
         "database": "not_migrated", "storage": "ok", "engine": "not_configured",
+        "tiktok": "unknown",
     }  # fmt: skip
 
 
@@ -84,6 +91,7 @@ def test_a_ledger_that_this_process_may_only_read_is_unhealthy(
     assert status == 503
     assert body["checks"] == {
         "database": "unreachable", "storage": "ok", "engine": "not_configured",
+        "tiktok": "unknown",
     }  # fmt: skip
     assert str(folder) not in json.dumps(body)
 
@@ -99,6 +107,7 @@ def test_a_data_folder_that_is_gone_is_unhealthy(web: Web, workspace: Workspace)
     assert answer.status_code == 503
     assert answer.json()["checks"] == {
         "database": "ok", "storage": "not_writable", "engine": "not_configured",
+        "tiktok": "unknown",
     }  # fmt: skip
     assert str(data_folder(workspace).root) not in answer.text
 
@@ -116,5 +125,17 @@ def test_without_its_engine_it_still_takes_files_in(
     web = Web(assemble_app(workspace, None, None, engines=engines(Detector(error))))
     answer = web.get("/health")
     assert (answer.status_code, answer.json()["status"]) == (200, status)
-    assert answer.json()["checks"] == {"database": "ok", "storage": "ok", "engine": engine}
+    assert answer.json()["checks"]["engine"] == engine
     assert "10.0.0.7" not in answer.text
+
+
+def test_while_nothing_new_is_begun_at_tiktok_it_still_takes_files_in(
+    web: Web, workspace: Workspace
+) -> None:
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        breaker.trip(session, why="acme failed", now=now, probe_at=now)
+    answer = web.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["checks"]["tiktok"] == "paused"
+    assert "acme" not in answer.text

@@ -1,0 +1,1 @@
+"""What production needs beside the code: its databases, and its secrets."""

@@ -1,0 +1,163 @@
+"""Posts that are late: not on their way although their time has passed, and what they wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, or_, select
+from sqlalchemy.orm import Session
+
+from reelflow.domain.post import PostState
+from reelflow.domain.sentence import as_sentence
+from reelflow.exceptions import ReelflowError
+from reelflow.ledger import audit, photo_images, posts
+from reelflow.ledger.models import AuditEntry, Post
+from reelflow.services.calls import breaker
+from reelflow.services.calls.breaker import BreakerState
+from reelflow.services.workspace import Workspace
+
+#: Rows of a post's story: it is told of once by each.
+TOLD_BY_RUN: Final = "a run told a person that it is late"
+TOLD_BY_ALERT: Final = "a deadline alert told a person that it is late"
+
+#: What is sent is TikTok's, and told of as stuck when that takes too long.
+_NOT_SENT: Final = (PostState.READY, PostState.UPLOADING, PostState.HELD)
+#: Most posts that are told of at once: after an outage there may be thousands.
+_MOST_TOLD: Final = 50
+
+
+@dataclass(frozen=True)
+class LatePost:
+    """A post that is late.
+
+    :param line: which post, since when, and what it waits for
+    :param is_stalled: nothing that is known of holds it up, so it needs a person: it is neither
+        HELD nor rescheduled nor being uploaded
+    """
+
+    post_id: int
+    line: str
+    is_stalled: bool
+
+
+@dataclass(frozen=True)
+class Late:
+    """The late posts of a ledger.
+
+    :param new: those that were not told of before, the oldest of them where there are many
+    :param total: how many there are with those that were
+    """
+
+    new: list[LatePost]
+    total: int
+
+
+def newly_late(
+    workspace: Workspace, *, late_after: timedelta, told_as: str, run: str, actor: str
+) -> Late:
+    """Return the posts that are late, and write down that those that are new were told of.
+
+    A post is new to one run, however often that is repeated: it may have died before anybody heard.
+
+    :param told_as: :data:`TOLD_BY_RUN` or :data:`TOLD_BY_ALERT`
+    :param run: what the actors of this run, and of no other, begin with
+    :param actor: who tells, one of them
+    """
+    now = workspace.ledger.now()
+    with workspace.ledger.write() as session:
+        is_late = _is_late(now, late_after)
+        total = session.scalar(select(func.count()).select_from(Post).where(is_late)) or 0
+        new = session.scalars(_oldest(is_late).where(not_(_was_told(told_as, but_by=run)))).all()
+        for post_id in new:
+            audit.record(session, post_id=post_id, at=now, actor=actor, why=told_as)
+        return Late(_told(session, new, now=now), total)
+
+
+def late_posts(session: Session, *, now: datetime, late_after: timedelta) -> list[LatePost]:
+    """Return the posts that are late, oldest first; nothing is written down by looking."""
+    return _told(session, session.scalars(_oldest(_is_late(now, late_after))).all(), now=now)
+
+
+def _is_late(now: datetime, late_after: timedelta) -> ColumnElement[bool]:
+    """Return the condition of being late, by the wished time.
+
+    What a person brought back is due again from then on; what waits for its next try is not due,
+    and late all the same.
+    """
+    limit = now - late_after
+    wished_long_ago = or_(
+        Post.publish_at <= limit, and_(Post.publish_at.is_(None), Post.created_at <= limit)
+    )
+    return and_(
+        Post.state.in_(_NOT_SENT), wished_long_ago, or_(Post.due_at <= limit, Post.due_at > now)
+    )
+
+
+def _oldest(is_late: ColumnElement[bool]) -> Select[int]:
+    order = (func.coalesce(Post.publish_at, Post.created_at), Post.id)
+    return select(Post.id).where(is_late).order_by(*order).limit(_MOST_TOLD)
+
+
+def _was_told(told_as: str, *, but_by: str) -> ColumnElement[bool]:
+    """Return the condition that another run told of a post, since its present time was wished."""
+    by_another = not_(AuditEntry.actor.startswith(but_by, autoescape=True))
+    since = func.coalesce(Post.publish_at, Post.created_at)
+    row = and_(AuditEntry.at >= since, AuditEntry.why == told_as, by_another)
+    return exists().where(AuditEntry.post_id == Post.id, row).correlate(Post)
+
+
+def _told(session: Session, post_ids: Sequence[int], *, now: datetime) -> list[LatePost]:
+    outage = breaker.state(session, now=now)
+    return [_late_post(session, post_id, outage, now=now) for post_id in post_ids]
+
+
+def _late_post(
+    session: Session, post_id: int, outage: BreakerState | None, *, now: datetime
+) -> LatePost:
+    try:
+        post = posts.get(session, post_id)
+    except ReelflowError as exc:
+        return LatePost(post_id, str(exc), is_stalled=True)
+    waits_for = _waits_for(post, outage, now=now)
+    wished_at = post.publish_at or post.created_at
+    who = f"post {post.id} ({photo_images.name_of(post)}, {post.account.name})"
+    why = waits_for or _nobody(post, now=now)
+    return LatePost(
+        post_id,
+        f"{who} is late: wished for {wished_at:%Y-%m-%d %H:%M} UTC and {post.state}. {why}",
+        is_stalled=waits_for is None,
+    )
+
+
+def _waits_for(post: Post, outage: BreakerState | None, *, now: datetime) -> str | None:
+    """Return what is known to hold a post up, or None."""
+    if post.state is PostState.HELD:
+        fix = f" To fix: {post.fix}" if post.fix else ""
+        return f"It waits for a person: {as_sentence(post.reason)}{fix}"
+    if posts.is_leased(post, now=now):
+        return f"It is being uploaded by {post.lease_owner} since {post.state_since:%H:%M} UTC"
+    if post.due_at > now:
+        why = post.rescheduled_because or post.reason
+        return f"It is tried again at {post.due_at:%Y-%m-%d %H:%M} UTC: {why}"
+    if outage is not None:
+        return (
+            f"Nothing new is begun at TikTok before {outage.probe_at:%Y-%m-%d %H:%M:%S} UTC: "
+            f"{outage.why}"
+        )
+    return None
+
+
+def _nobody(post: Post, *, now: datetime) -> str:
+    is_claimed = post.claimed_until is not None and post.claimed_until > now
+    if is_claimed:
+        return (
+            f"The run {post.claimed_by} has taken it, and no worker has begun it yet: look at its "
+            "tasks in Airflow. Are workers running, do their pools exist and have free slots?"
+        )
+    return (
+        "No run has taken it: is publish_to_tiktok unpaused, does it parse, do scheduler and "
+        "triggerer run? `reelflow doctor` looks"
+    )

@@ -1,0 +1,72 @@
+"""The operator that tells of late posts, as a worker runs it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from reelflow.domain.post import PostState
+from reelflow.exceptions import TerminalError
+from reelflow.ledger.models import Account, Post
+from reelflow.services.workspace import Workspace
+from reelflow_provider.operators.late_posts import TellLatePostsOperator
+from tests import factories
+from tests.unit.reelflow_provider.airflow_task import Ended, run_task
+
+HOUR = timedelta(hours=1)
+
+
+def tell(run_id: str) -> Ended:
+    return run_task(TellLatePostsOperator, run_id=run_id)
+
+
+@pytest.fixture
+def make_late(worker: Workspace, account: Account) -> Callable[..., Post]:
+    """Make a post that came an hour ago."""
+
+    def make(**columns: object) -> Post:
+        post = factories.make_post(worker, account)
+        long_ago = worker.ledger.now() - HOUR
+        values = {"created_at": long_ago, "due_at": long_ago, **columns}
+        return factories.change_post(worker, post.id, **values)
+
+    return make
+
+
+def test_a_post_that_nobody_takes_fails_the_run_once(
+    make_late: Callable[..., Post], caplog: pytest.LogCaptureFixture
+) -> None:
+    make_late()
+    red, green = tell("run_1"), tell("run_2")
+    assert red.state == "failed"
+    assert isinstance(red.error, TerminalError)
+    assert str(red.error).startswith("late posts that nothing known holds up: 1\npost 1 (clip.mp4,")
+    assert "No run has taken it" in str(red.error)
+    assert green.result == {"late": 1, "told": []}
+    errors = [one.getMessage() for one in caplog.records if one.name.endswith("late_alert")]
+    assert errors == str(red.error).splitlines()[1:]
+    assert tell("run_1").state == "failed"  # cleared: it is not done
+
+
+def test_what_waits_for_something_known_is_told_of_and_fails_no_run(
+    worker: Workspace, make_late: Callable[..., Post], caplog: pytest.LogCaptureFixture
+) -> None:
+    later = worker.ledger.now() + HOUR
+    waiting = make_late(due_at=later, rescheduled_because="acme has used its 15 posts of the day")
+    held = make_late(state=PostState.HELD, reason="no privacy level is chosen")
+    with caplog.at_level(logging.ERROR, "reelflow_provider"):
+        assert tell("run_1").result == {"late": 2, "told": [waiting.id, held.id]}
+    told = caplog.text
+    assert "acme has used its 15 posts of the day" in told
+    assert "waits for a person: no privacy level is chosen" in told
+
+
+def test_how_late_is_too_late_is_a_setting(
+    make_late: Callable[..., Post], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_late()
+    monkeypatch.setenv("REELFLOW_LATE_AFTER_MIN", "61")
+    assert tell("run_1").result == {"late": 0, "told": []}
