@@ -41,6 +41,8 @@ ACCOUNTS = 20
 SECONDS_MAX = 2.0
 DATABASES = ("sqlite", "postgresql")
 STORES = ("folder", "bucket")
+#: As S3 gives them.
+_PAGE_KEYS = 1000
 #: S3 tells when an object was written in whole seconds.
 QUIET_S = 1.0
 
@@ -134,7 +136,7 @@ def _folder() -> Iterator[Fill]:
 @contextmanager
 def _bucket() -> Iterator[Fill]:
     """Give what makes an inbox in a bucket."""
-    server = S3Server()
+    server = S3Server(page_keys=_PAGE_KEYS)
     try:
         client = s3_client(server.url)
 
