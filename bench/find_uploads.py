@@ -27,6 +27,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from bench.ledger_rows import add_accounts, add_history, empty_ledgers
+from demo.processes import exit_on_signals
 from reelflow.domain.schedule import NormalRun
 from reelflow.ledger.engine import upgrade
 from reelflow.services.discover import find_new_uploads
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=1000, help="files in each inbox")
     parser.add_argument("--rounds", type=int, default=3, help="inboxes for each figure")
     options = parser.parse_args()
+    exit_on_signals()
     results = []
     for database in DATABASES:
         with empty_ledgers(database) as open_ledger:
