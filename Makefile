@@ -23,7 +23,7 @@ PYTHON = $(shell for python in python3 python3.13 python3.12 python3.11 python; 
   "$$python" -c '$(PYTHON_FITS)' 2>/dev/null && echo "$$python" && break; done)
 endif
 
-.PHONY: help setup setup-image env ffmpeg postgresql redis lint format test test-unit test-e2e topology fault-matrix crash-matrix media-matrix event-orders intake-kills demo up down bench requirements clean
+.PHONY: help setup setup-image env ffmpeg postgresql redis lint format test test-unit test-e2e topology fault-matrix crash-matrix media-matrix event-orders intake-kills proof proof-backlog demo up down bench requirements clean
 
 # How everything is installed, here and in the image: $(call install,the requirements,the package)
 define install
@@ -82,7 +82,7 @@ test-unit: setup ffmpeg postgresql ## Run the unit and contract tests only
 	$(BIN)/pytest $(PARALLEL) tests/unit tests/contract
 
 test-e2e: setup ffmpeg postgresql ## Run the end-to-end tests only: real Airflow against the simulator
-	$(BIN)/pytest tests/e2e
+	QUIET_S=180 $(BIN)/pytest tests/e2e
 
 topology: setup ffmpeg postgresql redis ## Install what the image gets, run docker-compose.yaml's services natively, publish 20 posts (8 minutes)
 	TOPOLOGY_POSTS=20 TOPOLOGY_IMAGE=1 $(BIN)/pytest tests/topology
@@ -106,6 +106,13 @@ intake-kills: setup ffmpeg postgresql ## Kill both servers of uploads at 300 ran
 	  tests/integration/test_intake_killed.py tests/integration/test_jobs_killed.py \
 	  tests/integration/test_many_clients.py tests/integration/test_schema_fuzzed.py
 
+proof: setup ffmpeg postgresql ## Kill, pause, clear and backfill real Airflow in the middle of posts (an hour and more)
+	PROOF=1 $(BIN)/pytest --durations=0 tests/proof
+
+proof-backlog: setup ffmpeg postgresql ## 1,025 posts due at once, one more than Airflow maps a task over (an hour and more)
+	PROOF=1 PROOF_DUE_POSTS=1025 PROOF_BATCH_SIZE=1000 $(BIN)/pytest --durations=0 \
+	  tests/proof/full/test_batches.py -k backlog
+
 demo: setup ffmpeg ## Publish real videos through Airflow to the simulator, report, stop
 	$(BIN)/python -m demo run
 
@@ -115,7 +122,7 @@ up: setup ffmpeg ## Start the same stack and leave it running, with Airflow's UI
 down: setup ## Stop what `make up` started
 	$(BIN)/python -m demo down
 
-bench: setup ffmpeg postgresql ## Measure upload, ledger, polling, media, intake, imports and orchestration; one JSON object a line
+bench: setup ffmpeg postgresql ## Measure everything that has a target; one JSON object a line (an hour and more)
 	PYTHONPATH=include $(BIN)/python bench/upload.py
 	$(BIN)/python -m bench.ledger
 	PYTHONPATH=include $(BIN)/python bench/polling.py
@@ -123,7 +130,10 @@ bench: setup ffmpeg postgresql ## Measure upload, ledger, polling, media, intake
 	$(BIN)/python -m bench.intake
 	$(BIN)/python -m bench.airflow_api
 	$(BIN)/python -m bench.imports
+	$(BIN)/python -m bench.find_uploads
 	$(BIN)/python -m bench.orchestration
+	$(BIN)/python -m bench.due_latency
+	$(BIN)/python -m bench.waiting
 
 requirements: setup ## Compile requirements*.txt anew from pyproject.toml
 	UV_CUSTOM_COMPILE_COMMAND='make requirements' $(BIN)/uv pip compile --quiet --universal \

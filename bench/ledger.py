@@ -14,25 +14,21 @@ are not gathered, for nothing in Reelflow gathers them.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from demo.postgresql import program_folder
+from bench.ledger_rows import NOW, add_accounts, add_history, add_posts, empty_ledgers
 from reelflow.domain.schedule import BackfillRun, NormalRun
 from reelflow.ledger import posts
-from reelflow.ledger.engine import open_engine, transaction, upgrade
-from tests.postgresql import NOT_INSTALLED, PostgresqlServer
+from reelflow.ledger.engine import transaction, upgrade
 
 DUE = 100_000
 ACCOUNTS = 200
@@ -43,30 +39,9 @@ MAX_MS = {"postgresql": 100.0, "sqlite": 300.0}
 GROWTH_MAX = 1.5
 #: Below this a difference is the machine's.
 NOISE_MS = 5.0
-NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
-#: What each database calls the same thing, of a number ``i``.
-WORDS = {
-    "sqlite": {
-        "hex32": "printf('%032x', i)",
-        "hex64": "printf('%064x', i)",
-        "at": "strftime('%Y-%m-%d %H:%M:%f', '2026-11-21 12:00:00', "
-        "'-' || CAST({seconds} AS TEXT) || ' seconds') || '000'",
-    },
-    "postgresql": {
-        "hex32": "lpad(to_hex(i), 32, '0')",
-        "hex64": "lpad(to_hex(i), 64, '0')",
-        "at": "timestamptz '2026-11-21 12:00:00+00' - ({seconds}) * interval '1 second'",
-    },
-}
-#: States of the posts that ended: most are published, as after a year of work.
-ENDED = (
-    "CASE i % 20 WHEN 0 THEN 'FAILED' WHEN 1 THEN 'MISSED' WHEN 2 THEN 'CANCELLED' "
-    "WHEN 3 THEN 'PUBLISHED_NO_LINK' ELSE 'PUBLISHED' END"
-)
-#: Spread over the 20 hours before now, and over the year before those.
+#: Spread over the 20 hours before now.
 DUE_SECONDS = "i * 18 / 25"  # 72,000 s for 100,000 posts
-ENDED_SECONDS = "90000 + i * 31"
 
 
 def main() -> None:
@@ -87,24 +62,6 @@ def main() -> None:
         print(json.dumps(result), flush=True)
         results.append(result)
     sys.exit(0 if all(result["ok"] for result in results) else 1)
-
-
-@contextmanager
-def empty_ledgers(name: str) -> Iterator[Callable[[], Engine]]:
-    """Give out empty databases of one kind, and delete them afterwards."""
-    if name == "sqlite":
-        numbers = itertools.count(1)
-        with tempfile.TemporaryDirectory(prefix="reelflow-bench-") as folder:
-            yield lambda: open_engine(f"sqlite:///{folder}/ledger-{next(numbers)}.db")
-        return
-    programs = program_folder()
-    if programs is None:
-        sys.exit(NOT_INSTALLED)
-    server = PostgresqlServer(programs, settings={}, authentication="scram-sha-256")
-    try:
-        yield lambda: open_engine(server.url(server.create_database()))
-    finally:
-        server.stop()
 
 
 def measure(small: Engine, large: Engine, *, total: int, rounds: int) -> dict[str, Any]:
@@ -181,77 +138,9 @@ def _time(engine: Engine, ask: Callable[[Session], int]) -> float:
 
 def _fill(engine: Engine, *, total: int) -> None:
     upgrade(engine)
-    _add_accounts(engine)
-    _add_posts(engine, 0, DUE, state="'READY'", seconds=DUE_SECONDS, ended=False)
-    _add_posts(engine, DUE, total, state=ENDED, seconds=ENDED_SECONDS, ended=True)
-    if engine.dialect.name == "postgresql":  # what its autovacuum does within minutes
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE"))
-
-
-def _add_accounts(engine: Engine) -> None:
-    with transaction(engine, writes=True) as session:
-        session.execute(
-            text(
-                "INSERT INTO accounts (id, open_id, name, revoked, access_token_encrypted, "
-                "created_at, updated_at) VALUES (:id, :open_id, :name, false, :token, :at, :at)"
-            ),
-            [
-                {
-                    "id": number,
-                    "open_id": f"open-{number}",
-                    "name": f"account-{number}",
-                    "token": b"encrypted",
-                    "at": NOW.replace(tzinfo=None) if engine.dialect.name == "sqlite" else NOW,
-                }
-                for number in range(1, ACCOUNTS + 1)
-            ],
-        )
-
-
-def _add_posts(
-    engine: Engine, first: int, end: int, *, state: str, seconds: str, ended: bool
-) -> None:
-    """Add posts numbered from ``first`` up to ``end``, each with its file, in SQL.
-
-    :param state: an expression of ``i``
-    :param seconds: how long before now a post was due, an expression of ``i``
-    :param ended: with a publication, announced, its source deleted
-    """
-    words = WORDS[engine.dialect.name]
-    at = words["at"].format(seconds=seconds)
-    done_at = at if ended else "NULL"
-    numbers = (
-        f"WITH RECURSIVE numbers(i) AS (SELECT {first} UNION ALL "
-        f"SELECT i + 1 FROM numbers WHERE i + 1 < {end})"
-    )
-    statements = [
-        f"INSERT INTO media (id, file_name, inbox_path, inbox_identity, source_path, moved_at, "
-        f"size_bytes, sha256, created_at, deleted_at) {numbers} SELECT {words['hex32']}, "
-        f"'clip.mp4', 'account/clip.mp4', CAST(i AS TEXT), 'media/' || {words['hex32']}, {at}, "
-        f"1000000, "
-        f"{words['hex64']}, {at}, {done_at} FROM numbers",
-        f"INSERT INTO posts (id, account_id, media_id, state, reason, state_since, sha256, slot, "
-        f"caption, mode, disable_comment, disable_duet, disable_stitch, brand_content_toggle, "
-        f"brand_organic_toggle, is_aigc, repost, publish_at, due_at, fencing_token, "
-        f"upload_failures, publications_forgiven, announced_at, source_settled_at, created_at) "
-        f"{numbers} SELECT i + 1, 1 + (i % 9973 * 7919) % {ACCOUNTS}, {words['hex32']}, {state}, "
-        f"'as the benchmark says', {at}, {words['hex64']}, 0, 'a caption of the usual length', "
-        f"'direct', false, false, false, false, false, false, false, "
-        f"CASE i % 2 WHEN 0 THEN {at} END, {at}, 0, 0, 0, {done_at}, {done_at}, {at} FROM numbers",
-    ]
-    if ended:
-        statements.append(
-            f"INSERT INTO publications (post_id, ordinal, is_current, state, publish_id, "
-            f"url_expires_at, size_bytes, chunk_size_bytes, total_chunks, acknowledged_bytes, "
-            f"created_at) {numbers} SELECT i + 1, 1, true, 'DONE', 'v_pub_file~' || i, {at}, "
-            f"1000000, 1000000, 1, 1000000, {at} FROM numbers"
-        )
-    with transaction(engine, writes=True) as session:
-        if engine.dialect.name == "sqlite":
-            session.execute(text("PRAGMA cache_size = -1000000"))  # 1 GB, for the filling only
-        for statement in statements:
-            session.execute(text(statement))
+    add_accounts(engine, ACCOUNTS)
+    add_posts(engine, 0, DUE, state="'READY'", seconds=DUE_SECONDS, accounts=ACCOUNTS)
+    add_history(engine, DUE, total, accounts=ACCOUNTS)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from demo.cases import Original, drop
 from demo.exceptions import StackError
 from demo.stack import DAG_ID, Stack
 from demo.waiting import wait_until
+from reelflow.exceptions import ReelflowError
 
 #: A safeguard, not a target: a loaded machine may need minutes for what takes one.
 RUN_DEADLINE_S = 420.0
@@ -70,7 +71,7 @@ def _where_it_stands(stack: Stack) -> str:
         ]
         lines += [f"  {one['file_name']}: {one['state']} {one['reason']}" for one in stack.posts()]
         lines += [f"  still in the inbox: {path.name}" for path in _files(stack.inbox)]
-    except (StackError, requests.RequestException) as error:
+    except (StackError, ReelflowError, requests.RequestException) as error:
         lines = [f"  (cannot be told: {error})"]
     return "\n".join(lines or ["  no run, no post, an empty inbox"])
 

@@ -73,6 +73,12 @@ class PostgresqlServer:
             self.stop()
             raise
 
+    @property
+    def pid(self) -> int:
+        """The process of which all sessions are children."""
+        assert self._process is not None
+        return self._process.pid
+
     def url(self, database: str) -> str:
         """Return the SQLAlchemy URL of a database."""
         return f"postgresql+psycopg://{USER}:{self._password}@127.0.0.1:{self.port}/{database}"

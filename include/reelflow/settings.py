@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -9,13 +10,14 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import NoDecode
 from sqlalchemy import Engine
 
 from reelflow.airflow_settings import AirflowSettings
+from reelflow.domain.approval import APPROVAL_TIMEOUT_MAX_H
 from reelflow.domain.budget import BudgetLimits
 from reelflow.domain.media_policy import INTAKE, MIB, TIKTOK
 from reelflow.domain.outage import BreakerRules
@@ -36,6 +38,7 @@ _DAY_S = 24 * 3600
 _PUBLIC_URL = re.compile(
     r"https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII
 )
+_QUEUE_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[0-9]{1,20}/[A-Za-z0-9_-]{1,80}")
 
 
 class Settings(AirflowSettings):
@@ -69,7 +72,12 @@ class Settings(AirflowSettings):
     :param unknown_after_h: a sent post of which TikTok says nothing for so long is UNKNOWN
     :param retention_days: how long a person may try a post again that was rejected, failed or was
         cancelled: so long its files are kept; at least 1, for whoever looks at it the next morning
-    :param watch_interval_s: pause between two looks at the inbox and the ledger
+    :param watch_interval_s: pause between two looks at the inbox; at due posts there is one every
+        second
+    :param approval_timeout_h: how long a question whether a post may go waits for a person, unless
+        its account says otherwise; then it is asked anew, with what its creator offers by then
+    :param metrics_days: how long a published post's views, likes, comments and shares are asked
+        for, once a day; most of them come in its first weeks, and each 20 posts cost a call
     :param init_per_minute: most inits of an account in a minute; this and the next four default to
         TikTok's documented limits, see :class:`~reelflow.domain.budget.BudgetLimits`
     :param creator_info_per_minute: most questions what an account may post, in a minute
@@ -89,10 +97,16 @@ class Settings(AirflowSettings):
     :param verified_storage_url: https address that the bucket's objects are below, as
         ``https://bucket.s3.eu-central-1.amazonaws.com/reelflow/``, verified for the app as a URL
         prefix: TikTok then fetches photos and videos from S3, by signed URLs
+    :param sqs_queue_url: queue that the bucket's notifications go to, as
+        ``https://sqs.eu-central-1.amazonaws.com/123456789012/inbox``, asked with the connection of
+        ``storage_url``: the DAG ``wake_on_s3_notifications`` takes them; read where it is parsed
     :param simulator_upload_hosts: hosts (``host:port``, comma-separated) beside TikTok's that may
         get bytes, without https: the simulator's
     :param api_url: the server that ``reelflow submit`` brings files to
     :param api_key: the key it shows there, from ``reelflow keys create``; never given any other way
+    :param alert_notifier: the notifier of Airflow's that people hear by of posts that need them, as
+        JSON: ``{"class": "airflow.providers....", "kwargs": {...}}``, where texts are templates of
+        ``alert``; empty for a webhook, where there is a connection ``reelflow_alerts``
     :param airflow_token: opens Airflow's API to ``reelflow plan``; from Airflow's ``/auth/token``,
         of a user who may create backfills
     """
@@ -119,6 +133,8 @@ class Settings(AirflowSettings):
     max_publications: Annotated[int, Field(ge=1, le=100)] = 5
     unknown_after_h: Annotated[float, Field(gt=0, le=24 * 366)] = 72
     retention_days: Annotated[float, Field(ge=1, le=10 * 366)] = 30
+    approval_timeout_h: Annotated[float, Field(gt=0, le=APPROVAL_TIMEOUT_MAX_H)] = 24
+    metrics_days: Annotated[float, Field(ge=1, le=10 * 366)] = 90
     watch_interval_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 5
     init_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 6
     creator_info_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 20
@@ -133,9 +149,11 @@ class Settings(AirflowSettings):
     public_url: str = ""
     public_url_lifetime_s: Annotated[float, Field(ge=3600, le=7 * _DAY_S)] = 7200
     verified_storage_url: str = ""
+    sqs_queue_url: str = ""
     simulator_upload_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
     api_url: str = "http://127.0.0.1:8000"
     api_key: SecretStr = SecretStr("")
+    alert_notifier: Annotated[str, Field(repr=False)] = ""  # may hold an address that is a secret
     airflow_token: SecretStr = SecretStr("")
 
     @field_validator("storage_url")
@@ -144,6 +162,14 @@ class Settings(AirflowSettings):
         """Let what is wrong with it be told without the secret that it may hold."""
         if value:
             parse_storage_url(value)
+        return value
+
+    @field_validator("alert_notifier")
+    @classmethod
+    def _check_alert_notifier(cls, value: str) -> str:
+        """Let what is wrong with it be told without the secret that it may hold."""
+        if value:
+            _parsed_notifier(value)
         return value
 
     @field_validator("public_url")
@@ -162,6 +188,16 @@ class Settings(AirflowSettings):
             raise ValueError("give an https address with a slash at its end, as it was verified")
         return value
 
+    @field_validator("sqs_queue_url")
+    @classmethod
+    def _check_queue_url(cls, value: str) -> str:
+        """Take the address of a queue; http for one that stands in for Amazon's."""
+        if value and not _QUEUE_URL.fullmatch(value):
+            raise ValueError(
+                "give the URL of a queue, as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME"
+            )
+        return value
+
     @field_validator("simulator_upload_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -171,18 +207,12 @@ class Settings(AirflowSettings):
 
     @classmethod
     def load(cls) -> Settings:
-        """Read the environment.
+        """Read the environment; what it said before is not worked out again, forks included.
 
         :raises ConfigurationError: naming each setting that is wrong, and its value
         """
-        try:
-            return cls()
-        except ValidationError as exc:
-            wrong = "; ".join(
-                f"REELFLOW_{str(error['loc'][0]).upper()} is {error['input']!r}: {error['msg']}"
-                for error in exc.errors(include_url=False)
-            )
-            raise ConfigurationError(f"settings are wrong: {wrong}", code="settings") from None
+        ours = (one for one in os.environ.items() if one[0].upper().startswith("REELFLOW_"))
+        return _load(frozenset(ours))
 
     @property
     def data_folder(self) -> Path:
@@ -193,6 +223,11 @@ class Settings(AirflowSettings):
     def storage_location(self) -> S3Location | None:
         """Where in S3 media lie; None for the data folder."""
         return parse_storage_url(self.storage_url) if self.storage_url else None
+
+    @property
+    def parsed_alert_notifier(self) -> dict[str, Any]:
+        """Class and arguments of the notifier that alerts go to."""
+        return _parsed_notifier(self.alert_notifier)
 
     @property
     def ledger_url(self) -> str:
@@ -210,6 +245,8 @@ class Settings(AirflowSettings):
             house=replace(INTAKE, max_size_bytes=self.max_video_size_mib * MIB),
             unknown_after=timedelta(hours=self.unknown_after_h),
             retention=timedelta(days=self.retention_days),
+            approval_timeout=timedelta(hours=self.approval_timeout_h),
+            metrics_for=timedelta(days=self.metrics_days),
             public_url=self.public_url,
             public_url_lifetime=timedelta(seconds=self.public_url_lifetime_s),
             verified_storage_url=self.verified_storage_url,
@@ -251,7 +288,7 @@ class Settings(AirflowSettings):
 
         :param open_store: opens S3, where the settings name it; without one it is opened with the
             connection in this process's environment
-        :param keeps_connections: for a server: it does not connect for each question anew
+        :param keeps_connections: for a server or a task: it does not connect for each question anew
         :raises ConfigurationError: key or database URL are missing or malformed
         :raises LedgerNotMigratedError: the ledger needs ``reelflow db upgrade``
         """
@@ -268,10 +305,38 @@ class Settings(AirflowSettings):
         return Workspace(ledger=ledger, folders=folders, rules=self.rules)
 
 
+def _parsed_notifier(value: str) -> dict[str, Any]:
+    try:
+        wanted = json.loads(value)
+    except ValueError:
+        wanted = None
+    is_named = isinstance(wanted, dict) and isinstance(wanted.get("class"), str)
+    if not (is_named and isinstance(wanted.get("kwargs", {}), dict)):
+        raise ConfigurationError(
+            'REELFLOW_ALERT_NOTIFIER cannot be read: give JSON such as {"class": "airflow.providers'
+            '.smtp.notifications.smtp.SmtpNotifier", "kwargs": {"to": "ops@example.com"}}',
+            code="settings",
+        )
+    return cast("dict[str, Any]", wanted)
+
+
+@lru_cache(maxsize=8)
+def _load(_environment: frozenset[tuple[str, str]]) -> Settings:
+    """Read the environment, which is as it is said to be."""
+    try:
+        return Settings()
+    except ValidationError as exc:
+        wrong = "; ".join(
+            f"REELFLOW_{str(error['loc'][0]).upper()} is {error['input']!r}: {error['msg']}"
+            for error in exc.errors(include_url=False)
+        )
+        raise ConfigurationError(f"settings are wrong: {wrong}", code="settings") from None
+
+
 @lru_cache(maxsize=8)
 def _engine(ledger_url: str, *, keeps_connections: bool) -> Engine:
-    """Return one engine a database and process, across forks too where it keeps no connections.
+    """Return one engine a database and process.
 
-    What it learned of the database and the statements it compiled are kept.
+    What it learned of the database and the statements it compiled are kept, across forks too.
     """
     return open_engine(ledger_url, keeps_connections=keeps_connections)

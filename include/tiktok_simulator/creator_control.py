@@ -1,4 +1,4 @@
-"""Control routes for what becomes of a publication without the app: creators and moderation."""
+"""Control routes for what becomes of a publication without the app: people and moderation."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -9,9 +9,11 @@ from tiktok_simulator.control_bodies import (
     ControlError,
     check_choice,
     check_code,
+    check_int,
     done,
     json_object,
 )
+from tiktok_simulator.display import COUNTS_MAX
 from tiktok_simulator.publication import EVERYONE, Publication, Stage
 from tiktok_simulator.state import World
 
@@ -19,7 +21,7 @@ _PRIVACY_LEVELS = tuple(dict.fromkeys((*PUBLIC_OPTIONS, *PRIVATE_OPTIONS)))
 
 
 class CreatorControlRoutes:
-    """Plays the creators and the moderation of one world."""
+    """Plays the creators, the viewers and the moderation of one world."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -29,6 +31,7 @@ class CreatorControlRoutes:
         return [
             Route("/drafts/{publish_id}/post", self.post_draft, methods=["POST"]),
             Route("/posts/{publish_id}/privacy", self.change_privacy, methods=["POST"]),
+            Route("/posts/{publish_id}/counts", self.count, methods=["POST"]),
             Route("/posts/{publish_id}/delete", self.delete, methods=["POST"]),
             Route("/uploads/{publish_id}/complete", self.complete, methods=["POST"]),
             Route("/uploads/{publish_id}/fail", self.fail, methods=["POST"]),
@@ -52,6 +55,15 @@ class CreatorControlRoutes:
         body = await json_object(request, {"privacy_level"})
         check_choice(body, "privacy_level", _PRIVACY_LEVELS, required=True)
         self._world.lifecycle.change_privacy(publication, body["privacy_level"])
+        return done()
+
+    async def count(self, request: Request) -> Response:
+        """Let people view, like, comment, share a post so often: ``{"view_count": 1200}``."""
+        publication = self._find(request, "published")
+        body = await json_object(request, set(COUNTS_MAX))
+        for name, most in COUNTS_MAX.items():
+            check_int(body, name, 0, most)
+        publication.counts.update(body)
         return done()
 
     async def delete(self, request: Request) -> Response:

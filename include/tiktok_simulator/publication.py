@@ -42,6 +42,7 @@ class Publication:
         creator posted it (D-ST allows several).
     :param privacy_level: who may see the post now; None: a draft nobody posted.
     :param is_listed: whether the public may see it now: passed moderation, not deleted.
+    :param counts: how often it was viewed, liked, commented and shared, where a test says so.
     :param deleted_at: Unix seconds at which the creator deleted the post.
     :param fail_reason: ends FAILED with it.
     :param polls: status answers in this stage.
@@ -69,6 +70,7 @@ class Publication:
     post_ids: list[int] = field(default_factory=list)
     privacy_level: str | None = None
     is_listed: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
     deleted_at: float | None = None
     fail_reason: str | None = None
     polls: int = 0

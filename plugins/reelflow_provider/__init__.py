@@ -31,5 +31,11 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         ],
-        "extra-links": ["reelflow_provider.links.TikTokPostLink"],
+        "notifications": ["reelflow_provider.notifications.webhook.WebhookNotifier"],
+        "extra-links": [
+            "reelflow_provider.links.PostStoryLink",
+            "reelflow_provider.links.SimulatorLink",
+            "reelflow_provider.links.ThumbnailLink",
+            "reelflow_provider.links.TikTokPostLink",
+        ],
     }

@@ -19,7 +19,7 @@ async def tell_late_posts(*, context: Mapping[str, Any] | None = None) -> str:
     """Name the posts that are late, each once, with what they wait for; runs in the triggerer.
 
     That a run takes long is no news by itself: it may wait for TikTok. The ledger says whether
-    a post is late.
+    a post is late, of whichever run. Airflow also calls this for a run that failed before.
 
     :param context: what Airflow tells of the run and its deadline
     :return: what Airflow keeps of it

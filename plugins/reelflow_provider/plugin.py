@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from reelflow_provider import preload
-from reelflow_provider.links import TikTokPostLink
+from reelflow_provider import preload, run_notes
+from reelflow_provider.links import POST_LINKS
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -18,8 +18,8 @@ class ReelflowPlugin(AirflowPlugin):
     """What Reelflow adds to Airflow's own pages."""
 
     name = "reelflow"
-    operator_extra_links = [TikTokPostLink()]  # noqa: RUF012 - declared so by AirflowPlugin
-    listeners = [preload]  # noqa: RUF012 - declared so by AirflowPlugin
+    operator_extra_links = list(POST_LINKS)  # noqa: RUF012 - declared so by AirflowPlugin
+    listeners = [preload, run_notes]  # noqa: RUF012 - declared so by AirflowPlugin
     # In the menu "Docs". Without a slash at its front it is below Airflow's own address, whatever
     # path that has.
     external_views = [  # noqa: RUF012 - declared so by AirflowPlugin

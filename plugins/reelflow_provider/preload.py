@@ -24,25 +24,40 @@ _STAGES: Final = (
     "reelflow_provider.assets",
     "reelflow_provider.hooks.detection",
     "reelflow_provider.late_alert",
+    "reelflow_provider.lineage",
+    "reelflow_provider.notifications.alerts",
     "reelflow_provider.operators.accounts",
     "reelflow_provider.operators.late_posts",
+    "reelflow_provider.operators.approval",
+    "reelflow_provider.operators.announcing",
     "reelflow_provider.operators.media",
+    "reelflow_provider.operators.post_metrics",
     "reelflow_provider.operators.posts",
+    "reelflow_provider.operators.reporting",
     "reelflow_provider.operators.settling",
     "reelflow_provider.operators.storage",
     "reelflow_provider.operators.tiktok",
     "reelflow_provider.retries",
     "reelflow_provider.sensors.tiktok",
+    "reelflow_provider.stats",
     "reelflow_provider.triggers.tiktok",
     "reelflow.services.accounts.expiring",
     "reelflow.services.accounts.tokens",
+    "reelflow.services.approval.asking",
+    "reelflow.services.approval.deciding",
+    "reelflow.services.approval.finding",
+    "reelflow.services.alerting",
     "reelflow.services.cleanup",
     "reelflow.services.discover",
+    "reelflow.services.gauges",
     "reelflow.services.intake.ahead",
     "reelflow.services.intake.analyse",
     "reelflow.services.intake.engines",
     "reelflow.services.intake.prepare",
     "reelflow.services.late_posts",
+    "reelflow.services.post_metrics.collect",
+    "reelflow.services.post_metrics.shown",
+    "reelflow.services.post_metrics.troubles",
     "reelflow.services.publishing.publish",
     "reelflow.services.settling.for_a_person",
     "reelflow.services.settling.sweep",
@@ -50,6 +65,14 @@ _STAGES: Final = (
     "reelflow.services.summarize",
     "reelflow.tiktok.client",
 )
+#: Those of them that have operators and sensors.
+TASKS: Final = tuple(
+    name
+    for name in _STAGES
+    if name.startswith(("reelflow_provider.operators.", "reelflow_provider.sensors."))
+)
+#: What Airflow itself loads late, in each task that asks for a connection.
+_AIRFLOW: Final = ("airflow.sdk.definitions.connection", "airflow.sdk.execution_time.cache")
 #: Loaded where media lie in S3; nobody else pays for boto3.
 _S3: Final = ("airflow.providers.amazon.aws.hooks.s3", "reelflow.storage.s3")
 
@@ -61,31 +84,43 @@ def on_starting(component: object) -> None:
         return
     from reelflow.ledger.models import Base
 
-    for name in _STAGES:
+    for name in (*_AIRFLOW, *_STAGES):
         importlib.import_module(name)
     Base.registry.configure()
-    _warm_up()
+    _load_s3()
     _make_pools()
     if _forks_tasks():
+        _warm_up()
         _start_fork_server()
 
 
+def _load_s3() -> None:
+    """Load S3 if media lie there."""
+    from reelflow.settings import Settings
+
+    try:
+        if Settings.load().storage_location is not None:
+            for name in _S3:
+                importlib.import_module(name)
+    except ReelflowError as exc:
+        log.info("tasks will start more slowly: %s", exc)
+
+
 def _warm_up() -> None:
-    """Load S3 if media lie there, and compile the stages' statements.
+    """Compile the stages' statements, in an engine that the tasks have, too.
 
     A ledger that is not ready is no reason not to start.
     """
     from reelflow.services.warmup import warm_up
     from reelflow.settings import Settings
+    from reelflow_provider.storage import open_workspace
 
     try:
-        settings = Settings.load()
-        if settings.storage_location is not None:
-            for name in _S3:
-                importlib.import_module(name)
-        # A database elsewhere may answer late or never, which must not hold up a component.
-        if settings.ledger_url.startswith("sqlite"):
-            warm_up(settings.open_workspace())
+        workspace = open_workspace(Settings.load())
+        try:
+            warm_up(workspace)
+        finally:
+            workspace.ledger.engine.dispose()  # no connection lives through a fork
     except ReelflowError as exc:
         log.info("tasks will start more slowly: %s", exc)
 

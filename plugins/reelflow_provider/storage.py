@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -11,6 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 
 from reelflow.exceptions import ConfigurationError
 from reelflow.storage.location import DEFAULT_CONNECTION
+from reelflow_provider.stats import StatsMeter
 
 if TYPE_CHECKING:
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
@@ -41,15 +43,16 @@ def open_store(settings: Settings) -> LocalStore | S3Store:
     return S3Store(s3_client(location.connection), location.bucket, location.prefix)
 
 
-def open_workspace(settings: Settings, *, keeps_connections: bool = False) -> Workspace:
+def open_workspace(settings: Settings) -> Workspace:
     """Open ledger and folders for one process of Airflow's.
 
-    :param keeps_connections: for the API server, which never forks once it serves
+    Its connections are kept: a post's tasks ask the ledger sixty times, and PostgreSQL starts a
+    process for each connection.
+
     :raises ReelflowError: as :meth:`Settings.open_workspace`
     """
-    return settings.open_workspace(
-        partial(open_store, settings), keeps_connections=keeps_connections
-    )
+    workspace = settings.open_workspace(partial(open_store, settings), keeps_connections=True)
+    return replace(workspace, meter=StatsMeter())
 
 
 async def aopen_store(settings: Settings) -> LocalStore | S3Store:

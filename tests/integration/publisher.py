@@ -122,7 +122,8 @@ class Publisher:
         """Ask TikTok as often as it takes until the status is final and has its link."""
         publish_id = self.current(post).publish_id
         assert publish_id is not None
-        token = self.simulator.accounts[0]["access_token"]
+        creators = {one["open_id"]: one for one in self.simulator.accounts}
+        token = creators[self.account.open_id]["access_token"]
         with self.simulator.client(self.limits) as client:
             for _ in range(4):
                 status = client.fetch_status(token, publish_id)

@@ -133,7 +133,7 @@ def test_a_file_comes_is_looked_into_and_goes(serving: IntakeServer, anna: Clien
         timeout=DEADLINE_S,
     )
     assert picture.content.startswith(b"\xff\xd8")
-    assert picture.headers["Content-Disposition"].startswith("attachment")
+    assert picture.headers["Content-Disposition"].startswith("inline")
     known = {"If-None-Match": picture.headers["ETag"]}
     assert anna.ask("GET", f"{path}/thumbnail", headers=known).status_code == 304
     head = anna.ask("HEAD", f"{path}/thumbnail")

@@ -19,6 +19,7 @@ from reelflow.api.key_authenticator import KeyAuthenticator
 from reelflow.api.limits import RequestLimits
 from reelflow.api.platform import Platform, platform_of
 from reelflow.api.routes.accounts import account_routes
+from reelflow.api.routes.approvals import approval_routes
 from reelflow.api.routes.dashboard import DASHBOARD_PATH, dashboard_routes
 from reelflow.api.routes.direct_uploads import direct_upload_routes
 from reelflow.api.routes.docs import docs_routes
@@ -26,6 +27,7 @@ from reelflow.api.routes.health import health_routes
 from reelflow.api.routes.images import image_routes
 from reelflow.api.routes.media import media_routes
 from reelflow.api.routes.oauth import oauth_routes
+from reelflow.api.routes.post_page import post_page_routes
 from reelflow.api.routes.post_steps import post_step_routes
 from reelflow.api.routes.posts import post_routes
 from reelflow.api.routes.public_media import public_media_routes
@@ -128,7 +130,9 @@ def _intake_routers(intake: Intake) -> list[APIRouter]:
     return [
         post_routes(intake),
         post_step_routes(intake),
+        post_page_routes(intake),
         account_routes(intake),
+        approval_routes(intake),
         upload_routes(intake),
         simple_routes(intake),
         image_routes(intake),

@@ -35,7 +35,7 @@ def _fields() -> dict[str, Any]:
         schema = model.model_json_schema()
         for name, field in schema["properties"].items():
             found.setdefault(name, _inlined(field, schema.get("$defs", {})))
-    del found["images"]
+    del found["images"], found["approval"]  # of folders; and of what is made, not changed
     for name, told in _DESCRIPTIONS.items():
         found[name]["description"] = told
     return found
@@ -59,7 +59,7 @@ _POST: Final = {
     "approval": {
         "type": "boolean",
         "default": False,
-        "description": "Hold it until a person releases it.",
+        "description": "Hold it until a person approves it.",
     },
     **_fields(),
 }

@@ -108,12 +108,24 @@ class Attempt(_Record):
     created_at: str | None
 
 
+class PostMetricsRecord(_Record):
+    """What TikTok counted of a post since it was published, as of the last day it was asked."""
+
+    day: str
+    view_count: int | None
+    like_count: int | None
+    comment_count: int | None
+    share_count: int | None
+    collected_at: str
+
+
 class PostStoryRecord(PostRecord):
-    """One post, with every step it made, and what was begun for it at TikTok."""
+    """One post, with every step it made, what was begun for it at TikTok, and its counts."""
 
     violations: list[BrokenRule]
     story: list[StoryStep]
     attempts: list[Attempt]
+    metrics: PostMetricsRecord | None
 
 
 #: Fields that are told under the name that they are stored by.
@@ -134,7 +146,7 @@ def post_record(intake: Intake, request: Request, row: Mapping[str, Any]) -> dic
     return {
         **{name: row.get(name) for name in _AS_STORED},
         "post_id": post_id,
-        "approval": row.get("wants_approval"),
+        "approval": row.get("wants_approval") and row.get("approved_at") is None,
         "media_ids": row["media_ids"] or [],
         "reason": row["reason"] and for_callers(row["reason"]),
         "fix": row["fix"] and for_callers(row["fix"]),
@@ -170,4 +182,5 @@ def story_record(intake: Intake, request: Request, whole: Mapping[str, Any]) -> 
             {**{name: one[name] for name in _OF_AN_ATTEMPT}, "url": one["link"]}
             for one in whole["publications"]
         ],
+        "metrics": whole["metrics"],
     }

@@ -15,11 +15,18 @@ from reelflow.cli.accounts_analysis import (
     POLICY_HELP,
     store_analysis,
 )
+from reelflow.cli.accounts_approval import (
+    ON_TIMEOUT_HELP,
+    TIMEOUT_HELP,
+    store_approval,
+)
+from reelflow.cli.accounts_approval import POLICY_HELP as APPROVAL_HELP
 from reelflow.cli.person import person
 from reelflow.cli.screen import screen_safe
 from reelflow.cli.tiktok_app import require_tiktok_app
 from reelflow.cli.workspace import open_workspace
 from reelflow.domain.analysis import AnalysisEngine, AnalysisPolicy
+from reelflow.domain.approval import ApprovalPolicy, TimeoutAction
 from reelflow.domain.post import PostState, PrivacyLevel
 from reelflow.domain.publication import MediaSource
 from reelflow.exceptions import ConfigurationError
@@ -102,8 +109,11 @@ def set_account(
     analysis: AnalysisPolicy | None = typer.Option(None, help=POLICY_HELP),
     analysis_engine: AnalysisEngine | None = typer.Option(None, help=ENGINE_HELP),
     analysis_model: str | None = typer.Option(None, metavar="TYPE", help=MODEL_HELP),
+    approval: ApprovalPolicy | None = typer.Option(None, help=APPROVAL_HELP),
+    approval_timeout: float | None = typer.Option(None, metavar="HOURS", help=TIMEOUT_HELP),
+    approval_on_timeout: TimeoutAction | None = typer.Option(None, help=ON_TIMEOUT_HELP),
 ) -> None:
-    """Change an account's inbox privacy, the way of its videos, its analysis, or its access token.
+    """Change an account's inbox privacy, the way of its videos, analysis, approval, or its token.
 
     A new privacy is for files that come later. Posts that are held already stay held: a person
     releases each with `reelflow posts release`. A new token ends a revocation, and the posts that
@@ -112,10 +122,12 @@ def set_account(
     from reelflow.cli.access_token import read_access_token
 
     asks = (analysis, analysis_engine, analysis_model)
-    if all(one is None for one in (inbox_privacy, video_source, access_token_file, *asks)):
+    waits = (approval, approval_timeout, approval_on_timeout)
+    if all(one is None for one in (inbox_privacy, video_source, access_token_file, *asks, *waits)):
         raise ConfigurationError(
             "there is nothing to change: give --inbox-privacy LEVEL, --video-source upload|pull, "
-            "--analysis label|hold|reject|ignore or --access-token-file FILE"
+            "--analysis label|hold|reject|ignore, --approval required|on-request or "
+            "--access-token-file FILE"
         )
     level = _privacy_or_none(inbox_privacy) if inbox_privacy is not None else None
     workspace = open_workspace()
@@ -132,6 +144,14 @@ def set_account(
     if any(one is not None for one in asks):
         store_analysis(
             workspace, name, policy=analysis, engine=analysis_engine, model_type=analysis_model
+        )
+    if any(one is not None for one in waits):
+        store_approval(
+            workspace,
+            name,
+            policy=approval,
+            timeout_h=approval_timeout,
+            on_timeout=approval_on_timeout,
         )
     _tell_of_held_posts(workspace, name)
 

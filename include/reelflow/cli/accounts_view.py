@@ -10,8 +10,10 @@ import typer
 from rich.text import Text
 
 from reelflow.cli.accounts_analysis import describe
+from reelflow.cli.accounts_approval import describe as describe_approval
 from reelflow.cli.screen import console, plain, screen_safe, table
 from reelflow.domain.analysis import AnalysisPolicy
+from reelflow.domain.approval import ApprovalPolicy, TimeoutAction
 
 if TYPE_CHECKING:
     from reelflow.ledger.models import Account
@@ -42,6 +44,9 @@ def account_row(workspace: Workspace, account: Account) -> dict[str, Any]:
         "analysis_policy": str(account.analysis_policy),
         "analysis_engine": str(account.analysis_engine),
         "analysis_model_type": account.analysis_model_type,
+        "approval_policy": str(account.approval_policy),
+        "approval_timeout_h": account.approval_timeout_h,
+        "approval_on_timeout": str(account.approval_on_timeout),
         "inbox": workspace.folders.account_inbox(account.name),
     }
 
@@ -57,7 +62,9 @@ def print_accounts(rows: Sequence[dict[str, Any]]) -> None:
             plain(row["name"], style="bold"),
             _identity(row),
             _access(row),
-            Text("\n").join([privacy, plain(row["video_source"]), *_analysis(row)]),
+            Text("\n").join(
+                [privacy, plain(row["video_source"]), *_analysis(row), *_approval(row)]
+            ),
         )
     console().print(told)
 
@@ -93,6 +100,14 @@ def _analysis(row: dict[str, Any]) -> list[Text]:
         return []
     wish = (row["analysis_policy"], row["analysis_engine"], row["analysis_model_type"])
     return [plain(f"generated: {describe(*wish)}", style="dim")]
+
+
+def _approval(row: dict[str, Any]) -> list[Text]:
+    """Return what is approved, where it is not as for any account."""
+    wish = (row["approval_policy"], row["approval_timeout_h"], row["approval_on_timeout"])
+    if wish == (ApprovalPolicy.ON_REQUEST, None, TimeoutAction.HOLD):
+        return []
+    return [plain(f"approval: {describe_approval(*wish)}", style="dim")]
 
 
 def _identity(row: dict[str, Any]) -> Text:

@@ -13,6 +13,7 @@ from reelflow.cli import accounts, db, key, keys, posts, quarantine, quotas
 from reelflow.cli.doctor import doctor
 from reelflow.cli.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED
 from reelflow.cli.inspect import inspect
+from reelflow.cli.metrics import metrics
 from reelflow.cli.plan import plan
 from reelflow.cli.reconcile import reconcile
 from reelflow.cli.screen import complain
@@ -64,6 +65,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(keys.app, name="keys")
 app.add_typer(quotas.app, name="quotas")
 app.command()(plan)
+app.command()(metrics)
 app.command()(reconcile)
 app.command()(inspect)
 app.command()(doctor)

@@ -67,6 +67,7 @@ def _fields(post: Mapping[str, Any]) -> Table:
         **_work(post),
         "publish_id": post["publish_id"],
         "TikTok post": post["link"] or post["post_id"],
+        "counts": _counts(post["metrics"]),
         "announced": _utc(post["announced_at"]),
     }
     grid = Table.grid(padding=(0, 2))
@@ -76,6 +77,16 @@ def _fields(post: Mapping[str, Any]) -> Table:
         if value:
             grid.add_row(name, plain(value))
     return grid
+
+
+def _counts(metrics: Mapping[str, Any] | None) -> str | None:
+    """Return what TikTok counted, and when it was asked."""
+    if metrics is None:
+        return None
+    names = ("view", "like", "comment", "share")
+    told = [(name, metrics[f"{name}_count"]) for name in names]
+    counts = ", ".join(f"{count:,} {name}s" for name, count in told if count is not None)
+    return f"{counts or 'none told'} (as of {_utc(metrics['collected_at'])})"
 
 
 def _copies(images: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -106,8 +117,14 @@ def _wishes(post: Mapping[str, Any]) -> dict[str, str | None]:
         "cover": cover,
         "music": "TikTok may add some" if post["auto_add_music"] else None,
         "repost": "asked for: the same bytes once more" if post["repost"] else None,
-        "approval": "asked for: a person is to release it" if post["wants_approval"] else None,
+        "approval": _approval(post),
     }
+
+
+def _approval(post: Mapping[str, Any]) -> str | None:
+    if post["approved_at"] is not None:
+        return f"given at {_utc(post['approved_at'])}"
+    return "asked for: a person is to approve it" if post["wants_approval"] else None
 
 
 def _work(post: Mapping[str, Any]) -> dict[str, str | None]:

@@ -58,6 +58,7 @@ def submit(
         "--plain-http",
         help="Send key and files unencrypted to another machine, too: whoever listens reads them.",
     ),
+    approval: bool = typer.Option(False, "--approval", help="A person must approve it first."),
     watch: bool = typer.Option(False, "--watch", help="Follow the posts to their end."),
 ) -> None:
     """Send videos and photos to a Reelflow server, which posts them at their time.
@@ -73,7 +74,7 @@ def submit(
         # Here, so that `reelflow --help` does not wait for it.
         from reelflow.cli.submit_errand import Errand
 
-        values = _values(caption, privacy, at, repost=repost)
+        values = _values(caption, privacy, at, repost=repost, approval=approval)
         wishes, wrong = _asked(files, account, values, table)
         errand = Errand.open(url, plain_http=plain_http)
     except KeyboardInterrupt:  # from here on the errand hears the key
@@ -97,7 +98,12 @@ def _asked(
 
 
 def _values(
-    caption: str | None, privacy: PrivacyLevel | None, at: str | None, *, repost: bool
+    caption: str | None,
+    privacy: PrivacyLevel | None,
+    at: str | None,
+    *,
+    repost: bool,
+    approval: bool,
 ) -> dict[str, Any]:
     """Return the fields that the options give, as a sidecar names them."""
     wished = read_time(at)
@@ -106,6 +112,7 @@ def _values(
         "privacy_level": privacy,
         "publish_at": None if wished is None else wished.isoformat(),
         "repost": repost or None,
+        "approval": approval or None,
     }
     return {name: value for name, value in given.items() if value is not None}
 
@@ -128,11 +135,11 @@ def _refuse_beside_table(files: list[Path], account: str | None, values: dict[st
 
     :raises typer.BadParameter: naming what was given beside it
     """
-    options = {"caption": "--caption", "privacy_level": "--privacy", "publish_at": "--at"}
+    options = {"privacy_level": "--privacy", "publish_at": "--at"}
     given = [
         *(["FILE"] if files else []),
         *(["--account"] if account is not None else []),
-        *(options.get(name, "--repost") for name in values),
+        *(options.get(name, f"--{name}") for name in values),
     ]
     if given:
         raise typer.BadParameter(

@@ -33,7 +33,7 @@ class PostFields(BaseModel):
     """What a person may wish for any post; every field is optional, an unknown one is an error.
 
     ``privacy_level`` has no default: TikTok forbids to choose one for the creator.
-    ``publish_at`` needs a time zone; none means now.
+    ``publish_at`` needs a time zone; none means now. ``approval`` asks for a person to let it go.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,10 +50,17 @@ class PostFields(BaseModel):
     is_aigc: StrictBool = False
     mode: PostMode = PostMode.DIRECT
     repost: StrictBool = False
+    approval: StrictBool = False
 
     def columns(self) -> dict[str, Any]:
         """Return what a post keeps of it, by the names of its columns."""
-        return {**self.model_dump(), "wanted_interactions": self._wanted_interactions()}
+        kept = self.model_dump()
+        approval = kept.pop("approval")
+        return {
+            **kept,
+            "wants_approval": approval,
+            "wanted_interactions": self._wanted_interactions(),
+        }
 
     def _wanted_interactions(self) -> str | None:
         """Return what was asked for by name: ``false`` for ``disable_comment`` wants comments.

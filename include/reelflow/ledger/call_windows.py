@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Table, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from reelflow.domain.budget import Call, Turn, Window
@@ -74,6 +75,25 @@ def counted_publications(
     if mode is PostMode.DRAFT:
         query = query.where(Post.state.not_in(PUBLISHED))
     return {row.post_id: row.created_at for row in session.execute(query)}
+
+
+def count_by_account(session: Session, *, mode: PostMode, since: datetime) -> Counter[int]:
+    """Return how many posts of each account count as :func:`counted_publications` counts them."""
+    # The sum is in no index either: SQLite would go through all posts to have them by account.
+    account_id = (Post.account_id + 0).label("of_account")
+    query = (
+        select(account_id, func.count(Publication.post_id.distinct()))
+        .join(Publication, Publication.post_id == Post.id)
+        .where(
+            Publication.created_at > since,
+            Publication.state.not_in(_UNCOUNTED),
+            Post.mode == mode,
+        )
+        .group_by(account_id)
+    )
+    if mode is PostMode.DRAFT:
+        query = query.where(Post.state.not_in(PUBLISHED))
+    return Counter(dict(session.execute(query).all()))
 
 
 def _lock(session: Session, account_ids: Collection[int], call: Call) -> dict[int, dict[str, Any]]:

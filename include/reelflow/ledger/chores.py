@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from reelflow.ledger.intake_models import Chore
@@ -20,3 +21,9 @@ def take(session: Session, name: str, *, owner: str, now: datetime, until: datet
         .returning(Chore.name)
     )
     return taken is not None
+
+
+def give_back(session: Session, name: str, *, owner: str, now: datetime) -> None:
+    """Let others take a chore before its time is over, if it is still one's own."""
+    own = update(Chore).where(Chore.name == name, Chore.owner == owner)
+    session.execute(own.values(until=now))

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType, TypeEngine
 
 from reelflow.exceptions import ConfigurationError
+from reelflow.ledger.metrics_models import PostMetrics
 from reelflow.ledger.models import Account, AuditEntry, Base, Media, PhotoImage, Post, Publication
 from reelflow.ledger.stored_types import LEDGER_DAMAGED, ReadableType
 
@@ -71,7 +72,7 @@ def passing_over(session: Session, post_id: int) -> Iterator[None]:
 
 
 def wrong_columns(session: Session, post_id: int) -> list[str]:
-    """Name what of a post, its account, files, publications and story cannot be read."""
+    """Name what of a post, its account, files, publications, story and counts cannot be read."""
     return [
         f"{table.name}.{column.name} of row {key} is {_short(raw)}, not {_expected(column.type)}"
         for table, where in _tables_of(post_id)
@@ -99,6 +100,7 @@ def _tables_of(post_id: int) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     yield _table(Media), Media.id.in_(files)
     yield _table(Publication), Publication.post_id == post_id
     yield _table(AuditEntry), AuditEntry.post_id == post_id
+    yield _table(PostMetrics), PostMetrics.post_id == post_id
 
 
 def _table(model: type[Base]) -> Table:
@@ -111,11 +113,13 @@ def _wrong_values(
     session: Session, table: Table, where: ColumnElement[bool]
 ) -> Iterator[tuple[object, Any, object]]:
     dialect = session.get_bind().dialect
+    # Of counts, the one of a post's rows is known by its day.
+    key = [column.name for column in table.primary_key][-1]
     for row in session.execute(_as_stored(table).where(where)).mappings().all():
         for column in table.columns:
             raw = row[column.name]
             if raw is not None and not _fits(column.type, raw, dialect):
-                yield row["id"], column, raw
+                yield row[key], column, raw
 
 
 def _as_stored(table: Table) -> Select[*tuple[Any, ...]]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
+from weakref import WeakSet
 
 from sqlalchemy import (
     URL,
@@ -17,20 +18,19 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
-    inspect,
     select,
     text,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import NullPool, Pool, QueuePool
 
 from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
 from reelflow.ledger.database_errors import is_read_only, raise_clearly, read_only
 
 #: The schema revision that this version of the code needs.
-REVISION: Final = "0007"
+REVISION: Final = "0009"
 #: How long a writer waits for a lock before it gives up: a lease must notice that its time is over.
 LOCK_TIMEOUT_S: Final = 30
 #: What libpq is told unless the URL says otherwise: a server behind a cut cable answers nobody, and
@@ -43,12 +43,15 @@ _POSTGRESQL_TIMEOUTS: Final = {
 
 #: Threads beyond the first few open connections of their own, and wait for nobody's. One that the
 #: database closed meanwhile is noticed before it is used.
-_SERVER_POOL: Final[dict[str, Any]] = {
+_POOL: Final[dict[str, Any]] = {
     "poolclass": QueuePool,
     "pool_size": 8,
     "max_overflow": -1,
     "pool_pre_ping": True,
 }
+_keeping: WeakSet[Engine] = WeakSet()
+#: Pools of the process that this one was forked from: closing what is in them is not ours.
+_left: list[Pool] = []
 
 _WRITES: Final = "reelflow_writes"
 #: The lock of whoever upgrades a PostgreSQL ledger; any number that nothing else uses.
@@ -64,16 +67,15 @@ def open_engine(
     make a second init look safe.
 
     :param lock_timeout_s: how long a writer waits for another; 0 waits not at all
-    :param keeps_connections: for a server, which asks many times a second and never forks; what
-        opening one costs is most of what a short question does
+    :param keeps_connections: for whoever asks more than once or twice; what opening one costs is
+        most of what a short question does. A forked process opens its own
     :raises ConfigurationError: the URL is malformed or its driver is not installed
     """
     try:
         url = make_url(database_url)
         if url.get_backend_name() == "sqlite":
             url = _sqlite_file(url)
-        # Tasks are short processes: a pool would only hold connections across forks.
-        pool = _SERVER_POOL if keeps_connections else {"poolclass": NullPool}
+        pool = _POOL if keeps_connections else {"poolclass": NullPool}
         # Parameters stay out of error messages: captions and encrypted tokens are among them.
         engine = create_engine(url, hide_parameters=True, connect_args=_timeouts(url), **pool)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as exc:
@@ -88,7 +90,19 @@ def open_engine(
         _configure_sqlite(engine, lock_timeout_s)
     elif engine.dialect.name == "postgresql":
         _configure_postgresql(engine, lock_timeout_s)
+    if keeps_connections:
+        _keeping.add(engine)
     return engine
+
+
+def _leave_connections() -> None:
+    """Leave what was open before a fork to the process that opened it."""
+    for engine in list(_keeping):
+        _left.append(engine.pool)
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_leave_connections)
 
 
 def _sqlite_file(url: URL) -> URL:
@@ -204,11 +218,12 @@ def current_revision(engine: Engine) -> str | None:
     """Return the schema revision of the database, or None when it has none or is not there."""
     if _is_missing(engine):
         return None
-    with transaction(engine, writes=False) as session:
-        if not inspect(session.connection()).has_table("alembic_version"):
-            return None
-        revision: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
-        return revision
+    try:
+        with transaction(engine, writes=False) as session:
+            revision: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
+            return revision
+    except LedgerNotMigratedError:  # there is no such table
+        return None
 
 
 def check_revision(engine: Engine) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from reelflow.domain.analysis import AnalysisEngine, AnalysisPolicy
+from reelflow.domain.approval import ApprovalPolicy, TimeoutAction
 from reelflow.domain.post import UNKEYED, PostKind, PostMode, PostState
 from reelflow.domain.publication import MediaSource, PublicationState
 from reelflow.domain.user import USER_ID_MAX_CHARS
@@ -47,6 +48,8 @@ class Base(DeclarativeBase):
         MediaSource: StoredByValue(MediaSource, 16),
         AnalysisPolicy: StoredByValue(AnalysisPolicy, 10),
         AnalysisEngine: StoredByValue(AnalysisEngine, 16),
+        ApprovalPolicy: StoredByValue(ApprovalPolicy, 16),
+        TimeoutAction: StoredByValue(TimeoutAction, 10),
     }
 
 
@@ -55,7 +58,8 @@ class Account(Base):
 
     ``token_version`` rises whenever its tokens change, at ``tokens_stored_at``;
     ``refreshing_until`` says that a process is refreshing them now. ``scopes`` is what the creator
-    granted, None where that is not known.
+    granted, None where that is not known. ``approval_timeout_h`` is how long a question about one
+    of its posts waits, None for as long as the settings say.
     """
 
     __tablename__ = "accounts"
@@ -87,6 +91,13 @@ class Account(Base):
     )
     analysis_model_type: Mapped[str] = mapped_column(
         String(32), default="provenance", server_default="provenance"
+    )
+    approval_policy: Mapped[ApprovalPolicy] = mapped_column(
+        default=ApprovalPolicy.ON_REQUEST, server_default="on-request"
+    )
+    approval_timeout_h: Mapped[float | None]
+    approval_on_timeout: Mapped[TimeoutAction] = mapped_column(
+        default=TimeoutAction.HOLD, server_default="hold"
     )
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -173,7 +184,7 @@ class Post(Base):
     ``announced_at`` and ``source_settled_at`` (its source deleted, or in the quarantine) say what
     its end left to do.
     ``user_id`` is whose post it is, None for what came by the inbox; one that ``wants_approval``
-    waits for a person before it goes.
+    waits for a person before it goes, and from ``approved_at`` on one let it go as it is.
     """
 
     __tablename__ = "posts"
@@ -238,6 +249,7 @@ class Post(Base):
     source_settled_at: Mapped[datetime | None]
     user_id: Mapped[str | None] = mapped_column(String(USER_ID_MAX_CHARS))
     wants_approval: Mapped[bool] = mapped_column(default=False, server_default=false())
+    approved_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
     account: Mapped[Account] = relationship(lazy="joined", innerjoin=True)

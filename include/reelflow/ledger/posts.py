@@ -16,7 +16,7 @@ from reelflow.domain.post import (
     PrivacyLevel,
     check_transition,
 )
-from reelflow.domain.schedule import Run
+from reelflow.domain.schedule import NormalRun, Run
 from reelflow.exceptions import LeaseLostError, PostNotFoundError
 from reelflow.ledger import audit, damage
 from reelflow.ledger.fair_batch import fair_batch, unclaimed, wished_in
@@ -207,15 +207,19 @@ def due(session: Session, run: Run, *, now: datetime, limit: int) -> list[int]:
     return fair_batch(session, run, now=now, limit=limit)
 
 
-def has_due(session: Session, *, now: datetime, max_lateness: timedelta) -> list[int]:
-    """Return some posts that a normal run started now would take; empty when there are none."""
-    waiting = interrupted(session, now=now, limit=100)
-    for found in (Post.state == PostState.READY, stalled(now)):
-        query = select(Post.id).where(
-            found, Post.due_at > now - max_lateness, Post.due_at <= now, unclaimed(now)
-        )
-        waiting += session.scalars(query.order_by(Post.due_at, Post.id).limit(100))
-    return waiting
+def has_due(
+    session: Session, *, now: datetime, max_lateness: timedelta, limit: int = 100
+) -> list[int]:
+    """Return the posts that a normal run started now would take; empty when there are none.
+
+    :param limit: most posts that the run takes of each kind
+    """
+    waiting = interrupted(session, now=now, limit=limit)
+    waiting += due(session, NormalRun("", now, max_lateness), now=now, limit=limit)
+    left = select(Post.id).where(
+        stalled(now), Post.due_at > now - max_lateness, Post.due_at <= now, unclaimed(now)
+    )
+    return [*waiting, *session.scalars(left.order_by(Post.due_at, Post.id).limit(limit))]
 
 
 def interrupted(session: Session, *, now: datetime, limit: int) -> list[int]:

@@ -50,6 +50,15 @@ def current(session: Session, post_id: int) -> Publication | None:
         damage.raise_named(session, post_id, exc)
 
 
+def with_publish_id(session: Session, post_id: int, publish_id: str) -> Publication | None:
+    """Return the publication of a post that TikTok knows by this id, if there is one."""
+    return session.scalar(
+        select(Publication).where(
+            Publication.post_id == post_id, Publication.publish_id == publish_id
+        )
+    )
+
+
 def by_publish_id(session: Session, publish_id: str) -> tuple[Publication, Post] | None:
     """Return the publication that TikTok knows by this id, with its post.
 

@@ -12,17 +12,28 @@ from reelflow.ledger import photo_images, posts, publications
 from reelflow.ledger.models import Media, Post
 from reelflow.services.intake.house_policy import came_by_form
 from reelflow.services.workspace import Workspace
+from reelflow.tiktok.addresses import post_url
 
 
 @dataclass(frozen=True)
 class Announcement:
-    """What others learn of a published post; keyed by ``post_id``, at least once."""
+    """What others learn of a published post; keyed by ``post_id``, at least once.
+
+    :param state: PUBLISHED, PUBLISHED_NO_LINK, or IN_INBOX for a draft
+    :param tiktok_post_id: TikTok's id of a public post; a private one has none
+    :param link: where a public post is seen
+    :param sha256: of what was handed in, not of TikTok's copy
+    :param size_bytes: that TikTok has
+    """
 
     post_id: int
     account: str
+    file_name: str
+    kind: str
     state: str
     publish_id: str
     tiktok_post_id: str | None
+    link: str | None
     sha256: str
     size_bytes: int
 
@@ -78,12 +89,16 @@ def announcement(workspace: Workspace, post_id: int) -> Announcement | None:
         publication = publications.current(session, post_id)
     if post.state not in DONE or post.announced_at is not None or publication is None:
         return None
+    is_photo = post.kind is PostKind.PHOTO
     return Announcement(
         post_id=post_id,
         account=post.account.name,
-        state=post.state,
+        file_name=photo_images.name_of(post),
+        kind=str(post.kind),
+        state=str(post.state),
         publish_id=publication.publish_id or "",
         tiktok_post_id=publication.tiktok_post_id,
+        link=post_url(post.account.username, publication.tiktok_post_id, is_photo=is_photo),
         sha256=post.sha256 or "",
         size_bytes=publication.size_bytes,
     )

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from reelflow.domain.post import PostState
+from reelflow.domain.post import DONE, PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun, Run
 from reelflow.ledger import batches, damage, photo_images, posts
 from reelflow.ledger.models import Post
@@ -32,6 +32,8 @@ _MOST_MAPPED: Final = 1024
 _UNSENT: Final = frozenset(
     {PostState.READY, PostState.MISSED, PostState.UPLOADING, PostState.COMMITTING}
 )
+#: Posts whose tasks all come to their end, if only because everything is done.
+_GOING: Final = _UNSENT | DONE | {PostState.PROCESSING}
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def find_new_uploads(workspace: Workspace, run: Run, *, actor: str) -> list[Batc
         register_inbox(workspace, run=run, actor=actor)
     if isinstance(run, NormalRun):
         _miss_late(workspace, run, actor=actor)
-    return _claimed_batch(workspace, run.run_id)
+    return _claimed_batch(workspace, run)
 
 
 def _take(workspace: Workspace, run: Run, *, actor: str) -> None:
@@ -180,12 +182,25 @@ def _miss(session: Session, post: Post, run: NormalRun, *, now: datetime, actor:
     )
 
 
-def _claimed_batch(workspace: Workspace, run_id: str) -> list[BatchPost]:
+def _claimed_batch(workspace: Workspace, run: Run) -> list[BatchPost]:
     with workspace.ledger.write() as session:
-        ids = claim_batch(session, run_id, workspace.rules, now=workspace.ledger.now())
+        ids = claim_batch(session, run.run_id, workspace.rules, now=workspace.ledger.now())
+        if isinstance(run, BackfillRun):  # the batch of no other run grows
+            ids = _stopped_last(session, ids)
         names = photo_images.names_of(session, ids)
     # One whose row, or whose file's, was deleted by hand has no name: its tasks say so.
     return [BatchPost(post_id, names.get(post_id, f"post {post_id}")) for post_id in ids]
+
+
+def _stopped_last(session: Session, post_ids: Sequence[int]) -> list[int]:
+    """Put a batch's posts that stopped on their way behind all others.
+
+    When a run is cleared and its batch has grown, Airflow 3.3.2 makes a task for the new members
+    only once an old member is about to have it: behind old ones that are rejected, none would go.
+    """
+    going = select(Post.id).where(Post.id.in_(post_ids), Post.state.in_(_GOING))
+    found = set(session.scalars(going))
+    return sorted(post_ids, key=lambda post_id: post_id not in found)
 
 
 def claim_batch(
@@ -199,8 +214,24 @@ def claim_batch(
 
 def waiting_work(workspace: Workspace) -> frozenset[str]:
     """Name everything that a run started now would take; empty when there is nothing to do."""
-    now = workspace.ledger.now()
+    return waiting_posts(workspace) | waiting_files(workspace)
+
+
+def waiting_posts(workspace: Workspace) -> frozenset[str]:
+    """Name the posts that a run started now would take: at most a batch, so that its rest is new.
+
+    When a run has claimed them, other names follow, or none.
+    """
+    now, rules = workspace.ledger.now(), workspace.rules
     with workspace.ledger.read() as session:
-        due = posts.has_due(session, now=now, max_lateness=workspace.rules.max_lateness)
-    found = (f"inbox:{item.inbox_path}:{item.identity}" for item in waiting_inbox(workspace))
-    return frozenset(found) | frozenset(f"post:{post_id}" for post_id in due)
+        due = posts.has_due(
+            session, now=now, max_lateness=rules.max_lateness, limit=rules.batch_size
+        )
+    return frozenset(f"post:{post_id}" for post_id in due)
+
+
+def waiting_files(workspace: Workspace) -> frozenset[str]:
+    """Name all files and photo folders that wait in the inbox to become posts."""
+    return frozenset(
+        f"inbox:{item.inbox_path}:{item.identity}" for item in waiting_inbox(workspace)
+    )

@@ -96,6 +96,7 @@ def wishes_of(post: Post) -> dict[str, Any]:
     """Give what was wished for a post; what is for the other kind only is false or None."""
     return {
         **{name: getattr(post, name) for name in _WISHES},
+        "approved_at": iso(post.approved_at),
         "wanted_interactions": [one for one in (post.wanted_interactions or "").split(",") if one],
         "cover_index": post.photo_cover_index if post.kind is PostKind.PHOTO else None,
     }

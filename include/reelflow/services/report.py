@@ -22,6 +22,7 @@ from reelflow.ledger import (
 from reelflow.ledger.models import Account, Media, Post, Publication
 from reelflow.services.accounts.revocation import held_because
 from reelflow.services.calls import breaker
+from reelflow.services.post_metrics.shown import latest_counts
 from reelflow.services.post_rows import (
     damaged_row,
     image_row,
@@ -148,6 +149,7 @@ def _whole(session: Session, post_id: int, *, now: datetime) -> dict[str, Any]:
             verdict_row(one)
             for one in verdicts.of_media(session, [one.id for one in images or [post.media]])
         ],
+        "metrics": latest_counts(session, post_id),
         "publications": [publication_row(post, item) for item in history],
         "webhooks": [
             webhook_row(event)

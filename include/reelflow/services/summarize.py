@@ -39,6 +39,14 @@ class RunSummary:
     lines: list[str]
     problems: list[str]
 
+    @property
+    def note(self) -> str:
+        """All of it in a few words, and the sentences of what needs a person."""
+        counts = ", ".join(f"{count} {state}" for state, count in sorted(self.counts.items()))
+        total = len(self.lines)
+        posts = f"{total} post{'' if total == 1 else 's'}: {counts}"
+        return "\n".join([posts, *self.problems])
+
 
 def summarize(workspace: Workspace, run_id: str) -> RunSummary:
     """Sum a run up and give its claims back."""

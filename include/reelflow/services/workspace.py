@@ -9,6 +9,7 @@ from reelflow.domain.budget import BudgetLimits
 from reelflow.domain.media_policy import INTAKE, MediaPolicy
 from reelflow.domain.outage import BreakerRules
 from reelflow.ledger.ledger import Ledger
+from reelflow.services.meter import NO_METER, Meter
 from reelflow.services.uploads.recent import RecentSessions
 from reelflow.storage.folders import Folders
 
@@ -29,6 +30,8 @@ class PublishingRules:
     :param unreachable_retry: pause after TikTok could not be reached, which counts as no failure
     :param unknown_after: without any status for this long, a sent post is UNKNOWN
     :param refresh_claim: how long a process is believed to refresh an account's tokens
+    :param refresh_patience: how long a task waits for the tokens that another process refreshes;
+        its worker is wanted by other accounts
     :param public_url: https address under which the web application is reached from outside,
         without a slash at its end; empty where there is none, and then TikTok can fetch nothing
     :param public_url_lifetime: how long a URL works from which TikTok fetches a file; TikTok takes
@@ -37,6 +40,8 @@ class PublishingRules:
         app; TikTok fetches from there instead of the web application, if it is set
     :param work_lifetime: a write that was begun longer ago and is not done belonged to a dead run
     :param retention: how long the files of posts stay that were rejected, failed or were cancelled
+    :param approval_timeout: how long a question whether a post may go waits for a person
+    :param metrics_for: how long after it was published a post's counts are asked for, once a day
     :param house: what a video must keep to be taken in, beside what TikTok asks for
     :param budgets: what one account may ask of TikTok
     :param breaker: when inits stop for all accounts, and when one may try again
@@ -54,11 +59,14 @@ class PublishingRules:
     unreachable_retry: timedelta = timedelta(minutes=5)
     unknown_after: timedelta = timedelta(hours=72)
     refresh_claim: timedelta = timedelta(minutes=3)
+    refresh_patience: timedelta = timedelta(seconds=15)
     public_url: str = ""
     public_url_lifetime: timedelta = timedelta(hours=2)
     verified_storage_url: str = ""
     work_lifetime: timedelta = timedelta(hours=6)
     retention: timedelta = timedelta(days=30)
+    approval_timeout: timedelta = timedelta(hours=24)
+    metrics_for: timedelta = timedelta(days=90)
     house: MediaPolicy = INTAKE
     budgets: BudgetLimits = field(default_factory=BudgetLimits)
     breaker: BreakerRules = field(default_factory=BreakerRules)
@@ -68,12 +76,14 @@ class PublishingRules:
 class Workspace:
     """Ledger, folders and rules, made once by the process's entry point.
 
+    :param meter: where counts and times go
     :ivar recent_sessions: what this process remembers of its uploads
     """
 
     ledger: Ledger
     folders: Folders
     rules: PublishingRules
+    meter: Meter = field(default=NO_METER, repr=False, compare=False)
     recent_sessions: RecentSessions = field(
         default_factory=RecentSessions, init=False, repr=False, compare=False
     )

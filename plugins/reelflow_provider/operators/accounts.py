@@ -26,6 +26,15 @@ class RefreshTokensOperator(ReelflowOperator):
     :param tiktok_conn_id: connection of type ``tiktok``, with the app's key and secret
     """
 
+    TASK_DOC = """\
+**What.** Renews every access token that ends before the next run.
+
+**Safe to clear.** Tokens that were renewed are left alone.
+
+**When it is red.** The error names each account that only its creator can connect again, with the
+command. Its posts are held until then; other accounts are not touched.
+"""
+
     template_fields: Sequence[str] = ("tiktok_conn_id",)
 
     def __init__(

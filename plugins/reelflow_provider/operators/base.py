@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
@@ -22,6 +22,7 @@ from reelflow.exceptions import (
 )
 from reelflow.settings import Settings
 from reelflow_provider.retries import is_left_to_the_ledger
+from reelflow_provider.stats import StatsMeter
 from reelflow_provider.storage import open_workspace
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ log = logging.getLogger(__name__)
 
 class LedgerMixin:
     """What a task needs to work with the ledger: this process's settings and workspace."""
+
+    #: What whoever looks at the task in Airflow reads of it: what it does, when it is red.
+    TASK_DOC: ClassVar[str]
 
     @cached_property
     def settings(self) -> Settings:
@@ -72,6 +76,10 @@ class PostMixin(LedgerMixin):
 
 class ReelflowOperator(LedgerMixin, BaseOperator):
     """Base of the operators."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("doc_md", getattr(self, "TASK_DOC", None))
+        super().__init__(**kwargs)
 
 
 class PostOperator(PostMixin, ReelflowOperator):
@@ -118,6 +126,8 @@ def post_kept_or_skipped(task: PostMixin, context: Context) -> Iterator[None]:
             raise
         raise AirflowSkipException(f"post {task.post_id} goes out later: {exc}") from exc
     except (TransientError, ConfigurationError) as exc:
+        if isinstance(exc, TransientError):
+            StatsMeter().count("retries", code=exc.code)
         _record(task, exc, context)
         raise
     except AirflowTaskTimeout:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reelflow.exceptions import PostHeldError
+from reelflow_provider.lineage import add_lineage
 from reelflow_provider.operators.base import (
     PostOperator,
     ReelflowOperator,
@@ -24,6 +25,14 @@ class FindUnpreparedMediaOperator(ReelflowOperator):
     gets the same posts again.
     """
 
+    TASK_DOC = """\
+**What.** Finds the posts that are due later, or held, and whose media nobody has looked at yet.
+
+**Safe to clear.** The run gets the same posts again.
+
+**When it is red.** The ledger cannot be read: the log says why. Nothing is late for it.
+"""
+
     def execute(self, context: Context) -> list[int]:
         """Return the posts."""
         from reelflow.services.intake.ahead import find_unprepared_media
@@ -40,6 +49,16 @@ class MeasureUploadsOperator(ReelflowOperator):
     Nothing is decided: the post that a file is given to validates it as any other. A file that
     was looked into is left alone, so it is safe to clear.
     """
+
+    TASK_DOC = """\
+**What.** Looks into uploaded files that no post publishes yet: what they are, and a picture of
+each.
+
+**Safe to clear.** A file that was looked into is left alone.
+
+**When it is red.** The ledger or the store cannot be read: the log says why. No post waits for
+it.
+"""
 
     def execute(self, context: Context) -> int:
         """Return how many files were looked into."""
@@ -79,6 +98,20 @@ class ValidateMediaOperator(MediaOperator):
     :param ahead: as of :class:`MediaOperator`
     """
 
+    TASK_DOC = """\
+**What.** Checks one post's file: type, container, codec, size, duration, the same bytes posted
+before; analyses it where its account asks for that. TikTok has not seen anything yet.
+
+**Safe to clear.** A file that passed is not read again.
+
+**When it is red.** The file breaks a rule: the error names each, and the fix. The post is
+REJECTED, its file lies in the quarantine. Mend the file and put it into the inbox again; if the
+rule was wrong, `reelflow quarantine release ID`. Yellow: a library, disk or store failed, it
+tries again.
+
+**When it is skipped.** The post is held, cancelled, too late, or its bytes are another post's.
+"""
+
     def execute(self, context: Context) -> str:
         """Return the file's SHA-256."""
         from reelflow.services.intake.prepare import validate
@@ -92,6 +125,7 @@ class ValidateMediaOperator(MediaOperator):
                 if not self.ahead:
                     raise
                 self.log.info("%s; its pictures are made for whoever approves it", exc)
+            add_lineage(self, inputs=lambda files: files.inbox, outputs=lambda files: files.sources)
             return sha256
 
     def _analyse(self, context: Context) -> None:
@@ -117,6 +151,15 @@ class ExtractMetadataOperator(MediaOperator):
     :param ahead: as of :class:`MediaOperator`
     """
 
+    TASK_DOC = """\
+**What.** Writes down what was measured of one post's file: container, codec, size, duration.
+
+**Safe to clear.** What is written down stays as it is.
+
+**When it is red.** The post was rejected by `validate`, which says why, or the ledger cannot be
+written: the log says what to do.
+"""
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the stored values."""
         from reelflow.services.intake.prepare import extract_metadata
@@ -132,10 +175,22 @@ class GenerateThumbnailOperator(MediaOperator):
     :param ahead: as of :class:`MediaOperator`
     """
 
+    TASK_DOC = """\
+**What.** Makes the cover picture of one post; ahead of time also those to choose another one
+from. The button "Thumbnail" shows it.
+
+**Safe to clear.** A picture that is there is not made again.
+
+**When it is red.** No picture can be made of the file, which is then rejected with the fix, or
+the store cannot be written: the log says what to do.
+"""
+
     def execute(self, context: Context) -> str:
         """Return where the cover lies, relative to the data folder."""
         from reelflow.services.intake.prepare import generate_thumbnail
 
         with post_kept_or_skipped(self, context):
             run_id, actor = self.claimant(context), actor_of(context)
-            return generate_thumbnail(self.workspace, self.post_id, run_id=run_id, actor=actor)
+            made = generate_thumbnail(self.workspace, self.post_id, run_id=run_id, actor=actor)
+        add_lineage(self, inputs=lambda files: files.sources, outputs=lambda files: files.thumbnail)
+        return made

@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from reelflow.exceptions import TerminalError
-from reelflow_provider.assets import PUBLISHED, PUBLISHED_POSTS
+from reelflow_provider.assets import PUBLISHED
 from reelflow_provider.hooks.tiktok import TikTokHook
+from reelflow_provider.lineage import add_lineage
+from reelflow_provider.operators.announcing import AnnouncingOperator
 from reelflow_provider.operators.base import (
     PostOperator,
-    ReelflowOperator,
     actor_of,
     post_kept_or_skipped,
     run_id_of,
 )
+from reelflow_provider.operators.reporting import ReportingOperator
+from reelflow_provider.run_notes import NOTE_BEGINS, NOTE_KEY
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from reelflow.domain.schedule import Run
-    from reelflow.services.cleanup import Announcement
 
 
-class FindNewUploadsOperator(ReelflowOperator):
+class FindNewUploadsOperator(ReportingOperator):
     """Register the inbox's files and take this run's batch of due posts.
 
     Its result is what the mapped task group expands over: the posts' ids. The same run, cleared,
     gets the same batch again.
     """
+
+    TASK_DOC = """\
+**What.** Makes posts of the inbox's files and takes the posts that are due, at most a batch, fair
+between accounts. Posts that are too late for a normal run become MISSED here.
+
+**Safe to clear.** The run gets the same posts again, a backfill those that its day gained as
+well.
+
+**When it is red.** Nothing of this run was posted. The ledger or the inbox cannot be read: the
+error says what to run or to set, most often `reelflow db upgrade`. Then clear the run.
+"""
 
     def execute(self, context: Context) -> list[int]:
         """Return the batch."""
@@ -53,52 +65,21 @@ class FindNewUploadsOperator(ReelflowOperator):
         return NormalRun(run_id_of(context), dag_run.run_after, max_lateness)
 
 
-class AnnouncingOperator(ReelflowOperator):
-    """Base of the operators that announce published posts, one asset event each.
-
-    ``announced_at`` is written when Airflow has the task's success, and with it the events: a crash
-    in between announces again, never not at all.
-    """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            outlets=[PUBLISHED_POSTS], on_success_callback=_remember_announced, **kwargs
-        )
-        self.announced_ids: list[int] = []
-
-    def announce(self, context: Context, news: Announcement) -> None:
-        """Add the event of one post to what this task emits when it succeeds."""
-        context["outlet_events"][PUBLISHED_POSTS].add(PUBLISHED, extra=asdict(news))
-        self.announced_ids.append(news.post_id)
-
-
-def _remember_announced(context: Context) -> None:
-    from reelflow.services.cleanup import mark_announced
-
-    task = context["task"]
-    assert isinstance(task, AnnouncingOperator)
-    if task.announced_ids and _is_success(context):
-        mark_announced(task.workspace, task.announced_ids)
-
-
-def _is_success(context: Context) -> bool:
-    """Ask Airflow whether it took the task's success.
-
-    It may refuse it, and the events with it, and calls success callbacks all the same: two tasks
-    that are the first to use an asset at the same moment collide in its database.
-    """
-    ti = context["ti"]
-    states = ti.get_task_states(
-        dag_id=ti.dag_id, map_index=ti.map_index, task_ids=[ti.task_id], run_ids=[ti.run_id]
-    )
-    return "success" in states.get(ti.run_id, {}).values()
-
-
 class CleanUpFilesOperator(PostOperator, AnnouncingOperator):
     """Delete the source of a post that TikTok has, and announce the post.
 
     :param post_id: the post in the ledger
     """
+
+    TASK_DOC = """\
+**What.** Deletes the files of one post that TikTok has, once no other post needs them, and
+announces it: one event of the asset `reelflow_published`.
+
+**Safe to clear.** What is deleted and announced stays so.
+
+**When it is red.** A file could not be deleted, or the event not be written: the post itself is
+published. The next `expire_sessions` does both again.
+"""
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return whether the source is gone."""
@@ -111,6 +92,9 @@ class CleanUpFilesOperator(PostOperator, AnnouncingOperator):
         news = announcement(self.workspace, self.post_id)
         if news is not None:
             self.announce(context, news)
+            add_lineage(
+                self, inputs=lambda files: files.sources, outputs=lambda files: files.on_tiktok
+            )
         return {"source_deleted": deleted, "announced": news is not None}
 
 
@@ -121,6 +105,16 @@ class ExpireSessionsOperator(AnnouncingOperator):
 
     :param tiktok_conn_id: connection of type ``tiktok``
     """
+
+    TASK_DOC = """\
+**What.** Settles what nobody works on any more: asks TikTok about posts whose run died, takes
+uploads up again that stopped, deletes and announces what is done, gives up uploads that expired.
+
+**Safe to clear.** TikTok is only asked; nothing is posted from here.
+
+**When it is red.** The connection `tiktok_app` or the ledger cannot be used: the error says what
+to set. What is open is settled by the next run, or by `reelflow reconcile`.
+"""
 
     template_fields: Sequence[str] = ("tiktok_conn_id",)
 
@@ -163,7 +157,7 @@ class ExpireSessionsOperator(AnnouncingOperator):
         return run_id_of(context)
 
 
-class SummarizeOperator(ReelflowOperator):
+class SummarizeOperator(ReportingOperator):
     """Say what became of the run's posts, by the ledger, and fail the run where a person must look.
 
     The run fails if a post of its batch is FAILED, REJECTED or UNKNOWN, or was not sent and has
@@ -171,6 +165,16 @@ class SummarizeOperator(ReelflowOperator):
 
     :param batch: the result of :class:`FindNewUploadsOperator`
     """
+
+    TASK_DOC = """\
+**What.** Says what became of each post of the run, by the ledger. The log has a line for each.
+
+**Safe to clear.** It is green once every post that it named is done, or waits for a known time.
+
+**When it is red.** The error names each post that needs a person: FAILED, REJECTED or UNKNOWN,
+with the fix. Do that, then `reelflow posts retry ID` or `resolve ID`. The other posts of the run
+are done.
+"""
 
     template_fields: Sequence[str] = ("batch",)
 
@@ -191,6 +195,8 @@ class SummarizeOperator(ReelflowOperator):
         summary = summarize(self.workspace, run_id_of(context))
         for line in summary.lines:
             self.log.info("%s", line)
+        if summary.lines:
+            context["ti"].xcom_push(key=NOTE_KEY, value=NOTE_BEGINS + summary.note)
         if summary.problems:
             raise TerminalError(
                 f"{len(summary.problems)} of {len(summary.lines)} posts need a person:\n"

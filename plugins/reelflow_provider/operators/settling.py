@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reelflow.exceptions import TerminalError
-from reelflow_provider.operators.base import ReelflowOperator, actor_of
+from reelflow_provider.operators.base import actor_of
 from reelflow_provider.operators.posts import ExpireSessionsOperator
+from reelflow_provider.operators.reporting import ReportingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,12 +22,22 @@ class SettlePublicationsOperator(ExpireSessionsOperator):
     :param tiktok_conn_id: connection of type ``tiktok``
     """
 
+    TASK_DOC = """\
+**What.** Asks TikTok about every post of which it may know more than the ledger, and writes down
+what it says; deletes and announces what is done.
+
+**Safe to clear.** TikTok is only asked; nothing is posted from here.
+
+**When it is red.** The connection `tiktok_app` or the ledger cannot be used: the error says what
+to set. The next hour settles what is open.
+"""
+
     def claimant(self, context: Context) -> str | None:
         """Return None: every claim is somebody else's."""
         return None
 
 
-class TellUnsettledPostsOperator(ReelflowOperator):
+class TellUnsettledPostsOperator(ReportingOperator):
     """Fail the run for posts that settling does not help, each in one run only.
 
     A post is UNKNOWN until a person has looked. Were every hour red until then, the red of the next
@@ -36,6 +47,17 @@ class TellUnsettledPostsOperator(ReelflowOperator):
 
     A task of its own: the announcements of a failed task are lost.
     """
+
+    TASK_DOC = """\
+**What.** Names the posts that settling does not help: UNKNOWN, at TikTok for more than a day, or
+failed by TikTok after their run had ended.
+
+**Safe to clear.** It is green once what it named is done.
+
+**When it is red.** The error names each post and the fix: look for it in the TikTok app, then
+`reelflow posts resolve ID --published` or `--not-published`. A post makes one run red, not each
+hour.
+"""
 
     def execute(self, context: Context) -> list[int]:
         """Return the posts that a person was told of before and that still wait."""

@@ -21,6 +21,16 @@ class SweepStorageOperator(ReelflowOperator):
     each with its size and its reason.
     """
 
+    TASK_DOC = """\
+**What.** Deletes files of posts that ended long ago, and objects that no row of the ledger names.
+With the param `dry_run` it only says what it would delete. The log has each with size and reason.
+
+**Safe to clear.** What is gone is not found again.
+
+**When it is red.** Something could not be deleted: the error names it and why, most often a
+permission. The rest is deleted, and no post waits for this.
+"""
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Return how much was found and deleted, in files and bytes.
 

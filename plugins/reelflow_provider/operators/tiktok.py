@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reelflow.exceptions import ConfigurationError
 from reelflow.settings import Settings
 from reelflow_provider.hooks.tiktok import TikTokHook
+from reelflow_provider.lineage import add_lineage
 from reelflow_provider.operators.base import (
     PostOperator,
     actor_of,
@@ -29,6 +30,19 @@ class TikTokUploadOperator(PostOperator):
     :param tiktok_conn_id: connection of type ``tiktok``; its host decides TikTok or simulator
     :param execution_timeout: ``REELFLOW_UPLOAD_TIMEOUT_S`` unless told otherwise
     """
+
+    TASK_DOC = """\
+**What.** Sends one post's bytes to TikTok in chunks, or has TikTok fetch them. A try that was cut
+off is gone on with where TikTok stands.
+
+**Safe to clear.** At any time: the ledger knows what TikTok has, nothing is posted twice.
+
+**When it is red.** The error says why and what to do: an account to connect again, a setting, a
+refusal by TikTok. What passes by itself has its next try in the ledger: the run that is due then
+takes it. `reelflow posts show ID` has the time.
+
+**When it is skipped.** The post waits: for a person, for its budget, or another run sends it.
+"""
 
     template_fields: Sequence[str] = (*PostOperator.template_fields, "tiktok_conn_id")
 
@@ -56,6 +70,7 @@ class TikTokUploadOperator(PostOperator):
                 owner=actor,
                 limits=self.settings.tiktok_limits,
             )
+        add_lineage(self, inputs=lambda files: files.sources, outputs=lambda files: files.on_tiktok)
         return {"publish_id": uploaded.publish_id, "state": str(uploaded.state)}
 
 

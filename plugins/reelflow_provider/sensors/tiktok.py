@@ -13,7 +13,6 @@ from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState, PrivacyLevel
 from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import PostFailedError, TerminalError, TikTokRateLimitedError
 from reelflow_provider.hooks.tiktok import TikTokHook
-from reelflow_provider.links import TikTokPostLink
 from reelflow_provider.operators.base import (
     PostMixin,
     actor_of,
@@ -44,7 +43,18 @@ class TikTokPublishStatusSensor(PostMixin, BaseSensorOperator):
     :param timeout_s: how long to wait since the last byte was sent; None for the setting
     """
 
-    operator_extra_links = (TikTokPostLink(),)
+    TASK_DOC = """\
+**What.** Waits until TikTok has published one post, or says why not. It holds no worker
+meanwhile: the triggerer asks.
+
+**Safe to clear.** TikTok is only asked.
+
+**When it is red.** TikTok failed the post: the error says why and what to do, then `reelflow
+posts retry ID`. Judge the post by `summarize` or by its story: the ledger has the last word.
+
+**When it is skipped.** TikTok is not done yet; `reconcile_publications` asks on every hour.
+"""
+
     template_fields: Sequence[str] = ("post_id", "tiktok_conn_id")
 
     def __init__(
@@ -57,6 +67,7 @@ class TikTokPublishStatusSensor(PostMixin, BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("map_index_template", self.LABEL)
+        kwargs.setdefault("doc_md", self.TASK_DOC)
         super().__init__(**kwargs)
         self.post_id = post_id
         self.tiktok_conn_id = tiktok_conn_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from weakref import WeakKeyDictionary
 
 from reelflow.services.accounts.tokens import AccessTokens
@@ -48,6 +49,6 @@ def _make_poller(app: TikTokApp, settings: Settings) -> StatusPoller:
 
     return StatusPoller(
         AsyncStatusClient(app.host, limits=settings.tiktok_limits),
-        PollLedger(settings.open_workspace, make_tokens),
+        PollLedger(partial(settings.open_workspace, keeps_connections=True), make_tokens),
         close=oauth.close if oauth else lambda: None,
     )

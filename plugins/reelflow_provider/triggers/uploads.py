@@ -3,96 +3,105 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow.triggers.base import BaseEventTrigger, TriggerEvent
-
-from reelflow.exceptions import ReelflowError
 from reelflow.settings import Settings
 from reelflow_provider.storage import aopen_store
+from reelflow_provider.triggers.work import WorkTrigger
 
 if TYPE_CHECKING:
     from reelflow.storage.base import MediaStore
 
-log = logging.getLogger(__name__)
-
-#: The same work wakes the DAG at most this often.
-REPEAT_S = 60.0
-#: Pause after a look that found the settings wrong.
-UNSET_INTERVAL_S = 5.0
+#: Longest pause between two looks at the ledger, which cost a few milliseconds each.
+LEDGER_PAUSE_S = 1.0
+#: How long the ledger waits for the inbox. A bucket that answers late holds up no due post.
+INBOX_PATIENCE_S = 0.5
 
 
-class WorkWatch:
-    """Decides when seen work is worth an event: level-triggered, at most once a minute a set.
-
-    Work that a run is just taking shrinks, and is no new work.
-    """
-
-    def __init__(self, *, repeat_s: float = REPEAT_S) -> None:
-        self._repeat_s = repeat_s
-        self._fired_for: frozenset[str] = frozenset()
-        self._fired_at_s = 0.0
-
-    def fires(self, work: frozenset[str], *, now_s: float) -> bool:
-        """Say whether to wake the DAG for this work.
-
-        :param work: names of everything that waits; empty when nothing does
-        :param now_s: monotonic seconds
-        """
-        if not work:
-            return False  # what was fired for is remembered: it may be claimed for a while only
-        if work <= self._fired_for and now_s - self._fired_at_s < self._repeat_s:
-            return False
-        self._fired_for, self._fired_at_s = work, now_s
-        return True
-
-
-class UploadsTrigger(BaseEventTrigger):
+class UploadsTrigger(WorkTrigger):
     """Fire while posts are due and unclaimed, or quiet files of known accounts lie in the inbox.
 
     Held and future posts, files still being copied and folders of unknown accounts are no work.
-    It has no parameters: settings are read where it runs, in the triggerer.
+    The ledger is looked at every second, the inbox as often as ``REELFLOW_WATCH_INTERVAL_S`` says:
+    listing a bucket costs time and money.
     """
 
+    dag_id = "publish_to_tiktok"
+
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call] # Airflow's has no annotations
+        super().__init__()
+        self._inbox = _Inbox()
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what the triggerer needs to make this trigger."""
-        return "reelflow_provider.triggers.uploads.UploadsTrigger", {}
+    def pause_s(self, settings: Settings) -> float:
+        """Return the pause between two looks at the ledger."""
+        return min(settings.watch_interval_s, LEDGER_PAUSE_S)
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look at the ledger and the inbox again and again."""
-        watch = WorkWatch()
-        complaint = ""
-        interval_s = UNSET_INTERVAL_S
-        stores: dict[tuple[str, Path], MediaStore] = {}  # the one in use
-        while True:
-            work: frozenset[str] = frozenset()
-            try:
-                settings = await asyncio.to_thread(Settings.load)
-                interval_s = settings.watch_interval_s
-                place = (settings.storage_url, settings.data_folder)
-                if place not in stores:
-                    stores = {place: await aopen_store(settings)}
-                work = await asyncio.to_thread(_waiting_work, settings, stores[place])
-                complaint = ""
-            except (ReelflowError, OSError) as exc:
-                stores = {}  # its connection may be another by now
-                if str(exc) != complaint:
-                    complaint = str(exc)
-                    log.warning("the inbox and ledger cannot be watched: %s", complaint)
-            if watch.fires(work, now_s=time.monotonic()):
-                log.info("waking publish_to_tiktok for %d posts and files", len(work))
-                yield TriggerEvent({"waiting": len(work)})
-            await asyncio.sleep(interval_s)
+    async def look(self, settings: Settings) -> AsyncIterator[frozenset[str]]:
+        """Look at the ledger, and at the inbox when it is time for it."""
+        yield await asyncio.to_thread(_waiting_posts, settings)
+        yield await self._inbox.seen(settings)
+
+    async def cleanup(self) -> None:
+        """Let go of a look at the inbox that is under way."""
+        self._inbox.let_go()
 
 
-def _waiting_work(settings: Settings, store: MediaStore) -> frozenset[str]:
-    from reelflow.services.discover import waiting_work
+class _Inbox:
+    """What waits in the inbox, looked at now and then, and beside the ledger if that takes long."""
 
-    return waiting_work(settings.open_workspace(lambda: store))
+    def __init__(self) -> None:
+        self._look: asyncio.Task[frozenset[str]] | None = None  # the latest
+        self._seen: asyncio.Task[frozenset[str]] | None = None  # the latest that ended
+        self._next_look_s = 0.0  # monotonic
+        self._stores: dict[tuple[str, Path], MediaStore] = {}  # the one in use
+
+    async def seen(self, settings: Settings) -> frozenset[str]:
+        """Return what the latest look saw that ended; the next one may be under way.
+
+        :raises ReelflowError: that look failed
+        :raises OSError: as above
+        """
+        if self._look is self._seen and time.monotonic() >= self._next_look_s:
+            self._next_look_s = time.monotonic() + settings.watch_interval_s
+            self._look = asyncio.create_task(self._names(settings))
+        if self._look is not None:
+            await _wait(self._look)
+            self._seen = self._look if self._look.done() else self._seen
+        return self._seen.result() if self._seen else frozenset()
+
+    def let_go(self) -> None:
+        """Await the look under way no more."""
+        if self._look is not None:
+            self._look.cancel()
+
+    async def _names(self, settings: Settings) -> frozenset[str]:
+        place = (settings.storage_url, settings.data_folder)
+        stores, self._stores = self._stores, {}  # after trouble its connection may be another
+        store = stores[place] if place in stores else await aopen_store(settings)
+        names = await asyncio.to_thread(_waiting_files, settings, store)
+        self._stores = {place: store}
+        return names
+
+
+async def _wait(look: asyncio.Task[frozenset[str]]) -> None:
+    """Wait for a look until it ends, in whichever way, or takes too long."""
+    try:
+        async with asyncio.timeout(INBOX_PATIENCE_S):
+            await asyncio.wait({look})
+    except TimeoutError:
+        pass
+
+
+def _waiting_posts(settings: Settings) -> frozenset[str]:
+    from reelflow.services.discover import waiting_posts
+
+    return waiting_posts(settings.open_workspace())
+
+
+def _waiting_files(settings: Settings, store: MediaStore) -> frozenset[str]:
+    from reelflow.services.discover import waiting_files
+
+    return waiting_files(settings.open_workspace(lambda: store))

@@ -39,7 +39,7 @@ def build_app() -> ASGIApp:
     """
     settings = Settings.load()
     return assemble_app(
-        open_workspace(settings, keeps_connections=True),
+        open_workspace(settings),
         _platform(settings),
         AirflowAuthenticator(),
         mounted_at=MOUNTED_AT,

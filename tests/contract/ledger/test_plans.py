@@ -13,10 +13,19 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import PostKind, PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun
 from reelflow.domain.user import User
-from reelflow.ledger import batches, lone_media, photo_images, posts, publications, webhook_events
+from reelflow.ledger import (
+    approvals,
+    batches,
+    lone_media,
+    photo_images,
+    posts,
+    publications,
+    webhook_events,
+)
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.ledger.unprepared import unprepared
 from reelflow.services import discover, post_pages
+from reelflow.services.approval import finding
 from reelflow.services.intake import submit, submitted_media
 from reelflow.services.post_pages import PostFilter
 from reelflow.services.settling import stalled, sweep
@@ -32,12 +41,12 @@ SHA256 = "a" * 64
 #: Tables that keep what ended.
 HISTORY = (
     *("posts", "publications", "media", "audit", "batches", "photo_images"),
-    *("webhook_events", "upload_sessions"),
+    *("webhook_events", "upload_sessions", "approval_questions"),
 )
 #: Partial indexes of what did not end; reading one whole is no reading of history.
 ONLY_WHAT_IS_LEFT = (
     *("uq_media_unmoved", "ix_media_unvalidated", "ix_media_unpictured"),
-    *("ix_media_deleting", "ix_webhook_events_unapplied"),
+    *("ix_media_deleting", "ix_webhook_events_unapplied", "uq_approval_questions_open"),
 )
 
 
@@ -119,6 +128,9 @@ QUESTIONS: dict[str, Callable[[Session, Clock], object]] = {
         s, "f" * 32
     ),
     "runs that took posts": lambda s, _: batches.latest_runs(s, [1, 2]),
+    "what a creator offered lately": lambda s, clock: approvals.latest_choices(
+        s, account_id=1, asked_after=clock() - DAY
+    ),
     "next slot": lambda s, _: posts.next_slot(s, account_id=1, sha256=SHA256),
 }
 
@@ -169,6 +181,9 @@ CHORES: dict[str, Callable[[Workspace], object]] = {
     "sweeping uploads": lambda w: sweep._sweep_uploads(w, sweep.SweepReport(), actor=ACTOR),
     "seeing whether there is work": discover.waiting_work,
     "finishing deletions that were cut short": finish_deletions,
+    "seeing whether a person is to be asked": finding.waiting_approvals,
+    "seeing whom nobody can answer any more": finding.asked_questions,
+    "finding posts to approve": lambda w: finding.find_posts_to_approve(w, run_id="run"),
     "a page of a user's posts": lambda w: post_pages.list_page(
         w, User("ann", "Ann", frozenset()), PostFilter(), after_id=9, limit=9
     ),

@@ -11,11 +11,21 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 
 DAGS = Path(__file__).parents[3] / "dags"
+QUEUE = "https://sqs.eu-central-1.amazonaws.com/123456789012/inbox"
+#: With these, the optional DAG is there as well.
+WITH_A_QUEUE = {
+    "REELFLOW_SQS_QUEUE_URL": QUEUE,
+    "REELFLOW_STORAGE_URL": "s3://bucket?connection=media",
+}
 
 
 @pytest.fixture(scope="module")
 def bag() -> DagBag:
-    return DagBag(dag_folder=str(DAGS), safe_mode=False)
+    """Every DAG file of ours, the optional one as well."""
+    with pytest.MonkeyPatch.context() as environ:
+        for name, value in WITH_A_QUEUE.items():
+            environ.setenv(name, value)
+        return DagBag(dag_folder=str(DAGS), safe_mode=False)
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,13 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.exceptions import ParamValidationError
 from airflow.sdk import DAG, AsyncCallback, BaseOperator, DeadlineReference
+from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from reelflow.airflow_settings import AirflowSettings
 from reelflow_provider.dag_defaults import Limits, refuse_unknown_conf
 from reelflow_provider.late_alert import tell_late_posts
 from reelflow_provider.retries import ReelflowRetryPolicy
-from tests.unit.dags.conftest import DAGS, edges_of
+from tests.unit.dags.conftest import DAGS, WITH_A_QUEUE, edges_of
 
 FILES = sorted(DAGS.glob("*.py"))
 
@@ -35,8 +36,9 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., DagBag]:
     """Parse a DAG file under other settings."""
 
     def parse(name: str = "publish_to_tiktok", **settings: str) -> DagBag:
-        for setting, value in settings.items():
-            monkeypatch.setenv(f"REELFLOW_{setting.upper()}", value)
+        named = {f"REELFLOW_{setting.upper()}": value for setting, value in settings.items()}
+        for setting, value in (WITH_A_QUEUE | named).items():
+            monkeypatch.setenv(setting, value)
         return DagBag(dag_folder=str(DAGS / f"{name}.py"), safe_mode=False)
 
     return parse
@@ -83,7 +85,8 @@ def test_every_task_is_retried_by_the_one_policy(dag: DAG) -> None:
 
 
 def test_nothing_runs_for_ever(dag: DAG) -> None:
-    assert dag.dagrun_timeout == timedelta(hours=24)
+    # One waits for people, who have a week.
+    assert dag.dagrun_timeout == timedelta(days=8 if dag.dag_id == "approve_posts" else 1)
     for task in dag.tasks:
         assert task.execution_timeout is not None
         assert timedelta(0) < task.execution_timeout <= timedelta(hours=1)
@@ -134,8 +137,12 @@ def test_a_run_that_is_asked_for_nothing_is_no_dry_run(dag: DAG, as_scheduled: A
 
 def test_no_task_begins_in_a_run_with_an_unknown_conf(dag: DAG) -> None:
     for task in dag.tasks:
-        assert isinstance(task, BaseOperator)
-        assert task._pre_execute_hook is refuse_unknown_conf
+        if isinstance(task, MappedOperator):
+            hook = task.partial_kwargs["pre_execute"]
+        else:
+            assert isinstance(task, BaseOperator)
+            hook = task._pre_execute_hook
+        assert hook is refuse_unknown_conf
 
 
 # Settings, as the file is parsed.

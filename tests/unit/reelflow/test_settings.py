@@ -105,6 +105,14 @@ def test_the_largest_video_is_500_mib_and_up_to_4_gib_by_setting(
     assert Settings.load().rules.house == replace(INTAKE, max_size_bytes=4 * 1024**3)
 
 
+def test_posts_are_followed_for_a_quarter_of_a_year_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Settings.load().rules.metrics_for == timedelta(days=90)
+    monkeypatch.setenv("REELFLOW_METRICS_DAYS", "7")
+    assert Settings.load().rules.metrics_for == timedelta(days=7)
+
+
 def test_the_ledger_lies_in_the_data_folder_unless_told_otherwise(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -128,6 +136,7 @@ def test_the_ledger_lies_in_the_data_folder_unless_told_otherwise(
         ("MAX_VIDEO_SIZE_MIB", "4097"),
         ("POLL_INTERVAL_S", "9.9"),
         ("PUBLISH_TIMEOUT_S", "soon"),
+        ("METRICS_DAYS", "0.5"),
         ("RETENTION_DAYS", "0.5"),
         ("RETENTION_DAYS", "nan"),
         ("WATCH_INTERVAL_S", "0"),
@@ -328,3 +337,35 @@ def test_a_server_keeps_its_connections_to_the_ledger_and_nobody_else_does(
                 session.execute(text("SELECT 1"))
         assert len(connects) == opened
         engine.dispose()
+
+
+def test_the_notifier_of_alerts_is_a_class_and_its_arguments(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REELFLOW_ALERT_NOTIFIER", '{"class": "a.B", "kwargs": {"to": "ops"}}')
+    assert Settings.load().parsed_alert_notifier == {"class": "a.B", "kwargs": {"to": "ops"}}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a.B",
+        '["a.B", "s3cret"]',
+        '{"kwargs": {"token": "s3cret"}}',
+        '{"class": 7, "token": "s3cret"}',
+        '{"class": "a.B", "kwargs": "s3cret"}',
+        '{"class": "a.B", "kwargs": {"token": "s3cret"}',
+    ],
+)
+def test_a_notifier_that_cannot_be_read_is_told_without_what_it_holds(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELFLOW_ALERT_NOTIFIER", value)
+    with pytest.raises(ConfigurationError, match="REELFLOW_ALERT_NOTIFIER cannot be read") as told:
+        Settings.load()
+    assert "s3cret" not in str(told.value)
+
+
+def test_a_notifier_is_not_shown_with_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REELFLOW_ALERT_NOTIFIER", '{"class": "a.B", "kwargs": {"t": "s3cret"}}')
+    assert "s3cret" not in repr(Settings.load())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from airflow import plugins_manager
 
-from reelflow_provider import preload
+from reelflow_provider import preload, run_notes
 from reelflow_provider.plugin import ReelflowPlugin
 
 REPOSITORY = Path(__file__).parents[3]
@@ -55,15 +55,15 @@ def test_airflow_finds_the_plugin_by_its_entry_point() -> None:
     assert "reelflow==" in str(plugin["source"])
 
 
-def test_the_plugin_listens_for_the_start_of_components() -> None:
-    assert ReelflowPlugin.listeners == [preload]
+def test_the_plugin_listens_for_the_start_of_components_and_the_end_of_runs() -> None:
+    assert ReelflowPlugin.listeners == [preload, run_notes]
 
 
 def test_the_plugin_loads_nothing_but_its_links_and_errors(tmp_path: Path) -> None:
     loaded = in_new_process(LOADED_BY_PLUGIN, tmp_path)
     assert isinstance(loaded, list)
     allowed = {"reelflow", "reelflow.exceptions", "reelflow_provider"}
-    allowed |= {f"reelflow_provider.{name}" for name in ("links", "plugin", "preload")}
+    allowed |= {f"reelflow_provider.{name}" for name in ("links", "plugin", "preload", "run_notes")}
     others = {name for name in set(loaded) - allowed if not name.startswith("airflow.")}
     assert others <= {"airflow", "pluggy"} | {n for n in others if n.startswith("pluggy.")}
 

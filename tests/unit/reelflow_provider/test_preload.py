@@ -15,10 +15,17 @@ import pytest
 from airflow.executors import executor_loader
 from airflow.executors.local_executor import LocalExecutor
 
+from reelflow.exceptions import PostNotFoundError
+from reelflow.ledger import posts
 from reelflow.media import decoder
 from reelflow.sandbox.fork_server import fork_server
+from reelflow.services.workspace import Workspace
+from reelflow.settings import Settings, _engine
 from reelflow_provider import preload
+from reelflow_provider.storage import open_workspace
+from tests.factories import FERNET_KEY
 from tests.first_files import allow_no_process, forget_files
+from tests.postgresql import ON_BOTH_DATABASES
 
 PLUGIN = Path(__file__).parents[3] / "plugins" / "reelflow_provider"
 
@@ -121,6 +128,35 @@ def test_another_component_forks_no_tasks(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delitem(sys.modules, "airflow.jobs.scheduler_job_runner", raising=False)
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "LocalExecutor")
     assert not preload._forks_tasks()
+
+
+@ON_BOTH_DATABASES
+def test_statements_are_compiled_before_the_fork_and_no_connection_lives_through_it(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = workspace.ledger.engine.url.render_as_string(hide_password=False)
+    monkeypatch.setenv("REELFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("REELFLOW_DATABASE_URL", url)
+    monkeypatch.setenv("REELFLOW_FERNET_KEY", FERNET_KEY)
+    preload._warm_up()
+    engine = _engine(url, keeps_connections=True)  # which the tasks have
+    assert engine.pool.checkedin() == 0  # type: ignore[attr-defined] # of a queue pool
+    compiled = len(engine._compiled_cache)
+    with open_workspace(Settings.load()).ledger.read() as session, pytest.raises(PostNotFoundError):
+        posts.get(session, -1)
+    assert len(engine._compiled_cache) == compiled
+    engine.dispose()
+
+
+def test_a_ledger_that_is_not_there_keeps_no_scheduler_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setenv("REELFLOW_HOME", str(tmp_path))
+    monkeypatch.setenv("REELFLOW_DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv("REELFLOW_FERNET_KEY", FERNET_KEY)
+    preload._warm_up()
+    assert "tasks will start more slowly: the ledger" in caplog.text
 
 
 def test_where_no_server_can_be_started_the_scheduler_starts_all_the_same(

@@ -68,6 +68,28 @@ def test_a_creator_hides_shows_and_deletes_a_post(
     assert api.request("GET", "/_sim/posts").json()["posts"] == []
 
 
+def test_people_view_a_post_as_often_as_a_test_says(
+    api: Any, world: World, post: Publication
+) -> None:
+    def counts() -> dict[str, int]:
+        answer = api.request(
+            "POST",
+            "/v2/video/query/?fields=view_count,like_count,comment_count",
+            headers={"Authorization": f"Bearer {world.accounts[0].access_token}"},
+            json={"filters": {"video_ids": [str(post.post_id)]}},
+        )
+        (video,) = answer.json()["data"]["videos"]
+        return dict(video)
+
+    steer(api, f"posts/{post.publish_id}/counts", view_count=2**40, like_count=5)
+    assert counts() == {"view_count": 2**40, "like_count": 5, "comment_count": 0}
+
+    world.clock.advance(3600)
+    assert counts() == {"view_count": 2**40, "like_count": 5, "comment_count": 1}
+    steer(api, f"posts/{post.publish_id}/counts", like_count=4)
+    assert counts()["like_count"] == 4
+
+
 def test_the_platform_publishes_what_was_given_up(api: Any, init: Call, world: World) -> None:
     task = init(1)
     publication = world.publications[task["publish_id"]]
@@ -101,6 +123,10 @@ def test_what_cannot_happen_now_gets_a_sentence(
         steer(api, f"drafts/{post.publish_id}/post"),
         steer(api, f"drafts/{draft.publish_id}/post", privacy_level="NOBODY"),
         steer(api, f"posts/{post.publish_id}/privacy"),
+        steer(api, f"posts/{upload}/counts", view_count=1),
+        steer(api, f"posts/{post.publish_id}/counts", view_count=-1),
+        steer(api, f"posts/{post.publish_id}/counts", share_count=2**31),
+        steer(api, f"posts/{post.publish_id}/counts", views=1),
         steer(api, f"uploads/{post.publish_id}/complete"),
         steer(api, f"uploads/{post.publish_id}/fail", fail_reason="internal"),
         steer(api, f"uploads/{upload}/fail", fail_reason="Not A Code"),

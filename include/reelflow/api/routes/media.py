@@ -82,7 +82,8 @@ def media_routes(intake: Intake) -> APIRouter:
             if _is_named(etag, request.headers.get("if-none-match", "")):
                 return Response(status_code=304, headers=headers)
             headers["Content-Length"] = str(source.size_bytes)
-            headers["Content-Disposition"] = f'attachment; filename="{media_id}.jpg"'
+            # Shown where a link leads to it: made by us, it is a JPEG and nothing else.
+            headers["Content-Disposition"] = f'inline; filename="{media_id}.jpg"'
             is_wanted = request.method == "GET"
             content = source.read_at(0, source.size_bytes) if is_wanted else b""
         return Response(content, headers=headers, media_type="image/jpeg")

@@ -72,6 +72,7 @@ def post_step_routes(intake: Intake) -> APIRouter:
             privacy_level=chosen.privacy_level,
             at=chosen.publish_at,
             disable=chosen.disable,
+            may_approve=user.is_admin,
         )
         return post_answer(intake, request, user, post_id)
 

@@ -2,11 +2,16 @@
 
 from alembic import context
 
-from reelflow.ledger.intake_models import UploadSession
+from reelflow.ledger import (  # noqa: F401 - they add their tables
+    approval_models,
+    intake_models,
+    metrics_models,
+)
+from reelflow.ledger.models import Base
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=UploadSession.metadata,  # every table's: this module loads the other one
+    target_metadata=Base.metadata,
     render_as_batch=True,  # SQLite cannot alter a column in place
 )
 with context.begin_transaction():

@@ -38,7 +38,7 @@ def waits_for_access() -> ColumnElement[bool]:
         Post.state == PostState.HELD,
         Post.reason_code.in_(RECONNECT_SETTLES),
         or_(Post.privacy_level.is_not(None), Post.mode == PostMode.DRAFT),
-        Post.wants_approval.is_(False),
+        or_(Post.wants_approval.is_(False), Post.approved_at.is_not(None)),
     )
 
 

@@ -28,7 +28,6 @@ REFRESH_AHEAD: Final = timedelta(minutes=10)
 #: Pause after a refresh that failed while the token it was to replace still lives.
 AHEAD_RETRY: Final = timedelta(seconds=30)
 _POLL_S: Final = 0.1
-_GRACE_S: Final = 5.0
 _DEAD_TOKEN: Final = "invalid_request"  # noqa: S105 - how TikTok refuses to revoke a dead one
 _UNRENEWABLE: Final = (
     "its access token has expired or is refused, and there is no refresh token to renew it with"
@@ -143,7 +142,7 @@ class AccessTokens:
             return self._end(account)
         if self._refresher is None:
             raise _no_app(account)
-        wait_s = self._workspace.rules.refresh_claim.total_seconds() + _GRACE_S
+        wait_s = self._workspace.rules.refresh_patience.total_seconds()
         ends_at = time.monotonic() + wait_s
         current = account
         while current.token_version == account.token_version:

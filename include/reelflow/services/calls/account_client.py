@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from reelflow.domain.budget import Call
 from reelflow.domain.chunks import ByteRange, ChunkPlan
-from reelflow.exceptions import TikTokAuthError, TikTokRateLimitedError
+from reelflow.exceptions import TikTokAuthError, TikTokRateLimitedError, TransientError
 from reelflow.services.calls import budgets
 from reelflow.services.workspace import Workspace
 from reelflow.source import Source
 from reelflow.tiktok.client import TikTokClient
-from reelflow.tiktok.display_models import UserInfo, VideoPage
+from reelflow.tiktok.display_models import UserInfo, Video, VideoPage
 from reelflow.tiktok.models import (
     ChunkAnswer,
     CreatorInfo,
@@ -67,6 +68,10 @@ class AccountClients:
     def list_videos(self, account_id: int, cursor: int | None) -> VideoPage:
         """Return one page of an account's public videos, newest first; None for the first."""
         return self.of(account_id).list_videos(cursor)
+
+    def query_videos(self, account_id: int, ids: Sequence[str]) -> tuple[Video, ...]:
+        """Return those of 1 to 20 videos that an account shows to everyone."""
+        return self.of(account_id).query_videos(ids)
 
 
 class AccountClient:
@@ -136,6 +141,10 @@ class AccountClient:
         """Return one page of the account's public videos, newest first; None for the first."""
         return self._call(lambda token: self._client.list_videos(token, cursor=cursor))
 
+    def query_videos(self, ids: Sequence[str]) -> tuple[Video, ...]:
+        """Return those of 1 to 20 videos that the account shows to everyone."""
+        return self._call(lambda token: self._client.query_videos(token, ids))
+
     def put_chunk(
         self,
         upload_url: str,
@@ -146,9 +155,17 @@ class AccountClient:
         checkpoint: Callable[[], None],
     ) -> ChunkAnswer:
         """Send a range of a source; the URL is the credential, no token goes along."""
-        return self._client.put_chunk(
-            upload_url, source, byte_range, content_type, checkpoint=checkpoint
-        )
+        meter, started_s = self._workspace.meter, time.monotonic()
+        try:
+            answer = self._client.put_chunk(
+                upload_url, source, byte_range, content_type, checkpoint=checkpoint
+            )
+        except TransientError:
+            meter.count("chunks.failed")
+            raise
+        meter.time("chunk", time.monotonic() - started_s)
+        meter.count("bytes_sent", byte_range.length)
+        return answer
 
     def _counted(self, call: Call, send: Callable[[str], _T]) -> _T:
         budgets.spend(self._workspace, self._account_id, call)

@@ -87,6 +87,7 @@ def take_over(
     for field in _TAKEN_OVER:
         setattr(twin, field, getattr(post, field))
     twin.wants_approval = twin.wants_approval or post.wants_approval
+    twin.approved_at = None  # nobody approved what it wishes now
     complete = twin.privacy_level is not None or twin.mode is PostMode.DRAFT
     # What was opened at TikTok has the old wishes: to go on with it would publish by those.
     publications.give_up_unfinished(session, twin.id, now=now, actor=actor, why=why)

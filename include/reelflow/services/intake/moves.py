@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -16,11 +18,31 @@ from reelflow.ledger import damage, photo_images, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.services.intake.prepare import content_sha256
 from reelflow.services.intake.rejection import try_quarantine
+from reelflow.services.intake.side_by_side import side_by_side
 from reelflow.services.stage import open_media
 from reelflow.services.workspace import Workspace
 from reelflow.storage.folders import Taking
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A post whose files lie in the inbox, as far as the ledger knows."""
+
+    post: Post
+    files: Sequence[Media]
+
+
+@dataclass(frozen=True)
+class _Taken(_Waiting):
+    """The same, taken: the identity of each file where it lies now, or None of one that is gone."""
+
+    identities: Sequence[str | None]
+
+    @property
+    def is_whole(self) -> bool:
+        return None not in self.identities
 
 
 def finish_moves(workspace: Workspace, *, actor: str) -> None:
@@ -36,33 +58,52 @@ def finish_moves(workspace: Workspace, *, actor: str) -> None:
             log.error("the files of post %d stay in the inbox: %s", post_id, trouble)
 
 
+def finish_moves_of(workspace: Workspace, post_ids: Sequence[int], *, actor: str) -> None:
+    """Take the files of posts that were just registered out of the inbox, all at once."""
+    with workspace.ledger.read() as session:
+        waiting = [
+            _Waiting(post, photo_images.media_of(session, post))
+            for post in (posts.get(session, post_id) for post_id in sorted(post_ids))
+        ]
+    _finish(workspace, waiting, actor=actor)
+
+
 def finish_move(workspace: Workspace, post_id: int, *, actor: str) -> None:
     """Take a registered post's files out of the inbox, and do what its state asks for."""
-    with workspace.ledger.read() as session:
-        post = posts.get(session, post_id)
-        files = photo_images.media_of(session, post)
-    try:
-        identities = _take(workspace, post, files)
-    except ReelflowError as exc:
-        _postpone(workspace, post, exc)
-        return
-    taken = None not in identities
-    now = workspace.ledger.now()
+    finish_moves_of(workspace, [post_id], actor=actor)
+
+
+def _finish(workspace: Workspace, waiting: Sequence[_Waiting], *, actor: str) -> None:
+    attempts = side_by_side(partial(_try_take, workspace), waiting)
+    taken = [
+        _Taken(one.post, one.files, identities)
+        for one, identities in zip(waiting, attempts, strict=True)
+        if identities is not None
+    ]
     with workspace.ledger.write() as session:
-        waiting = posts.get(session, post_id, lock=True)  # first, or two runs wait for each other
-        rows = [session.get_one(Media, media.id, with_for_update=True) for media in files]
-        if _went_on(rows, files, taken=taken):
-            return
-        for row, identity in zip(rows, identities, strict=True):
-            row.moved_at, row.source_identity = now, identity
-            row.deleted_at = row.deleted_at if identity else now
-        if not taken:
-            _cancel_vanished(session, post, now=now, actor=actor)
-        waiting.rescheduled_because = None  # of a move that failed before
-    if taken and post.state is PostState.REJECTED:
-        try_quarantine(workspace, post_id)
-    elif taken and post.state is PostState.HELD:
-        _try_remember_content(workspace, post_id)
+        moved = [one for one in taken if _write_down(workspace, session, one, actor=actor)]
+    for one in moved:
+        if one.is_whole and one.post.state is PostState.REJECTED:
+            try_quarantine(workspace, one.post.id)
+        elif one.is_whole and one.post.state is PostState.HELD:
+            _try_remember_content(workspace, one.post.id)
+
+
+def _write_down(workspace: Workspace, session: Session, one: _Taken, *, actor: str) -> bool:
+    """Write where a post's files lie now; False when another run took them meanwhile."""
+    now = workspace.ledger.now()
+    # The post first, and posts in one order, or two runs wait for each other.
+    waiting = posts.get(session, one.post.id, lock=True)
+    rows = [session.get_one(Media, media.id, with_for_update=True) for media in one.files]
+    if _went_on(rows, one.files, taken=one.is_whole):
+        return False
+    for row, identity in zip(rows, one.identities, strict=True):
+        row.moved_at, row.source_identity = now, identity
+        row.deleted_at = row.deleted_at if identity else now
+    if not one.is_whole:
+        _cancel_vanished(session, one.post, now=now, actor=actor)
+    waiting.rescheduled_because = None  # of a move that failed before
+    return True
 
 
 def _went_on(rows: Sequence[Media], before: Sequence[Media], *, taken: bool) -> bool:
@@ -77,12 +118,19 @@ def _went_on(rows: Sequence[Media], before: Sequence[Media], *, taken: bool) -> 
     )
 
 
-def _take(workspace: Workspace, post: Post, files: Sequence[Media]) -> list[str | None]:
-    """Return the identity of each file where it lies now; None of one that is gone."""
-    takings = [Taking(m.inbox_path, m.source_path, m.inbox_identity) for m in files]
-    if post.kind is PostKind.PHOTO:
-        return workspace.folders.take_photos(takings)
-    return [workspace.folders.take(file) for file in takings]
+def _try_take(workspace: Workspace, waiting: _Waiting) -> list[str | None] | None:
+    """Return the identity of each file where it lies now, None of one that is gone.
+
+    None for all when they cannot be moved; the post then waits, without stopping the others.
+    """
+    takings = [Taking(m.inbox_path, m.source_path, m.inbox_identity) for m in waiting.files]
+    try:
+        if waiting.post.kind is PostKind.PHOTO:
+            return workspace.folders.take_photos(takings)
+        return [workspace.folders.take(file) for file in takings]
+    except ReelflowError as exc:
+        _postpone(workspace, waiting.post, exc)
+        return None
 
 
 def _cancel_vanished(session: Session, post: Post, *, now: datetime, actor: str) -> None:

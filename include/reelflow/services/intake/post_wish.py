@@ -21,8 +21,8 @@ _FIELDS: Final[Mapping[PostKind, type[PostFields]]] = {
 }
 #: Names the files of an inbox's folder; here media have an order already.
 _INBOX_ONLY: Final = frozenset({"images"})
-#: Decided when a post is made: its content's key follows from it.
-_LASTING: Final = frozenset({"repost"})
+#: Decided when a post is made: its content's key follows from it, or who lets it go.
+_LASTING: Final = frozenset({"repost", "approval"})
 _OF_THE_WISH: Final = ("account", "approval")
 
 
@@ -88,7 +88,8 @@ def parse_fields(
     :raises ValueError: naming each field that is wrong, with its value and what it takes
     """
     fields_type = _FIELDS[kind]
-    known = [name for name in fields_type.model_fields if name not in _INBOX_ONLY]
+    left_out = _INBOX_ONLY.union(_OF_THE_WISH)
+    known = [name for name in fields_type.model_fields if name not in left_out]
     wrong = [_unknown(name, kind, [*also_known, *known]) for name in wished if name not in known]
     wrong += [
         f"{name} has half a character, a surrogate without its pair: leave it out"

@@ -11,15 +11,16 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import PurePath
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from reelflow.domain.photos import natural_order, wished_order
-from reelflow.domain.post import PostKind, PostState
+from reelflow.domain.post import PostKind, PostMode, PostState
 from reelflow.domain.schedule import NormalRun
 from reelflow.domain.sidecar import (
     SIDECAR_MAX_BYTES,
@@ -38,11 +39,12 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import accounts, audit, batches, photo_images, posts
 from reelflow.ledger.models import Account, Media, Post
-from reelflow.services.accounts.revocation import ACCOUNT_REVOKED, held_because, reconnect_fix
 from reelflow.services.intake.inbox import displayed, report_waiting, waiting_inbox
-from reelflow.services.intake.moves import finish_move
+from reelflow.services.intake.moves import finish_moves_of
 from reelflow.services.intake.rejection import UNREAD_SIDECAR
-from reelflow.services.publishing.preflight import NO_PRIVACY
+from reelflow.services.intake.side_by_side import side_by_side
+from reelflow.services.intake.waiting import find_wait
+from reelflow.services.publishing.preflight import NO_PRIVACY, Obstacle
 from reelflow.services.workspace import Workspace
 from reelflow.storage.folders import Folders
 from reelflow.storage.inbox import InboxFile, InboxFolder
@@ -54,6 +56,11 @@ NO_PRIVACY_FIX = (
     "choose one with `reelflow posts release {post_id} --privacy LEVEL`; what comes into the inbox "
     "later gets one by `reelflow accounts set {account} --inbox-privacy LEVEL`"
 )
+
+#: So many files are registered in one transaction: others wait for it.
+_AT_ONCE: Final = 20
+#: What a hostile file may bring about.
+_TROUBLE: Final = (ReelflowError, OSError, ValueError, OverflowError, SQLAlchemyError)
 
 _Fields = TypeVar("_Fields", bound=PostFields)
 
@@ -72,62 +79,108 @@ class _Wish:
 
 
 def register_inbox(workspace: Workspace, *, run: NormalRun, actor: str) -> list[int]:
-    """Make a post of all that waits in the inbox, then move its files out of it.
+    """Make posts of what waits in the inbox, at most a batch of them, and move their files out.
+
+    What is left is work still, which wakes the next run: no run is long before its first upload.
 
     :return: the ids of the new posts
     """
     listing = workspace.folders.read_inbox()
     report_waiting(workspace, listing)
-    registered = (
-        _try_register(workspace, found, run=run, actor=actor)
-        for found in waiting_inbox(workspace, listing)
-    )
-    return [post_id for post_id in registered if post_id is not None]
+    waiting = waiting_inbox(workspace, listing)[: workspace.rules.batch_size]
+    registered: list[int] = []
+    for first in range(0, len(waiting), _AT_ONCE):
+        some = waiting[first : first + _AT_ONCE]
+        registered += _register_some(workspace, some, run=run, actor=actor)
+    return registered
+
+
+def _register_some(
+    workspace: Workspace, found: Sequence[InboxFile | InboxFolder], *, run: NormalRun, actor: str
+) -> list[int]:
+    """Register some in one transaction, which costs a fraction of one for each."""
+    try:
+        post_ids = _register(workspace, found, run=run, actor=actor)
+    except LedgerLockedError:
+        raise  # no matter of these files: every other would wait as long
+    except _TROUBLE:
+        # Nothing was written: each on its own, so that one that nobody foresaw stops no other.
+        alone = (_try_register(workspace, one, run=run, actor=actor) for one in found)
+        post_ids = [post_id for registered in alone for post_id in registered]
+    finish_moves_of(workspace, post_ids, actor=actor)
+    return post_ids
 
 
 def _try_register(
     workspace: Workspace, found: InboxFile | InboxFolder, *, run: NormalRun, actor: str
-) -> int | None:
-    """Register one post; one that nobody foresaw is logged, and stops no other."""
+) -> list[int]:
     try:
-        return _register(workspace, found, run=run, actor=actor)
+        return _register(workspace, [found], run=run, actor=actor)
     except LedgerLockedError:
-        raise  # no matter of this file: every other would wait as long
-    except (ReelflowError, OSError, ValueError, OverflowError, SQLAlchemyError) as exc:
+        raise
+    except _TROUBLE as exc:
         # What a disk says of a file is hostile: a value the ledger refuses is this file's alone.
+        with workspace.ledger.read() as session:
+            if isinstance(exc, IntegrityError) and _is_another_runs(workspace, session, found):
+                return []
         log.exception(
             "%s cannot be registered and stays in the inbox (%s): put it in again under a plain "
             "name, with `touch`ed times",
             displayed(f"inbox/{found.account}/{found.name}"),
             type(exc).__name__,
         )
-        return None
+        return []
+
+
+def _is_another_runs(
+    workspace: Workspace, session: Session, found: InboxFile | InboxFolder
+) -> bool:
+    """Whether another run was faster: PostgreSQL lets two look at once, and one write."""
+    return not workspace.folders.holds(found) or _known(session, found)
 
 
 def _register(
-    workspace: Workspace, found: InboxFile | InboxFolder, *, run: NormalRun, actor: str
-) -> int | None:
-    """Register one post; None when another run was faster, or somebody writes to it again."""
-    folders = workspace.folders
+    workspace: Workspace, found: Sequence[InboxFile | InboxFolder], *, run: NormalRun, actor: str
+) -> list[int]:
+    """Write the rows of some; of one that another run took, or somebody writes to, there are none.
+
+    :return: the ids of the new posts
+    """
+    wishes = [(one, _wish(workspace.folders, one)) for one in found]
+    with workspace.ledger.write() as session:
+        # Only now: what another run takes from here on, it finds in the ledger first.
+        held = side_by_side(workspace.folders.holds, found)
+        wanted = [
+            (one, wish)
+            for (one, wish), is_held in zip(wishes, held, strict=True)
+            if is_held and wish is not None and not _known(session, one)
+        ]
+        new = _write_rows(workspace, session, wanted, actor=actor)
+        _join_batch(workspace, session, new, run=run)
+    return [post.id for post in new]
+
+
+def _join_batch(
+    workspace: Workspace, session: Session, new: Sequence[Post], *, run: NormalRun
+) -> None:
+    """Let posts that are to go out now join the run that registers them, while it has room."""
+    room = workspace.rules.batch_size - len(batches.post_ids(session, run.run_id))
+    now = workspace.ledger.now()
+    joining = [
+        post.id for post in new if post.state is not PostState.HELD and post.publish_at is None
+    ][: max(room, 0)]
+    batches.append(session, run.run_id, joining, now=now)
+    posts.claim(session, joining, run_id=run.run_id, now=now, claim=workspace.rules.claim)
+
+
+def _wish(folders: Folders, found: InboxFile | InboxFolder) -> _Wish | None:
+    """Read what is wished for; None when the sidecar is another by now."""
     try:
-        wish = (
-            _photo_wish(folders, found)
-            if isinstance(found, InboxFolder)
-            else _video_wish(folders, found)
-        )
+        if isinstance(found, InboxFolder):
+            return _photo_wish(folders, found)
+        return _video_wish(folders, found)
     except (ObjectNotFoundError, SourceChangedError):
-        return None  # its sidecar is another by now
-    try:
-        post_id = _write_rows(workspace, found, wish, run=run, actor=actor)
-    except IntegrityError:
-        # PostgreSQL lets two runs look at once; the second to write finds the first one's row.
-        with workspace.ledger.read() as session:
-            if workspace.folders.holds(found) and not _known(session, found):
-                raise
         return None
-    if post_id is not None:
-        finish_move(workspace, post_id, actor=actor)
-    return post_id
 
 
 def _video_wish(folders: Folders, file: InboxFile) -> _Wish:
@@ -174,32 +227,28 @@ def _read_sidecar(folders: Folders, found: InboxFile | InboxFolder, kind: type[_
 
 def _write_rows(
     workspace: Workspace,
-    found: InboxFile | InboxFolder,
-    wish: _Wish,
+    session: Session,
+    wanted: Sequence[tuple[InboxFile | InboxFolder, _Wish]],
     *,
-    run: NormalRun,
     actor: str,
-) -> int | None:
+) -> list[Post]:
+    """Write the rows of what becomes posts, of all of them at once."""
     now = workspace.ledger.now()
-    with workspace.ledger.write() as session:
-        if not workspace.folders.holds(found) or _known(session, found):
-            return None
-        account = accounts.by_name(session, found.account)
-        files = [_new_media(file, now=now) for file in wish.files]
-        session.add_all(files)
-        post = _new_post(account, files[0], wish.fields, now=now)
-        session.add(post)
-        session.flush()
+    owners = {one.account: accounts.by_name(session, one.account) for one, _ in wanted}
+    files = [[_new_media(file, now=now) for file in wish.files] for _, wish in wanted]
+    new = [
+        _new_post(owners[found.account], media[0], wish.fields, now=now)
+        for (found, wish), media in zip(wanted, files, strict=True)
+    ]
+    session.add_all([*chain.from_iterable(files), *new])
+    session.flush()
+    for (found, wish), media, post in zip(wanted, files, new, strict=True):
         if post.kind is PostKind.PHOTO:
-            photo_images.add(session, post.id, [media.id for media in files])
+            photo_images.add(session, post.id, [one.id for one in media])
         if wish.refusal is not None:
             _refuse(post, wish.refusal, displayed(found.name))
         _explain_start(session, post, found, now=now, actor=actor)
-        joins = post.state is not PostState.HELD and post.publish_at is None
-        if joins and len(batches.post_ids(session, run.run_id)) < workspace.rules.batch_size:
-            batches.append(session, run.run_id, [post.id], now=now)
-            posts.claim(session, [post.id], run_id=run.run_id, now=now, claim=workspace.rules.claim)
-        return post.id
+    return new
 
 
 def _refuse(post: Post, refusal: SidecarError, name: str) -> None:
@@ -249,21 +298,14 @@ def _file_name(file: InboxFile) -> str:
 
 def _new_post(account: Account, media: Media, fields: PostFields, *, now: datetime) -> Post:
     privacy = fields.privacy_level or account.inbox_privacy_level
-    # A draft gets its privacy from the creator, in the app (inbox/video/init takes no post_info).
-    code, reason = None, "found in the inbox"
-    if privacy is None and fields.mode == "direct":
-        code, reason = NO_PRIVACY, NO_PRIVACY_REASON
-    elif account.revoked:
-        code, reason = ACCOUNT_REVOKED, held_because(account)
     columns = {**fields.columns(), "privacy_level": privacy}
-    return Post(
+    post = Post(
         account=account,
         media=media,
         kind=PostKind.PHOTO if isinstance(fields, PhotoFields) else PostKind.VIDEO,
-        state=PostState.READY if code is None else PostState.HELD,
+        state=PostState.READY,
         state_since=now,
-        reason_code=code,
-        reason=reason,
+        reason="found in the inbox",
         due_at=fields.publish_at or now,
         created_at=now,
         slot=0,
@@ -272,16 +314,27 @@ def _new_post(account: Account, media: Media, fields: PostFields, *, now: dateti
         publications_forgiven=0,
         **columns,
     )
+    wait = _find_wait(post)
+    if wait is not None:
+        post.state, post.reason_code, post.reason = PostState.HELD, wait.code, wait.why
+    return post
+
+
+def _find_wait(post: Post) -> Obstacle | None:
+    # A draft gets its privacy from the creator, in the app (inbox/video/init takes no post_info).
+    if post.privacy_level is None and post.mode is PostMode.DIRECT:
+        fix = NO_PRIVACY_FIX.format(post_id=post.id, account=post.account.name)
+        return Obstacle(code=NO_PRIVACY, why=NO_PRIVACY_REASON, fix=fix)
+    return find_wait(post)
 
 
 def _explain_start(
     session: Session, post: Post, found: InboxFile | InboxFolder, *, now: datetime, actor: str
 ) -> None:
     account = post.account.name
-    if post.reason_code == ACCOUNT_REVOKED:
-        post.fix = reconnect_fix(account)
-    elif post.state is PostState.HELD:
-        post.fix = NO_PRIVACY_FIX.format(post_id=post.id, account=account)
+    wait = _find_wait(post) if post.state is PostState.HELD else None
+    if wait is not None:
+        post.fix = wait.fix  # which names the post, now that it has an id
     images = f" ({_images(len(found.files))})" if post.kind is PostKind.PHOTO else ""
     audit.record(
         session,

@@ -139,14 +139,13 @@ def _post_of(account: Account, media: Media, user: User, wish: PostWish, *, now:
         account=account,
         media=media,
         user_id=user.id,
-        wants_approval=wish.approval,
         kind=wish.kind,
         state=PostState.READY,
         state_since=now,
         reason=f"made by {user.id}",
         due_at=wish.fields.publish_at or now,
         created_at=now,
-        **{**_OF_NO_KIND, **wish.fields.columns()},
+        **{**_OF_NO_KIND, **wish.fields.columns(), "wants_approval": wish.approval},
     )
 
 

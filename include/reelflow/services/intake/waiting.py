@@ -6,11 +6,14 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from reelflow.domain.approval import ApprovalPolicy
 from reelflow.domain.post import APPROVAL, NO_MEDIA, PostState
+from reelflow.exceptions import PostHeldError
 from reelflow.ledger import audit, posts
 from reelflow.ledger.models import CODE_MAX_CHARS, Post
 from reelflow.services.accounts.revocation import ACCOUNT_REVOKED, held_because, reconnect_fix
 from reelflow.services.publishing.preflight import Obstacle
+from reelflow.services.workspace import Workspace
 
 
 def find_wait(post: Post) -> Obstacle | None:
@@ -24,13 +27,8 @@ def find_wait(post: Post) -> Obstacle | None:
             why="it has no media yet",
             fix=f"upload them for post {post.id}",
         )
-    if post.wants_approval:
-        return Obstacle(
-            code=APPROVAL,
-            why="it waits for approval, as was asked for when it was made",
-            fix=f"approve it with `reelflow posts release {post.id}`, or stop it with `reelflow "
-            f"posts cancel {post.id}`",
-        )
+    if is_unapproved(post):
+        return approval_wait(post)
     if post.account.revoked:
         return Obstacle(
             code=ACCOUNT_REVOKED,
@@ -38,6 +36,43 @@ def find_wait(post: Post) -> Obstacle | None:
             fix=reconnect_fix(post.account.name),
         )
     return None
+
+
+def is_unapproved(post: Post, *, by_account: bool = False) -> bool:
+    """Whether a person must let a post go, and none did: it asks for that, or its account does.
+
+    :param by_account: only whether its account does
+    """
+    required = post.account.approval_policy is ApprovalPolicy.REQUIRED
+    wanted = required or (post.wants_approval and not by_account)
+    return wanted and post.approved_at is None
+
+
+def approval_wait(post: Post) -> Obstacle:
+    """Return what a post waits for that a person must let go."""
+    asked = "was asked for when it was made"
+    if not post.wants_approval:
+        asked = f"{post.account.name} asks for every post"
+    return Obstacle(
+        code=APPROVAL,
+        why=f"it waits for approval, as {asked}",
+        fix="answer it in Airflow, under Required Actions; or approve it with `reelflow posts "
+        f"release {post.id}`, or stop it with `reelflow posts cancel {post.id}`",
+    )
+
+
+def hold_unapproved(workspace: Workspace, post_id: int, *, actor: str) -> None:
+    """Hold a READY post that a person must let go first, as when its account asks for that now.
+
+    :raises PostHeldError: it waits for approval
+    """
+    with workspace.ledger.write() as session:
+        post = posts.get(session, post_id, lock=True)
+        if post.state is not PostState.READY or not is_unapproved(post):
+            return
+        wait = approval_wait(post)
+        hold(session, post, wait, now=workspace.ledger.now(), actor=actor)
+    raise PostHeldError(f"post {post_id} is held: {wait.why}. {wait.fix}", code=wait.code)
 
 
 def go_or_wait(session: Session, post: Post, *, now: datetime, actor: str, why: str) -> None:

@@ -20,6 +20,7 @@ PRIVACY_NOT_OFFERED: Final = "privacy_not_offered"
 PRIVATE_BRANDED_CONTENT: Final = "private_branded_content"
 INTERACTION_OFF: Final = "interaction_off"
 TEXT_TOO_LONG: Final = "text_too_long"
+LONGER_THAN_CREATOR_MAY: Final = "longer_than_creator_may"
 
 _PLURAL: Final = {
     Interaction.COMMENT: "comments",
@@ -117,7 +118,7 @@ def _duration_obstacle(post: Post, creator: CreatorInfo) -> Obstacle | None:
     longest_s = creator.max_video_post_duration_sec
     if duration_s > longest_s:
         return Obstacle(
-            code="longer_than_creator_may",
+            code=LONGER_THAN_CREATOR_MAY,
             why=f"the video has {duration_s:.1f} s and {account} may post at most {longest_s} s.",
             fix=f"cut the video and cancel this post: `reelflow posts cancel {post.id}`",
         )

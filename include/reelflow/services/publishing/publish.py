@@ -28,6 +28,7 @@ from reelflow.ledger.models import Post, Publication
 from reelflow.services.accounts.revocation import RECONNECT_SETTLES, reconnect_fix
 from reelflow.services.calls.account_client import AccountClient, AccountClients
 from reelflow.services.intake.verdict_policy import is_followed
+from reelflow.services.intake.waiting import hold_unapproved, is_unapproved
 from reelflow.services.publishing.journal import UploadJournal
 from reelflow.services.publishing.lease import UploadLease
 from reelflow.services.publishing.opening import PublicationOpener
@@ -86,6 +87,8 @@ def upload_to_tiktok(
     if post.state not in _SENT:
         _check_validated(post)
         _check_analysed(workspace, post)
+        if is_unapproved(post):
+            hold_unapproved(workspace, post_id, actor=owner)
         with UploadLease(workspace, post_id, owner=owner) as lease:
             client = tiktok.of(post.account_id)
             _Upload(workspace, client, post_id, lease, actor=owner, limits=limits).run()

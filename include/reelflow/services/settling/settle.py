@@ -6,7 +6,6 @@ import logging
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -69,11 +68,7 @@ def _apply(
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
-        publication = session.scalar(
-            select(Publication).where(
-                Publication.post_id == post_id, Publication.publish_id == publish_id
-            )
-        )
+        publication = publications.with_publish_id(session, post_id, publish_id)
         if publication is None:
             raise PostNotFoundError(f"post {post_id} has no publication {publish_id}")
         was_complete = publication.state is PublicationState.SENT

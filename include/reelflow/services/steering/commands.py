@@ -26,7 +26,7 @@ from reelflow.services.accounts.revocation import held_because, reconnect_fix
 from reelflow.services.intake.duplicates import told_of
 from reelflow.services.intake.rejection import UNREAD_SIDECAR, bring_back, hold_files, place_of
 from reelflow.services.intake.verdict_policy import sentence
-from reelflow.services.intake.waiting import find_wait, hold
+from reelflow.services.intake.waiting import find_wait, hold, is_unapproved
 from reelflow.services.workspace import Workspace
 
 
@@ -38,31 +38,66 @@ def release(
     privacy_level: PrivacyLevel | None = None,
     at: datetime | None = None,
     disable: Collection[Interaction] = (),
+    may_approve: bool = True,
 ) -> Post:
     """Let a HELD post go: READY, due at the given time or as it was wished, at the earliest now.
 
     Of a post that waits for approval of what its media are, this is the approval.
 
     :param disable: what viewers may not do with it, whatever was wished before
-    :raises IllegalTransitionError: it is not HELD, or still has no privacy level
+    :param may_approve: whether who asks may let posts go of an account that wants all approved
+    :raises IllegalTransitionError: it is not HELD, or still has no privacy level, or somebody else
+        must approve it
     """
-    now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
-        check_command(PersonCommand.RELEASE, post.state)
-        post.privacy_level = privacy_level or post.privacy_level
-        _check_privacy(post)
-        post.publish_at = at or post.publish_at
-        _disable(post, disable)
-        if privacy_level is not None or disable:
-            why = "it was opened with what the post wished before"
-            publications.give_up_unfinished(session, post_id, now=now, actor=actor, why=why)
-        _approve(session, post, now=now, actor=actor)
-        post.wants_approval = False
-        why = f"released by hand{_chosen(privacy_level, at, disable)}"
-        _make_ready(session, post, now=now, actor=actor, why=why)
-        post.due_at = max(post.publish_at or now, now)
+        if not may_approve and is_unapproved(post, by_account=True):
+            raise IllegalTransitionError(
+                f"{post.account.name} wants every post approved by somebody else than its users: "
+                "it is asked for in Airflow, under Required Actions, and an admin may release it"
+            )
+        release_held(
+            session,
+            post,
+            now=workspace.ledger.now(),
+            actor=actor,
+            privacy_level=privacy_level,
+            at=at,
+            disable=disable,
+        )
     return post
+
+
+def release_held(
+    session: Session,
+    post: Post,
+    *,
+    now: datetime,
+    actor: str,
+    privacy_level: PrivacyLevel | None = None,
+    at: datetime | None = None,
+    disable: Collection[Interaction] = (),
+    how: str = "released by hand",
+) -> None:
+    """Let a post go as :func:`release` does, in the caller's transaction.
+
+    :param post: locked
+    :param how: what the audit trail calls it
+    :raises IllegalTransitionError: as of :func:`release`
+    """
+    check_command(PersonCommand.RELEASE, post.state)
+    post.privacy_level = privacy_level or post.privacy_level
+    _check_privacy(post)
+    post.publish_at = at or post.publish_at
+    _disable(post, disable)
+    if privacy_level is not None or disable:
+        why = "it was opened with what the post wished before"
+        publications.give_up_unfinished(session, post.id, now=now, actor=actor, why=why)
+    _approve(session, post, now=now, actor=actor)
+    post.approved_at = now
+    why = f"{how}{_chosen(privacy_level, at, disable)}"
+    _make_ready(session, post, now=now, actor=actor, why=why)
+    post.due_at = max(post.publish_at or now, now)
 
 
 def _check_privacy(post: Post) -> None:
@@ -110,7 +145,6 @@ def cancel(workspace: Workspace, post_id: int, *, actor: str) -> Post:
     :raises IllegalTransitionError: it is past its last byte, where only TikTok can stop it
         (:func:`reelflow.services.steering.cancelling.ask_to_cancel`), or ended already
     """
-    now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
         check_command(PersonCommand.CANCEL, post.state)
@@ -119,21 +153,24 @@ def cancel(workspace: Workspace, post_id: int, *, actor: str) -> Post:
                 f"post {post_id} is {post.state}: its last byte may be at TikTok, and only TikTok "
                 "can stop it"
             )
-        # A newer token: the uploader's next write is refused, before its last chunk.
-        posts.end_lease(post)
-        publications.give_up_unfinished(
-            session, post_id, now=now, actor=actor, why="the post was cancelled by hand"
-        )
-        posts.move(
-            session,
-            post_id,
-            PostState.CANCELLED,
-            now=now,
-            actor=actor,
-            why=f"cancelled by {actor}",
-            code="cancelled",
-        )
+        now, why = workspace.ledger.now(), f"cancelled by {actor}"
+        cancel_unsent(session, post, now=now, actor=actor, why=why, code="cancelled")
     return post
+
+
+def cancel_unsent(
+    session: Session, post: Post, *, now: datetime, actor: str, why: str, code: str
+) -> None:
+    """Make a post CANCELLED that TikTok does not have, in the caller's transaction.
+
+    :param post: locked, and before its last byte
+    """
+    # A newer token: the uploader's next write is refused, before its last chunk.
+    posts.end_lease(post)
+    publications.give_up_unfinished(
+        session, post.id, now=now, actor=actor, why="the post was cancelled by hand"
+    )
+    posts.move(session, post.id, PostState.CANCELLED, now=now, actor=actor, why=why, code=code)
 
 
 def retry(workspace: Workspace, post_id: int, *, actor: str, at: datetime | None = None) -> Post:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
+
+from sqlalchemy.orm import Session
 
 from reelflow.domain.cover import COVER, cover_violations
 from reelflow.domain.media_facts import MediaFacts
@@ -24,19 +27,27 @@ def choose_cover(workspace: Workspace, post_id: int, *, actor: str, at_ms: int) 
     :raises IllegalTransitionError: TikTok may have the post, or takes no cover for it, or the video
         is not as long
     """
-    now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         post = posts.get(session, post_id, lock=True)
-        _check(post, at_ms)
-        post.cover_timestamp_ms = at_ms
-        want_another_cover(session, post)
-        if post.state is PostState.HELD:
-            told = post.media.violations or []
-            post.media.violations = [one for one in told if one["rule"] != COVER] or None
-        why = f"the cover is now the frame at {at_ms} ms, by hand"
-        publications.give_up_unfinished(session, post_id, now=now, actor=actor, why=why)
-        audit.record(session, post_id=post_id, at=now, actor=actor, why=why)
+        set_cover(session, post, now=workspace.ledger.now(), actor=actor, at_ms=at_ms)
     return post
+
+
+def set_cover(session: Session, post: Post, *, now: datetime, actor: str, at_ms: int) -> None:
+    """Choose a cover as :func:`choose_cover` does, in the caller's transaction.
+
+    :param post: locked
+    :raises IllegalTransitionError: as of :func:`choose_cover`
+    """
+    _check(post, at_ms)
+    post.cover_timestamp_ms = at_ms
+    want_another_cover(session, post)
+    if post.state is PostState.HELD:
+        told = post.media.violations or []
+        post.media.violations = [one for one in told if one["rule"] != COVER] or None
+    why = f"the cover is now the frame at {at_ms} ms, by hand"
+    publications.give_up_unfinished(session, post.id, now=now, actor=actor, why=why)
+    audit.record(session, post_id=post.id, at=now, actor=actor, why=why)
 
 
 def _check(post: Post, at_ms: int) -> None:

@@ -16,6 +16,7 @@ from reelflow.ledger import audit, photo_images, posts, publications
 from reelflow.ledger.models import Post
 from reelflow.ledger.unprepared import want_another_cover
 from reelflow.services.intake.post_wish import editable_fields, invalid_post, parse_fields
+from reelflow.services.intake.waiting import approval_wait, hold, is_unapproved
 from reelflow.services.workspace import Workspace
 
 #: What TikTok may have has its fields. Before that, also before another try, they may be changed.
@@ -23,6 +24,8 @@ EDITABLE: Final = UNKEYED | {PostState.READY, PostState.HELD}
 #: What no init tells TikTok.
 _OF_OURS: Final = frozenset({"publish_at", "due_at"})
 _COVERS: Final = frozenset({"cover_timestamp_ms", "photo_cover_index"})
+#: What is decided when a post is made.
+_LASTING: Final = frozenset({"repost", "wants_approval"})
 
 
 def edit_post(
@@ -66,7 +69,7 @@ def _changed(post: Post, changes: Mapping[str, Any]) -> dict[str, Any]:
         fields = parse_fields({**_wished(post), **changes}, post.kind)
     except ValueError as exc:
         raise invalid_post(str(exc)) from None
-    wished = {name: value for name, value in fields.columns().items() if name != "repost"}
+    wished = {name: value for name, value in fields.columns().items() if name not in _LASTING}
     return {name: value for name, value in wished.items() if getattr(post, name) != value}
 
 
@@ -116,7 +119,16 @@ def _follow(
         # What was opened at TikTok has the old wishes: to go on with it would publish by those.
         publications.give_up_unfinished(session, post.id, now=now, actor=actor, why=why)
     audit.record(session, post_id=post.id, at=now, actor=actor, why=why)
+    if post.approved_at is not None and not _OF_OURS.issuperset(columns):
+        _ask_again(session, post, now=now, actor=actor)
     session.flush()
+
+
+def _ask_again(session: Session, post: Post, *, now: datetime, actor: str) -> None:
+    """Let a post be approved once more that had to be: nobody approved what it wishes now."""
+    post.approved_at = None
+    if post.state is PostState.READY and is_unapproved(post):
+        hold(session, post, approval_wait(post), now=now, actor=actor)
 
 
 def _reschedule(post: Post, *, now: datetime) -> None:

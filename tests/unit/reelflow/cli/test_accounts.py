@@ -57,6 +57,9 @@ def test_list_as_json_says_all_of_an_account_but_its_tokens(run: Run, workspace:
             "analysis_policy": "ignore",
             "analysis_engine": "provenance",
             "analysis_model_type": "provenance",
+            "approval_policy": "on-request",
+            "approval_timeout_h": None,
+            "approval_on_timeout": "hold",
             "inbox": str(data_folder(workspace).inbox / "brand"),
         }
     ]

@@ -11,6 +11,7 @@ from reelflow.domain.post import PostState
 from reelflow.domain.publication import MediaSource, PublicationState
 from reelflow.ledger.ledger import utc_now
 from reelflow.ledger.models import Account, Breaker, Media, Post, WebhookEvent
+from reelflow.services.post_metrics.collect import collect_metrics
 from reelflow.services.steering.covers import choose_cover
 from reelflow.services.workspace import Workspace
 from tests import factories
@@ -18,6 +19,7 @@ from tests.data_folder import data_folder
 from tests.factories import Clock, change_account, change_post
 from tests.photo_files import give_copy, image, make_photo_post, media_of
 from tests.unit.reelflow.cli.conftest import Run
+from tests.unit.reelflow.services.post_metrics.counted_tiktok import CountedTikTok, make_published
 from tests.unit.reelflow.services.publication_factory import make_publication
 
 MakePost = Callable[..., Post]
@@ -27,6 +29,7 @@ SHOWN = "[red]x[/red] �[2J�:smile:⏎ next"
 CANDIDATE = {"at_ms": 150, "key": "thumbnails/1-1.jpg"}
 POST_ID = "7678907398077074696"
 MINUTE = timedelta(minutes=1)
+OTHER_COUNTS = ("like_count", "comment_count", "share_count")
 
 
 def fields(shown: str) -> dict[str, str]:
@@ -79,6 +82,21 @@ def test_a_post_is_shown_with_all_that_is_known(
     assert f"upload, 0 of {hostile.media.size_bytes} bytes sent, begun 20" in publication
     assert "TikTok said FAILED picture_size_check_failed" in publication
     assert factories.ACTOR in sections(shown)["Story (UTC)"]
+
+
+def test_a_published_post_shows_how_often_it_was_viewed_and_as_of_when(
+    show: Callable[[Post], str], workspace: Workspace, account: Account, clock: Clock
+) -> None:
+    tiktok = CountedTikTok()
+    post, video_id = make_published(workspace, account)
+    assert "counts" not in fields(show(post))
+    for counts, told in (
+        ({"like_count": 9, "share_count": None}, "1,200 views, 9 likes, 0 comments"),
+        (dict.fromkeys(("view_count", *OTHER_COUNTS)), "none told"),
+    ):
+        tiktok.count(video_id, **{"view_count": 1200, **counts})  # type: ignore[arg-type]
+        collect_metrics(workspace, tiktok)
+        assert fields(show(post))["counts"] == f"{told} (as of {clock():%Y-%m-%d %H:%M} UTC)"
 
 
 def test_a_linked_post_shows_where_it_is_and_what_tiktok_said_when(
@@ -156,7 +174,7 @@ def test_what_was_wished_for_a_post_is_shown_where_it_is_not_the_usual(
         "cover": "the picture at 1500 ms",
         "music": None,
         "repost": "asked for: the same bytes once more",
-        "approval": "asked for: a person is to release it",
+        "approval": "asked for: a person is to approve it",
         "made by": "ann",
     }
     photos = make_photo_post(workspace, account, auto_add_music=True, photo_cover_index=1)

@@ -60,6 +60,7 @@ def test_every_field_is_read() -> None:
         cover_timestamp_ms=1500,
         mode="draft",
         repost=True,
+        approval=True,
     )
     assert fields.model_dump() == {
         "caption": "Hi",
@@ -74,6 +75,7 @@ def test_every_field_is_read() -> None:
         "cover_timestamp_ms": 1500,
         "mode": PostMode.DRAFT,
         "repost": True,
+        "approval": True,
     }
 
 

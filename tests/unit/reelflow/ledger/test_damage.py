@@ -1,6 +1,7 @@
 """Rows that somebody changed by hand: their columns are named, and nothing is guessed."""
 
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 from sqlalchemy import select, text
@@ -9,6 +10,7 @@ from reelflow.domain.post import PostState
 from reelflow.domain.publication import MediaSource
 from reelflow.exceptions import ConfigurationError
 from reelflow.ledger import damage, posts
+from reelflow.ledger.metrics_models import PostMetrics
 from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
 from tests.photo_files import make_photo_post
@@ -137,6 +139,25 @@ def test_publications_and_images_are_looked_at_too(workspace: Workspace, account
     assert shown.count("media.size_bytes of row ") == 2
     assert "publications.state of row 1 is 'DÖNEDÖNE" in shown
     assert "…, not one of INITIATING" in shown
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "expected"),
+    [("day", "zz", "DATE"), ("view_count", "2026-11-23", "BIGINT")],
+)
+def test_counts_are_looked_at_too_and_known_by_their_day(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    column: str,
+    row: str,
+    expected: str,
+) -> None:
+    post, day = make_post(account), date(2026, 11, 23)
+    with workspace.ledger.write() as session:
+        session.add(PostMetrics(post_id=post.id, day=day, collected_at=workspace.ledger.now()))
+    tamper(workspace, "post_metrics", column)
+    assert told(workspace, post) == f"post_metrics.{column} of row {row} is 'zz', not {expected}"
 
 
 @ON_BOTH_DATABASES

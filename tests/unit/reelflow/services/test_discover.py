@@ -185,6 +185,18 @@ def test_a_cleared_backfill_appends_what_its_day_has_gained(
     assert read_post(workspace, first.id).state is PostState.READY
 
 
+def test_what_a_cleared_backfill_rejected_before_comes_last(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    """Airflow makes no task for a new member behind old ones that are all rejected."""
+    missed: dict[str, Any] = {"state": PostState.MISSED, "publish_at": START}
+    rejected, waiting = (make_post(account, **missed).id for _ in range(2))
+    assert find(workspace, backfill()) == [rejected, waiting]
+    change_post(workspace, rejected, state=PostState.REJECTED)
+    new = make_post(account, **missed).id
+    assert find(workspace, backfill()) == [waiting, new, rejected]
+
+
 def test_posts_that_a_cleared_backfill_has_already_take_no_room_from_new_ones(
     tmp_path: Path, clock: Clock
 ) -> None:

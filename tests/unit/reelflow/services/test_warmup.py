@@ -1,12 +1,26 @@
-"""Warming up changes nothing, and leaves statements compiled for whoever is forked."""
+"""Warming up leaves no row, and statements compiled for whoever is forked."""
 
 from collections.abc import Callable
 
-from reelflow.ledger.models import Account, Post
+from sqlalchemy import func, select
+
+from reelflow.ledger.models import Account, Base, Post
 from reelflow.services.stage import begin
 from reelflow.services.warmup import warm_up
 from reelflow.services.workspace import Workspace
 from tests.factories import read_post
+from tests.postgresql import ON_BOTH_DATABASES
+
+pytestmark = ON_BOTH_DATABASES
+
+
+def counted(workspace: Workspace) -> dict[str, int | None]:
+    """Return how many rows each table has."""
+    with workspace.ledger.read() as session:
+        return {
+            table.name: session.scalar(select(func.count()).select_from(table))
+            for table in Base.metadata.sorted_tables
+        }
 
 
 def test_warming_up_compiles_what_a_stage_begins_with_and_changes_no_post(
@@ -24,3 +38,10 @@ def test_warming_up_compiles_what_a_stage_begins_with_and_changes_no_post(
     )
     begin(workspace, post.id, run_id="run")
     assert len(workspace.ledger.engine._compiled_cache) == compiled
+
+
+def test_the_post_that_it_is_done_on_is_taken_back(workspace: Workspace) -> None:
+    before = counted(workspace)
+    warm_up(workspace)
+    warm_up(workspace)
+    assert counted(workspace) == before

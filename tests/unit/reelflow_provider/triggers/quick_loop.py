@@ -49,6 +49,7 @@ class Watched:
     """A running trigger whose events are waited for while the world changes."""
 
     def __init__(self, trigger: BaseTrigger) -> None:
+        self._trigger = trigger
         self._events = trigger.run()
         self._next: asyncio.Future[TriggerEvent] | None = None
 
@@ -66,6 +67,13 @@ class Watched:
         while len(loop.pauses_s) < ends_at and not waiting.done():  # noqa: ASYNC110 - loops
             await asyncio.sleep(0)
         assert not waiting.done(), f"it ended with {waiting}"
+
+    async def end(self) -> None:
+        """End it as a triggerer does that stops, or whose DAGs are all paused."""
+        if self._next is not None:
+            self._next.cancel()
+            await asyncio.wait({self._next})
+        await self._trigger.cleanup()
 
     def _waiting(self) -> asyncio.Future[TriggerEvent]:
         if self._next is None:

@@ -18,8 +18,9 @@ WEEK = timedelta(days=7)
 
 
 def test_media_that_nobody_prepared_wake_the_dag_once_and_new_ones_again(
-    worker: Workspace, account: Account
+    worker: Workspace, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("REELFLOW_WATCH_INTERVAL_S", "0.01")
     due_at = worker.ledger.now() + WEEK
     factories.make_post(worker, account, validated=False, due_at=due_at)
 

@@ -2,73 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import socket
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from reelflow.domain.post import PostState
+from reelflow.domain.schedule import NormalRun
 from reelflow.ledger.models import Account
+from reelflow.services.discover import find_new_uploads
 from reelflow.services.workspace import Workspace
-from reelflow_provider.triggers.uploads import REPEAT_S, UploadsTrigger, WorkWatch
+from reelflow.settings import Settings
+from reelflow_provider.triggers.uploads import LEDGER_PAUSE_S, UploadsTrigger
 from tests import factories
 from tests.unit.reelflow_provider.triggers.quick_loop import Watched, run_quickly
-
-A, B, AB = frozenset("a"), frozenset("b"), frozenset("ab")
-NOTHING: frozenset[str] = frozenset()
-
-
-def fired(*looks: tuple[float, frozenset[str]]) -> list[bool]:
-    """Look at the given times (monotonic seconds) and say each time whether it fired."""
-    watch = WorkWatch()
-    return [watch.fires(work, now_s=now_s) for now_s, work in looks]
-
-
-def test_new_work_fires_at_once() -> None:
-    assert fired((0.0, A)) == [True]
-
-
-def test_the_same_work_fires_again_only_after_a_minute() -> None:
-    assert fired((5, A), (10, A), (64.9, A), (65, A), (70, A)) == [True, False, False, True, False]
-
-
-@pytest.mark.parametrize("changed", [AB, B, NOTHING | {"c"}])
-def test_other_work_fires_at_once(changed: frozenset[str]) -> None:
-    assert fired((0, A), (1, changed), (2, changed)) == [True, True, False]
-
-
-def test_work_that_shrinks_is_no_new_work_until_the_minute_is_over() -> None:
-    # A run is just taking it, post by post.
-    assert fired((0, AB), (1, A), (2, B), (59, AB), (60, B)) == [True, False, False, False, True]
-
-
-def test_no_work_never_fires() -> None:
-    assert fired((0, NOTHING), (100, NOTHING)) == [False, False]
-
-
-def test_work_that_goes_and_comes_back_fires_again_only_after_a_minute() -> None:
-    # Claimed by a run that could not do it: without the minute, runs would follow each other.
-    assert fired((0, A), (5, NOTHING), (20, A), (60, A)) == [True, False, False, True]
-
-
-@given(
-    st.lists(st.tuples(st.floats(0, 30), st.frozensets(st.sampled_from("ab"))), max_size=30),
-)
-def test_any_work_waits_at_most_a_minute_and_wakes_at_most_once_a_minute(
-    steps: list[tuple[float, frozenset[str]]],
-) -> None:
-    watch, now_s = WorkWatch(), 0.0
-    last: tuple[float, frozenset[str]] | None = None
-    for pause_s, work in steps:
-        now_s += pause_s
-        due = last is None or not work <= last[1] or now_s - last[0] >= REPEAT_S
-        assert watch.fires(work, now_s=now_s) == (bool(work) and due)
-        if work and due:
-            last = (now_s, work)
 
 
 def test_a_due_post_and_a_new_file_wake_the_dag_once(
@@ -87,8 +38,12 @@ def test_a_due_post_and_a_new_file_wake_the_dag_once(
 
 
 def test_more_work_wakes_it_again(
-    worker: Workspace, account: Account, drop: Callable[..., Path]
+    worker: Workspace,
+    account: Account,
+    drop: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("REELFLOW_WATCH_INTERVAL_S", "0.01")
     drop(account, "first.mp4")
 
     async def watch() -> list[object]:
@@ -174,3 +129,158 @@ def test_trouble_in_between_does_not_wake_the_dag_again_for_the_same_work(
         await watched.no_event_for(looks=2)
 
     run_quickly(watch)
+
+
+def test_a_backlog_wakes_one_run_for_each_batch_and_no_more(
+    worker: Workspace, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELFLOW_WATCH_INTERVAL_S", "0.01")
+    monkeypatch.setenv("REELFLOW_BATCH_SIZE", "20")
+    due = {factories.make_post(worker, account).id for _ in range(41)}
+
+    async def watch() -> list[list[int]]:
+        watched, batches = Watched(UploadsTrigger()), []
+        for number in range(3):
+            await watched.event()
+            await watched.no_event_for(looks=2)
+            batches.append(run_once(f"run {number}"))
+        await watched.no_event_for(looks=5)
+        return batches
+
+    batches, _ = run_quickly(watch)
+    assert [len(batch) for batch in batches] == [20, 20, 1]
+    assert {post_id for batch in batches for post_id in batch} == due
+
+
+def test_files_beyond_a_batch_wake_the_next_run_too(
+    worker: Workspace,
+    account: Account,
+    drop: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REELFLOW_WATCH_INTERVAL_S", "0.01")
+    monkeypatch.setenv("REELFLOW_BATCH_SIZE", "3")
+    for number in range(7):
+        drop(account, f"{number}.mp4", b"%d" % number)
+
+    async def watch() -> list[int]:
+        watched, sizes = Watched(UploadsTrigger()), []
+        for number in range(3):
+            await watched.event()
+            sizes.append(len(run_once(f"run {number}")))
+        await watched.no_event_for(looks=5)
+        return sizes
+
+    assert run_quickly(watch)[0] == [3, 3, 1]
+
+
+def test_an_account_that_is_added_is_watched_from_then_on(
+    worker: Workspace, drop: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELFLOW_WATCH_INTERVAL_S", "0.01")
+    drop("newcomer", "clip.mp4")
+
+    async def watch() -> object:
+        watched = Watched(UploadsTrigger())
+        await watched.no_event_for(looks=4)
+        factories.make_account(worker, "newcomer")
+        return await watched.event()
+
+    assert run_quickly(watch)[0] == {"waiting": 1}
+    (post_id,) = run_once("run")
+    assert factories.read_post(worker, post_id).account.name == "newcomer"
+
+
+def test_a_triggerer_that_was_restarted_wakes_a_run_that_finds_what_was_never_taken(
+    worker: Workspace, account: Account
+) -> None:
+    due = factories.make_post(worker, account)
+
+    async def watch() -> list[list[int]]:
+        lost = Watched(UploadsTrigger())
+        await lost.event()  # nobody hears it
+        await lost.end()
+        again = Watched(UploadsTrigger())
+        await again.event()
+        return [run_once("run"), run_once("a run for the same event")]
+
+    assert run_quickly(watch)[0] == [[due.id], []]
+
+
+def test_the_inbox_is_looked_at_less_often_than_the_ledger(
+    worker: Workspace,
+    account: Account,
+    drop: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def watch() -> object:
+        watched = Watched(UploadsTrigger())
+        await watched.no_event_for(looks=2)
+        drop(account, "new.mp4")
+        await watched.no_event_for(looks=2)
+        factories.make_post(worker, account)
+        return await watched.event()
+
+    monkeypatch.setenv("REELFLOW_WATCH_INTERVAL_S", "3600")
+    payload, pauses_s = run_quickly(watch)
+    assert payload == {"waiting": 1}
+    assert set(pauses_s) == {LEDGER_PAUSE_S}
+
+
+def test_an_inbox_that_cannot_be_listed_is_logged_once_and_holds_up_no_due_post(
+    worker: Workspace,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("REELFLOW_WATCH_INTERVAL_S", "0.01")
+    monkeypatch.setenv("REELFLOW_STORAGE_URL", "s3://bucket?connection=missing")
+
+    async def watch() -> object:
+        watched = Watched(UploadsTrigger())
+        await watched.no_event_for(looks=4)
+        factories.make_post(worker, account)
+        payload = await watched.event()
+        monkeypatch.delenv("REELFLOW_STORAGE_URL")
+        await watched.no_event_for(looks=4)
+        return payload
+
+    with caplog.at_level(logging.INFO, "reelflow_provider"):
+        assert run_quickly(watch)[0] == {"waiting": 1}
+    told = [record.getMessage() for record in caplog.records]
+    assert [text for text in told if "cannot be watched" in text] == [
+        "work for publish_to_tiktok cannot be watched: the connection 'missing' of"
+        " REELFLOW_STORAGE_URL does not exist: add one of type 'aws' with access key and secret"
+        " key, in the UI or as AIRFLOW_CONN_MISSING"
+    ]
+    assert told[-1] == "work for publish_to_tiktok can be watched again"
+
+
+def test_a_bucket_that_does_not_answer_holds_up_no_due_post(
+    worker: Workspace, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def watch() -> object:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            extra = {"endpoint_url": endpoint, "config_kwargs": {"retries": {"max_attempts": 0}}}
+            monkeypatch.setenv(
+                "AIRFLOW_CONN_AWS_DEFAULT",
+                json.dumps({"conn_type": "aws", "login": "key", "password": "x", "extra": extra}),
+            )
+            monkeypatch.setenv("REELFLOW_STORAGE_URL", "s3://bucket")
+            watched = Watched(UploadsTrigger())
+            await watched.no_event_for(looks=1)
+            factories.make_post(worker, account)
+            payload = await watched.event()
+            await watched.end()
+        return payload
+
+    assert run_quickly(watch)[0] == {"waiting": 1}
+
+
+def run_once(run_id: str) -> list[int]:
+    """Take a batch as the first task of a woken run does."""
+    workspace = Settings.load().open_workspace()
+    run = NormalRun(run_id, workspace.ledger.now(), timedelta(days=1))
+    found = find_new_uploads(workspace, run, actor=factories.ACTOR)
+    return [post.post_id for post in found]

@@ -136,7 +136,7 @@ def test_what_an_upload_is_awaited_for_is_no_file(
     assert web.get(f"/media/{media_id}", headers=ANNA).status_code == 404
 
 
-def test_a_thumbnail_is_a_picture_to_be_saved_and_nothing_else(
+def test_a_thumbnail_is_a_picture_and_nothing_else(
     web: Web, workspace: Workspace, media_id: str
 ) -> None:
     jpeg = image(shade=9)
@@ -144,7 +144,7 @@ def test_a_thumbnail_is_a_picture_to_be_saved_and_nothing_else(
     answer = web.get(f"/media/{media_id}/thumbnail", headers=CARL | ROOT)
     assert (answer.status_code, answer.content) == (200, jpeg)
     assert answer.headers["content-type"] == "image/jpeg"
-    assert answer.headers["content-disposition"] == f'attachment; filename="{media_id}.jpg"'
+    assert answer.headers["content-disposition"] == f'inline; filename="{media_id}.jpg"'
     assert answer.headers["x-content-type-options"] == "nosniff"
     head = web.head(f"/media/{media_id}/thumbnail", headers=ROOT)
     assert (head.status_code, head.content) == (200, b"")

@@ -14,8 +14,8 @@ from reelflow.domain.post import PostState
 from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
 from tests.data_folder import data_folder
-from tests.factories import Clock
-from tests.known_users import ANNA
+from tests.factories import Clock, change_account
+from tests.known_users import ANNA, ROOT
 from tests.unit.reelflow.api.conftest import Web
 from tests.unit.reelflow.services.publication_factory import make_publication
 
@@ -49,6 +49,18 @@ def test_a_held_post_goes_with_what_is_chosen_for_it(
     )
     assert shown["due_at"] == at.isoformat()
     assert shown["story"][-1]["actor"] == "user:anna"
+
+
+def test_where_an_account_wants_every_post_approved_its_users_do_not_approve_their_own(
+    web: Web, workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    change_account(workspace, account.id, approval_policy="required")
+    post = make_post(account, user_id="anna", state=PostState.HELD)
+    answer = step(web, post, "release")
+    assert reason(answer) == (409, "illegal_transition")
+    assert "approved by somebody else" in answer.json()["message"]
+    released = web.post(f"/posts/{post.id}/release", headers=ROOT)
+    assert released.json()["state"] == "READY"
 
 
 def test_a_command_that_is_not_for_the_state_says_what_is(

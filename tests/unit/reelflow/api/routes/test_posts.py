@@ -17,11 +17,13 @@ from reelflow.domain.user import Scope, User
 from reelflow.ledger import batches
 from reelflow.ledger.models import Account, Post
 from reelflow.services import report
+from reelflow.services.post_metrics.collect import collect_metrics
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock, change_post, read_post
 from tests.intake_users import upload
 from tests.known_users import ANNA, CARL, ROOT, KnownUsers
 from tests.unit.reelflow.api.conftest import Web
+from tests.unit.reelflow.services.post_metrics.counted_tiktok import CountedTikTok, make_published
 from tests.unit.reelflow.services.publication_factory import make_publication
 
 MakePost = Callable[..., Post]
@@ -303,6 +305,23 @@ def test_a_post_tells_its_story_its_attempts_and_its_run(
     (listed,) = web.get("/posts", headers=ANNA).json()["posts"]
     assert listed["links"] == shown["links"]
     assert listed.items() <= shown.items()
+
+
+def test_a_published_post_tells_what_tiktok_counted_last(
+    web: Web, workspace: Workspace, account: Account, clock: Clock
+) -> None:
+    tiktok = CountedTikTok()
+    post, _ = make_published(workspace, account, tiktok, views=1200, user_id="anna")
+    assert web.get(f"/posts/{post.id}", headers=ANNA).json()["metrics"] is None
+    collect_metrics(workspace, tiktok)
+    assert web.get(f"/posts/{post.id}", headers=ANNA).json()["metrics"] == {
+        "day": f"{clock():%Y-%m-%d}",
+        "view_count": 1200,
+        "like_count": 0,
+        "comment_count": 0,
+        "share_count": 0,
+        "collected_at": clock().isoformat(),
+    }
 
 
 @pytest.mark.parametrize("post_id", ["0", "-1", "x", "99999999999", "1e3"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -291,6 +292,21 @@ def test_the_claim_of_a_process_that_died_lapses(
     claim(workspace, account)
     clock.advance(workspace.rules.refresh_claim)
     assert tokens.get(account.id) == "act.1"
+
+
+def test_a_refresh_that_hangs_keeps_no_worker_from_other_accounts(
+    workspace: Workspace, server: TokenServer, clock: Clock
+) -> None:
+    rules = replace(workspace.rules, refresh_patience=timedelta(seconds=0.2))
+    impatient = replace(workspace, rules=rules)
+    account = connected(impatient, lives=-HOUR)
+    claim(impatient, account)
+    with (
+        server.client() as oauth,
+        pytest.raises(TikTokUnreachableError, match="by another process") as caught,
+    ):
+        AccessTokens(impatient, oauth, actor="tests").get(account.id)
+    assert caught.value.retry_after_s == 30  # the task gives its worker back until then
 
 
 def test_what_a_slow_refresh_brings_does_not_undo_a_revocation(

@@ -76,6 +76,15 @@ def test_a_call_whose_token_is_refused_is_made_once_more_with_a_renewed_one(
     assert tokens.renewed == ["act.old"]
 
 
+def test_videos_are_asked_about_with_the_accounts_token(
+    workspace: Workspace, client: TikTokClient, server: ScriptedServer, account: Account
+) -> None:
+    server.answers = [ok({"videos": []})]
+    assert account_clients(workspace, client).query_videos(account.id, ["7"]) == ()
+    assert tokens_seen(server) == ["act.acme"]
+    assert "/v2/video/query/" in server.received[0].line
+
+
 def test_a_renewed_token_that_is_refused_too_ends_the_call(
     workspace: Workspace, client: TikTokClient, server: ScriptedServer, account: Account
 ) -> None:

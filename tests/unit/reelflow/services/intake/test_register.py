@@ -138,6 +138,25 @@ def test_privacy_comes_from_the_sidecar_or_the_accounts_inbox_and_never_from_us(
     assert (post.state, post.privacy_level) == (state, level)
 
 
+@pytest.mark.parametrize("policy", ["on-request", "required"])
+@pytest.mark.parametrize("wishes", [{"approval": True}, {"approval": False}, None])
+def test_a_file_whose_sidecar_or_account_asks_for_approval_is_held_for_it(
+    workspace: Workspace,
+    account: Account,
+    drop: Drop,
+    policy: str,
+    wishes: dict[str, Any] | None,
+) -> None:
+    factories.change_account(workspace, account.id, approval_policy=policy)
+    drop(account, "clip.mp4", sidecar=wishes)
+    (post,) = register(workspace)
+    waits = policy == "required" or bool(wishes and wishes["approval"])
+    assert (post.state, post.reason_code) == (("HELD", "approval") if waits else ("READY", None))
+    if waits:
+        assert f"`reelflow posts release {post.id}`" in post.fix
+        assert batch(workspace) == []
+
+
 def test_a_post_without_privacy_is_held_with_what_releases_it_and_what_spares_the_next_one(
     workspace: Workspace, make_account: Callable[..., Account], drop: Drop
 ) -> None:
@@ -614,7 +633,7 @@ def test_a_folder_that_may_not_be_changed_is_reported_and_its_files_wait(
     assert waiting_work(workspace) == frozenset()
 
 
-def test_files_beyond_the_batch_are_registered_and_wait_for_the_next_run(
+def test_files_beyond_the_batch_wait_in_the_inbox_for_the_next_run(
     clock: Clock, tmp_path: Path
 ) -> None:
     workspace = factories.open_workspace(tmp_path, clock, batch_size=3)
@@ -624,9 +643,27 @@ def test_files_beyond_the_batch_are_registered_and_wait_for_the_next_run(
             factories.drop(workspace, account, f"{number}.mp4", b"%s %d" % (name.encode(), number))
     posts = register(workspace)
     order = [(post.account.name, post.media.file_name) for post in posts]
-    assert order == [(name, f"{number}.mp4") for number in range(3) for name in "ab"]
-    assert batch(workspace) == [post.id for post in posts[:3]]
-    assert waiting_work(workspace) == {f"post:{post.id}" for post in posts[3:]}
+    assert order == [("a", "0.mp4"), ("b", "0.mp4"), ("a", "1.mp4")]
+    assert batch(workspace) == [post.id for post in posts]
+    left = waiting_work(workspace)
+    assert {name.split(":")[1] for name in left} == {"b/1.mp4", "a/2.mp4", "b/2.mp4"}
+    assert len(register(workspace, run_id="next")) == 3
+    assert waiting_work(workspace) == frozenset()
+
+
+def test_a_file_beyond_a_batch_that_is_full_of_due_posts_is_registered_and_waits_its_turn(
+    clock: Clock, tmp_path: Path
+) -> None:
+    workspace = factories.open_workspace(tmp_path, clock, batch_size=2)
+    busy, quiet = (factories.make_account(workspace, name) for name in ("busy", "quiet"))
+    for _ in range(5):
+        factories.make_post(workspace, busy)
+    factories.drop(workspace, quiet, "clip.mp4")
+    first, second = (
+        find_new_uploads(workspace, run(workspace, run_id), actor=ACTOR) for run_id in "ab"
+    )
+    assert len(first) == 2
+    assert "clip.mp4" in [post.file_name for post in second]
 
 
 def test_a_row_is_unique_while_its_file_lies_in_the_inbox(

@@ -192,7 +192,7 @@ def test_a_post_waits_for_its_media_first_and_for_approval_then(
     assert after.fix is not None
     assert f"reelflow posts release {post.id}" in after.fix
     released = release(workspace, post.id, actor="person:boss")
-    assert (released.state, released.wants_approval) == (PostState.READY, False)
+    assert (released.state, released.approved_at) == (PostState.READY, workspace.ledger.now())
 
 
 def test_a_cancelled_post_that_nobody_approved_is_not_approved_by_its_retry(

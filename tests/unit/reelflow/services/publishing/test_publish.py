@@ -13,6 +13,7 @@ from reelflow.domain.post import DONE, PostState
 from reelflow.exceptions import (
     LedgerNotMigratedError,
     MediaRejectedError,
+    PostHeldError,
     PostNotFoundError,
     PostNotTakeableError,
     TikTokUnavailableError,
@@ -74,6 +75,19 @@ def test_a_post_that_waits_for_a_person_is_left_alone(
     with pytest.raises(PostNotTakeableError, match=f"is {state}: made by a test. do this"):
         upload(workspace, post.id)
     assert read_post(workspace, post.id).state is state
+
+
+def test_a_post_that_a_person_must_let_go_first_is_held_and_tiktok_not_asked(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    change_account(workspace, account.id, approval_policy="required")
+    waiting = make_post(account)
+    with pytest.raises(PostHeldError, match="acme asks for every post"):
+        upload(workspace, waiting.id)
+    assert read_post(workspace, waiting.id).state is PostState.HELD
+    approved = make_post(account, approved_at=workspace.ledger.now())
+    with pytest.raises(TikTokUnreachableError):
+        upload(workspace, approved.id)
 
 
 def test_a_rejected_post_is_rejected_again(

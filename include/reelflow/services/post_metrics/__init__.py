@@ -1,0 +1,1 @@
+"""What became of posts after they were published: TikTok's counts, by day."""

@@ -1,0 +1,1 @@
+"""How people hear of posts that need them: a webhook, or any notifier of Airflow's."""

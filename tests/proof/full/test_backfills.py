@@ -1,0 +1,115 @@
+"""Backfills: each does what `reelflow plan` says, and over published days nothing at all."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from reelflow.domain.post import DONE, PostState
+from tests.proof.play import ENDLESS_S, Play
+from tests.proof.seeds import Seed, Seeds
+
+BEHAVIORS = ("none", "failed", "completed")
+#: Of the accounts, those that the posts of past days go to: a budget of their own.
+SEEDED = slice(4, 16)
+
+
+def test_a_backfill_posts_what_its_plan_names(play: Play) -> None:
+    """Days in every state: one without a run, one whose run failed, one whose run was good."""
+    free, red, green = _days_ago(12, 11, 10)
+    seeds = Seeds(play.ledger.workspace, play.stack.account_names[SEEDED])
+    _run_before(play, seeds, red, green)
+    play.process_for(ENDLESS_S)
+    play.drop(10)
+    made = [seed for day in (free, red, green) for seed in seeds.every_state(day)]
+    _expect(play, made)
+
+    posted: list[int] = []
+    with play.mid_stage(10, {PostState.PROCESSING}) as running:
+        _wish_for(play, free, [post.id for post in running[:5]])
+        for behavior in BEHAVIORS:
+            posted += _backfill(play, free, green, behavior)
+            assert posted, "the first behaviour posts what has no run"
+    assert sorted(posted) == [seed.post_id for seed in made if seed.is_taken]
+    _accept_what_became_of_the_lost(play, made)
+    play.let_go()
+    play.finish()
+
+
+def test_a_backfill_over_published_days_posts_nothing_again(play: Play) -> None:
+    first, second = _days_ago(22, 21)
+    seeds = Seeds(play.ledger.workspace, play.stack.account_names[SEEDED])
+    made = [seeds.post(day, PostState.MISSED) for day in (first, second) for _ in range(6)]
+    play.videos += [seed.video for seed in made]
+    play.backfill(first, second, "none")
+    play.finish()
+    play.process_for(ENDLESS_S)
+    play.drop(10)
+
+    with play.mid_stage(10, {PostState.PROCESSING}):
+        for behavior in BEHAVIORS:
+            assert _backfill(play, first, second, behavior) == []
+    play.let_go()
+    play.finish()
+
+
+def _days_ago(*numbers: int) -> list[date]:
+    today = datetime.now(UTC).date()
+    return [today - timedelta(days=number) for number in numbers]
+
+
+def _run_before(play: Play, seeds: Seeds, red: date, green: date) -> None:
+    """Give two days a run, one that fails and one that does not."""
+    broken = seeds.post(red, PostState.MISSED, content=b"no video at all")
+    good = seeds.post(green, PostState.MISSED)
+    play.videos += [broken.video, good.video]
+    play.otherwise[broken.video.file_name] = PostState.REJECTED
+    runs = play.backfill(red, green, "none")
+    assert sorted(run.state for run in runs) == ["failed", "success"]
+    play.finish()
+
+
+def _expect(play: Play, made: list[Seed]) -> None:
+    """Let the case know of posts that were put into the ledger."""
+    play.before |= {seed.video.file_name for seed in made if seed.was_posted}
+    for seed in made:
+        if not seed.was_posted:
+            play.videos.append(seed.video)
+            if not seed.is_taken:
+                play.otherwise[seed.video.file_name] = seed.state
+
+
+def _accept_what_became_of_the_lost(play: Play, made: list[Seed]) -> None:
+    """Let posts whose file is gone end as they did: not published, and told."""
+    gone = {seed.post_id for seed in made if seed.is_gone}
+    for post in play.ledger.posts():
+        if post.id in gone:
+            assert post.state not in DONE
+            assert post.reason
+            play.otherwise[post.file_name] = post.state
+
+
+def _wish_for(play: Play, day: date, post_ids: list[int]) -> None:
+    """Make it as if posts that are under way had been wished for a past day."""
+    wished = datetime(day.year, day.month, day.day, 2, tzinfo=UTC)
+    play.ledger.change_posts(post_ids, publish_at=wished)
+
+
+def _backfill(play: Play, first: date, last: date, behavior: str) -> list[int]:
+    """Plan a backfill, run it, and return what it posted; that is what the plan has named."""
+    planned = play.plan(first, last, behavior)["would_post"]
+    before = _at_tiktok(play)
+
+    def publish() -> None:
+        """Let TikTok be done with what the backfill sends, and with nothing else."""
+        play.complete(_at_tiktok(play) - before)
+
+    play.backfill(first, last, behavior, meanwhile=publish)
+    new = _at_tiktok(play) - before
+    posted = sorted(post.id for post in play.ledger.posts() if post.publish_id in new)
+    assert len(posted) == len(new)
+    assert posted == sorted(planned), f"{behavior}: planned {planned}, posted {posted}"
+    return posted
+
+
+def _at_tiktok(play: Play) -> set[str]:
+    return {one["publish_id"] for one in play.simulator("GET", "/posts")["posts"]}

@@ -1,0 +1,66 @@
+"""Components killed with SIGKILL in the middle of it, and two schedulers at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from reelflow.domain.post import PostState
+from tests.proof.play import ENDLESS_S, Play
+from tests.proof.stack import SECOND_SCHEDULER
+
+POLLED = 50
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["its tasks live on", "with its tasks"])
+def test_a_scheduler_that_is_killed_is_replaced(play: Play, alone: bool) -> None:
+    play.slow("init", times=4, delay_s=15, open_id=play.open_id(play.stack.account_names[0]))
+    play.slow("put", times=6, delay_s=15)
+    play.drop(24)
+
+    with play.mid_stage():
+        play.stack.kill("scheduler", alone=alone)
+    play.stack.restart("scheduler")
+    play.finish()
+
+
+def test_of_two_schedulers_one_dies_and_the_other_goes_on(play: Play) -> None:
+    before = play.runs.ids()
+    play.stack.start_second_scheduler()
+    play.process_for(ENDLESS_S)
+    play.slow("put", times=8, delay_s=15)
+    play.drop(24)
+    play.wait_told(
+        lambda: len(_schedulers_of(play, play.runs.ids() - before)) > 1,
+        "both schedulers to queue tasks",
+    )
+
+    with play.mid_stage():
+        play.stack.kill("scheduler")
+    play.let_go()
+    play.finish()
+    assert SECOND_SCHEDULER in {one.name for one in play.stack.components}
+
+
+def test_fifty_posts_polled_by_a_triggerer_that_is_killed_are_polled_by_the_next(
+    play: Play,
+) -> None:
+    play.process_for(ENDLESS_S)
+    play.drop(POLLED, accounts=10)
+    play.wait_told(
+        lambda: sum(one.state == "deferred" for one in play.runs.tasks()) >= POLLED,
+        f"{POLLED} tasks to be deferred",
+        deadline_s=420,
+    )
+
+    with play.mid_stage(POLLED, {PostState.PROCESSING}):
+        play.stack.kill("triggerer")
+        assert not [one for one in play.ledger.posts() if one.is_closed]
+    play.let_go()
+    play.stack.restart("triggerer")
+    play.finish()
+
+
+def _schedulers_of(play: Play, run_ids: set[str]) -> set[int]:
+    """Return which schedulers have queued tasks of some runs."""
+    tasks = [one for one in play.runs.tasks() if one.run_id in run_ids]
+    return {one.scheduler for one in tasks if one.scheduler is not None}

@@ -1,0 +1,73 @@
+"""When: a run by hand without a logical date, and wishes in all zones and around their changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+from reelflow.domain.post import PostState
+from tests.proof.play import ENDLESS_S, Play
+
+HOUR = timedelta(hours=1)
+#: From one end of the world to the other, the half and the quarter hours too.
+OFFSETS_H = (-12, -9.5, -3.5, 0, 1, 2, 5.75, 8, 10.5, 14)
+#: The day of UTC on which Berlin's clocks go back.
+CHANGE_DAY = date(2026, 10, 25)
+ON_CHANGE_DAY = (
+    "2026-10-25T02:00:00+02:00",  # its first moment
+    "2026-10-25T02:30:00+02:00",
+    "2026-10-25T02:30:00+01:00",  # an hour later, by the same clock
+    "2026-10-26T00:59:59+01:00",  # its last second, on the next day in Berlin
+    "2026-10-24T20:30:00-04:00",  # on the day before in New York
+)
+ON_OTHER_DAYS = ("2026-10-25T01:59:59+02:00", "2026-10-26T01:00:00+01:00")
+
+
+def test_a_run_by_hand_without_a_logical_date_takes_what_is_due_and_nothing_twice(
+    play: Play,
+) -> None:
+    play.process_for(ENDLESS_S)
+    play.drop(20)
+    with play.mid_stage():
+        play.drop(5)
+        run_id = play.runs.trigger()
+    play.let_go()
+    play.finish()
+    assert play.runs.state_of(run_id) == "success"
+
+
+def test_wishes_in_any_zone_and_around_its_changes_go_out_at_their_moment(play: Play) -> None:
+    """With Airflow and its machine in zones of their own."""
+    zones = {"TZ": "America/New_York", "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Europe/Berlin"}
+    with play.stack.settings(zones, "dag-processor", "scheduler", "triggerer"):
+        due_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=60)
+        # Two of each: twenty posts at one moment, by ten clocks.
+        now = [_at(due_at, hours) for hours in OFFSETS_H * 2]
+        later = [_at(due_at + 3 * HOUR, hours) for hours in (-12, 0, 14)]
+        missed = [_at(due_at - 25 * HOUR, hours) for hours in (-12, 14)]
+        wishes = [*now, *later, *missed, *ON_CHANGE_DAY, *ON_OTHER_DAYS]
+        play.process_for(ENDLESS_S)
+        videos = play.drop(
+            len(wishes), accounts=8, sidecars=[{"publish_at": wish} for wish in wishes]
+        )
+        names = [video.file_name for video in videos]
+        past = names[len(now) + len(later) :]
+        play.otherwise |= dict.fromkeys(names[len(now) :][: len(later)], PostState.READY)
+        on_day = past[len(missed) :][: len(ON_CHANGE_DAY)]
+        play.otherwise |= {name: PostState.MISSED for name in past if name not in on_day}
+        play.wait_told(lambda: _states(play, past) == {PostState.MISSED}, "old wishes to be missed")
+
+        with play.mid_stage(len(now), {PostState.PROCESSING}) as sent:
+            assert {post.file_name for post in sent} == set(names[: len(now)])
+            assert all(post.sent_at and post.sent_at >= due_at for post in sent)
+            play.runs.backfill(CHANGE_DAY, CHANGE_DAY, "none")
+        play.let_go()
+        play.finish()
+
+
+def _at(moment: datetime, offset_h: float) -> str:
+    return moment.astimezone(timezone(timedelta(hours=offset_h))).isoformat()
+
+
+def _states(play: Play, file_names: list[str]) -> set[PostState]:
+    posts = [post for post in play.ledger.posts() if post.file_name in file_names]
+    return {post.state for post in posts} if len(posts) == len(file_names) else set()

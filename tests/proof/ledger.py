@@ -1,0 +1,140 @@
+"""What the proof reads of the ledger, and how it is emptied between two cases."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import and_, delete, select, update
+
+from reelflow.domain.post import PostState
+from reelflow.ledger.cipher import Cipher
+from reelflow.ledger.engine import open_engine
+from reelflow.ledger.ledger import Ledger
+from reelflow.ledger.models import (
+    Account,
+    BatchEntry,
+    Breaker,
+    CallWindow,
+    PlatformFailure,
+    Post,
+    Publication,
+)
+from reelflow.services.workspace import PublishingRules, Workspace
+from reelflow.storage.folders import Folders
+from reelflow.storage.local_store import open_data_folder
+from tests import factories
+
+#: A process works on the post, or TikTok does.
+MID_STAGE: Final = frozenset({PostState.UPLOADING, PostState.COMMITTING, PostState.PROCESSING})
+
+
+@dataclass(frozen=True)
+class LedgerPost:
+    """One post as the ledger has it.
+
+    :param publish_id: of its current publication, as ``tiktok_post_id``; None without one
+    :param sent_at: when that publication was begun
+    :param is_closed: its end left nothing to do: it was announced, and its source is settled
+    """
+
+    id: int
+    account: str
+    open_id: str
+    file_name: str
+    state: PostState
+    reason: str
+    reason_code: str | None
+    publish_id: str | None
+    tiktok_post_id: str | None
+    sent_at: datetime | None
+    is_closed: bool
+
+
+class LedgerView:
+    """The ledger of a stack, seen beside its processes.
+
+    :param fernet_key: the stack's own
+    :param data_folder: the stack's data root
+    """
+
+    def __init__(self, url: str, fernet_key: str, data_folder: Path) -> None:
+        ledger = Ledger(open_engine(url), Cipher(fernet_key))
+        folders = Folders(lambda: open_data_folder(data_folder))
+        self.workspace = Workspace(ledger, folders, PublishingRules())
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.workspace.ledger.engine.dispose()
+
+    def posts(self) -> list[LedgerPost]:
+        """Return every post, oldest first."""
+        query = (
+            select(Post, Publication)
+            .outerjoin(Publication, and_(Publication.post_id == Post.id, Publication.is_current))
+            .order_by(Post.id)
+        )
+        with self.workspace.ledger.read() as session:
+            return [_told(post, publication) for post, publication in session.execute(query)]
+
+    def mid_stage(self, states: Collection[PostState] = MID_STAGE) -> list[LedgerPost]:
+        """Return the posts that are in the middle of their way."""
+        return [post for post in self.posts() if post.state in states]
+
+    def batches(self) -> dict[str, list[int]]:
+        """Return every run's batch, in its order."""
+        query = select(BatchEntry).order_by(BatchEntry.created_at, BatchEntry.ordinal)
+        found: dict[str, list[int]] = {}
+        with self.workspace.ledger.read() as session:
+            for entry in session.scalars(query):
+                found.setdefault(entry.run_id, []).append(entry.post_id)
+        return found
+
+    def change_posts(self, post_ids: Iterable[int], **values: Any) -> None:
+        """Change columns of posts."""
+        with self.workspace.ledger.write() as session:
+            session.execute(update(Post).where(Post.id.in_(list(post_ids))).values(**values))
+
+    def let_claims_lapse(self) -> None:
+        """Make it as if nothing had been heard of any run for a quarter of an hour."""
+        past = datetime.now(UTC) - timedelta(seconds=1)
+        with self.workspace.ledger.write() as session:
+            claimed = update(Post).where(Post.claimed_until.is_not(None))
+            session.execute(claimed.values(claimed_until=past))
+
+    def let_tokens_end(self, after: timedelta) -> None:
+        """Date the end of every access token that can be renewed."""
+        end = datetime.now(UTC) + after
+        with self.workspace.ledger.write() as session:
+            session.execute(update(Account).values(access_token_expires_at=end))
+
+    def token_versions(self) -> dict[str, int]:
+        """Return how often each account's tokens have changed."""
+        with self.workspace.ledger.read() as session:
+            return {one.name: one.token_version for one in session.scalars(select(Account))}
+
+    def forget(self) -> None:
+        """Empty it of all but the accounts; budgets and the breaker begin anew."""
+        with self.workspace.ledger.write() as session:
+            for table in (CallWindow, PlatformFailure, Breaker):
+                session.execute(delete(table))
+        factories.forget_posts(self.workspace)
+
+
+def _told(post: Post, publication: Publication | None) -> LedgerPost:
+    return LedgerPost(
+        id=post.id,
+        account=post.account.name,
+        open_id=post.account.open_id,
+        file_name=post.media.file_name,
+        state=post.state,
+        reason=post.reason,
+        reason_code=post.reason_code,
+        publish_id=publication.publish_id if publication else None,
+        tiktok_post_id=publication.tiktok_post_id if publication else None,
+        sent_at=publication.created_at if publication else None,
+        is_closed=post.announced_at is not None and post.source_settled_at is not None,
+    )

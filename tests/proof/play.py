@@ -1,0 +1,237 @@
+"""One case on a running stack: what is dropped, when the fault strikes, and how it must end."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import Any, Final
+
+import requests
+
+from demo.exceptions import StackError
+from demo.waiting import wait_until
+from reelflow.domain.post import DONE, PostState
+from tests.proof.agreement import disagreements
+from tests.proof.ledger import MID_STAGE, LedgerPost
+from tests.proof.runs import ENDED, Run, Runs
+from tests.proof.stack import ProofStack
+from tests.proof.videos import Video, drop_videos
+
+#: So many posts are in the middle of their way when a fault strikes.
+AT_LEAST: Final = 5
+#: With nothing under way this long, the next run begins, as it would by day's end.
+IDLE_S: Final = 10.0
+DAY: Final = timedelta(days=1)
+UPLOADS: Final = "reelflow_uploads"
+PUBLISHED: Final = "reelflow_published"
+#: Seconds of processing that no case waits for.
+ENDLESS_S: Final = 80_000
+
+
+class Play:
+    """A case; it begins with an empty ledger, a simulator that knows nothing and no run under way.
+
+    :param stack: of several cases; what one before it left dead is started again
+    """
+
+    def __init__(self, stack: ProofStack) -> None:
+        self.stack = stack
+        self.ledger = stack.ledger
+        self.runs = Runs(stack)
+        self.videos: list[Video] = []
+        self.otherwise: dict[str, PostState] = {}
+        #: Files that were at TikTok before the simulator's time.
+        self.before: set[str] = set()
+
+    def begin(self) -> None:
+        """Bring the stack to a beginning, whatever the case before has left."""
+        self.stack.mend()
+        self.let_go()
+        self._empty_inboxes()
+        self.runs.set_paused(False)
+        for run in self.runs.all():
+            if run.state not in ENDED:
+                self.runs.set_state(run.run_id, "failed")
+        self.wait(self.runs.is_idle, "all runs of the case before to end")
+        self.ledger.forget()
+        self.simulator("POST", "/reset")
+        # What a webhook tells would settle posts while a case wants nobody to know of them.
+        self.simulator("POST", "/webhooks", {"url": None})
+        self.stack.connect_accounts()
+
+    def drop(
+        self,
+        count: int,
+        *,
+        accounts: int = 4,
+        sidecars: Sequence[Mapping[str, Any]] = (),
+        broken: int = 0,
+    ) -> list[Video]:
+        """Put videos into the inboxes of so many accounts, all within an instant.
+
+        :param sidecars: of the first ones
+        :param broken: so many of the last ones are no videos, and must end REJECTED
+        """
+        videos = drop_videos(
+            self.stack.inbox,
+            self.stack.account_names[:accounts],
+            count,
+            sidecars=sidecars,
+            broken=broken,
+        )
+        self.videos += videos
+        self.otherwise |= {one.file_name: PostState.REJECTED for one in videos[count - broken :]}
+        return videos
+
+    def simulator(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Call the simulator's control API."""
+        url = f"{self.stack.running_simulator().control_url}{path}"
+        with requests.Session() as session:
+            session.trust_env = False
+            response = session.request(method, url, json=body, timeout=30)
+        response.raise_for_status()
+        return response.json()
+
+    def process_for(self, seconds: float) -> None:
+        """Let TikTok take so long over every post, whoever asks."""
+        self.simulator("POST", "/switches", {"processing_s": seconds})
+
+    def slow(self, call: str, *, times: int, delay_s: float, **aim: str) -> None:
+        """Let TikTok take its time over some calls."""
+        fault = {"call": call, "kind": "slow", "delay_s": delay_s, "times": times, **aim}
+        self.simulator("POST", "/fault", fault)
+
+    def let_go(self) -> None:
+        """Let TikTok be done with everything at the next question."""
+        self.process_for(0)
+        self.simulator("POST", "/release")
+
+    def complete(self, publish_ids: Collection[str]) -> None:
+        """Let TikTok be done with some publications, whatever it takes over the others."""
+        for one in self.simulator("GET", "/uploads")["uploads"]:
+            if one["publish_id"] in publish_ids and one["state"] == "PROCESSING_UPLOAD":
+                self.simulator("POST", f"/uploads/{one['publish_id']}/complete")
+
+    def open_id(self, account: str) -> str:
+        """Return who an account is at TikTok."""
+        known = self.stack.running_simulator().accounts
+        return next(one.open_id for one in known if one.username == account)
+
+    def wait(self, condition: Callable[[], bool], what: str, *, deadline_s: float = 240) -> None:
+        """Wait for a condition while every component lives that was not killed."""
+        wait_until(
+            condition,
+            deadline_s=deadline_s,
+            waiting_for=what,
+            check=self.stack.check_alive,
+            interval_s=0.5,
+        )
+
+    def plan(self, first: date, last: date, behavior: str) -> dict[str, Any]:
+        """Return what ``reelflow plan`` says of a backfill over some days."""
+        return self.stack.plan(first + DAY, last + DAY, behavior)
+
+    def backfill(
+        self, first: date, last: date, behavior: str, meanwhile: Callable[[], None] = lambda: None
+    ) -> list[Run]:
+        """Backfill some days, wait for the runs to end, and return them.
+
+        :param meanwhile: called on each round of the waiting
+        """
+        backfill_id = self.runs.backfill(first, last, behavior)
+
+        def ended() -> bool:
+            meanwhile()
+            return all(run.state in ENDED for run in self.runs.of_backfill(backfill_id))
+
+        self.wait_told(ended, f"the backfill of {first} to {last} to end")
+        return self.runs.of_backfill(backfill_id)
+
+    @contextmanager
+    def mid_stage(
+        self, at_least: int = AT_LEAST, states: Collection[PostState] = MID_STAGE
+    ) -> Iterator[list[LedgerPost]]:
+        """Wait until posts are in the middle of their way, and assert that they were all the time.
+
+        What the block does is done in between: five of the posts before it are there after it.
+
+        :param at_least: so many the block waits for
+        """
+
+        def found() -> list[LedgerPost]:
+            return self.ledger.mid_stage(states)
+
+        self.wait_told(lambda: len(found()) >= at_least, f"{at_least} posts to be mid-stage")
+        before = found()
+        yield before
+        lasting = {post.id for post in before} & {post.id for post in self.ledger.mid_stage()}
+        assert len(lasting) >= AT_LEAST, f"of {len(before)} posts only {lasting} were mid-stage"
+
+    def wait_told(
+        self, condition: Callable[[], bool], what: str, *, deadline_s: float = 240
+    ) -> None:
+        """Wait, and tell where everything stands if it was in vain."""
+        try:
+            self.wait(condition, what, deadline_s=deadline_s)
+        except StackError as error:
+            raise AssertionError(f"{error}; {self.whereabouts()}") from error
+
+    def whereabouts(self) -> str:
+        """Say where posts, runs and tasks stand."""
+        posts = [(post.id, str(post.state), post.reason) for post in self._posts()]
+        runs = [(run.run_id, run.state) for run in self.runs.all() if run.state not in ENDED]
+        open_ids = {run_id for run_id, _ in runs}
+        tasks = Counter(
+            (one.task_id, one.state) for one in self.runs.tasks() if one.run_id in open_ids
+        )
+        return f"runs: {runs}; tasks: {dict(tasks)}; posts: {posts}"
+
+    def finish(self, *, deadline_s: float = 420) -> None:
+        """Bring every post to its end, and assert that ledger and simulator agree.
+
+        While nothing is under way, the next run is started by hand in the place of the next day's.
+        """
+        idle_since = None
+        ends_at = time.monotonic() + deadline_s
+        while not self._is_over():
+            self.stack.check_alive()
+            now = time.monotonic()
+            assert now < ends_at, f"{self._disagreements()}; {self.whereabouts()}"
+            if not self.runs.is_idle():
+                idle_since = None
+            elif idle_since is None:
+                idle_since = now
+            elif now - idle_since > IDLE_S:
+                self.runs.trigger()
+                idle_since = None
+            time.sleep(0.5)
+        assert not self._disagreements()
+        announced = {event["post_id"] for event in self.runs.events(PUBLISHED)}
+        done = {post.id for post in self._posts() if post.state in DONE}
+        assert done <= announced, f"published and never announced: {done - announced}"
+
+    def _is_over(self) -> bool:
+        posts = self._posts()
+        names = {post.file_name for post in posts}
+        ended = all(
+            post.state == self.otherwise.get(post.file_name, PostState.PUBLISHED)
+            and (post.is_closed or post.state not in DONE)
+            for post in posts
+        )
+        is_known = all(video.file_name in names for video in self.videos)
+        return ended and is_known and self.runs.is_idle()
+
+    def _disagreements(self) -> list[str]:
+        simulator = self.simulator("GET", "/posts")
+        return disagreements(self.videos, self._posts(), simulator, otherwise=self.otherwise)
+
+    def _posts(self) -> list[LedgerPost]:
+        """Return the case's posts."""
+        return [post for post in self.ledger.posts() if post.file_name not in self.before]
+
+    def _empty_inboxes(self) -> None:
+        for path in self.stack.inbox.glob("*/*"):
+            path.unlink()

@@ -1,0 +1,67 @@
+"""The fair batch against a plain model of it: a turn through all accounts after the other."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reelflow.domain.schedule import NormalRun
+from reelflow.ledger.fair_batch import fair_batch
+from reelflow.ledger.models import Account
+from reelflow.services.workspace import Workspace
+from tests import factories
+from tests.factories import Clock, forget_posts
+
+ACCOUNTS = 4
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Workspace:
+    """One ledger for all examples."""
+    folder: Path = tmp_path_factory.mktemp("ledger")
+    return factories.open_workspace(folder, clock)
+
+
+@pytest.fixture(scope="module")
+def accounts(workspace: Workspace) -> list[Account]:
+    return [factories.make_account(workspace, f"account-{n}") for n in range(ACCOUNTS)]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(
+    due=st.lists(st.tuples(st.integers(0, ACCOUNTS - 1), st.integers(0, 5)), max_size=14),
+    limit=st.integers(1, 12),
+)
+def test_every_account_has_its_turn_however_much_another_has(
+    workspace: Workspace,
+    accounts: list[Account],
+    clock: Clock,
+    due: list[tuple[int, int]],
+    limit: int,
+) -> None:
+    """Each post is an account's number, and for how many minutes it has been due."""
+    forget_posts(workspace)
+    of_account: defaultdict[int, list[tuple[timedelta, int]]] = defaultdict(list)
+    for number, minutes in due:
+        post = factories.make_post(workspace, accounts[number], due_at=clock() - minutes * MINUTE)
+        of_account[number].append((-minutes * MINUTE, post.id))
+    turns = [
+        (turn, due_at, post_id)
+        for posts in of_account.values()
+        for turn, (due_at, post_id) in enumerate(sorted(posts))
+    ]
+    expected = [post_id for _, _, post_id in sorted(turns)][:limit]
+    with workspace.ledger.read() as session:
+        taken = fair_batch(session, NormalRun("run", clock(), DAY), now=clock(), limit=limit)
+    assert taken == expected
