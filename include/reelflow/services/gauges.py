@@ -15,6 +15,7 @@ from reelflow.domain.post import PAST_LAST_BYTE, PostMode, PostState
 from reelflow.ledger import call_windows
 from reelflow.ledger.models import Account, Post
 from reelflow.services.calls import breaker
+from reelflow.services.late_posts import count_late
 from reelflow.services.settling.for_a_person import STUCK_AFTER
 from reelflow.services.workspace import Workspace
 
@@ -34,13 +35,14 @@ class Gauge:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def gauges(workspace: Workspace) -> list[Gauge]:
+def gauges(workspace: Workspace, *, late_after: timedelta) -> list[Gauge]:
     """Return all of them, by a handful of queries whatever the number of accounts is."""
     now = workspace.ledger.now()
     with workspace.ledger.read() as session:
         return [
             *_posts_by_state(session),
             *_queue(session, now),
+            Gauge("posts.late", count_late(session, now=now, late_after=late_after)),
             Gauge("breaker.open", float(breaker.state(session, now=now) is not None)),
             *_budgets_left(session, workspace.rules.budgets, now),
         ]
