@@ -151,6 +151,17 @@ class Play:
         return self.runs.of_backfill(backfill_id)
 
     @contextmanager
+    def unpaused(self, dag_id: str) -> Iterator[Runs]:
+        """Let a DAG run for a while that is paused at first."""
+        runs = Runs(self.stack, dag_id)
+        runs.set_paused(False)
+        self.wait(runs.is_idle, f"the first scheduled run of {dag_id} to end")
+        try:
+            yield runs
+        finally:
+            runs.set_paused(True)
+
+    @contextmanager
     def mid_stage(
         self, at_least: int = AT_LEAST, states: Collection[PostState] = MID_STAGE
     ) -> Iterator[list[LedgerPost]]:
