@@ -68,7 +68,25 @@ class Asked:
             ]
 
         self.scene.wait(lambda: bool(asked()), f"a question about {name}", deadline_s=240)
-        return asked()[0]
+        question = asked()[0]
+        self._wait_until_scheduler_knows(question)
+        return question
+
+    def _wait_until_scheduler_knows(self, question: dict[str, Any]) -> None:
+        """Wait as long as a person takes to read a question.
+
+        What is answered within the second or two before the scheduler has heard that the task
+        waits, Airflow 3.3.2 takes for a task that was lost: the answer is gone, and another run
+        asks again.
+        """
+        log = self.scene.stack.folders.logs / "scheduler.log"
+        task_id = f"ti_id={question['task_instance']['id']},"
+
+        def knows() -> bool:
+            lines = log.read_text(errors="replace").splitlines()
+            return any(task_id in line and "state=awaiting_input" in line for line in lines)
+
+        self.scene.wait(knows, "the scheduler to know that a question waits")
 
 
 @pytest.fixture(scope="module")
