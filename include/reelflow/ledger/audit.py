@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, not_, select
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, exists, not_, select
 from sqlalchemy.orm import Session
 
 from reelflow.ledger.models import AuditEntry, Post
@@ -47,7 +47,7 @@ def record(
 
 
 def was_told(
-    why: str, *, since: ColumnElement[datetime], but_by: str | None = None
+    why: str, *, since: SQLColumnExpression[datetime], but_by: str | None = None
 ) -> ColumnElement[bool]:
     """Return the condition that somebody was told of a post, by the words of its story.
 

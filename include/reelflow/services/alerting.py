@@ -15,7 +15,7 @@ from reelflow.domain.post import PAST_LAST_BYTE, PostState
 from reelflow.exceptions import ReelflowError
 from reelflow.ledger import audit, batches, chores, photo_images, posts
 from reelflow.ledger.models import Post
-from reelflow.services.settling.for_a_person import STUCK_AFTER
+from reelflow.services.settling.for_a_person import is_stuck
 from reelflow.services.summarize import post_line
 from reelflow.services.workspace import Workspace
 
@@ -113,10 +113,11 @@ def end_turn(workspace: Workspace, *, owner: str) -> None:
 def _untold(now: datetime) -> Select[int, PostState]:
     ended = (PostState.REJECTED, PostState.UNKNOWN, PostState.MISSED)
     failed = and_(Post.state == PostState.FAILED, Post.cancel_requested_at.is_(None))
-    stuck = and_(Post.state.in_(PAST_LAST_BYTE), Post.state_since <= now - STUCK_AFTER)
     return (
         select(Post.id, Post.state)
-        .where(or_(Post.state.in_(ended), failed, stuck), Post.state_since >= now - LOOK_BACK)
+        .where(
+            or_(Post.state.in_(ended), failed, is_stuck(now)), Post.state_since >= now - LOOK_BACK
+        )
         .where(~audit.was_told(ALERTED, since=Post.state_since))
         .order_by(Post.state_since, Post.id)
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PAST_LAST_BYTE, PostState
@@ -61,10 +61,14 @@ def posts_for_a_person(workspace: Workspace, *, run: str, actor: str) -> list[Fo
         ]
 
 
+def is_stuck(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that TikTok has worked on a post for too long."""
+    return and_(Post.state.in_(PAST_LAST_BYTE), Post.state_since <= now - STUCK_AFTER)
+
+
 def _waiting(now: datetime) -> Select[int]:
-    stuck = and_(Post.state.in_(PAST_LAST_BYTE), Post.state_since <= now - STUCK_AFTER)
     return select(Post.id).where(
-        or_(Post.state == PostState.UNKNOWN, stuck),
+        or_(Post.state == PostState.UNKNOWN, is_stuck(now)),
         posts.free_for(None, now=now),
         posts.unleased(now),
     )
