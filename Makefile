@@ -81,10 +81,10 @@ test: setup ffmpeg postgresql redis ## Run every test, the end-to-end ones inclu
 test-unit: setup ffmpeg postgresql ## Run the unit and contract tests only
 	$(BIN)/pytest $(PARALLEL) tests/unit tests/contract
 
-test-e2e: setup ffmpeg postgresql ## Run the end-to-end tests only: real Airflow against the simulator
-	QUIET_S=180 $(BIN)/pytest tests/e2e
+test-e2e: setup ffmpeg postgresql ## Run the end-to-end tests only, all of them: real Airflow against the simulator
+	E2E=1 QUIET_S=180 $(BIN)/pytest tests/e2e
 
-topology: setup ffmpeg postgresql redis ## Install what the image gets, run docker-compose.yaml's services natively, publish 20 posts (10 minutes)
+topology: setup ffmpeg postgresql redis ## Install what the image gets, run docker-compose.yaml's services natively, publish 20 posts (6 minutes)
 	TOPOLOGY_POSTS=20 TOPOLOGY_IMAGE=1 $(BIN)/pytest tests/topology
 
 fault-matrix: setup ## Every fault of the simulator at every call, in every mode (10 minutes and more)

@@ -27,6 +27,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from bench.ledger_rows import add_accounts, add_history, empty_ledgers
+from demo.processes import exit_on_signals
 from reelflow.domain.schedule import NormalRun
 from reelflow.ledger.engine import upgrade
 from reelflow.services.discover import find_new_uploads
@@ -41,6 +42,8 @@ ACCOUNTS = 20
 SECONDS_MAX = 2.0
 DATABASES = ("sqlite", "postgresql")
 STORES = ("folder", "bucket")
+#: As S3 gives them.
+_PAGE_KEYS = 1000
 #: S3 tells when an object was written in whole seconds.
 QUIET_S = 1.0
 
@@ -56,6 +59,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=1000, help="files in each inbox")
     parser.add_argument("--rounds", type=int, default=3, help="inboxes for each figure")
     options = parser.parse_args()
+    exit_on_signals()
     results = []
     for database in DATABASES:
         with empty_ledgers(database) as open_ledger:
@@ -134,7 +138,7 @@ def _folder() -> Iterator[Fill]:
 @contextmanager
 def _bucket() -> Iterator[Fill]:
     """Give what makes an inbox in a bucket."""
-    server = S3Server()
+    server = S3Server(page_keys=_PAGE_KEYS)
     try:
         client = s3_client(server.url)
 

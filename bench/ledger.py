@@ -26,6 +26,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from bench.ledger_rows import NOW, add_accounts, add_history, add_posts, empty_ledgers
+from demo.processes import exit_on_signals
 from reelflow.domain.schedule import BackfillRun, NormalRun
 from reelflow.ledger import posts
 from reelflow.ledger.engine import transaction, upgrade
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15, help="times each question is asked")
     parser.add_argument("--database", choices=MAX_MS, action="append")
     options = parser.parse_args()
+    exit_on_signals()
     results = []
     for name in options.database or MAX_MS:
         with empty_ledgers(name) as open_ledger:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from demo.stack import Stack
 from tests.dags_folder import dags_folder
 from tests.e2e.scene import Scene
 from tests.postgresql import PostgresqlServer
+
+#: `make test` has posts go through a bucket and two workers in tests/topology.
+collect_ignore = [] if os.environ.get("E2E") else ["test_publish_from_s3.py"]
 
 #: Accounts of the simulator. Each test uses its own where TikTok's limits (6 inits a minute) bind.
 ACCOUNTS = ("aurora.kitchen", "north.trail", "paper.moon", "city.loops")

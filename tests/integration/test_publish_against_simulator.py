@@ -25,6 +25,7 @@ from reelflow.exceptions import (
     TikTokRejectedError,
     TikTokUnavailableError,
     TikTokUnreachableError,
+    TransientError,
 )
 from reelflow.ledger import batches
 from reelflow.ledger.cipher import Cipher
@@ -589,7 +590,7 @@ def test_a_run_whose_uploads_wait_for_their_next_try_has_no_problem(publisher: P
 
 def test_a_file_that_was_not_validated_never_reaches_init(publisher: Publisher) -> None:
     post = publisher.make_post(validated=False)
-    with pytest.raises(PostNotTakeableError, match="run `validate`"):
+    with pytest.raises(TransientError, match="run `validate`"):
         publisher.upload(post)
     assert publisher.simulator.uploads() == []
 

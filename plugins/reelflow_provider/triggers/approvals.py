@@ -61,7 +61,7 @@ class ApprovalsTrigger(WorkTrigger):
     def _end_dead_questions(self, settings: Settings) -> None:
         from reelflow.services.approval.finding import asked_questions, lapse
 
-        workspace = settings.open_workspace()
+        workspace = settings.open_workspace(keeps_connections=True)
         asked = asked_questions(workspace)
         if not asked:
             return
@@ -87,4 +87,4 @@ def _is_dead(asked: Asked, states: States) -> bool:
 def _waiting_approvals(settings: Settings) -> frozenset[str]:
     from reelflow.services.approval.finding import waiting_approvals
 
-    return waiting_approvals(settings.open_workspace())
+    return waiting_approvals(settings.open_workspace(keeps_connections=True))

@@ -27,4 +27,4 @@ class MediaTrigger(WorkTrigger):
 def _waiting_media(settings: Settings) -> frozenset[str]:
     from reelflow.services.intake.ahead import waiting_media
 
-    return waiting_media(settings.open_workspace())
+    return waiting_media(settings.open_workspace(keeps_connections=True))

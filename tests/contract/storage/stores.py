@@ -76,9 +76,12 @@ class Place:
 
 
 class S3Server:
-    """One running ``python -m tests.contract.storage.s3_server``."""
+    """One running ``python -m tests.contract.storage.s3_server``.
 
-    def __init__(self) -> None:
+    :param page_keys: most keys in an answer; so few that each listing has pages
+    """
+
+    def __init__(self, *, page_keys: int = 7) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.contract.storage.s3_server"],
             stdout=subprocess.PIPE,
@@ -86,7 +89,7 @@ class S3Server:
             cwd=REPOSITORY,
             env={
                 "PYTHONPATH": ":".join(sys.path),
-                "MOTO_S3_DEFAULT_MAX_KEYS": "7",  # so that each listing has pages
+                "MOTO_S3_DEFAULT_MAX_KEYS": str(page_keys),
             },
         )
         assert self.process.stdout is not None

@@ -108,12 +108,15 @@ def upload_to_tiktok(
 def _check_validated(post: Post) -> None:
     """Refuse bytes whose content nobody has judged, and which no other post is kept from sending.
 
-    :raises PostNotTakeableError: ``validate`` has not passed this file
+    It is tried again: Airflow 3.3.2 starts all tasks of a cleared run's new members at once.
+
+    :raises TransientError: ``validate`` has not passed this file
     """
     if post.media.validated_at is None or post.sha256 is None:
-        raise PostNotTakeableError(
+        raise TransientError(
             f"post {post.id} ({post.media.file_name}) was not validated: run `validate` for it "
-            "first; nothing was sent"
+            "first; nothing was sent",
+            code="not_validated",
         )
 
 

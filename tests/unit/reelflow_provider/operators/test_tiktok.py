@@ -66,11 +66,11 @@ def test_a_post_that_is_not_for_a_run_skips_without_a_call(
     assert tiktok.uploads() == []
 
 
-def test_an_unvalidated_post_skips_without_a_call(
+def test_an_unvalidated_post_is_tried_again_without_a_call(
     worker: Workspace, creator: Account, tiktok: Simulator
 ) -> None:
     ended = upload(factories.make_post(worker, creator, validated=False))
-    assert "was not validated" in ended.skipped_because
+    assert (ended.state, ended.message.retry_reason) == ("up_for_retry", "not_validated")
     assert tiktok.uploads() == []
 
 

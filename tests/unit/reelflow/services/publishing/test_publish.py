@@ -18,6 +18,7 @@ from reelflow.exceptions import (
     PostNotTakeableError,
     TikTokUnavailableError,
     TikTokUnreachableError,
+    TransientError,
 )
 from reelflow.ledger.models import Account, Post, Verdict
 from reelflow.services.publishing.publish import Uploaded, upload_to_tiktok
@@ -103,7 +104,7 @@ def test_a_post_that_was_not_validated_is_not_sent(
     workspace: Workspace, account: Account, make_post: MakePost, missing: str
 ) -> None:
     post = make_post(account, validated=missing == "hash", keyed=False)
-    with pytest.raises(PostNotTakeableError, match="was not validated"):
+    with pytest.raises(TransientError, match="was not validated"):
         upload(workspace, post.id)
     assert read_post(workspace, post.id).state is PostState.READY
 
