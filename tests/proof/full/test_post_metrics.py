@@ -32,7 +32,8 @@ def test_an_account_that_cannot_be_asked_fails_one_run_and_delays_no_other(play:
         assert (trouble["account"], trouble["code"]) == (REFUSED, "scope_not_authorized")
         said = log_of(play, red)
         assert "accounts whose counts need a person: 1, and 0 told of before" in said
-        assert f"`reelflow accounts connect {REFUSED}`" in said
+        assert f"account {REFUSED}: TikTok refused video/query" in said
+        assert "reconnect the account and grant it" in said
 
         still = trigger(play, dag)
         assert states(dag, still) == {COLLECT: "success", MISSING: "success"}
