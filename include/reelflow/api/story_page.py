@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from html import escape
 from typing import Any, Final
 
 _STYLE: Final = """
 :root { color-scheme: light dark; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin-top: 2rem; }
 img { float: right; max-width: 14rem; max-height: 20rem; margin: 0 0 1rem 1rem; }
 table { border-collapse: collapse; } div { overflow-x: auto; clear: both; }
 th, td { text-align: left; vertical-align: top; padding: 0.2rem 1rem 0.2rem 0; }
 th { font-weight: 600; white-space: nowrap; } td { overflow-wrap: anywhere; white-space: pre-line; }
+div td:nth-child(-n + 3) { white-space: nowrap; }
 """
 #: What is told of a post beside its links, under these names.
 _FIELDS: Final = {
@@ -41,6 +43,8 @@ _ATTEMPTS: Final = {
     "tiktok_status": "TikTok says",
     "fail_reason": "failed because",
 }
+_TIMES: Final = frozenset({"publish_at", "due_at", "state_since", "at", "created_at"})
+_SIZES: Final = frozenset({"size_bytes", "acknowledged_bytes"})
 _RULES: Final = {"rule": "rule", "value": "value", "limit": "allowed", "fix": "fix"}
 
 
@@ -70,7 +74,7 @@ def story_page(
 
 
 def _fields(post: Mapping[str, Any], links: Mapping[str, str | None]) -> str:
-    told = ((name, _shown(post.get(key))) for key, name in _FIELDS.items())
+    told = ((name, _shown(_in_words(key, post.get(key)))) for key, name in _FIELDS.items())
     linked = ((name, _anchor(url)) for name, url in links.items() if url)
     rows = (f"<tr><th>{name}</th><td>{text}</td></tr>" for name, text in (*told, *linked) if text)
     return f"<table>{''.join(rows)}</table>"
@@ -84,12 +88,21 @@ def _table(title: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, A
     if not rows:
         return ""
     head = "".join(f"<th>{name}</th>" for name in columns.values())
-    body = "".join(_row(row.get(key) for key in columns) for row in rows)
+    body = "".join(_row(_in_words(key, row.get(key)) for key in columns) for row in rows)
     return f"<div><h2>{title}</h2>\n<table><tr>{head}</tr>{body}</table></div>"
 
 
 def _row(values: Iterable[object]) -> str:
     return f"<tr>{''.join(f'<td>{_shown(value)}</td>' for value in values)}</tr>"
+
+
+def _in_words(key: str, value: object) -> object:
+    """Return what a person reads sooner: a time of UTC to the second, digits in groups."""
+    if key in _TIMES and isinstance(value, str):
+        return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if key in _SIZES and isinstance(value, int):
+        return f"{value:,}"
+    return value
 
 
 def _shown(value: object) -> str:

@@ -147,6 +147,8 @@ def _params(question: Question) -> dict[str, Param]:
             enum=list(levels),
             title="Who may watch",
             description="What the creator offers now.",
+            # Airflow's label of a level that nobody has chosen yet would be "null".
+            values_display={"null": "choose one"},
         )
     if question.covers:
         params["cover"] = Param(

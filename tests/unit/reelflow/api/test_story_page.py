@@ -9,7 +9,15 @@ POST = {
     "reason": 'a "rule" & <b>more</b>',
     "link": 'https://www.tiktok.com/"onload=x',
     "violations": [{"rule": "duration", "value": "0 s", "limit": "3 s", "fix": "make it longer"}],
-    "story": [{"at": "then", "actor": "me", "from": None, "to": "REJECTED", "why": "so"}],
+    "story": [
+        {
+            "at": "2026-11-23T05:55:21.348099+01:00",
+            "actor": "me",
+            "from": None,
+            "to": "REJECTED",
+            "why": "so",
+        }
+    ],
     "publications": [],
 }
 
@@ -31,3 +39,10 @@ def test_what_there_is_nothing_of_is_left_out() -> None:
     assert "run in Airflow" not in page
     assert "<img" not in page
     assert "None" not in page
+
+
+def test_times_are_of_utc_to_the_second_and_sizes_in_groups_of_digits() -> None:
+    page = story_page(POST | {"due_at": "2026-11-23T04:55:16.889788+00:00", "size_bytes": 541494})
+    assert "<td>2026-11-23 04:55:21 UTC</td>" in page
+    assert "2026-11-23 04:55:16 UTC" in page
+    assert "541,494" in page

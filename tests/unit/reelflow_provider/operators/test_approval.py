@@ -64,6 +64,7 @@ def test_it_waits_without_a_worker_for_an_answer_to_what_the_view_shows(
     levels = shown.params["privacy_level"]
     assert levels["value"] == levels["schema"]["enum"][0] == "SELF_ONLY"
     assert "PUBLIC_TO_EVERYONE" in levels["schema"]["enum"]
+    assert levels["schema"]["values_display"] == {"null": "choose one"}
     assert shown.params["cover"]["value"] == "unchanged"
 
 
