@@ -43,12 +43,20 @@ class Simulator:
 
         :raises requests.RequestException: if the simulator does not answer
         """
+        posts: list[dict[str, Any]] = self.control("GET", "/posts")["posts"]
+        return posts
+
+    def control(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Call its control API.
+
+        :raises requests.RequestException: if the simulator does not answer, or refuses
+        """
+        url = f"{self.control_url}{path}"
         with requests.Session() as session:
             session.trust_env = False  # no proxy between us and our own process
-            response = session.get(f"{self.control_url}/posts", timeout=TIMEOUT_S)
+            response = session.request(method, url, json=body, timeout=TIMEOUT_S)
         response.raise_for_status()
-        posts: list[dict[str, Any]] = response.json()["posts"]
-        return posts
+        return response.json()
 
 
 def read_ready_line(log_path: Path) -> Simulator | None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import delete, update
 
@@ -20,10 +20,12 @@ from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.post import PostMode, PostState, PrivacyLevel
 from reelflow.domain.upload_session import SESSION_LIFETIME, SessionKind, SessionState
 from reelflow.ledger import accounts, audit
+from reelflow.ledger.approval_models import ApprovalQuestion
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.engine import open_engine, upgrade
 from reelflow.ledger.intake_models import UploadSession
 from reelflow.ledger.ledger import Ledger
+from reelflow.ledger.metrics_models import MetricsTrouble, PostMetrics
 from reelflow.ledger.models import (
     Account,
     AuditEntry,
@@ -250,10 +252,17 @@ def change_account(workspace: Workspace, account_id: int, **values: Any) -> None
         session.execute(update(Account).where(Account.id == account_id).values(**values))
 
 
+#: Each before what it refers to.
+_ABOUT_POSTS: Final = (
+    *(ApprovalQuestion, PostMetrics, MetricsTrouble, AuditEntry, BatchEntry),
+    *(Publication, Post, Verdict, Media, WebhookEvent),
+)
+
+
 def forget_posts(workspace: Workspace) -> None:
     """Empty the ledger of all but its accounts, between the examples of a property test."""
     with workspace.ledger.write() as session:
-        for table in (AuditEntry, BatchEntry, Publication, Post, Verdict, Media, WebhookEvent):
+        for table in _ABOUT_POSTS:
             session.execute(delete(table))
 
 

@@ -105,11 +105,13 @@ class Limits:
     def late_alert(self) -> DeadlineAlert:
         """Return the alert of a run that is not done when its posts are late.
 
-        Counted from when it was queued: a run that an event woke has no logical date.
+        Counted from when it was queued: a run that an event woke has no logical date. In seconds,
+        which Airflow reads as well: where it is a timedelta, Airflow 3.3.2 can clear no run.
         """
+        interval: Any = (self.late_after + _FOUND_WITHIN).total_seconds()
         return DeadlineAlert(
             reference=DeadlineReference.DAGRUN_QUEUED_AT,
-            interval=self.late_after + _FOUND_WITHIN,
+            interval=interval,
             callback=AsyncCallback(tell_late_posts),
             name="late posts",
         )

@@ -5,6 +5,7 @@ They go where ``[metrics]`` of Airflow's configuration says: statsd, Datadog or 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from airflow.configuration import conf
@@ -30,7 +31,7 @@ class StatsMeter:
         stats.timing(_PREFIX + name, seconds * 1000)
 
 
-def set_gauges(workspace: Workspace) -> None:
+def set_gauges(workspace: Workspace, *, late_after: timedelta) -> None:
     """Set what stands where, by the ledger; nothing is asked of it where nobody takes metrics.
 
     :raises ReelflowError: the ledger cannot be read
@@ -39,5 +40,5 @@ def set_gauges(workspace: Workspace) -> None:
         return
     from reelflow.services.gauges import gauges
 
-    for gauge in gauges(workspace):
+    for gauge in gauges(workspace, late_after=late_after):
         stats.gauge(_PREFIX + gauge.name, gauge.value, tags=gauge.tags or None)

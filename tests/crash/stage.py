@@ -224,12 +224,7 @@ class Stage:
 
     def simulator(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Call the simulator's control API."""
-        url = f"{self.stack.running_simulator().control_url}{path}"
-        with requests.Session() as session:
-            session.trust_env = False
-            response = session.request(method, url, json=body, timeout=30)
-        response.raise_for_status()
-        return response.json()
+        return self.stack.running_simulator().control(method, path, body)
 
     def _decide(self, arrival: Arrival) -> bool:
         with self._lock:

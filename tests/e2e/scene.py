@@ -188,12 +188,7 @@ class Scene:
         return sum(event["name"] == "reelflow_uploads" for event in events)
 
     def simulator(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        url = f"{self.stack.running_simulator().control_url}{path}"
-        with requests.Session() as session:
-            session.trust_env = False
-            response = session.request(method, url, json=body, timeout=30)
-        response.raise_for_status()
-        return response.json()
+        return self.stack.running_simulator().control(method, path, body)
 
     def received_bytes(self, name: str) -> int:
         """Return how many bytes of a file the simulator holds."""

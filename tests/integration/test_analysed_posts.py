@@ -81,7 +81,7 @@ def test_nothing_is_begun_before_the_engine_was_asked_and_a_person_approved(
 ) -> None:
     post = publisher.make_post()
     want(publisher, AnalysisPolicy.HOLD)  # since it was validated
-    with pytest.raises(PostNotTakeableError, match="was not analysed"):
+    with pytest.raises(TransientError, match="was not analysed"):
         publisher.upload(post)
     with pytest.raises(PostHeldError):
         ask(publisher, detector, post)
@@ -104,7 +104,7 @@ def test_an_upload_that_stopped_before_its_account_asked_is_judged_before_it_goe
     # As a process that is killed leaves it.
     change_post(publisher.workspace, post.id, state=PostState.UPLOADING)
     want(publisher, AnalysisPolicy.LABEL)
-    with pytest.raises(PostNotTakeableError, match="was not analysed"):
+    with pytest.raises(TransientError, match="was not analysed"):
         publisher.upload(post)
     publisher.pass_time(timedelta(minutes=20))
     publisher.sweep()

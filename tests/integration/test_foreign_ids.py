@@ -116,6 +116,7 @@ def _at(method: str, path: str, **options: Any) -> Attack:
 ATTACKS: Final[dict[str, list[tuple[Attack, str]]]] = {
     "POST /posts": [(_make_post, "media_not_found")],
     "GET /posts/{post_id}": [(_at("GET", "/posts/{post}"), "post_not_found")],
+    "GET /posts/{post_id}/page": [(_at("GET", "/posts/{post}/page"), "post_not_found")],
     "PATCH /posts/{post_id}": [
         (_at("PATCH", "/posts/{post}", json={"caption": "mine"}), "post_not_found")
     ],
@@ -192,9 +193,10 @@ WITHOUT_IDS: Final = {
 }
 #: What only an admin may ask.
 ADMINS: Final = {"POST /media/cleanup/expired"}
-#: What TikTok and creators' browsers ask, who are no users: signed, or with a state of ours.
+#: What TikTok and browsers ask, who are no users: signed, or with a state of ours.
 STRANGERS: Final = {
     "GET /public/media/{media_id}/{expires}/{signature}/{name}",
+    "GET /approvals/pictures/{media_id}/{number}/{expires}/{signature}.jpg",
     "GET /oauth/callback",
     "POST /webhooks/tiktok",
 }

@@ -98,6 +98,11 @@ class LedgerView:
         with self.workspace.ledger.write() as session:
             session.execute(update(Post).where(Post.id.in_(list(post_ids))).values(**values))
 
+    def change_account(self, name: str, **values: Any) -> None:
+        """Change columns of an account."""
+        with self.workspace.ledger.write() as session:
+            session.execute(update(Account).where(Account.name == name).values(**values))
+
     def let_claims_lapse(self) -> None:
         """Make it as if nothing had been heard of any run for a quarter of an hour."""
         past = datetime.now(UTC) - timedelta(seconds=1)

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any, Final
 
-import requests
-
 from demo.exceptions import StackError
 from demo.waiting import wait_until
 from reelflow.domain.post import DONE, PostState
@@ -88,12 +86,7 @@ class Play:
 
     def simulator(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Call the simulator's control API."""
-        url = f"{self.stack.running_simulator().control_url}{path}"
-        with requests.Session() as session:
-            session.trust_env = False
-            response = session.request(method, url, json=body, timeout=30)
-        response.raise_for_status()
-        return response.json()
+        return self.stack.running_simulator().control(method, path, body)
 
     def process_for(self, seconds: float) -> None:
         """Let TikTok take so long over every post, whoever asks."""
@@ -149,6 +142,17 @@ class Play:
 
         self.wait_told(ended, f"the backfill of {first} to {last} to end")
         return self.runs.of_backfill(backfill_id)
+
+    @contextmanager
+    def unpaused(self, dag_id: str) -> Iterator[Runs]:
+        """Let a DAG run for a while that is paused at first."""
+        runs = Runs(self.stack, dag_id)
+        runs.set_paused(False)
+        self.wait(runs.is_idle, f"the first scheduled run of {dag_id} to end")
+        try:
+            yield runs
+        finally:
+            runs.set_paused(True)
 
     @contextmanager
     def mid_stage(

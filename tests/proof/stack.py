@@ -28,8 +28,11 @@ from tiktok_simulator.accounts import make_accounts
 
 #: Enough that a burst of 100 keeps to TikTok's six inits a minute and account.
 ACCOUNTS = tuple(one.username for one in make_accounts(count=20))
-#: What publishes, and what runs beside it on a clock of its own, which is paused at first.
-DAGS = ("publish_to_tiktok", "reconcile_publications", "refresh_tiktok_tokens", "sweep_storage")
+#: What publishes; what runs beside it, with a DAG of somebody else's that follows, is paused first.
+DAGS = (
+    *("publish_to_tiktok", "prepare_media", "approve_posts", "reconcile_publications"),
+    *("refresh_tiktok_tokens", "collect_post_metrics", "sweep_storage", "follow_published"),
+)
 #: A task whose supervisor was killed is noticed after this time.
 HEARTBEAT_TIMEOUT_S = 45
 #: Beside what else a machine has to do, Airflow comes up in this time.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from demo.redis import missing_programs
 from deploy.environment_file import main as write_environment_file
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 from tests.contract.storage.stores import S3Server
+from tests.e2e.conftest import ends_on_sigterm
 from tests.integration.simulator_process import Simulator
 from tests.postgresql import NOT_INSTALLED
 from tests.s3_bucket import Bucket, new_bucket
@@ -28,6 +28,8 @@ from tests.topology.native import Native
 from tests.topology.running import Topology
 from tests.topology.wheel import build_wheel, unpack
 from tests.unprivileged import reachable_folder
+
+__all__ = ["ends_on_sigterm"]
 
 #: What an operator copies beside the image.
 DEPLOYED = ("docker-compose.yaml", ".env.example", "deploy/databases.sql")
@@ -48,18 +50,6 @@ class Code:
 
     programs: Path
     python_path: str
-
-
-@pytest.fixture(scope="session", autouse=True)
-def ends_on_sigterm() -> Iterator[None]:
-    """End as on Ctrl-C when told to stop, so that the services are stopped too."""
-
-    def stop(number: int, _frame: object) -> None:
-        pytest.exit(f"signal {number}", returncode=128 + number)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="module")

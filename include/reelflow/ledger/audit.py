@@ -1,14 +1,17 @@
-"""The audit trail: rows are added with each step of a post and never changed."""
+"""The audit trail: rows are added with each step of a post and never changed.
+
+That somebody was told of a post is such a row, too: each way of telling has words of its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, exists, not_, select
 from sqlalchemy.orm import Session
 
-from reelflow.ledger.models import AuditEntry
+from reelflow.ledger.models import AuditEntry, Post
 
 
 def record(
@@ -41,6 +44,21 @@ def record(
             trouble=trouble,
         )
     )
+
+
+def was_told(
+    why: str, *, since: SQLColumnExpression[datetime], but_by: str | None = None
+) -> ColumnElement[bool]:
+    """Return the condition that somebody was told of a post, by the words of its story.
+
+    :param since: of the post; what it came to later is told anew
+    :param but_by: what actors begin with whose rows do not count: a run that is repeated may have
+        died before anybody heard
+    """
+    told = and_(AuditEntry.post_id == Post.id, AuditEntry.at >= since, AuditEntry.why == why)
+    if but_by is not None:
+        told = and_(told, not_(AuditEntry.actor.startswith(but_by, autoescape=True)))
+    return exists().where(told).correlate(Post)
 
 
 def troubles(session: Session, post_ids: Collection[int]) -> dict[int, set[str]]:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Select, and_, exists, or_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PAST_LAST_BYTE, PostState
 from reelflow.exceptions import ReelflowError
 from reelflow.ledger import audit, batches, chores, photo_images, posts
-from reelflow.ledger.models import AuditEntry, Post
-from reelflow.services.settling.for_a_person import STUCK_AFTER
+from reelflow.ledger.models import Post
+from reelflow.services.settling.for_a_person import is_stuck
 from reelflow.services.summarize import post_line
 from reelflow.services.workspace import Workspace
 
@@ -44,11 +44,12 @@ class Alert:
     """One message: about a post, or about all those beyond the first ones.
 
     :param event: ``post.failed``, ``post.rejected``, ``post.unknown``, ``post.missed``,
-        ``post.stuck``, or ``posts.more``
+        ``post.stuck``, ``post.late``, or ``posts.more``
     :param key: the same whenever the same is told
     :param text: one line: where it stands and what to do
     :param post_ids: whom it is about
     :param run_id: of the run that took the post last
+    :param told_as: the row of a post's story once it is sent
     """
 
     event: str
@@ -63,6 +64,7 @@ class Alert:
     fix: str | None = None
     since: datetime | None = None
     run_id: str | None = None
+    told_as: str = ALERTED
 
     @property
     def post_id(self) -> int | None:
@@ -83,7 +85,7 @@ def untold(workspace: Workspace) -> list[Alert]:
         found = session.execute(_untold(now)).all()
         alerts = [_alert(session, post_id) for post_id, _ in found[:MESSAGES_MAX]]
         if len(found) > MESSAGES_MAX:
-            alerts.append(_more([(post_id, state) for post_id, state in found[MESSAGES_MAX:]]))
+            alerts.append(more([(post_id, state) for post_id, state in found[MESSAGES_MAX:]]))
     return alerts
 
 
@@ -92,7 +94,7 @@ def mark_told(workspace: Workspace, alert: Alert, *, actor: str) -> None:
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         for post_id in alert.post_ids:
-            audit.record(session, post_id=post_id, at=now, actor=actor, why=ALERTED)
+            audit.record(session, post_id=post_id, at=now, actor=actor, why=alert.told_as)
 
 
 def take_turn(workspace: Workspace, *, owner: str) -> bool:
@@ -109,16 +111,14 @@ def end_turn(workspace: Workspace, *, owner: str) -> None:
 
 
 def _untold(now: datetime) -> Select[int, PostState]:
-    told = exists().where(
-        AuditEntry.post_id == Post.id, AuditEntry.at >= Post.state_since, AuditEntry.why == ALERTED
-    )
     ended = (PostState.REJECTED, PostState.UNKNOWN, PostState.MISSED)
     failed = and_(Post.state == PostState.FAILED, Post.cancel_requested_at.is_(None))
-    stuck = and_(Post.state.in_(PAST_LAST_BYTE), Post.state_since <= now - STUCK_AFTER)
     return (
         select(Post.id, Post.state)
-        .where(or_(Post.state.in_(ended), failed, stuck), Post.state_since >= now - LOOK_BACK)
-        .where(~told.correlate(Post))
+        .where(
+            or_(Post.state.in_(ended), failed, is_stuck(now)), Post.state_since >= now - LOOK_BACK
+        )
+        .where(~audit.was_told(ALERTED, since=Post.state_since))
         .order_by(Post.state_since, Post.id)
     )
 
@@ -144,12 +144,20 @@ def _alert(session: Session, post_id: int) -> Alert:
     )
 
 
-def _more(found: Sequence[tuple[int, PostState]]) -> Alert:
+def more(
+    found: Sequence[tuple[int, PostState]], *, of: str = "posts", told_as: str = ALERTED
+) -> Alert:
+    """Return one message about all those that get none of their own.
+
+    :param found: each with its state
+    :param of: what they are
+    """
     counts = Counter(str(state) for _, state in found)
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     return Alert(
         event=_MORE,
-        key=f"{found[0][0]}-{found[-1][0]}:{len(found)}",
-        text=f"and {len(found)} more posts: {told}. `reelflow posts list --state STATE` names them",
+        key=f"{of}:{found[0][0]}-{found[-1][0]}:{len(found)}",
+        text=f"and {len(found)} more {of}: {told}. `reelflow posts list --state STATE` names them",
         post_ids=tuple(post_id for post_id, _ in found),
+        told_as=told_as,
     )

@@ -11,11 +11,12 @@ from sqlalchemy import ColumnElement, String, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from reelflow.domain.budget import BudgetLimits, Call, Window
-from reelflow.domain.post import PAST_LAST_BYTE, PostMode, PostState
+from reelflow.domain.post import PostMode, PostState
 from reelflow.ledger import call_windows
 from reelflow.ledger.models import Account, Post
 from reelflow.services.calls import breaker
-from reelflow.services.settling.for_a_person import STUCK_AFTER
+from reelflow.services.late_posts import count_late
+from reelflow.services.settling.for_a_person import is_stuck
 from reelflow.services.workspace import Workspace
 
 _COUNTED_BY_POSTS: Final = {Call.POST: PostMode.DIRECT, Call.DRAFT: PostMode.DRAFT}
@@ -34,13 +35,14 @@ class Gauge:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def gauges(workspace: Workspace) -> list[Gauge]:
+def gauges(workspace: Workspace, *, late_after: timedelta) -> list[Gauge]:
     """Return all of them, by a handful of queries whatever the number of accounts is."""
     now = workspace.ledger.now()
     with workspace.ledger.read() as session:
         return [
             *_posts_by_state(session),
             *_queue(session, now),
+            Gauge("posts.late", count_late(session, now=now, late_after=late_after)),
             Gauge("breaker.open", float(breaker.state(session, now=now) is not None)),
             *_budgets_left(session, workspace.rules.budgets, now),
         ]
@@ -60,10 +62,7 @@ def _queue(session: Session, now: datetime) -> Iterator[Gauge]:
     oldest = session.scalar(select(func.min(Post.due_at)).where(*waits))
     yield Gauge("queue.due", _count(session, *waits))
     yield Gauge("queue.age_s", (now - oldest).total_seconds() if oldest else 0.0)
-    yield Gauge(
-        "posts.stuck",
-        _count(session, Post.state.in_(PAST_LAST_BYTE), Post.state_since <= now - STUCK_AFTER),
-    )
+    yield Gauge("posts.stuck", _count(session, is_stuck(now)))
 
 
 def _count(session: Session, *conditions: ColumnElement[bool]) -> int:

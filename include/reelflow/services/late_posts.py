@@ -7,26 +7,29 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostState
 from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import ReelflowError
-from reelflow.ledger import audit, photo_images, posts
-from reelflow.ledger.models import AuditEntry, Post
+from reelflow.ledger import audit, batches, photo_images, posts
+from reelflow.ledger.models import Post
+from reelflow.services.alerting import LOOK_BACK, MESSAGES_MAX, Alert, more
 from reelflow.services.calls import breaker
 from reelflow.services.calls.breaker import BreakerState
 from reelflow.services.workspace import Workspace
 
 #: Rows of a post's story: it is told of once by each.
 TOLD_BY_RUN: Final = "a run told a person that it is late"
-TOLD_BY_ALERT: Final = "a deadline alert told a person that it is late"
+TOLD_BY_ALERT: Final = "an alert was sent that it is late"
 
 #: What is sent is TikTok's, and told of as stuck when that takes too long.
 _NOT_SENT: Final = (PostState.READY, PostState.UPLOADING, PostState.HELD)
 #: Most posts that are told of at once: after an outage there may be thousands.
 _MOST_TOLD: Final = 50
+#: When a post should have gone out: each time that this is said anew, it may be late anew.
+_WISHED_AT: Final = func.coalesce(Post.publish_at, Post.created_at)
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,18 @@ class LatePost:
     :param line: which post, since when, and what it waits for
     :param is_stalled: nothing that is known of holds it up, so it needs a person: it is neither
         HELD nor rescheduled nor being uploaded
+    :param why: what it waits for
+    :param since: when it should have gone out
     """
 
     post_id: int
     line: str
     is_stalled: bool
+    account: str | None = None
+    file_name: str | None = None
+    state: str | None = None
+    why: str | None = None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -55,30 +65,56 @@ class Late:
     total: int
 
 
-def newly_late(
-    workspace: Workspace, *, late_after: timedelta, told_as: str, run: str, actor: str
-) -> Late:
+def newly_late(workspace: Workspace, *, late_after: timedelta, run: str, actor: str) -> Late:
     """Return the posts that are late, and write down that those that are new were told of.
 
     A post is new to one run, however often that is repeated: it may have died before anybody heard.
 
-    :param told_as: :data:`TOLD_BY_RUN` or :data:`TOLD_BY_ALERT`
     :param run: what the actors of this run, and of no other, begin with
     :param actor: who tells, one of them
     """
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         is_late = _is_late(now, late_after)
-        total = session.scalar(select(func.count()).select_from(Post).where(is_late)) or 0
-        new = session.scalars(_oldest(is_late).where(not_(_was_told(told_as, but_by=run)))).all()
+        total = count_late(session, now=now, late_after=late_after)
+        told = audit.was_told(TOLD_BY_RUN, since=_WISHED_AT, but_by=run)
+        new = session.scalars(_oldest(is_late).where(~told).limit(_MOST_TOLD)).all()
         for post_id in new:
-            audit.record(session, post_id=post_id, at=now, actor=actor, why=told_as)
+            audit.record(session, post_id=post_id, at=now, actor=actor, why=TOLD_BY_RUN)
         return Late(_told(session, new, now=now), total)
 
 
 def late_posts(session: Session, *, now: datetime, late_after: timedelta) -> list[LatePost]:
     """Return the posts that are late, oldest first; nothing is written down by looking."""
-    return _told(session, session.scalars(_oldest(_is_late(now, late_after))).all(), now=now)
+    oldest = _oldest(_is_late(now, late_after)).limit(_MOST_TOLD)
+    return _told(session, session.scalars(oldest).all(), now=now)
+
+
+def untold_late(workspace: Workspace, *, late_after: timedelta) -> list[Alert]:
+    """Return what is to be told of late posts, as :func:`reelflow.services.alerting.untold` does.
+
+    A post is told of once for each time that it was wished for.
+    """
+    now = workspace.ledger.now()
+    untold = (
+        _oldest(_is_late(now, late_after))
+        .add_columns(Post.state)
+        .where(~audit.was_told(TOLD_BY_ALERT, since=_WISHED_AT), now - LOOK_BACK <= _WISHED_AT)
+    )
+    with workspace.ledger.read() as session:
+        found = [(post_id, state) for post_id, state in session.execute(untold)]
+        first = [post_id for post_id, _ in found[:MESSAGES_MAX]]
+        runs = batches.latest_runs(session, first)
+        alerts = [_alert(late, runs.get(late.post_id)) for late in _told(session, first, now=now)]
+    if found[MESSAGES_MAX:]:
+        alerts.append(more(found[MESSAGES_MAX:], of="late posts", told_as=TOLD_BY_ALERT))
+    return alerts
+
+
+def count_late(session: Session, *, now: datetime, late_after: timedelta) -> int:
+    """Return how many posts are late."""
+    late = select(func.count()).select_from(Post).where(_is_late(now, late_after))
+    return session.scalar(late) or 0
 
 
 def _is_late(now: datetime, late_after: timedelta) -> ColumnElement[bool]:
@@ -97,16 +133,7 @@ def _is_late(now: datetime, late_after: timedelta) -> ColumnElement[bool]:
 
 
 def _oldest(is_late: ColumnElement[bool]) -> Select[int]:
-    order = (func.coalesce(Post.publish_at, Post.created_at), Post.id)
-    return select(Post.id).where(is_late).order_by(*order).limit(_MOST_TOLD)
-
-
-def _was_told(told_as: str, *, but_by: str) -> ColumnElement[bool]:
-    """Return the condition that another run told of a post, since its present time was wished."""
-    by_another = not_(AuditEntry.actor.startswith(but_by, autoescape=True))
-    since = func.coalesce(Post.publish_at, Post.created_at)
-    row = and_(AuditEntry.at >= since, AuditEntry.why == told_as, by_another)
-    return exists().where(AuditEntry.post_id == Post.id, row).correlate(Post)
+    return select(Post.id).where(is_late).order_by(_WISHED_AT, Post.id)
 
 
 def _told(session: Session, post_ids: Sequence[int], *, now: datetime) -> list[LatePost]:
@@ -129,6 +156,27 @@ def _late_post(
         post_id,
         f"{who} is late: wished for {wished_at:%Y-%m-%d %H:%M} UTC and {post.state}. {why}",
         is_stalled=waits_for is None,
+        account=post.account.name,
+        file_name=photo_images.name_of(post),
+        state=str(post.state),
+        why=why,
+        since=wished_at,
+    )
+
+
+def _alert(late: LatePost, run_id: str | None) -> Alert:
+    return Alert(
+        event="post.late",
+        key=f"{late.post_id}:late:{late.since and late.since.isoformat()}",
+        text=late.line,
+        post_ids=(late.post_id,),
+        account=late.account,
+        file_name=late.file_name,
+        state=late.state,
+        reason=late.why,
+        since=late.since,
+        run_id=run_id,
+        told_as=TOLD_BY_ALERT,
     )
 
 

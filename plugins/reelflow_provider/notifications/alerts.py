@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -25,8 +26,6 @@ from reelflow.exceptions import ConfigurationError, ReelflowError
 from reelflow_provider.notifications.webhook import DEFAULT_CONNECTION, WebhookNotifier
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from reelflow.services.alerting import Alert
     from reelflow.services.workspace import Workspace
     from reelflow.settings import Settings
@@ -85,11 +84,27 @@ class TaskAlert:
         }
 
 
-def tell_alerts(context: Context) -> None:
-    """Tell of every post that nobody was told of; a task's callback, which never raises."""
+@dataclass(frozen=True)
+class Teller:
+    """Whoever tells: a task after its end, or the alert of a run that takes long.
+
+    :param untold: finds what is to be told
+    :param actor: of the rows that remember it
+    :param context: what templates of a notifier may use beside ``alert``
+    """
+
+    settings: Settings
+    workspace: Workspace
+    untold: Callable[[], list[Alert]]
+    actor: str
+    context: Mapping[str, Any]
+
+
+def tell_alerts(teller: Teller) -> None:
+    """Tell of every post that nobody was told of; never raises, and ends in time."""
     copied = contextvars.copy_context()
     thread = threading.Thread(
-        target=lambda: copied.run(_tell_all, context), name="reelflow-alerts", daemon=True
+        target=lambda: copied.run(_tell_all, teller), name="reelflow-alerts", daemon=True
     )
     thread.start()
     thread.join(LONGEST_S)
@@ -100,9 +115,9 @@ def tell_alerts(context: Context) -> None:
         )  # fmt: skip
 
 
-def _tell_all(context: Context) -> None:
+def _tell_all(teller: Teller) -> None:
     try:
-        _tell(context)
+        _tell(teller)
     except ReelflowError as exc:
         log.warning("not all alerts were sent: %s", exc)
     except Exception as exc:  # noqa: BLE001 - a notifier of whoever raises whatever
@@ -110,39 +125,36 @@ def _tell_all(context: Context) -> None:
         log.warning("not all alerts were sent: the notifier raised %s", type(exc).__name__)
 
 
-def _tell(context: Context) -> None:
+def _tell(teller: Teller) -> None:
     from reelflow.services import alerting
 
-    task: Any = context["task"]
-    workspace: Workspace = task.workspace
-    if not alerting.untold(workspace):
+    if not teller.untold():
         return
-    if not _is_set_up(task.settings):
+    if not _is_set_up(teller.settings):
         log.info("posts need a person, and no alert is sent: there is no connection %r, and no "
                  "REELFLOW_ALERT_NOTIFIER", DEFAULT_CONNECTION)  # fmt: skip
         return
     owner = uuid.uuid4().hex
-    if not alerting.take_turn(workspace, owner=owner):
-        return  # another task tells just now
+    if not alerting.take_turn(teller.workspace, owner=owner):
+        return  # another process tells just now; what it does not find, the next run tells
     try:
-        _send_all(task.settings, workspace, context)
+        _send_all(teller)
     finally:
-        alerting.end_turn(workspace, owner=owner)
+        alerting.end_turn(teller.workspace, owner=owner)
 
 
-def _send_all(settings: Settings, workspace: Workspace, context: Context) -> None:
+def _send_all(teller: Teller) -> None:
     from reelflow.services import alerting
-    from reelflow_provider.operators.base import actor_of
 
-    actor, ends_at = actor_of(context), time.monotonic() + _BEGIN_NONE_AFTER_S
-    for alert in alerting.untold(workspace):
+    ends_at = time.monotonic() + _BEGIN_NONE_AFTER_S
+    for alert in teller.untold():
         if time.monotonic() > ends_at:
             log.warning("messages take long: the rest is told by the next run")
             return
-        notifier = _notifier(settings)
-        notifier({**context, "alert": TaskAlert(alert)})
-        alerting.mark_told(workspace, alert, actor=actor)
-        workspace.meter.count("alerts", event=alert.event)
+        notifier = _notifier(teller.settings)
+        notifier({**teller.context, "alert": TaskAlert(alert)})
+        alerting.mark_told(teller.workspace, alert, actor=teller.actor)
+        teller.workspace.meter.count("alerts", event=alert.event)
         log.info("told: %s", alert.text)
 
 

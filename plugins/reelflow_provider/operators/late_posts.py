@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from reelflow.exceptions import TerminalError
-from reelflow_provider.late_alert import late_posts
-from reelflow_provider.operators.base import ReelflowOperator, actor_of
+from reelflow_provider.operators.base import actor_of
+from reelflow_provider.operators.reporting import ReportingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from reelflow.services.alerting import Alert
 
-class TellLatePostsOperator(ReelflowOperator):
+log = logging.getLogger(__name__)
+
+
+class TellLatePostsOperator(ReportingOperator):
     """Tell of each post that is late, once; fail the run for those that nothing known holds up.
 
     A deadline alert tells of the posts of a run that takes long. This one looks at the ledger
@@ -34,20 +38,18 @@ pools free slots? `reelflow doctor` looks. Each post is named by one run only.
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return how many posts are late, and of which was told now."""
-        from reelflow.services.late_posts import TOLD_BY_RUN, newly_late
+        from reelflow.services.late_posts import newly_late
 
         ti = context["ti"]
         found = newly_late(
             self.workspace,
-            late_after=timedelta(minutes=self.settings.late_after_min),
-            told_as=TOLD_BY_RUN,
+            late_after=self.late_after,
             run=f"{ti.dag_id}/{ti.run_id}/",
             actor=actor_of(context),
         )
-        self.log.info(
-            "late posts: %d, told of before: %d", found.total, found.total - len(found.new)
-        )
-        late_posts(found.new)
+        log.info("late posts: %d, told of before: %d", found.total, found.total - len(found.new))
+        for post in found.new:
+            log.error("%s", post.line)
         stalled = [post.line for post in found.new if post.is_stalled]
         if stalled:
             raise TerminalError(
@@ -55,3 +57,9 @@ pools free slots? `reelflow doctor` looks. Each post is named by one run only.
                 code="posts_late",
             )
         return {"late": found.total, "told": [post.post_id for post in found.new]}
+
+    def untold(self) -> list[Alert]:
+        """Return what is to be told after any task, and the late posts."""
+        from reelflow.services.late_posts import untold_late
+
+        return [*super().untold(), *untold_late(self.workspace, late_after=self.late_after)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from reelflow.exceptions import TerminalError
+from reelflow.domain.post import DONE
+from reelflow.exceptions import TerminalError, TransientError
 from reelflow_provider.assets import PUBLISHED
 from reelflow_provider.hooks.tiktok import TikTokHook
 from reelflow_provider.lineage import add_lineage
@@ -82,12 +83,22 @@ published. The next `expire_sessions` does both again.
 """
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Return whether the source is gone."""
+        """Return whether the source is gone.
+
+        :raises TransientError: Airflow 3.3.2 starts all tasks of a cleared run's new members at
+            once; it waits for `wait_for_publish` before the next try
+        """
         from reelflow.services.cleanup import announcement, clean_up_files
         from reelflow.services.stage import begin
 
         with post_kept_or_skipped(self, context):
-            begin(self.workspace, self.post_id, run_id=run_id_of(context))
+            post = begin(self.workspace, self.post_id, run_id=run_id_of(context))
+        if post.state not in DONE and post.rescheduled_because is None:
+            raise TransientError(
+                f"post {post.id} is {post.state}: it is cleaned up after once TikTok has it",
+                code="not_published",
+            )
+        with post_kept_or_skipped(self, context):
             deleted = clean_up_files(self.workspace, self.post_id)
         news = announcement(self.workspace, self.post_id)
         if news is not None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from reelflow.exceptions import ReelflowError
-from reelflow_provider.operators.base import ReelflowOperator
+from reelflow_provider.operators.base import ReelflowOperator, actor_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from reelflow.services.alerting import Alert
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,17 @@ class ReportingOperator(ReelflowOperator):
             **kwargs,
         )
 
+    @property
+    def late_after(self) -> timedelta:
+        """How long after its time a post is late."""
+        return timedelta(minutes=self.settings.late_after_min)
+
+    def untold(self) -> list[Alert]:
+        """Return what people are to be told of after this task."""
+        from reelflow.services import alerting
+
+        return alerting.untold(self.workspace)
+
 
 def followed_by(ours: Callable[[Context], None], callbacks: Callbacks) -> list[Any]:
     """Return the callbacks of whoever uses an operator, and one of ours behind them."""
@@ -47,12 +61,13 @@ def followed_by(ours: Callable[[Context], None], callbacks: Callbacks) -> list[A
 
 
 def _report(context: Context) -> None:
-    from reelflow_provider.notifications.alerts import tell_alerts
+    from reelflow_provider.notifications.alerts import Teller, tell_alerts
     from reelflow_provider.stats import set_gauges
 
     task: Any = context["task"]
     try:
-        set_gauges(task.workspace)
+        set_gauges(task.workspace, late_after=task.late_after)
     except ReelflowError as exc:
         log.warning("no metrics were set: %s", exc)
-    tell_alerts(context)
+    told = Teller(task.settings, task.workspace, task.untold, actor_of(context), {**context})
+    tell_alerts(told)

@@ -11,7 +11,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState, PrivacyLevel
 from reelflow.domain.sentence import as_sentence
-from reelflow.exceptions import PostFailedError, TerminalError, TikTokRateLimitedError
+from reelflow.exceptions import (
+    PostFailedError,
+    TerminalError,
+    TikTokRateLimitedError,
+    TransientError,
+)
 from reelflow_provider.hooks.tiktok import TikTokHook
 from reelflow_provider.operators.base import (
     PostMixin,
@@ -26,6 +31,8 @@ if TYPE_CHECKING:
     from reelflow.ledger.models import Post, Publication
     from reelflow.tiktok.models import PublishStatus
 
+#: What `upload_to_tiktok` has still to send, if it is not kept for a later run.
+_UNSENT = frozenset({PostState.READY, PostState.UPLOADING})
 #: Airflow's own limit on the deferral; the trigger's deadline comes first.
 _DEFERRAL_SLACK = timedelta(minutes=5)
 
@@ -75,12 +82,21 @@ posts retry ID`. Judge the post by `summarize` or by its story: the ledger has t
         self.timeout_s = timeout_s
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Ask once, then defer until the status is final."""
+        """Ask once, then defer until the status is final.
+
+        :raises TransientError: Airflow 3.3.2 starts all tasks of a cleared run's new members at
+            once; it waits for the upload before the next try
+        """
         from reelflow.services.stage import begin
 
         with post_kept_or_skipped(self, context):
             begin(self.workspace, self.post_id, run_id=run_id_of(context))
         post, publication = self._read()
+        if post.state in _UNSENT and post.rescheduled_because is None:
+            raise TransientError(
+                f"post {post.id} is {post.state}: run `upload_to_tiktok` for it first",
+                code="not_sent",
+            )
         if not self._is_waiting(post):
             return self._result(post, publication)
         if publication is None or publication.publish_id is None:

@@ -88,7 +88,7 @@ PLACES: Final = (
 #: Calls of the simulator that no post needs on its way.
 BESIDE_THE_WAY: Final[Mapping[str, str]] = {
     "revoke": "a person gives an account's access up",
-    "video_query": "nothing of Reelflow's calls it",
+    "video_query": "counts of what was published are asked for by it",
 }
 
 #: TikTok documents that these pass by themselves: its own fault, or a cap that time lifts

@@ -39,6 +39,8 @@ _ASKED: Final[Mapping[str, Call]] = {
     "list_videos": "video_list",
     "cancel": "cancel",
 }
+#: Those of what comes after it.
+_ASKED_LATER: Final[Mapping[str, Call]] = {"query_videos": "video_query"}
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +68,9 @@ def test_the_matrix_has_every_call_fault_code_and_reason_of_the_simulator() -> N
 
 def test_the_matrix_has_every_call_that_a_post_can_make() -> None:
     public = {name for name in vars(AccountClient) if not name.startswith("_")}
-    assert public == _ASKED.keys(), "say which call it is, and give it a place in PLACES"
+    assert public == _ASKED.keys() | _ASKED_LATER.keys(), "give it a place in PLACES"
     assert set(_ASKED.values()) == {place.call for place in PLACES} - {None}
+    assert BESIDE_THE_WAY.keys() >= set(_ASKED_LATER.values())
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 from reelflow.domain.post import PostState
 from tests.proof.play import ENDLESS_S, Play
-from tests.proof.runs import Runs
 
 DAYS_3_S = 3 * 24 * 3600
 
@@ -24,7 +21,7 @@ def test_reconcile_publications_settles_and_announces_what_no_run_waits_for(play
             if run.state == "running":
                 play.runs.set_state(run.run_id, "failed")
     play.ledger.let_claims_lapse()
-    with unpaused(play, "reconcile_publications") as dag:
+    with play.unpaused("reconcile_publications") as dag:
         with play.mid_stage():
             play.let_go()
             run_id = dag.trigger()
@@ -39,7 +36,7 @@ def test_refresh_tiktok_tokens_renews_every_token_under_the_feet_of_posts(play: 
     play.slow("put", times=8, delay_s=15)
     play.drop(20)
     before = play.ledger.token_versions()
-    with unpaused(play, "refresh_tiktok_tokens") as dag, play.mid_stage():
+    with play.unpaused("refresh_tiktok_tokens") as dag, play.mid_stage():
         play.ledger.let_tokens_end(timedelta(hours=3))
         run_id = dag.trigger()
         play.wait_told(lambda: dag.state_of(run_id) == "success", "all tokens to be renewed")
@@ -55,7 +52,7 @@ def test_sweep_storage_deletes_what_no_row_names_and_no_file_of_a_post(play: Pla
     media = play.stack.folders.reelflow_home / "media"
     orphans = [media / f"{number:032x}.mp4" for number in range(3)]
     long_ago = time.time() - DAYS_3_S
-    with unpaused(play, "sweep_storage") as dag, play.mid_stage():
+    with play.unpaused("sweep_storage") as dag, play.mid_stage():
         for orphan in orphans:
             orphan.write_bytes(b"left by a crash")
             os.utime(orphan, (long_ago, long_ago))
@@ -64,15 +61,3 @@ def test_sweep_storage_deletes_what_no_row_names_and_no_file_of_a_post(play: Pla
     assert not [orphan for orphan in orphans if orphan.exists()]
     play.let_go()
     play.finish()
-
-
-@contextmanager
-def unpaused(play: Play, dag_id: str) -> Iterator[Runs]:
-    """Let a DAG run for a while."""
-    runs = Runs(play.stack, dag_id)
-    runs.set_paused(False)
-    play.wait(runs.is_idle, f"the first scheduled run of {dag_id} to end")
-    try:
-        yield runs
-    finally:
-        runs.set_paused(True)

@@ -14,6 +14,8 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.exceptions import ParamValidationError
 from airflow.sdk import DAG, AsyncCallback, BaseOperator, DeadlineReference
 from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.serialization.decoders import decode_deadline_alert
+from airflow.serialization.encoders import encode_deadline_alert
 
 from reelflow.airflow_settings import AirflowSettings
 from reelflow_provider.dag_defaults import Limits, refuse_unknown_conf
@@ -221,7 +223,10 @@ def test_only_publishing_has_a_deadline_counted_from_when_a_run_was_queued(
     assert type(alert.reference) is type(DeadlineReference.DAGRUN_QUEUED_AT)
     # Posts that the run itself found, after it was queued, are late by then.
     assert Limits.load().late_after == timedelta(minutes=30)
-    assert alert.interval == timedelta(minutes=31)
+    encoded = encode_deadline_alert(alert)
+    assert decode_deadline_alert(encoded).interval == timedelta(minutes=31)
+    # As Airflow 3.3.2 reads it when the run is cleared.
+    assert timedelta(seconds=encoded["interval"]) == timedelta(minutes=31)
     # Run by the triggerer, which finds it by its name.
     assert isinstance(alert.callback, AsyncCallback)
     assert alert.callback.path == f"{tell_late_posts.__module__}.{tell_late_posts.__name__}"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -15,7 +15,12 @@ from reelflow.services.workspace import Workspace
 from reelflow_provider.operators.tiktok import TikTokUploadOperator
 from tests import factories
 from tests.integration.simulator_process import Simulator
+from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http
 from tests.unit.reelflow_provider.airflow_task import run_task
+
+#: Of the connection that alerts go to, and where Airflow is.
+SECRET: Final = "the signing secret"
+BASE_URL: Final = "https://airflow.example"
 
 Connect = Callable[..., None]
 
@@ -44,6 +49,25 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
         monkeypatch.setenv("AIRFLOW_CONN_TIKTOK_APP", json.dumps(connection))
 
     return set_connection
+
+
+@pytest.fixture
+def receiver(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> ScriptedServer:
+    """The webhook that the connection ``reelflow_alerts`` names; it takes all it is told."""
+    server.answers = [http(204)] * 50
+    connection = {
+        "conn_type": "http",
+        "host": f"http://{server.address}/hooks/T0-secret",
+        "password": SECRET,
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_REELFLOW_ALERTS", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", BASE_URL)
+    return server
+
+
+def told(receiver: ScriptedServer) -> list[dict[str, Any]]:
+    """Return the messages that a webhook took."""
+    return [json.loads(one.body) for one in receiver.received]
 
 
 @pytest.fixture

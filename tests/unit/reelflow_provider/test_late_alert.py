@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from airflow.triggers.callback import CallbackTrigger
 
-from reelflow.ledger.models import Account
+from reelflow.ledger.models import Account, Post
 from reelflow.services.late_posts import TOLD_BY_ALERT
 from reelflow.services.report import show_post
 from reelflow.services.workspace import Workspace
 from reelflow_provider.dag_defaults import Limits
+from reelflow_provider.late_alert import tell_late_posts
 from tests import factories
+from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer
+from tests.unit.reelflow_provider.conftest import told
 
 HOUR = timedelta(hours=1)
 
@@ -32,25 +35,61 @@ def alert(run_id: str) -> list[Any]:
     return asyncio.run(events())
 
 
-def test_each_late_post_is_named_once_with_what_it_waits_for(
-    worker: Workspace, account: Account, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+def late_post(worker: Workspace, account: Account) -> Post:
+    """A post that a run has taken an hour ago, and nobody has begun."""
     post = factories.make_post(worker, account)
     long_ago = worker.ledger.now() - HOUR
     claim = {"claimed_by": "scheduled__1", "claimed_until": worker.ledger.now() + HOUR}
-    factories.change_post(worker, post.id, created_at=long_ago, due_at=long_ago, **claim)
+    return factories.change_post(worker, post.id, created_at=long_ago, due_at=long_ago, **claim)
+
+
+def test_each_late_post_is_told_of_once_with_what_it_waits_for(
+    worker: Workspace,
+    late_post: Post,
+    receiver: ScriptedServer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with caplog.at_level(logging.ERROR, "reelflow_provider"):
         first, second = alert("scheduled__1"), alert("scheduled__2")
     (line,) = [one.getMessage() for one in caplog.records if one.name.startswith("reelflow")]
-    assert line.startswith(f"post {post.id} (clip.mp4, acme) is late: wished for ")
+    assert line.startswith(f"post {late_post.id} (clip.mp4, acme) is late: wished for ")
     assert "The run scheduled__1 has taken it, and no worker has begun it yet" in line
-    story = show_post(worker, post.id)["story"]
+    (message,) = told(receiver)
+    assert (message["event"], message["post_id"]) == ("post.late", late_post.id)
+    assert message["text"] == line
+    story = show_post(worker, late_post.id)["story"]
     assert (story[-1]["actor"], story[-1]["why"]) == (
         "deadline alert of scheduled__1",
         TOLD_BY_ALERT,
     )
-    assert first[-1] == {"state": "success", "body": "late posts: 1, told of now: 1"}
-    assert second[-1] == {"state": "success", "body": "late posts: 1, told of now: 0"}
+    says = "late posts that nobody was told of"
+    assert first[-1] == {"state": "success", "body": f"{says}: 1"}
+    assert second[-1] == {"state": "success", "body": f"{says}: 0"}
+
+
+def test_without_a_notifier_the_triggerers_log_names_it_for_each_run_that_takes_long(
+    late_post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR, "reelflow_provider"):
+        first, second = alert("scheduled__1"), alert("scheduled__2")
+    assert first == second
+    assert caplog.text.count(f"post {late_post.id} (clip.mp4, acme) is late") == 2
+
+
+def test_the_triggerer_goes_on_while_it_is_told(late_post: Post, receiver: ScriptedServer) -> None:
+    loops: list[int] = []
+
+    async def told_while_others_run() -> None:
+        telling = asyncio.create_task(tell_late_posts(context={}))
+        while not telling.done():
+            loops.append(len(receiver.received))
+            await asyncio.sleep(0.001)
+        await telling
+
+    asyncio.run(told_while_others_run())
+    assert len(receiver.received) == 1
+    assert loops.count(0) > 1
 
 
 def test_a_run_that_only_waits_for_tiktok_is_no_news(
@@ -58,7 +97,7 @@ def test_a_run_that_only_waits_for_tiktok_is_no_news(
 ) -> None:
     factories.make_post(worker, account)
     with caplog.at_level(logging.WARNING, "reelflow_provider"):
-        assert alert("scheduled__1")[-1]["body"] == "late posts: 0, told of now: 0"
+        assert alert("scheduled__1")[-1]["body"] == "late posts that nobody was told of: 0"
     assert caplog.records == []
 
 

@@ -116,10 +116,10 @@ def test_where_nobody_takes_metrics_the_ledger_is_not_asked(
 ) -> None:
     told: list[str] = []
     monkeypatch.setattr(stats, "gauge", lambda name, *_, **__: told.append(name))
-    set_gauges(worker)
+    set_gauges(worker, late_after=timedelta(minutes=30))
     assert told == []
     monkeypatch.setenv("AIRFLOW__METRICS__STATSD_ON", "True")
-    set_gauges(worker)
+    set_gauges(worker, late_after=timedelta(minutes=30))
     assert "reelflow.queue.age_s" in told
 
 

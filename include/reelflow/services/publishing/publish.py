@@ -123,18 +123,20 @@ def _check_validated(post: Post) -> None:
 def _check_analysed(workspace: Workspace, post: Post) -> None:
     """Refuse what the account's analysis has not let pass, as when it was asked for since.
 
-    Past the last byte it is too late. An upload that stopped before is READY again in a moment.
+    Past the last byte it is too late. An upload that stopped before is READY again in a moment. It
+    is tried again, as what is not validated: ``validate`` analyses a file after it has passed it.
 
-    :raises PostNotTakeableError: ``validate`` has not done what the account wants by now
+    :raises TransientError: ``validate`` has not done what the account wants by now
     """
     if post.state in PAST_LAST_BYTE:
         return
     with workspace.ledger.read() as session:
         followed = is_followed(session, posts.get(session, post.id))
     if not followed:
-        raise PostNotTakeableError(
+        raise TransientError(
             f"post {post.id} ({post.media.file_name}) was not analysed as {post.account.name} "
-            "wants it now: run `validate` for it first; nothing more was sent"
+            "wants it now: run `validate` for it first; nothing more was sent",
+            code="not_analysed",
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, and_, exists, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PAST_LAST_BYTE, PostState
@@ -48,7 +48,8 @@ def posts_for_a_person(workspace: Workspace, *, run: str, actor: str) -> list[Fo
     """
     now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        told_before = set(session.scalars(_waiting(now).where(_was_told(but_by=run))))
+        was_told = audit.was_told(TOLD, since=Post.state_since, but_by=run)
+        told_before = set(session.scalars(_waiting(now).where(was_told)))
         waiting = session.scalars(_waiting(now).order_by(Post.id)).all()
         failed = session.scalars(_failed_in(run).order_by(Post.id)).all()
         new = [post_id for post_id in (*waiting, *failed) if post_id not in told_before]
@@ -60,10 +61,14 @@ def posts_for_a_person(workspace: Workspace, *, run: str, actor: str) -> list[Fo
         ]
 
 
+def is_stuck(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that TikTok has worked on a post for too long."""
+    return and_(Post.state.in_(PAST_LAST_BYTE), Post.state_since <= now - STUCK_AFTER)
+
+
 def _waiting(now: datetime) -> Select[int]:
-    stuck = and_(Post.state.in_(PAST_LAST_BYTE), Post.state_since <= now - STUCK_AFTER)
     return select(Post.id).where(
-        or_(Post.state == PostState.UNKNOWN, stuck),
+        or_(Post.state == PostState.UNKNOWN, is_stuck(now)),
         posts.free_for(None, now=now),
         posts.unleased(now),
     )
@@ -71,27 +76,16 @@ def _waiting(now: datetime) -> Select[int]:
 
 def _failed_in(run: str) -> Select[int]:
     """Select the posts that failed after their own run had ended, but for those to be stopped."""
-    by_this_run = and_(
-        AuditEntry.to_state == PostState.FAILED, AuditEntry.actor.startswith(run, autoescape=True)
+    by_this_run = exists().where(
+        AuditEntry.post_id == Post.id,
+        AuditEntry.at >= Post.state_since,
+        AuditEntry.to_state == PostState.FAILED,
+        AuditEntry.actor.startswith(run, autoescape=True),
     )
     return select(Post.id).where(
         Post.state == PostState.FAILED,
         Post.cancel_requested_at.is_(None),
-        _has_row(by_this_run),
-    )
-
-
-def _was_told(*, but_by: str) -> ColumnElement[bool]:
-    """Return the condition that another run told of a post, since it is in its state."""
-    by_another = not_(AuditEntry.actor.startswith(but_by, autoescape=True))
-    return _has_row(and_(AuditEntry.why == TOLD, by_another))
-
-
-def _has_row(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return (
-        exists()
-        .where(AuditEntry.post_id == Post.id, AuditEntry.at >= Post.state_since, condition)
-        .correlate(Post)
+        by_this_run.correlate(Post),
     )
 
 

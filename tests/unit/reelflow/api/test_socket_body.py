@@ -232,7 +232,12 @@ def test_a_route_that_is_cancelled_writes_no_more() -> None:
     assert ended == ["write", "route"]
 
 
-def test_a_connection_that_is_lost_meanwhile_is_read_by_nobody_else_under_its_number() -> None:
+def test_a_connection_that_is_lost_meanwhile_is_read_by_nobody_else_under_its_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # One turn takes all, however long the sender and the loop are kept waiting for a processor.
+    monkeypatch.setattr("reelflow.api.socket_body._TURN_S", DEADLINE_S)
+    monkeypatch.setattr("reelflow.api.socket_body._MOMENT_MS", DEADLINE_S * 1000)
     connections: list[HttpConnection] = []
 
     class Known(HttpConnection):

@@ -24,10 +24,11 @@ pytestmark = ON_BOTH_DATABASES
 
 MakePost = Callable[..., Post]
 S = PostState
+HALF_AN_HOUR = timedelta(minutes=30)
 
 
 def numbers(workspace: Workspace) -> dict[str, float]:
-    found = gauges(workspace)
+    found = gauges(workspace, late_after=HALF_AN_HOUR)
     assert len({gauge.name for gauge in found}) == len(found)
     return {gauge.name: gauge.value for gauge in found}
 
@@ -66,6 +67,15 @@ def test_what_tiktok_works_on_for_a_day_is_stuck(
     assert numbers(workspace)["posts.stuck"] == 2
 
 
+def test_posts_are_late_by_the_limit_of_whoever_asks(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    make_post(account)
+    assert numbers(workspace)["posts.late"] == 0
+    clock.advance(HALF_AN_HOUR)
+    assert numbers(workspace)["posts.late"] == 1
+
+
 @pytest.mark.parametrize("mode", PostMode)
 def test_budgets_left_are_those_that_accounts_list_tells(
     mode: PostMode, workspace: Workspace, make_post: MakePost, clock: Clock
@@ -96,7 +106,7 @@ def test_an_account_that_cannot_post_has_no_budget(workspace: Workspace, account
 def test_numbers_have_tags_where_there_are_many_of_a_kind(
     workspace: Workspace, account: Account
 ) -> None:
-    tags = {gauge.name: gauge.tags for gauge in gauges(workspace)}
+    tags = {gauge.name: gauge.tags for gauge in gauges(workspace, late_after=HALF_AN_HOUR)}
     assert tags["posts.ready"] == {"state": "ready"}
     assert tags["budget_left.post.acme"] == {"account": "acme", "call": "post"}
     assert tags["queue.due"] == {}

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from reelflow.domain.post import PostState
 from reelflow.ledger import breaker
 from reelflow.ledger.models import Account, Post
+from reelflow.services.alerting import LOOK_BACK, MESSAGES_MAX, Alert, mark_told
 from reelflow.services.late_posts import (
     TOLD_BY_ALERT,
     TOLD_BY_RUN,
@@ -19,6 +20,7 @@ from reelflow.services.late_posts import (
     LatePost,
     late_posts,
     newly_late,
+    untold_late,
 )
 from reelflow.services.report import show_post
 from reelflow.services.workspace import Workspace
@@ -37,10 +39,15 @@ def seen(workspace: Workspace) -> list[LatePost]:
         return late_posts(session, now=workspace.ledger.now(), late_after=HALF_AN_HOUR)
 
 
-def tell(workspace: Workspace, run: str = "dag/run_1/", told_as: str = TOLD_BY_RUN) -> Late:
-    return newly_late(
-        workspace, late_after=HALF_AN_HOUR, told_as=told_as, run=run, actor=f"{run}tell[-1]"
-    )
+def tell(workspace: Workspace, run: str = "dag/run_1/") -> Late:
+    return newly_late(workspace, late_after=HALF_AN_HOUR, run=run, actor=f"{run}tell[-1]")
+
+
+def send(workspace: Workspace) -> list[Alert]:
+    alerts = untold_late(workspace, late_after=HALF_AN_HOUR)
+    for alert in alerts:
+        mark_told(workspace, alert, actor="tests/run/tell[-1]")
+    return alerts
 
 
 @pytest.fixture
@@ -152,8 +159,45 @@ def test_a_post_is_new_to_one_run_however_often_that_is_repeated(
 
 
 def test_an_alert_and_a_run_both_tell_of_it(workspace: Workspace, late_post: Post) -> None:
-    assert tell(workspace, told_as=TOLD_BY_ALERT).new
-    assert tell(workspace, told_as=TOLD_BY_RUN).new
+    (alert,) = send(workspace)
+    assert (alert.event, alert.post_ids) == ("post.late", (late_post.id,))
+    assert (alert.account, alert.file_name, alert.state) == ("acme", "clip.mp4", "READY")
+    assert alert.since == late_post.created_at
+    assert alert.reason is not None
+    assert alert.text.endswith(alert.reason)
+    assert tell(workspace).new
+    assert TOLD_BY_ALERT in {step["why"] for step in show_post(workspace, late_post.id)["story"]}
+
+
+def test_an_alert_is_sent_once_for_each_time_that_a_post_is_wished_for(
+    workspace: Workspace, late_post: Post, clock: Clock
+) -> None:
+    (first,) = send(workspace)
+    change_post(workspace, late_post.id, state_since=clock.advance(MINUTE))
+    assert send(workspace) == []
+    change_post(workspace, late_post.id, publish_at=clock() + DAY, due_at=clock() + DAY)
+    clock.advance(DAY + HALF_AN_HOUR)
+    (second,) = send(workspace)
+    assert first.key != second.key
+
+
+def test_an_outage_that_made_many_late_is_no_flood_of_messages(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    ids = [make_post(account, publish_at=clock() + MINUTE * n).id for n in range(60)]
+    clock.advance(DAY)
+    *single, rest = send(workspace)
+    assert [alert.post_id for alert in single] == ids[:MESSAGES_MAX]
+    assert rest.post_ids == tuple(ids[MESSAGES_MAX:])
+    assert rest.text.startswith("and 40 more late posts: 40 READY.")
+    assert send(workspace) == []
+
+
+def test_what_was_to_go_out_long_ago_is_no_news(
+    workspace: Workspace, late_post: Post, clock: Clock
+) -> None:
+    clock.advance(LOOK_BACK)
+    assert send(workspace) == []
 
 
 def test_a_new_wish_makes_it_new_when_it_is_late_again(

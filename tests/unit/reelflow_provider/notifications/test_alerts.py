@@ -21,9 +21,7 @@ from reelflow_provider.operators.settling import TellUnsettledPostsOperator
 from tests import factories
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http
 from tests.unit.reelflow_provider.airflow_task import RUN_ID, Ended, run_task
-
-SECRET: Final = "the signing secret"
-BASE_URL: Final = "https://airflow.example"
+from tests.unit.reelflow_provider.conftest import BASE_URL, SECRET, told
 
 
 class KeptNotifier(BaseNotifier):
@@ -60,20 +58,6 @@ def hanging() -> Iterator[None]:
 
 
 @pytest.fixture
-def receiver(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> ScriptedServer:
-    """The webhook that the connection ``reelflow_alerts`` names; it takes all it is told."""
-    server.answers = [http(204)] * 50
-    connection = {
-        "conn_type": "http",
-        "host": f"http://{server.address}/hooks/T0-secret",
-        "password": SECRET,
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_REELFLOW_ALERTS", json.dumps(connection))
-    monkeypatch.setenv("AIRFLOW__API__BASE_URL", BASE_URL)
-    return server
-
-
-@pytest.fixture
 def failed(worker: Workspace, account: Account) -> Post:
     """A post of the run that failed."""
     return in_batch(worker, account, PostState.FAILED)
@@ -86,10 +70,6 @@ def in_batch(worker: Workspace, account: Account, state: PostState, **fields: An
     with worker.ledger.write() as session:
         batches.append(session, RUN_ID, [post.id], now=worker.ledger.now())
     return post
-
-
-def told(server: ScriptedServer) -> list[dict[str, Any]]:
-    return [json.loads(one.body) for one in server.received]
 
 
 def summarize(**how: Any) -> Ended:

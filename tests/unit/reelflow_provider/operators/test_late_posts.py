@@ -14,7 +14,9 @@ from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
 from reelflow_provider.operators.late_posts import TellLatePostsOperator
 from tests import factories
+from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer
 from tests.unit.reelflow_provider.airflow_task import Ended, run_task
+from tests.unit.reelflow_provider.conftest import BASE_URL, told
 
 HOUR = timedelta(hours=1)
 
@@ -46,7 +48,7 @@ def test_a_post_that_nobody_takes_fails_the_run_once(
     assert str(red.error).startswith("late posts that nothing known holds up: 1\npost 1 (clip.mp4,")
     assert "No run has taken it" in str(red.error)
     assert green.result == {"late": 1, "told": []}
-    errors = [one.getMessage() for one in caplog.records if one.name.endswith("late_alert")]
+    errors = [one.getMessage() for one in caplog.records if one.levelno == logging.ERROR]
     assert errors == str(red.error).splitlines()[1:]
     assert tell("run_1").state == "failed"  # cleared: it is not done
 
@@ -62,6 +64,22 @@ def test_what_waits_for_something_known_is_told_of_and_fails_no_run(
     told = caplog.text
     assert "acme has used its 15 posts of the day" in told
     assert "waits for a person: no privacy level is chosen" in told
+
+
+def test_people_are_told_of_each_once_whether_the_run_fails_or_not(
+    worker: Workspace, make_late: Callable[..., Post], receiver: ScriptedServer
+) -> None:
+    stalled = make_late()
+    held = make_late(state=PostState.HELD, reason="no privacy level is chosen")
+    assert [tell(f"run_{n}").state for n in range(2)] == ["failed", "success"]
+    first, second = told(receiver)
+    assert (first["event"], first["post_id"], first["state"]) == (
+        *("post.late", stalled.id, "READY"),
+    )
+    assert first["reason"].startswith("No run has taken it")
+    assert first["post_url"] == f"{BASE_URL}/reelflow/api/v1/posts/{stalled.id}/page"
+    assert second["post_id"] == held.id
+    assert second["text"].endswith("It waits for a person: no privacy level is chosen.")
 
 
 def test_how_late_is_too_late_is_a_setting(

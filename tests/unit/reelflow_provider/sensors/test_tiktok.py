@@ -194,13 +194,30 @@ def test_a_link_that_did_not_come_in_time_is_not_asked_for_again(
     assert wait(post).result["state"] == "PUBLISHED_NO_LINK"
 
 
-@pytest.mark.parametrize("state", [PostState.HELD, PostState.FAILED, PostState.READY])
+@pytest.mark.parametrize("state", [PostState.HELD, PostState.FAILED])
 def test_a_post_that_tiktok_does_not_have_is_skipped_with_the_reason(
     state: PostState, worker: Workspace, account: Account, connect: Connect, closed_url: str
 ) -> None:
     connect(closed_url)
     post = factories.make_post(worker, account, state=state, reason="nothing was sent")
     assert f"post {post.id} is {state}: nothing was sent" in wait(post).skipped_because
+
+
+@pytest.mark.parametrize("state", [PostState.READY, PostState.UPLOADING])
+def test_a_post_that_is_not_sent_yet_is_tried_again_without_a_call(
+    state: PostState, worker: Workspace, account: Account, connect: Connect, closed_url: str
+) -> None:
+    connect(closed_url)
+    ended = wait(factories.make_post(worker, account, state=state))
+    assert (ended.state, ended.message.retry_reason) == ("up_for_retry", "not_sent")
+
+
+def test_a_post_that_goes_out_later_is_skipped(
+    worker: Workspace, account: Account, connect: Connect, closed_url: str
+) -> None:
+    connect(closed_url)
+    post = factories.make_post(worker, account, rescheduled_because="TikTok is busy")
+    assert f"post {post.id} is READY" in wait(post).skipped_because
 
 
 def test_tiktok_out_of_reach_is_retried(

@@ -137,7 +137,7 @@ def test_a_post_whose_account_asked_for_analysis_since_it_was_validated_is_not_s
 ) -> None:
     post = make_post(account, state=state)
     change_account(workspace, account.id, analysis_policy=policy)
-    with pytest.raises(PostNotTakeableError, match=NOT_ANALYSED):
+    with pytest.raises(TransientError, match=NOT_ANALYSED):
         upload(workspace, post.id)
     assert read_post(workspace, post.id).state is state
     found(workspace, post, is_fake=None, verdict_id="v")
@@ -165,7 +165,7 @@ def test_a_post_with_something_against_it_is_not_sent(
     post = make_post(account)
     change_account(workspace, account.id, analysis_policy=policy)
     found(workspace, post, **verdict)
-    with pytest.raises(PostNotTakeableError, match=NOT_ANALYSED):
+    with pytest.raises(TransientError, match=NOT_ANALYSED):
         upload(workspace, post.id)
 
 

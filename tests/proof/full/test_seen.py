@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -13,10 +14,10 @@ from typing import Any
 import pytest
 import requests
 
-from demo.environment import REPOSITORY
-from demo.stack import DAG_ID, Stack
-from tests.dags_folder import dags_folder
+from demo.stack import DAG_ID
 from tests.e2e.scene import RUNS, Scene
+from tests.proof.play import ENDLESS_S, Play
+from tests.proof.stack import HEALTHY_S, ProofStack
 from tests.statsd_listener import StatsdListener
 
 ACCOUNT = "aurora.kitchen"
@@ -68,36 +69,6 @@ def statsd() -> Iterator[StatsdListener]:
         yield listener
 
 
-@pytest.fixture(scope="module")
-def stack(
-    airflow_database: dict[str, str],
-    receiver: Receiver,
-    statsd: StatsdListener,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("seen")
-    dags = dags_folder(folder / "dags", DAG_ID)
-    (dags / f"{FOLLOWER}.py").symlink_to(REPOSITORY / "docs" / "examples" / f"{FOLLOWER}.py")
-    connection = {"conn_type": "http", "host": receiver.url, "password": "the signing secret"}
-    stack = Stack(
-        folder,
-        extra_environment={
-            **airflow_database,
-            **statsd.environment,
-            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-            "AIRFLOW_CONN_REELFLOW_ALERTS": json.dumps(connection),
-            "REELFLOW_INBOX_QUIET_S": "2",
-            "REELFLOW_WATCH_INTERVAL_S": "2",
-        },
-        simulator_arguments=("--link-polls", "0"),
-    )
-    with stack:
-        stack.start((ACCOUNT,))
-        stack.wait_healthy(dag_ids=(DAG_ID, FOLLOWER))
-        yield stack
-        stack.check_alive()
-
-
 @dataclass(frozen=True)
 class Seen:
     """What became of one post that was published and of another that was rejected."""
@@ -113,7 +84,23 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def seen(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+def play(stack: ProofStack, receiver: Receiver, statsd: StatsdListener) -> Iterator[Play]:
+    """A case on a stack that sends alerts and metrics."""
+    connection = {"conn_type": "http", "host": receiver.url, "password": "the signing secret"}
+    sends = {
+        **statsd.environment,
+        "AIRFLOW_CONN_REELFLOW_ALERTS": json.dumps(connection),
+        "REELFLOW_LATE_AFTER_MIN": "1",
+    }
+    play = Play(stack)
+    play.begin()
+    with stack.settings(sends, "scheduler", "dag-processor", "triggerer"):
+        stack.wait_healthy(HEALTHY_S)
+        yield play
+
+
+@pytest.fixture(scope="module")
+def seen(play: Play, stack: ProofStack, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     scene = Scene(stack, tmp_path_factory.mktemp("files"))
     good = scene.drop(ACCOUNT, "good.mp4")
     bad = scene.drop(ACCOUNT, "bad.mp4", data=b"not a video at all")
@@ -130,7 +117,7 @@ def links_of(seen: Seen, stage: str, post: dict[str, Any]) -> dict[str, str | No
     return links
 
 
-def opened(stack: Stack, url: str) -> requests.Response:
+def opened(stack: ProofStack, url: str) -> requests.Response:
     """Open an address as the browser of somebody who is logged in to Airflow."""
     login = {"username": "admin", "password": stack.password}
     with requests.Session() as browser:
@@ -140,7 +127,7 @@ def opened(stack: Stack, url: str) -> requests.Response:
         return browser.get(url, cookies=cookies, timeout=30, allow_redirects=False)
 
 
-def test_each_link_leads_to_what_it_says(seen: Seen, stack: Stack) -> None:
+def test_each_link_leads_to_what_it_says(seen: Seen, stack: ProofStack) -> None:
     links = links_of(seen, "upload_to_tiktok", seen.published)
     assert set(links) == {"Post on TikTok", "Thumbnail", "Post's story", "TikTok simulator"}
     assert links["Post on TikTok"] == seen.published["link"]
@@ -170,7 +157,7 @@ def test_tasks_make_no_link_themselves(seen: Seen) -> None:
     assert found == []
 
 
-def test_every_task_tells_what_it_is(stack: Stack) -> None:
+def test_every_task_tells_what_it_is(stack: ProofStack) -> None:
     tasks = stack.api("GET", f"/api/v2/dags/{DAG_ID}/tasks")["tasks"]
     assert len(tasks) == 9
     assert all("**When it is red.**" in task["doc_md"] for task in tasks)
@@ -200,7 +187,7 @@ def test_the_run_s_note_says_what_became_of_its_posts(seen: Seen) -> None:
 
 
 def test_people_are_told_of_the_post_that_was_rejected_once(
-    seen: Seen, receiver: Receiver, stack: Stack
+    seen: Seen, receiver: Receiver, stack: ProofStack
 ) -> None:
     seen.scene.wait(lambda: receiver.about(seen.rejected["file_name"]), "the alert")
     (message,) = receiver.about(seen.rejected["file_name"])
@@ -223,24 +210,45 @@ def test_metrics_come_from_the_processes_of_tasks(seen: Seen, statsd: StatsdList
         assert statsd.wait_for(f"airflow.reelflow.{name}")[0][1] == "g"
 
 
-def test_another_dag_follows_what_is_published(seen: Seen, stack: Stack) -> None:
-    (event,) = seen.scene.published_events()
-    assert event["post_id"] == seen.published["id"]
+def test_another_dag_follows_what_is_published(seen: Seen, stack: ProofStack, play: Play) -> None:
+    (event,) = [
+        event for event in seen.scene.published_events() if event["post_id"] == seen.published["id"]
+    ]
     assert event["file_name"] == seen.published["file_name"]
     assert event["link"] == seen.published["link"]
     assert event["sha256"] == seen.published["sha256"]
-    runs = f"/api/v2/dags/{FOLLOWER}/dagRuns"
+    with play.unpaused(FOLLOWER) as dag:
+        next_one = seen.scene.drop(ACCOUNT, "next.mp4")
+        play.wait_told(lambda: "success" in {run.state for run in dag.all()}, "what follows")
+        run_id = dag.all()[0].run_id
+    path = f"/api/v2/dags/{FOLLOWER}/dagRuns/{run_id}/taskInstances/tell/xcomEntries/return_value"
+    followed = json.loads(str(stack.api("GET", path)["value"]))
+    assert {seen.published["id"], seen.scene.post(next_one)["id"]} <= set(followed)
 
-    def followed() -> list[Any]:
-        return [run for run in stack.api("GET", runs)["dag_runs"] if run["state"] == "success"]
 
-    seen.scene.wait(followed, "the DAG that follows")
-    path = f"{runs}/{followed()[0]['dag_run_id']}/taskInstances/tell/xcomEntries/return_value"
-    assert str(stack.api("GET", path)["value"]) == f"[{seen.published['id']}]"
+def test_people_are_told_of_a_late_post_by_the_triggerer_while_a_run_takes_long(
+    seen: Seen, receiver: Receiver, play: Play
+) -> None:
+    play.process_for(ENDLESS_S)
+    seen.scene.drop(ACCOUNT, "slow.mp4")
+    held = seen.scene.drop(ACCOUNT, "late.mp4", sidecar={"approval": True})
+    seen.scene.wait_for([held], {"HELD"})
+    post_id = seen.scene.post(held)["id"]
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    play.ledger.change_posts([post_id], created_at=an_hour_ago, due_at=an_hour_ago)
+    play.wait_told(lambda: bool(receiver.about(held)), "the alert of the run's deadline")
+    assert not play.runs.is_idle()
+    (message,) = receiver.about(held)
+    assert (message["event"], message["post_id"]) == ("post.late", post_id)
+    assert "It waits for a person" in message["text"]
+    story = json.loads(play.stack.run_reelflow("posts", "show", str(post_id), "--json"))["story"]
+    assert story[-1]["actor"].startswith("deadline alert of ")
+    play.let_go()
+    play.wait_told(play.runs.is_idle, "all runs to end")
 
 
 def test_no_secret_of_the_alerts_is_in_any_log(
-    seen: Seen, stack: Stack, receiver: Receiver
+    seen: Seen, stack: ProofStack, receiver: Receiver
 ) -> None:
     logs: list[Path] = [path for path in stack.folders.root.rglob("*.log") if path.is_file()]
     assert logs

@@ -1,0 +1,102 @@
+"""What TikTok counts of posts is collected, and whose counts cannot be had is told once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.proof.play import Play
+from tests.proof.runs import Runs
+
+ASKED, REFUSED = "aurora.kitchen", "north.trail"
+METRICS = "reelflow_post_metrics"
+COLLECT, MISSING = "collect_post_metrics", "collect_missing_metrics"
+
+
+def test_an_account_that_cannot_be_asked_fails_one_run_and_delays_no_other(play: Play) -> None:
+    play.drop(2, accounts=2)
+    play.finish()
+    with play.unpaused(COLLECT) as dag:
+        count(play, 777)
+        assert run(play, dag) == ("success", {COLLECT: "success", MISSING: "success"})
+        assert views(play) == {ASKED: 777, REFUSED: 777}
+        assert told(play) == (2, 2, 0)
+
+        scopes = grant(play, ["video.publish", "video.upload"])
+        count(play, 888)
+        red = trigger(play, dag)
+        assert states(dag, red) == {COLLECT: "success", MISSING: "failed"}
+        assert views(play) == {ASKED: 888, REFUSED: 777}
+        assert told(play) == (1, 1, 1)
+        (trouble,) = uncollected(play)
+        assert (trouble["account"], trouble["code"]) == (REFUSED, "scope_not_authorized")
+        said = log_of(play, red)
+        assert "accounts whose counts need a person: 1, and 0 told of before" in said
+        assert f"account {REFUSED}: TikTok refused video/query" in said
+        assert "reconnect the account and grant it" in said
+
+        still = trigger(play, dag)
+        assert states(dag, still) == {COLLECT: "success", MISSING: "success"}
+        assert "still, since" in log_of(play, still)
+
+        grant(play, scopes)
+        dag.clear(red, [MISSING])
+        play.wait_told(lambda: dag.state_of(red) == "success", "the cleared run to end well")
+        assert views(play) == {ASKED: 888, REFUSED: 888}
+        assert told(play) == (1, 1, 0)
+        assert uncollected(play) == []
+
+
+def count(play: Play, views: int) -> None:
+    """Let TikTok count so many views of each post."""
+    for post in play.simulator("GET", "/posts")["posts"]:
+        play.simulator("POST", f"/posts/{post['publish_id']}/counts", {"view_count": views})
+
+
+def grant(play: Play, scopes: list[str]) -> list[str]:
+    """Change what the creator of an account lets us do; return what that was."""
+    known = play.simulator("GET", "/accounts")["accounts"]
+    before: list[str] = next(one["scopes"] for one in known if one["username"] == REFUSED)
+    play.simulator("POST", f"/accounts/{REFUSED}", {"scopes": scopes})
+    return before
+
+
+def trigger(play: Play, dag: Runs) -> str:
+    run_id = dag.trigger()
+    play.wait_told(dag.is_idle, f"{run_id} to end")
+    return run_id
+
+
+def run(play: Play, dag: Runs) -> tuple[str, dict[str, str | None]]:
+    run_id = trigger(play, dag)
+    return dag.state_of(run_id), states(dag, run_id)
+
+
+def states(dag: Runs, run_id: str) -> dict[str, str | None]:
+    return {task.task_id: task.state for task in dag.tasks(run_id)}
+
+
+def told(play: Play) -> tuple[int, int, int]:
+    """Return what the newest event of the asset says: posts, accounts, and how many lack some."""
+    event = play.runs.events(METRICS)[0]
+    return event["posts"], event["accounts"], event["missing_accounts"]
+
+
+def metrics(play: Play) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(play.stack.run_reelflow("metrics", "--json"))
+    return answer
+
+
+def views(play: Play) -> dict[str, int]:
+    return {row["account"]: row["view_count"] for row in metrics(play)["metrics"]}
+
+
+def uncollected(play: Play) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = metrics(play)["uncollected"]
+    return found
+
+
+def log_of(play: Play, run_id: str) -> str:
+    """Return what the task wrote that collects what is missing, as Airflow shows it."""
+    task = f"/api/v2/dags/{COLLECT}/dagRuns/{run_id}/taskInstances/{MISSING}"
+    return json.dumps(play.stack.api("GET", f"{task}/logs/1", full_content=True))
