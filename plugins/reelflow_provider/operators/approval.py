@@ -74,9 +74,11 @@ other; Not now asks again later.
 
 **Safe to clear.** Another run asks again. An answer to a question that is over changes nothing.
 
-**When it is red.** What was answered could not be used, and the log says why; the post is still
-held, and another run asks about it. `reelflow posts release ID` and `reelflow posts cancel ID`
-decide as well.
+An answer that cannot be used is told in the log, and another run asks about the post. `reelflow
+posts release ID` and `reelflow posts cancel ID` decide as well.
+
+**When it is red.** The ledger or its settings cannot be used: the error says what to set. The post
+is still held, and another run asks about it.
 """
 
     template_fields: Sequence[str] = ("post_id", "tiktok_conn_id")
