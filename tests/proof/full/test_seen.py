@@ -130,6 +130,7 @@ def opened(stack: ProofStack, url: str) -> requests.Response:
 def test_each_link_leads_to_what_it_says(seen: Seen, stack: ProofStack) -> None:
     links = links_of(seen, "upload_to_tiktok", seen.published)
     assert set(links) == {"Post on TikTok", "Thumbnail", "Post's story", "TikTok simulator"}
+    assert str(links["Post on TikTok"]).startswith("https://www.tiktok.com/@")
     assert links["Post on TikTok"] == seen.published["link"]
     picture = opened(stack, str(links["Thumbnail"]))
     assert (picture.status_code, picture.headers["Content-Type"]) == (200, "image/jpeg")

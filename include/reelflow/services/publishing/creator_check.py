@@ -39,9 +39,12 @@ def _other_creator(
     Only a name that is not the known one costs a call: the creator may have taken another.
     """
     username = storable_username(creator.creator_username)
-    if None in (username, account.username) or username == account.username:
+    if username is None or username == account.username:
         return None
-    assert username is not None
+    if account.username is None:
+        # Whose the token is was asked when it was stored. Links need the name.
+        store_username(workspace, account.id, username)
+        return None
     try:
         is_same = client.user_info(("open_id",)).open_id == account.open_id
         because = "its open_id is another one"

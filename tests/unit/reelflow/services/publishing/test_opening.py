@@ -96,6 +96,16 @@ def test_a_creator_under_the_known_name_costs_no_further_call(
     assert paths(server) == ["/creator_info/query/", "/video/init/"]
 
 
+def test_a_creator_whose_name_is_not_known_yet_is_known_by_it_from_then_on(
+    workspace: Workspace, account: Account, make_post: MakePost, server: ScriptedServer
+) -> None:
+    post = make_post(account, state=PostState.UPLOADING)
+    server.answers = [creator_called("paper.moon"), opened_at(server)]
+    open_publication(workspace, server, post)
+    assert paths(server) == ["/creator_info/query/", "/video/init/"]
+    assert read_post(workspace, post.id).account.username == "paper.moon"
+
+
 def test_a_creator_who_took_another_name_is_known_by_it_from_then_on(
     workspace: Workspace, account: Account, known_post: Post, server: ScriptedServer
 ) -> None:
