@@ -1,4 +1,4 @@
-"""The DAGs as Airflow reads them; each module of tests has the fixture ``dag``, its own."""
+"""The DAGs as Airflow reads them: ``dag`` is the one that a module of tests is named after."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ def bag() -> DagBag:
         for name, value in WITH_A_QUEUE.items():
             environ.setenv(name, value)
         return DagBag(dag_folder=str(DAGS), safe_mode=False)
+
+
+@pytest.fixture(scope="module")
+def dag(bag: DagBag, request: pytest.FixtureRequest) -> DAG:
+    dag = bag.dags[request.path.stem.removeprefix("test_")]
+    assert isinstance(dag, DAG)
+    return dag
 
 
 @pytest.fixture(scope="module")

@@ -5,26 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, AssetAll
 
 from reelflow.domain.approval import APPROVAL_TIMEOUT_MAX_H
 from reelflow.services.approval.finding import PACE
 from reelflow_provider.assets import APPROVALS
 from reelflow_provider.operators.approval import AskForApprovalOperator
-from reelflow_provider.retries import ReelflowRetryPolicy
 from reelflow_provider.triggers.approvals import ASKING_TASK, ApprovalsTrigger
 from tests.unit.dags.conftest import edges_of
 
 FIND = "find_posts_to_approve"
-
-
-@pytest.fixture(scope="module")
-def dag(bag: DagBag) -> DAG:
-    dag = bag.dags["approve_posts"]
-    assert isinstance(dag, DAG)
-    return dag
 
 
 def test_one_task_finds_the_posts_and_one_for_each_asks(dag: DAG, as_scheduled: Any) -> None:
@@ -55,16 +45,3 @@ def test_runs_that_wait_for_people_never_are_so_many_that_no_other_starts(dag: D
         runs += 1
         age += PACE * runs
     assert runs < dag.max_active_runs
-
-
-def test_every_task_is_retried_by_the_one_policy(dag: DAG) -> None:
-    assert {task.retries for task in dag.tasks} == {3}
-    assert all(isinstance(task.retry_policy, ReelflowRetryPolicy) for task in dag.tasks)
-
-
-def test_it_tells_people_what_it_is_and_whose(dag: DAG) -> None:
-    assert dag.tags == {"reelflow", "tiktok"}
-    assert dag.owner == "reelflow"
-    assert dag.doc_md is not None
-    for question in ("**What.**", "**When.**", "**Safe to clear.**", "**When it is red.**"):
-        assert question in dag.doc_md

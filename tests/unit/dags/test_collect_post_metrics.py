@@ -6,22 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pendulum
-import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, TriggerRule
 
 from reelflow_provider.assets import COLLECTED_METRICS, POST_METRICS
-from reelflow_provider.retries import ReelflowRetryPolicy
 from tests.unit.dags.conftest import edges_of
 
 COLLECT, MISSING = "collect_post_metrics", "collect_missing_metrics"
-
-
-@pytest.fixture(scope="module")
-def dag(bag: DagBag) -> DAG:
-    dag = bag.dags["collect_post_metrics"]
-    assert isinstance(dag, DAG)
-    return dag
 
 
 def test_what_can_be_had_is_announced_before_anything_may_fail_the_run(
@@ -52,17 +42,3 @@ def test_an_outage_of_more_than_an_hour_is_waited_for(dag: DAG) -> None:
     task = dag.get_task(MISSING)
     assert task.retries is not None
     assert task.retry_delay * (2**task.retries - 1) > timedelta(hours=1)
-
-
-def test_every_task_is_retried_by_the_one_policy(dag: DAG) -> None:
-    for task in dag.tasks:
-        assert task.retries == 3
-        assert isinstance(task.retry_policy, ReelflowRetryPolicy)
-
-
-def test_it_tells_people_what_it_is_and_whose(dag: DAG) -> None:
-    assert dag.tags == {"reelflow", "tiktok"}
-    assert dag.owner == "reelflow"
-    assert dag.doc_md is not None
-    for question in ("**What.**", "**When.**", "**Safe to clear.**", "**When it is red.**"):
-        assert question in dag.doc_md

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, AssetAll
 from airflow.sdk.definitions.taskgroup import MappedTaskGroup
@@ -22,13 +21,6 @@ EDGES = {
     ("prepare_post.validate", "prepare_post.extract_metadata"),
     ("prepare_post.validate", "prepare_post.generate_thumbnail"),
 }
-
-
-@pytest.fixture(scope="module")
-def dag(bag: DagBag) -> DAG:
-    dag = bag.dags["prepare_media"]
-    assert isinstance(dag, DAG)
-    return dag
 
 
 def test_the_stages_are_those_of_publishing_and_nothing_is_sent(

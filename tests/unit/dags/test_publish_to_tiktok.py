@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pendulum
-import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, AssetAll, AssetOrTimeSchedule, CronTriggerTimetable, TriggerRule
 from airflow.sdk.definitions.taskgroup import MappedTaskGroup
 
@@ -32,13 +30,6 @@ EDGES = {
 STAGES = {name for edge in EDGES for name in edge}
 #: Each task of the group also waits for the list that the group expands over.
 EXPANSION = {("find_new_uploads", name) for name in STAGES if name.startswith(f"{GROUP}.")}
-
-
-@pytest.fixture(scope="module")
-def dag(bag: DagBag) -> DAG:
-    dag = bag.dags["publish_to_tiktok"]
-    assert isinstance(dag, DAG)
-    return dag
 
 
 def test_the_stages_follow_each_other_as_designed(dag: DAG) -> None:

@@ -6,21 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pendulum
-import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, TriggerRule
 
 from reelflow_provider.assets import PUBLISHED, PUBLISHED_POSTS
 from tests.unit.dags.conftest import edges_of
 
 SETTLE, TELL = "settle_publications", "tell_unsettled_posts"
-
-
-@pytest.fixture(scope="module")
-def dag(bag: DagBag) -> DAG:
-    dag = bag.dags["reconcile_publications"]
-    assert isinstance(dag, DAG)
-    return dag
 
 
 def test_what_is_settled_is_announced_before_anything_may_fail_the_run(

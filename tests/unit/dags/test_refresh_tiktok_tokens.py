@@ -6,18 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pendulum
-import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 
 from reelflow_provider.operators.accounts import RefreshTokensOperator
-
-
-@pytest.fixture(scope="module")
-def dag(bag: DagBag) -> DAG:
-    dag = bag.dags["refresh_tiktok_tokens"]
-    assert isinstance(dag, DAG)
-    return dag
 
 
 def test_it_runs_every_six_hours_one_at_a_time(dag: DAG, as_scheduled: Any) -> None:

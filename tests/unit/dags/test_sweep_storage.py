@@ -7,20 +7,12 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, CronTriggerTimetable
 from airflow.sdk.exceptions import ParamValidationError
 
 from reelflow_provider.operators.storage import SweepStorageOperator
 from reelflow_provider.retries import ReelflowRetryPolicy
 from tests.unit.dags.conftest import edges_of
-
-
-@pytest.fixture(scope="module")
-def dag(bag: DagBag) -> DAG:
-    dag = bag.dags["sweep_storage"]
-    assert isinstance(dag, DAG)
-    return dag
 
 
 def test_it_is_one_task_and_waits_for_no_other(dag: DAG, as_scheduled: Any) -> None:
