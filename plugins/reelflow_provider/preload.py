@@ -90,6 +90,7 @@ def on_starting(component: object) -> None:
     _load_s3()
     _make_pools()
     if _forks_tasks():
+        _render_label()
         _warm_up()
         _start_fork_server()
 
@@ -104,6 +105,13 @@ def _load_s3() -> None:
                 importlib.import_module(name)
     except ReelflowError as exc:
         log.info("tasks will start more slowly: %s", exc)
+
+
+def _render_label() -> None:
+    """Render a template as a label is: Jinja compiles its lexer's patterns for the first one."""
+    from airflow.sdk import DAG
+
+    DAG("preload", schedule=None).get_template_env().from_string("{{ 1 }}").render()
 
 
 def _warm_up() -> None:

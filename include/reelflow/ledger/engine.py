@@ -41,14 +41,8 @@ _POSTGRESQL_TIMEOUTS: Final = {
     "keepalives_idle": 30,  # seconds
 }
 
-#: Threads beyond the first few open connections of their own, and wait for nobody's. One that the
-#: database closed meanwhile is noticed before it is used.
-_POOL: Final[dict[str, Any]] = {
-    "poolclass": QueuePool,
-    "pool_size": 8,
-    "max_overflow": -1,
-    "pool_pre_ping": True,
-}
+#: Threads beyond the first few open connections of their own, and wait for nobody's.
+_POOL: Final[dict[str, Any]] = {"poolclass": QueuePool, "pool_size": 8, "max_overflow": -1}
 _keeping: WeakSet[Engine] = WeakSet()
 #: Pools of the process that this one was forked from: closing what is in them is not ours.
 _left: list[Pool] = []
@@ -77,7 +71,9 @@ def open_engine(
             url = _sqlite_file(url)
         pool = _POOL if keeps_connections else {"poolclass": NullPool}
         # Parameters stay out of error messages: captions and encrypted tokens are among them.
-        engine = create_engine(url, hide_parameters=True, connect_args=_timeouts(url), **pool)
+        engine = create_engine(
+            url, hide_parameters=True, connect_args=_connect_arguments(url), **pool
+        )
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError) as exc:
         # What a parser says may quote the URL, and with it the password.
         why = str(exc) if isinstance(exc, NoSuchModuleError | ModuleNotFoundError) else "malformed"
@@ -116,10 +112,13 @@ def _sqlite_file(url: URL) -> URL:
     return url.set(database=str(Path(str(url.database)).expanduser()))
 
 
-def _timeouts(url: URL) -> dict[str, int]:
+def _connect_arguments(url: URL) -> dict[str, Any]:
     if url.drivername not in ("postgresql+psycopg", "postgresql+psycopg2", "postgresql"):
         return {}
-    return {name: value for name, value in _POSTGRESQL_TIMEOUTS.items() if name not in url.query}
+    timeouts = {
+        name: value for name, value in _POSTGRESQL_TIMEOUTS.items() if name not in url.query
+    }
+    return {**timeouts, "autocommit": True}  # BEGIN is ours, see below
 
 
 def _configure_sqlite(engine: Engine, lock_timeout_s: int) -> None:
@@ -162,9 +161,10 @@ def _address(file: Path) -> str:
 def _configure_postgresql(engine: Engine, lock_timeout_s: int) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
+        # In one message with BEGIN, which the driver would send by itself in one of its own.
         # LOCAL, so that a pooler between us and the server passes nothing on to anybody else.
         # Compiling a query takes longer than any of ours does.
-        settings = "SET LOCAL jit = off"
+        settings = "BEGIN; SET LOCAL jit = off"
         if connection.get_execution_options().get(_WRITES, False):
             # 0 would be no limit at all.
             settings += f"; SET LOCAL lock_timeout = {max(1, lock_timeout_s * 1000)}"
@@ -183,13 +183,26 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Session]:
     session = Session(engine, expire_on_commit=False)
     try:
         with session.begin():
-            session.connection(execution_options={_WRITES: writes})
+            _begin(session, writes=writes)
             yield session
     except DBAPIError as exc:
         where = engine.url.render_as_string(hide_password=True)
         raise_clearly(exc, where=where, revision=REVISION)
     finally:
         session.close()
+
+
+def _begin(session: Session, *, writes: bool) -> None:
+    """Begin, on another connection where the database closed a kept one meanwhile.
+
+    To try each before it is used would double what short questions cost.
+    """
+    try:
+        session.connection(execution_options={_WRITES: writes})
+    except DBAPIError as exc:
+        if not exc.connection_invalidated:
+            raise
+        session.connection(execution_options={_WRITES: writes})
 
 
 def _is_missing(engine: Engine) -> bool:

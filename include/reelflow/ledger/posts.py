@@ -58,6 +58,7 @@ def move(
     fencing_token: int | None = None,
     publication_id: int | None = None,
     trouble: str | None = None,
+    held: Post | None = None,
 ) -> Post:
     """Move a post one step along the table, with its audit row; a compare-and-set.
 
@@ -69,10 +70,11 @@ def move(
     :param fix: what a person can do about it
     :param trouble: as of :func:`reelflow.ledger.audit.record`
     :param fencing_token: the lease this step is done under; None for steps outside an upload
+    :param held: the post, where this transaction has locked its row already
     :raises IllegalTransitionError: the table forbids the step; nothing changed
     :raises LeaseLostError: a newer lease exists; nothing changed
     """
-    post = get(session, post_id, lock=True)
+    post = held or get(session, post_id, lock=True)
     check_fence(post, fencing_token)
     check_transition(post.state, to)
     audit.record(
@@ -172,16 +174,20 @@ def claim(
     :return: the posts that are this run's now; what another run claimed meanwhile is not among them
     """
     # Locked in one order: two runs that claim the same posts would else wait for each other.
-    free = session.scalars(
+    free = (
         select(Post.id)
         .where(Post.id.in_(post_ids), free_for(run_id, now=now))
         .order_by(Post.id)
         .with_for_update()
-    ).all()
-    session.execute(
-        update(Post).where(Post.id.in_(free)).values(claimed_by=run_id, claimed_until=now + claim)
     )
-    return frozenset(free)
+    claimed = session.execute(
+        update(Post)
+        .where(Post.id.in_(free))
+        .values(claimed_by=run_id, claimed_until=now + claim)
+        .returning(Post.id),
+        execution_options={"synchronize_session": False},
+    )
+    return frozenset(claimed.scalars())
 
 
 def claims(session: Session, post_ids: Collection[int], *, now: datetime) -> dict[int, str]:

@@ -65,13 +65,14 @@ class PostMixin(LedgerMixin):
     @cached_property
     def file_name(self) -> str:
         """The name of the post's file, or of its folder of photos."""
-        from reelflow.ledger import photo_images, posts
+        from reelflow.ledger import photo_images
 
+        unnamed = f"post {self.post_id}"
         try:
             with self.workspace.ledger.read() as session:
-                return photo_images.name_of(posts.get(session, self.post_id))
+                return photo_images.names_of(session, [self.post_id]).get(self.post_id, unnamed)
         except ReelflowError:
-            return f"post {self.post_id}"  # a label is no reason to hide what the task itself says
+            return unnamed  # a label is no reason to hide what the task itself says
 
 
 class ReelflowOperator(LedgerMixin, BaseOperator):
@@ -94,6 +95,22 @@ class PostOperator(PostMixin, ReelflowOperator):
         kwargs.setdefault("map_index_template", self.LABEL)
         super().__init__(**kwargs)
         self.post_id = post_id
+
+
+class BriefPostOperator(PostOperator):
+    """Base of those that take moments: Airflow learns their label as they end, with their state.
+
+    Else it is told at once, by a call of its API that costs as much as the work of such a task.
+    """
+
+    LABEL = "{{ task.label }}"
+    #: Empty until the work begins; Airflow is not told of an empty one.
+    label: str = ""
+
+    def pre_execute(self, context: Context) -> None:
+        """Give the task its label."""
+        super().pre_execute(context)
+        self.label = context["ti"].rendered_map_index = self.file_name
 
 
 def run_id_of(context: Context) -> str:

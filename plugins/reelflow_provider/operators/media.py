@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from reelflow.exceptions import PostHeldError
 from reelflow_provider.lineage import add_lineage
 from reelflow_provider.operators.base import (
+    BriefPostOperator,
     PostOperator,
     ReelflowOperator,
     actor_of,
@@ -144,7 +145,7 @@ tries again.
             analyse(self.workspace, self.post_id, engines=engines, run_id=run_id, actor=actor)
 
 
-class ExtractMetadataOperator(MediaOperator):
+class ExtractMetadataOperator(BriefPostOperator, MediaOperator):
     """Store what was measured of a post's file on its media row.
 
     :param post_id: the post in the ledger
@@ -168,7 +169,7 @@ written: the log says what to do.
             return extract_metadata(self.workspace, self.post_id, run_id=self.claimant(context))
 
 
-class GenerateThumbnailOperator(MediaOperator):
+class GenerateThumbnailOperator(BriefPostOperator, MediaOperator):
     """Make the cover picture of a post's file; ahead of time also those to choose it from.
 
     :param post_id: the post in the ledger

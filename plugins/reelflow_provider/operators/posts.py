@@ -12,7 +12,7 @@ from reelflow_provider.hooks.tiktok import TikTokHook
 from reelflow_provider.lineage import add_lineage
 from reelflow_provider.operators.announcing import AnnouncingOperator
 from reelflow_provider.operators.base import (
-    PostOperator,
+    BriefPostOperator,
     actor_of,
     post_kept_or_skipped,
     run_id_of,
@@ -66,7 +66,7 @@ error says what to run or to set, most often `reelflow db upgrade`. Then clear t
         return NormalRun(run_id_of(context), dag_run.run_after, max_lateness)
 
 
-class CleanUpFilesOperator(PostOperator, AnnouncingOperator):
+class CleanUpFilesOperator(BriefPostOperator, AnnouncingOperator):
     """Delete the source of a post that TikTok has, and announce the post.
 
     :param post_id: the post in the ledger

@@ -103,7 +103,7 @@ class UploadJournal:
         with self._fenced() as (session, post):
             if post.state is PostState.READY:
                 self._check_wish(post)
-                return self._move(session, PostState.UPLOADING, why="upload started")
+                return self._move(session, post, PostState.UPLOADING, why="upload started")
             if post.state not in _BEGUN:
                 raise _moved_on(post)
             if post.state is PostState.COMMITTING and post.cancel_requested_at is not None:
@@ -195,7 +195,7 @@ class UploadJournal:
             if post.state is PostState.UPLOADING:
                 why = "its last bytes are being sent"
                 self._step(session, PublicationState.COMMITTING, why)
-                self._move(session, PostState.COMMITTING, why=why)
+                self._move(session, post, PostState.COMMITTING, why=why)
 
     def sent(self) -> None:
         """COMMITTING to PROCESSING: TikTok acknowledged every byte."""
@@ -203,7 +203,7 @@ class UploadJournal:
             if post.state is PostState.COMMITTING:
                 why = "TikTok acknowledged every byte and processes the video"
                 self._step(session, PublicationState.SENT, why)
-                self._move(session, PostState.PROCESSING, why=why)
+                self._move(session, post, PostState.PROCESSING, why=why)
                 post.upload_failures = 0
 
     def hold(self, why: str, *, code: str, fix: str) -> NoReturn:
@@ -211,8 +211,8 @@ class UploadJournal:
 
         :raises PostHeldError: always
         """
-        with self._fenced() as (session, _):
-            self._move(session, PostState.HELD, why=why, code=code, fix=fix)
+        with self._fenced() as (session, post):
+            self._move(session, post, PostState.HELD, why=why, code=code, fix=fix)
         raise PostHeldError(f"post {self._post_id} is held: {why} {fix}", code=code)
 
     def fail(self, why: str, *, code: str, fix: str) -> NoReturn:
@@ -220,11 +220,11 @@ class UploadJournal:
 
         :raises PostFailedError: always
         """
-        with self._fenced() as (session, _):
+        with self._fenced() as (session, post):
             publications.give_up_unfinished(
                 session, self._post_id, now=self._ledger.now(), actor=self._actor, why=why
             )
-            self._move(session, PostState.FAILED, why=why, code=code, fix=fix)
+            self._move(session, post, PostState.FAILED, why=why, code=code, fix=fix)
         raise PostFailedError(
             f"post {self._post_id} failed: {as_sentence(why)} To fix: {fix}", code=code
         )
@@ -253,7 +253,7 @@ class UploadJournal:
             if isinstance(exc, TransientError):
                 post.rescheduled_because = f"next try at {post.due_at:%Y-%m-%d %H:%M:%S} UTC: {exc}"
             trouble = private_trouble(exc)
-            self._move(session, PostState.READY, why=str(exc), code=exc.code, trouble=trouble)
+            self._move(session, post, PostState.READY, why=str(exc), code=exc.code, trouble=trouble)
 
     def _may_begin(self, session: Session, post: Post) -> bool:
         begun = publications.count(session, self._post_id) - post.publications_forgiven
@@ -280,6 +280,7 @@ class UploadJournal:
     def _move(
         self,
         session: Session,
+        post: Post,
         to: PostState,
         *,
         why: str,
@@ -298,6 +299,7 @@ class UploadJournal:
             fix=fix,
             trouble=trouble,
             fencing_token=self._token,
+            held=post,
         )
 
     def _step(self, session: Session, to: PublicationState, why: str) -> None:

@@ -20,7 +20,7 @@ from reelflow.domain.publication import MediaSource, PublicationState
 from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import PostHeldError, TransientError
 from reelflow.ledger import audit, posts, publications
-from reelflow.ledger.models import Publication
+from reelflow.ledger.models import Post, Publication
 from reelflow.services.publishing.journal import UploadJournal
 from reelflow.services.settling.lost_init import (
     INIT_ANSWER_LOST,
@@ -69,18 +69,18 @@ class PullJournal(UploadJournal):
         with self._fenced() as (session, post):
             may_begin = self._may_begin(session, post)
             if may_begin:
-                self._commit_to_pull(session, size_bytes)
+                self._commit_to_pull(session, post, size_bytes)
         if not may_begin:
             self._fail_begun_too_often()
 
-    def _commit_to_pull(self, session: Session, size_bytes: int) -> None:
+    def _commit_to_pull(self, session: Session, post: Post, size_bytes: int) -> None:
         plan = ChunkPlan(size_bytes, size_bytes, 1)
         now = self._ledger.now()
         publication = publications.open_new(session, self._post_id, plan=plan, now=now)
         publication.source = MediaSource.PULL_FROM_URL
         publication.chunk_size_bytes = publication.total_chunks = 0  # TikTok fetches as it likes
         self._step(session, PublicationState.COMMITTING, _BEGUN)
-        self._move(session, PostState.COMMITTING, why=_BEGUN)
+        self._move(session, post, PostState.COMMITTING, why=_BEGUN)
         self._publication_id = publication.id
 
     def pulled(self, answer: InitAnswer) -> None:
@@ -130,7 +130,7 @@ class PullJournal(UploadJournal):
             if post.state is PostState.COMMITTING:
                 post.publications_forgiven += 1
                 self._step(session, PublicationState.SUPERSEDED, why)
-                self._move(session, PostState.UPLOADING, why=why)
+                self._move(session, post, PostState.UPLOADING, why=why)
 
     def lost_pull(self, why: str) -> NoReturn:
         """COMMITTING to UNKNOWN: TikTok may have opened it, under an id that is not known.
@@ -144,7 +144,9 @@ class PullJournal(UploadJournal):
             fix = resolve_fix(post, missing_from=missing_from)
             if post.state is PostState.COMMITTING:
                 why = f"TikTok was asked to fetch the post and its answer was lost: {why}"
-                self._move(session, PostState.UNKNOWN, why=why, code=INIT_ANSWER_LOST, fix=fix)
+                self._move(
+                    session, post, PostState.UNKNOWN, why=why, code=INIT_ANSWER_LOST, fix=fix
+                )
         raise PostHeldError(
             f"post {self._post_id} is UNKNOWN: {as_sentence(why)} To fix: {fix}",
             code=INIT_ANSWER_LOST,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
+from airflow.sdk.execution_time import comms
 
 from reelflow.domain.post import PostState
 from reelflow.exceptions import (
@@ -48,6 +49,24 @@ def test_a_task_is_shown_under_its_file_name(worker: Workspace, account: Account
     post = factories.make_post(worker, account, file_name="spring garden.mp4")
     ended = run_task(ExtractMetadataOperator, post_id=post.id)
     assert ended.message.rendered_map_index == "spring garden.mp4"
+
+
+@pytest.mark.parametrize(
+    ("operator_class", "calls"), [(ValidateMediaOperator, 1), (ExtractMetadataOperator, 0)]
+)
+def test_only_a_task_that_may_take_long_calls_airflow_to_be_named_before_its_end(
+    operator_class: type[PostOperator], calls: int, worker: Workspace, account: Account
+) -> None:
+    post = factories.make_post(worker, account, content=b"no video", file_name="garden.mp4")
+    ended = run_task(operator_class, post_id=post.id)
+    named = [one for one in ended.sent if isinstance(one, comms.SetRenderedMapIndex)]
+    assert [one.rendered_map_index for one in named] == ["garden.mp4"] * calls
+
+
+def test_a_brief_task_that_fails_is_named_with_its_end(worker: Workspace, account: Account) -> None:
+    post = factories.make_post(worker, account, state=PostState.REJECTED, file_name="garden.mp4")
+    ended = run_task(ExtractMetadataOperator, post_id=post.id)
+    assert (ended.state, ended.message.rendered_map_index) == ("failed", "garden.mp4")
 
 
 def test_a_template_of_the_dag_s_author_wins() -> None:

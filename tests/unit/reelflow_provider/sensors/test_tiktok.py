@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from airflow.sdk.execution_time import comms
 from sqlalchemy import update
 
 from reelflow.domain.budget import Call
@@ -63,7 +64,25 @@ def story(worker: Workspace, post: Post) -> list[str]:
         return [str(entry.why) for entry in audit.story(session, post.id)]
 
 
+def labels_sent(ended: Ended) -> list[str]:
+    """Return the labels that Airflow was told of by calls of their own."""
+    named = [one for one in ended.sent if isinstance(one, comms.SetRenderedMapIndex)]
+    return [one.rendered_map_index for one in named]
+
+
 # before deferring
+
+
+def test_it_is_named_as_it_defers_and_keeps_its_name(
+    worker: Workspace, sent_post: SendPost
+) -> None:
+    post = sent_post("SELF_ONLY")
+    name = post.media.file_name
+    assert labels_sent(wait(post)) == [name]
+
+    event = status_event(publish_id_of(worker, post), "PUBLISH_COMPLETE")
+    ended = wait(post, event=event)
+    assert (ended.message.rendered_map_index, labels_sent(ended)) == (name, [])
 
 
 def test_it_returns_at_once_when_tiktok_is_done(
