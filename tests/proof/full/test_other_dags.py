@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from reelflow.domain.post import PostState
 from tests.proof.play import ENDLESS_S, Play
@@ -26,7 +26,10 @@ def test_reconcile_publications_settles_and_announces_what_no_run_waits_for(play
             play.let_go()
             run_id = dag.trigger()
         play.wait_told(lambda: dag.state_of(run_id) == "success", "the hour's run to settle them")
-    assert all(post.is_closed for post in play.ledger.posts())
+    # Which posts were announced is written down once Airflow knows that the task has ended.
+    play.wait_told(
+        lambda: all(post.is_closed for post in play.ledger.posts()), "every post to be closed"
+    )
     play.runs.set_paused(False)
     play.finish()
 
@@ -52,6 +55,8 @@ def test_sweep_storage_deletes_what_no_row_names_and_no_file_of_a_post(play: Pla
     media = play.stack.folders.reelflow_home / "media"
     orphans = [media / f"{number:032x}.mp4" for number in range(3)]
     long_ago = time.time() - DAYS_3_S
+    play.wait_told(lambda: bool(play.ledger.mid_stage()), "the first post to be on its way")
+    play.ledger.let_media_date_from(datetime.fromtimestamp(long_ago, UTC) - timedelta(days=1))
     with play.unpaused("sweep_storage") as dag, play.mid_stage():
         for orphan in orphans:
             orphan.write_bytes(b"left by a crash")
