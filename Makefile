@@ -5,13 +5,15 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
+# Hundreds of processes import the same code: without bytecode each of them would compile it.
+unexport PYTHONDONTWRITEBYTECODE
 
 UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Tests of one file stay together: they share what they started. One process more than there are
-# processors: the end-to-end tests mostly wait.
+# Tests of one file stay together, and those of tests/work_units.py: they share what they started.
+# One process more than there are processors: the end-to-end tests mostly wait.
 PROCESSES := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PARALLEL := --numprocesses=$(PROCESSES) --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -56,6 +57,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marked = metafunc.definition.get_closest_marker("both_databases")
     if marked is not None and "database_url" in metafunc.fixturenames:
         metafunc.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Let one process have all tests of what is costly to start."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from tests.work_units import WorkUnits
+
+    return WorkUnits(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -133,9 +144,9 @@ def read_post(workspace: Workspace) -> Callable[[int], Post]:
     return partial(factories.read_post, workspace)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def simulator_process() -> Iterator[Simulator]:
-    """A simulator in a process of its own, one for each module of tests."""
+    """A simulator in a process of its own."""
     simulator = Simulator()
     try:
         yield simulator
@@ -145,14 +156,14 @@ def simulator_process() -> Iterator[Simulator]:
 
 @pytest.fixture
 def simulator(simulator_process: Simulator) -> Simulator:
-    """The module's simulator, having forgotten everything."""
+    """The simulator, having forgotten everything."""
     simulator_process.reset()
     return simulator_process
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def s3_process() -> Iterator[S3Server]:
-    """An S3 in a process of its own, one for each module of tests."""
+    """An S3 in a process of its own."""
     server = S3Server()
     try:
         yield server
@@ -162,6 +173,6 @@ def s3_process() -> Iterator[S3Server]:
 
 @pytest.fixture
 def s3_server(s3_process: S3Server) -> S3Server:
-    """The module's S3, which has forgotten its faults and calls."""
+    """The S3, which has forgotten its faults and calls."""
     s3_process.reset()
     return s3_process

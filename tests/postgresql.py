@@ -65,6 +65,7 @@ class PostgresqlServer:
         self._folder = Path(tempfile.mkdtemp(prefix="reelflow-postgresql-"))
         self._password = secrets.token_urlsafe(16)
         self._process: subprocess.Popen[bytes] | None = None
+        self._connection: psycopg.Connection[Any] | None = None
         self.port = 0
         try:
             self._make_cluster()
@@ -95,12 +96,15 @@ class PostgresqlServer:
 
     def execute(self, statement: str) -> None:
         """Run a statement outside a transaction, as the server's owner."""
-        with self._connect() as connection:
-            connection.execute(statement.encode())
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect()
+        self._connection.execute(statement.encode())
 
     def stop(self) -> None:
         """End the server, with its sessions, and delete its folder."""
         try:
+            if self._connection is not None:
+                self._connection.close()
             if self._process is not None:
                 _end(self._process)
         finally:

@@ -12,8 +12,8 @@ from tests.crash.stage import Stage
 from tests.crash.verdict import Judgement, differences, explanations, judge, strangers, summary
 from tests.crash.waves import Wave, in_waves
 
-#: How often a case is played whose process never came by its point: under load a post may take
-#: another way, for example wait for TikTok's limit.
+#: How often a case is played whose process never came by its point, or whose race nobody ran: under
+#: load a post may take another way, for example wait for TikTok's limit, and its rival come late.
 ATTEMPTS = 3
 
 UPLOAD = frozenset({"upload_to_tiktok"})
@@ -89,7 +89,7 @@ class Matrix:
         return points
 
     def play(self, cases: list[Case], *, points: Collection[Point], apart: bool = True) -> None:
-        """Play cases; those whose process never came by its point, again.
+        """Play cases; those that did not come to what they are about, again.
 
         :param points: at each of these somebody must have been killed at the end
         :param apart: follow-ups do not meet in a wave
@@ -145,7 +145,7 @@ class Matrix:
                 may_be_unknown=case.point in self._may_be_unknown,
                 may_be_held=case.point in self._may_be_held,
             )
-            is_none = not case.is_struck and judgement.is_published and judgement.keeps_promise
+            is_none = not case.is_played and judgement.is_published and judgement.keeps_promise
             if is_none and not is_last:
                 again.append(case)
                 continue

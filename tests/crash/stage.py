@@ -39,8 +39,13 @@ HEARTBEAT_TIMEOUT_S = 20
 
 
 @contextmanager
-def open_stage(folder: Path, *, simulator_arguments: Sequence[str]) -> Iterator[Stage]:
-    """Start a stack whose tasks ask the arbiter at each point."""
+def open_stage(
+    folder: Path, *, simulator_arguments: Sequence[str], accounts: Sequence[str] = ACCOUNTS
+) -> Iterator[Stage]:
+    """Start a stack whose tasks ask the arbiter at each point.
+
+    :param accounts: that posts go to; for less than all of the matrix a few will do
+    """
     with ExitStack() as exits:
         arbiter = exits.enter_context(Arbiter(folder / "arbiter"))
         airflow_database = exits.enter_context(_airflow_database())
@@ -62,9 +67,9 @@ def open_stage(folder: Path, *, simulator_arguments: Sequence[str]) -> Iterator[
             simulator_arguments=("--accounts", str(len(ACCOUNTS)), *simulator_arguments),
         )
         exits.enter_context(stack)
-        stack.start(ACCOUNTS)
+        stack.start(accounts)
         stack.wait_healthy()
-        yield Stage(stack, arbiter)
+        yield Stage(stack, arbiter, accounts)
 
 
 @contextmanager
@@ -91,10 +96,14 @@ def _airflow_database() -> Iterator[dict[str, str]]:
 
 
 class Stage:
-    """A running stack and the cases that play on it now."""
+    """A running stack and the cases that play on it now.
 
-    def __init__(self, stack: Stack, arbiter: Arbiter) -> None:
+    :param accounts: that posts go to
+    """
+
+    def __init__(self, stack: Stack, arbiter: Arbiter, accounts: Sequence[str]) -> None:
         self.stack = stack
+        self._accounts = accounts
         self.runs = Runs(stack)
         self._arbiter = arbiter
         self._engine = open_engine(stack.environment["REELFLOW_DATABASE_URL"])
@@ -202,9 +211,9 @@ class Stage:
 
     def _next_accounts(self, count: int) -> list[str]:
         """Return the accounts that the next posts go to."""
-        return [ACCOUNTS[(self._dropped + n) % len(ACCOUNTS)] for n in range(count)][
-            : len(ACCOUNTS)
-        ]
+        accounts = self._accounts
+        following = [accounts[(self._dropped + n) % len(accounts)] for n in range(count)]
+        return following[: len(accounts)]
 
     def connect(self, name: str) -> None:
         """Let an account's creator consent, as with ``reelflow accounts connect``."""

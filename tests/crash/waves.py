@@ -16,7 +16,8 @@ WAVE = 30
 WAVE_DEADLINE_S = 600.0
 #: Most days of one backfill.
 BACKFILLED_DAYS = 6
-POLL_S = 0.5
+#: Each round asks Airflow's API server, which does the tasks' bookkeeping besides.
+POLL_S = 1.0
 #: With nothing under way this long, a run started by hand settles what is left.
 IDLE_S = 5.0
 

@@ -1,10 +1,11 @@
-"""A real stack for each file of end-to-end tests: Airflow's four components and the simulator."""
+"""A real stack for the end-to-end tests: Airflow's four components and the simulator."""
 
 from __future__ import annotations
 
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,29 +37,35 @@ def ends_on_sigterm() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-@pytest.fixture(scope="module")
-def airflow_database(request: pytest.FixtureRequest) -> dict[str, str]:
-    """Settings of Airflow's own database: PostgreSQL, or SQLite where no server is installed.
+class SharedStack:
+    """One stack for all tests in a row that use it: it takes a minute of a processor to start."""
 
-    On a busy machine Airflow finds its own SQLite locked, and refuses a backfill or a clear.
-    """
-    if program_folder() is None:
-        return {}
-    server: PostgresqlServer = request.getfixturevalue("postgresql_server")
-    url = server.url(server.create_database())
-    return {
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": url,
-    }
+    def __init__(self) -> None:
+        self._ends = ExitStack()
+        self._stack: Stack | None = None
+
+    def started(self, folder: Path, airflow_database: dict[str, str]) -> Stack:
+        """Return the stack; start it if it does not run."""
+        if self._stack is None:
+            with ExitStack() as ends:
+                stack = ends.enter_context(_running(folder, airflow_database))
+                ends.callback(stack.check_alive)
+                self._ends = ends.pop_all()
+            self._stack = stack
+        return self._stack
+
+    def stop(self) -> None:
+        """End it, if it runs; fail if a part of it has ended before."""
+        self._stack = None
+        self._ends.close()
 
 
-# Of a module, not of the session: it would run on, and take its share, beside all other tests.
-@pytest.fixture(scope="module")
-def stack(
-    airflow_database: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
+SHARED = SharedStack()
+
+
+@contextmanager
+def _running(folder: Path, airflow_database: dict[str, str]) -> Iterator[Stack]:
     timing = {"REELFLOW_INBOX_QUIET_S": "2", "REELFLOW_WATCH_INTERVAL_S": "2"}
-    folder = tmp_path_factory.mktemp("stack")
     dags = dags_folder(folder / "dags", "publish_to_tiktok", "prepare_media")
     stack = Stack(
         folder,
@@ -76,7 +83,49 @@ def stack(
         stack.add_account(UNDECIDED, privacy=None)
         stack.wait_healthy()
         yield stack
-        stack.check_alive()
+
+
+@pytest.fixture(scope="module")
+def airflow_database(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Settings of Airflow's own database: PostgreSQL, or SQLite where no server is installed.
+
+    On a busy machine Airflow finds its own SQLite locked, and refuses a backfill or a clear.
+    """
+    if program_folder() is None:
+        return {}
+    server: PostgresqlServer = request.getfixturevalue("postgresql_server")
+    url = server.url(server.create_database())
+    return {
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": url,
+    }
+
+
+@pytest.fixture(scope="session")
+def shared_stack(request: pytest.FixtureRequest) -> Iterator[SharedStack]:
+    """The stack, to be started; it ends at the latest with the tests, before its database does."""
+    if program_folder() is not None:
+        request.getfixturevalue("postgresql_server")
+    try:
+        yield SHARED
+    finally:
+        SHARED.stop()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """Stop the stack when the next test does not use it: it would take its share beside others."""
+    if "shared_stack" not in getattr(nextitem, "fixturenames", ()):
+        SHARED.stop()
+
+
+@pytest.fixture(scope="module")
+def stack(
+    shared_stack: SharedStack,
+    airflow_database: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Stack:
+    return shared_stack.started(tmp_path_factory.mktemp("stack"), airflow_database)
 
 
 @pytest.fixture

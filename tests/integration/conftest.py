@@ -24,7 +24,7 @@ from tests.integration.publisher import Publisher
 from tests.integration.serve_server import ServeServer
 from tests.integration.simulator_process import Simulator
 
-_Server = TypeVar("_Server", S3Server, ServeServer, PluginServer)
+_Server = TypeVar("_Server", ServeServer, PluginServer)
 
 
 def _until_the_end(server: _Server) -> Iterator[_Server]:
@@ -46,9 +46,9 @@ def publisher(workspace: Workspace, clock: factories.Clock, simulator: Simulator
 
 
 @pytest.fixture(scope="session")
-def intake_s3() -> Iterator[S3Server]:
-    """An S3 for all servers of the intake; each has a bucket of its own there."""
-    yield from _until_the_end(S3Server())
+def intake_s3(s3_process: S3Server) -> S3Server:
+    """The S3 of all servers of the intake; each has a bucket of its own there."""
+    return s3_process
 
 
 @pytest.fixture(scope="session")

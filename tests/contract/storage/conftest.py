@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from reelflow.storage.s3 import S3Store
 from tests.contract.storage.stores import Place, S3Server, Store, open_store
-
-
-@pytest.fixture(scope="session")
-def s3_process() -> Iterator[S3Server]:
-    """One S3 for all of these modules."""
-    server = S3Server()
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(params=["local", "s3"])

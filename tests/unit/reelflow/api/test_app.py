@@ -131,6 +131,7 @@ def test_what_goes_wrong_inside_is_told_to_the_log_alone(
 ) -> None:
     path = make_signed()
     database = str(workspace.ledger.engine.url.database)
+    workspace.ledger.engine.dispose()
     Path(database).write_bytes(b"no database" * 1000)
     for name in ("-wal", "-shm"):
         Path(database + name).unlink(missing_ok=True)

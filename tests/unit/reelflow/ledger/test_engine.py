@@ -38,10 +38,11 @@ from tests.unprivileged import as_nobody_much, closed_to_writing, reachable_fold
 
 @pytest.mark.parametrize("writes", [False, True])
 def test_every_connection_has_wal_full_synchronous_and_foreign_keys(
-    workspace: Workspace, writes: bool
+    database_url: str, writes: bool
 ) -> None:
+    engine = open_engine(database_url)
     for _ in range(2):  # each transaction is a connection of its own
-        with transaction(workspace.ledger.engine, writes=writes) as session:
+        with transaction(engine, writes=writes) as session:
             asked = {
                 name: session.scalar(text(f"PRAGMA {name}"))
                 for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
