@@ -43,8 +43,9 @@ NONSENSE: Final = (
 class NotifyingInbox:
     """An inbox in a bucket that tells a queue of each file that comes, as another bucket does.
 
-    :param folder: below which all files lie; with a slash at its end
-    :param queue: its name; what it is told by itself, the queue ``copies`` is told too
+    :param foreign: the other bucket, which is nobody's inbox
+    :param queue: name of the queue
+    :param copies: name of a queue that is told the same, and read by nobody else
     """
 
     server: S3Server
