@@ -19,7 +19,6 @@ from reelflow.ledger.models import (
     BatchEntry,
     Breaker,
     CallWindow,
-    Media,
     PlatformFailure,
     Post,
     Publication,
@@ -110,11 +109,6 @@ class LedgerView:
         with self.workspace.ledger.write() as session:
             claimed = update(Post).where(Post.claimed_until.is_not(None))
             session.execute(claimed.values(claimed_until=past))
-
-    def let_media_date_from(self, at: datetime) -> None:
-        """Make it as if the files had been taken in long ago: nothing older is the sweep's."""
-        with self.workspace.ledger.write() as session:
-            session.execute(update(Media).values(created_at=at))
 
     def let_tokens_end(self, after: timedelta) -> None:
         """Date the end of every access token that can be renewed."""

@@ -51,6 +51,7 @@ _SETTINGS = {
     "REELFLOW_INBOX_QUIET_S": "0",
     "REELFLOW_WATCH_INTERVAL_S": "1",
 }
+_NO_SETTINGS: Mapping[str, str] = {}
 
 
 @contextmanager
@@ -60,11 +61,13 @@ def open_proof_stack(
     *,
     account_names: Sequence[str] = ACCOUNTS,
     dags: Sequence[str] = DAGS,
+    extra_environment: Mapping[str, str] = _NO_SETTINGS,
 ) -> Iterator[ProofStack]:
     """Start a stack on two databases of its own, and stop it at the end.
 
     :param server: holds Airflow's database and the ledger
     :param dags: the first one publishes; the others are paused
+    :param extra_environment: settings put over those of the proof
     """
     metadata, ledger = (
         server.create_database(template=template) for template in ("template0", TEMPLATE)
@@ -79,6 +82,7 @@ def open_proof_stack(
             ledger_url=server.url(ledger),
             dags=dags_folder(folder / "dags", *dags),
             account_names=account_names,
+            extra_environment=extra_environment,
         )
         with stack:
             stack.start()
@@ -98,6 +102,7 @@ class ProofStack(Stack):
     :param ledger_url: the ledger, migrated
     :param dags: the folder of the DAGs
     :param account_names: of the simulator's creators, the first of which there are that many
+    :param extra_environment: settings put over those of the proof
     """
 
     def __init__(
@@ -108,11 +113,13 @@ class ProofStack(Stack):
         ledger_url: str,
         dags: Path,
         account_names: Sequence[str],
+        extra_environment: Mapping[str, str] = _NO_SETTINGS,
     ) -> None:
         super().__init__(
             folder,
             extra_environment={
                 **_SETTINGS,
+                **extra_environment,
                 "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata_url,
                 "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": metadata_url,
                 "AIRFLOW__CORE__DAGS_FOLDER": str(dags),

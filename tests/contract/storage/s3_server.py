@@ -5,8 +5,8 @@ atomic, SHA-256 checksums are compared, ``x-amz-copy-source-if-match`` counts, a
 upload is refused, begun uploads and their parts are listed by pages, parts with their checksums,
 forms are held to their policies, and presigned URLs to their signature and lifetime, by a clock
 that can be moved. A range costs its own bytes, where moto reads the whole object for each. Faults
-can be ordered, and what was asked is counted. It prints one line of JSON when it is ready: its
-address.
+can be ordered, and what was asked is counted. Queues of SQS, which buckets notify, are moto's. It
+prints one line of JSON when it is ready: its address.
 """
 
 from __future__ import annotations
@@ -85,6 +85,8 @@ class StrictS3:
                 raise Refusal(fault["status"], fault["code"])
             check(request, body, now=datetime.now(UTC) + self.ahead)
             environ["wsgi.input"] = io.BytesIO(body)
+            if request.headers.get("X-Amz-Target", "").startswith("AmazonSQS."):
+                return self.moto(environ, start_response)  # waits for messages: no lock
             if request.method == "GET" and "uploads" in request.args:
                 return begun_uploads(request)(environ, start_response)
             if request.method == "GET" and "uploadId" in request.args:

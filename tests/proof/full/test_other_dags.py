@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from reelflow.domain.post import PostState
 from tests.proof.play import ENDLESS_S, Play
 
-DAYS_3_S = 3 * 24 * 3600
+#: Longer than files of rejected posts are kept.
+DAYS_40 = timedelta(days=40)
 
 
 def test_reconcile_publications_settles_and_announces_what_no_run_waits_for(play: Play) -> None:
@@ -49,20 +49,21 @@ def test_refresh_tiktok_tokens_renews_every_token_under_the_feet_of_posts(play: 
     play.finish()
 
 
-def test_sweep_storage_deletes_what_no_row_names_and_no_file_of_a_post(play: Play) -> None:
+def test_sweep_storage_deletes_what_ended_long_ago_and_no_file_of_a_post(play: Play) -> None:
     play.process_for(ENDLESS_S)
-    play.drop(20)
-    media = play.stack.folders.reelflow_home / "media"
-    orphans = [media / f"{number:032x}.mp4" for number in range(3)]
-    long_ago = time.time() - DAYS_3_S
-    play.wait_told(lambda: bool(play.ledger.mid_stage()), "the first post to be on its way")
-    play.ledger.let_media_date_from(datetime.fromtimestamp(long_ago, UTC) - timedelta(days=1))
+    play.drop(20, broken=1)
+    quarantine = play.stack.folders.reelflow_home / "quarantine"
+
+    def rejected() -> list[Path]:
+        return list(quarantine.rglob("*.mp4"))
+
+    play.wait_told(lambda: len(rejected()) == 1, "the file that is no video to be rejected")
     with play.unpaused("sweep_storage") as dag, play.mid_stage():
-        for orphan in orphans:
-            orphan.write_bytes(b"left by a crash")
-            os.utime(orphan, (long_ago, long_ago))
+        assert rejected()
+        ended = [post.id for post in play.ledger.posts() if post.state is PostState.REJECTED]
+        play.ledger.change_posts(ended, state_since=datetime.now(UTC) - DAYS_40)
         run_id = dag.trigger()
         play.wait_told(lambda: dag.state_of(run_id) == "success", "the sweep to end")
-    assert not [orphan for orphan in orphans if orphan.exists()]
+    assert not rejected()
     play.let_go()
     play.finish()

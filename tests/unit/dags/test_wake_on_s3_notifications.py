@@ -60,9 +60,7 @@ def test_it_asks_the_queue_with_the_connection_of_the_bucket(dag: DAG) -> None:
     stored: Any = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
     ((_, asset),) = stored.timetable.asset_condition.iter_assets()
     (watcher,) = asset.watchers
-    assert watcher.trigger["classpath"] == (
-        "airflow.providers.amazon.aws.triggers.sqs.SqsSensorTrigger"
-    )
+    assert watcher.trigger["classpath"] == "reelflow_provider.s3_notifications.QueueTrigger"
     asked = watcher.trigger["kwargs"]
     assert (asked["sqs_queue"], asked["aws_conn_id"]) == (QUEUE, "media")
     assert asked["delete_message_on_reception"]
