@@ -99,6 +99,8 @@ class StrictS3:
                     bucket = request.path.split("/")[1]
                     s3().put_object(bucket, fault["key"], b"of somebody else")
                     fault = None
+                if fault and fault["kind"] == "unconditional":
+                    environ.pop("HTTP_X_AMZ_COPY_SOURCE_IF_MATCH", None)
                 check_copy_source(request)
                 check_upload(request)
                 return list(self.answer(environ, start_response, fault))
