@@ -198,7 +198,8 @@ class Folders:
         identities = [self._take_one(image) for image in images]
         folder = images[0].source.rpartition("/")[0]
         # What came meanwhile is another post, which keeps folder and sidecar.
-        if remove_emptied(self.store, folder):
+        is_gone = remove_emptied(self.store, folder)
+        if is_gone and images[0].may_have_sidecar:
             self._move_sidecar(folder, images[0].target)
         return identities
 

@@ -134,7 +134,9 @@ def _write_one(
 def _locked(session: Session, table: type[_Row], ids: Collection[object]) -> dict[object, _Row]:
     """Hold rows until the transaction ends, those of one table in the order of their ids."""
     query = select(table).where(table.id.in_(ids)).order_by(table.id).with_for_update(of=table)
-    return {row.id: row for row in session.scalars(query)}
+    # A file comes with its post already, as it was before somebody whom that had to wait for.
+    found = session.scalars(query.execution_options(populate_existing=True))
+    return {row.id: row for row in found}
 
 
 def _went_on(rows: Sequence[Media], before: Sequence[Media], *, taken: bool) -> bool:

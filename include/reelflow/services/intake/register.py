@@ -110,9 +110,9 @@ def _register(
     """
     wishes = side_by_side(partial(read_wish, workspace.folders), found)
     with workspace.ledger.write() as session:
-        # Only now: what another run takes from here on, it finds in the ledger first.
-        held = side_by_side(workspace.folders.holds, found)
+        # The ledger first: what another run took is registered there until it is gone from here.
         registered = _registered_among(session, found)
+        held = side_by_side(workspace.folders.holds, found)
         wanted = [
             (one, wish)
             for one, wish, is_held in zip(found, wishes, held, strict=True)
