@@ -7,7 +7,8 @@ Prints one JSON object a line and exits with 1 if the target is missed::
 A ledger of 100,000 posts that ended, over 20 accounts, and an inbox of 1,000 small files: in a
 folder and in a bucket (moto's server), with SQLite and with PostgreSQL as it comes. Each round has
 an inbox of its own, and times `find_new_uploads` as its task calls it, the opening of the ledger
-included, and its own CPU; then the same for the next run, with what the first left in the inbox.
+included, its own CPU and its calls to the bucket; then the same for the next run, with what the
+first left in the inbox.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ _PAGE_KEYS = 1000
 #: S3 tells when an object was written in whole seconds.
 QUIET_S = 1.0
 
+#: Makes an inbox of so many files.
 Fill = Callable[[int], MediaStore]
+#: Counts what was asked of a bucket until now.
+Calls = Callable[[], int]
 
 
 def main() -> None:
@@ -77,8 +81,11 @@ def main() -> None:
 def measure(engine: Engine, store: str, *, objects: int, rounds: int) -> dict[str, Any]:
     """Find each round's files."""
     url = engine.url.render_as_string(hide_password=False)
-    found, again = [], []
-    with tempfile.TemporaryDirectory(prefix="reelflow-bench-") as folder, STORE[store]() as fill:
+    found, again, calls = [], [], []
+    with (
+        tempfile.TemporaryDirectory(prefix="reelflow-bench-") as folder,
+        STORE[store]() as (fill, called),
+    ):
         os.environ |= {
             "REELFLOW_HOME": folder,
             "REELFLOW_DATABASE_URL": url,
@@ -90,7 +97,9 @@ def measure(engine: Engine, store: str, *, objects: int, rounds: int) -> dict[st
             opened = fill(objects)
             time.sleep(2 * QUIET_S)
             run_id = f"{store}-{number}-{time.time_ns()}"
+            before = called()
             found.append(_find(opened, f"{run_id}-first", at_least=1))
+            calls.append(called() - before)
             again.append(_find(opened, f"{run_id}-second", at_least=0))
     seconds = statistics.median(one for one, _ in found)
     return {
@@ -101,6 +110,7 @@ def measure(engine: Engine, store: str, *, objects: int, rounds: int) -> dict[st
         "seconds": round(seconds, 2),
         "seconds_by_round": [round(one, 2) for one, _ in found],
         "cpu_s": round(statistics.median(one for _, one in found), 2),
+        "calls_to_the_bucket": statistics.median(calls),
         "seconds_of_the_next_run": round(statistics.median(one for one, _ in again), 2),
         "seconds_max": SECONDS_MAX,
         "ok": seconds <= SECONDS_MAX,
@@ -121,7 +131,7 @@ def _find(store: MediaStore, run_id: str, *, at_least: int) -> tuple[float, floa
 
 
 @contextmanager
-def _folder() -> Iterator[Fill]:
+def _folder() -> Iterator[tuple[Fill, Calls]]:
     """Give what makes an inbox in the data folder."""
 
     def fill(count: int) -> MediaStore:
@@ -132,11 +142,11 @@ def _folder() -> Iterator[Fill]:
             path.write_bytes(content)
         return LocalStore(root)
 
-    yield fill
+    yield fill, lambda: 0
 
 
 @contextmanager
-def _bucket() -> Iterator[Fill]:
+def _bucket() -> Iterator[tuple[Fill, Calls]]:
     """Give what makes an inbox in a bucket."""
     server = S3Server(page_keys=_PAGE_KEYS)
     try:
@@ -148,7 +158,7 @@ def _bucket() -> Iterator[Fill]:
                 client.put_object(Bucket=bucket, Key=f"inbox/{name}", Body=content)
             return S3Store(client, bucket, "")
 
-        yield fill
+        yield fill, lambda: len(server.calls())
     finally:
         server.stop()
 

@@ -9,7 +9,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from reelflow.cli.findings import Finding, Status
-from reelflow.exceptions import ConfigurationError, ObjectExistsError, ReelflowError
+from reelflow.exceptions import (
+    ConfigurationError,
+    ObjectExistsError,
+    ReelflowError,
+    SourceChangedError,
+)
 
 if TYPE_CHECKING:
     from reelflow.settings import Settings
@@ -90,8 +95,15 @@ def _put_if_absent(store: MediaStore, key: str) -> None:
 
 
 def _move(store: MediaStore, source: str, target: str) -> None:
-    """Do what takes a file out of the inbox."""
+    """Do what takes a file out of the inbox, but leaves one that has come in its place."""
     _put(store, source)
+    with suppress(SourceChangedError):
+        store.move(source, target, identity="another")
+        raise ConfigurationError(
+            f"{store.shown(source)} was, on condition that it is another: take a storage that knows"
+            " conditional copies (x-amz-copy-source-if-match)",
+            code="storage_unconditional",
+        )
     store.move(source, target)
     store.delete(target)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -158,6 +158,16 @@ def by_name(session: Session, name: str) -> Account:
             "`reelflow accounts connect`"
         )
     return account
+
+
+def by_names(session: Session, names: Collection[str]) -> dict[str, Account]:
+    """Return the accounts with these names, by their names.
+
+    :raises AccountNotFoundError: there is none of one of them
+    """
+    query = select(Account).where(Account.name.in_(names))
+    found = {account.name: account for account in session.scalars(query)}
+    return {name: found.get(name) or by_name(session, name) for name in names}
 
 
 def names(session: Session) -> Sequence[str]:

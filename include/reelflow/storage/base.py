@@ -163,15 +163,15 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def move(self, source: str, target: str, *, identity: str | None = None) -> bool:
+    def move(self, source: str, target: str, *, identity: str | None = None) -> str | None:
         """Give an object another key, in place of what may be there.
 
         A second call finishes what a crash left half done.
 
-        :param identity: what the source must be
-        :return: False when there is neither source nor target; True, with nothing done, when only
-            the target is there, or the source is of another identity and the target is there: it
-            was moved before, as far as a target that nobody else writes can tell
+        :param identity: what the source must be; a store that need not look first, does not
+        :return: the identity of the target now; None when there is neither source nor target. With
+            nothing done it is the target's when only that is there, or the source is of another
+            identity: it was moved before, as far as a target that nobody else writes can tell
         :raises SourceChangedError: the source is of another identity, and there is no target
         :raises StorageFullError: no room is left
         """

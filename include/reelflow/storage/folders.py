@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -66,11 +66,14 @@ class Taking:
     :param inbox_path: as :attr:`InboxFile.inbox_path` gives it
     :param target: a unique key of ours
     :param identity: as the inbox was listed
+    :param may_have_sidecar: False where somebody saw that there is none: one that comes later
+        stays, for whoever finds it without its file
     """
 
     inbox_path: str
     target: str
     identity: str
+    may_have_sidecar: bool = True
 
     @property
     def source(self) -> str:
@@ -174,8 +177,9 @@ class Folders:
             already
         """
         identity = self._take_one(file)
+        is_taken = identity is not None and file.may_have_sidecar
         # A new file of the same name keeps its own sidecar.
-        if identity is not None and self.store.stat(file.source) is None:
+        if is_taken and self.store.stat(file.source) is None:
             self._move_sidecar(file.source, file.target)
         return identity
 
@@ -194,7 +198,8 @@ class Folders:
         identities = [self._take_one(image) for image in images]
         folder = images[0].source.rpartition("/")[0]
         # What came meanwhile is another post, which keeps folder and sidecar.
-        if remove_emptied(self.store, folder):
+        is_gone = remove_emptied(self.store, folder)
+        if is_gone and images[0].may_have_sidecar:
             self._move_sidecar(folder, images[0].target)
         return identities
 
@@ -204,15 +209,15 @@ class Folders:
 
     def _take_one(self, file: Taking) -> str | None:
         try:
-            self.store.move(file.source, file.target, identity=file.identity)
+            return self.store.move(file.source, file.target, identity=file.identity)
         except SourceChangedError:
             return None
-        taken = self.store.stat(file.target)
-        return None if taken is None else taken.identity
 
     def _move_sidecar(self, source: str, target: str) -> None:
-        if sidecar_at(self.store, source) is not None:
-            self.store.move(sidecar_of(source), sidecar_of(target))
+        found = sidecar_at(self.store, source)
+        if found is not None:
+            with suppress(SourceChangedError):  # a newer one stays, for whoever finds it alone
+                self.store.move(found.key, sidecar_of(target), identity=found.identity)
 
     def set_aside(
         self, source: Kept, *, account: str, post_id: int, reason: dict[str, object]
@@ -270,13 +275,12 @@ class Folders:
         One that somebody deleted stays what and where it was.
         """
         before = self.store.stat(file.key)
-        self.store.move(file.key, target)
-        after = self.store.stat(target)
-        if after is None:
+        identity = self.store.move(file.key, target)
+        if identity is None:
             return file
         if before is not None and before.identity != file.identity:
             return Kept(target, file.identity)  # so that whoever reads it sees that it is another
-        return Kept(target, after.identity)
+        return Kept(target, identity)
 
     def _put_reason(self, quarantined: str, reason: dict[str, object]) -> None:
         # What is no Unicode, from file names, is written as JSON's own escape.

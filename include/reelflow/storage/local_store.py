@@ -92,7 +92,7 @@ class LocalStore(LocalUploads):
         )
         return self._write(key, blocks, size_bytes=size_bytes, only_if_absent=only_if_absent)
 
-    def move(self, source: str, target: str, *, identity: str | None = None) -> bool:
+    def move(self, source: str, target: str, *, identity: str | None = None) -> str | None:
         """See :meth:`ObjectStore.move <reelflow.storage.base.ObjectStore.move>`.
 
         From another disk it is a copy, whole on this one before its source is deleted; what came
@@ -100,13 +100,12 @@ class LocalStore(LocalUploads):
         """
         status = self._status(source)
         wanted = status is not None and identity in (None, identity_of(status))
-        if wanted and self._rename(source, target):
-            return True
-        if self._status(target) is not None:
-            return True
-        if status is not None and not wanted:
+        if wanted:
+            self._rename(source, target)
+        there = self._status(target)
+        if there is None and status is not None and not wanted:
             raise changed(source)
-        return False
+        return None if there is None else identity_of(there)
 
     def delete(self, key: str) -> None:
         """See :meth:`ObjectStore.delete <reelflow.storage.base.ObjectStore.delete>`."""
@@ -176,8 +175,8 @@ class LocalStore(LocalUploads):
             return None if stat.S_ISDIR(status.st_mode) else status
         return None
 
-    def _rename(self, source: str, target: str) -> bool:
-        """Rename a file, or copy it from another disk; False when it is gone meanwhile."""
+    def _rename(self, source: str, target: str) -> None:
+        """Rename a file, or copy it from another disk, unless it is gone meanwhile."""
         old, new = path_names(source), path_names(target)
         with (
             local_errors(target),
@@ -196,8 +195,6 @@ class LocalStore(LocalUploads):
             # The new name first: after a loss of power there are two rather than none.
             os.fsync(into)
             os.fsync(out_of)
-            return True
-        return False
 
     def _copy(self, source: str, target: str, folder: int, name: str) -> str:
         """Copy a file, or a link as a link, from another disk.

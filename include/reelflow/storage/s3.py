@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
@@ -14,29 +14,23 @@ from reelflow.exceptions import (
     ObjectExistsError,
     ObjectNotFoundError,
     ReelflowError,
-    StorageAccessError,
     UploadNotFoundError,
 )
 from reelflow.storage.base import ByteStream, FolderInfo, MultipartUpload, ObjectInfo
 from reelflow.storage.content import checked_blocks
-from reelflow.storage.s3_bucket import answered_at, info_of
-from reelflow.storage.s3_errors import code_of, s3_errors
+from reelflow.storage.s3_bucket import answered_at, head_info, info_of
+from reelflow.storage.s3_errors import PRECONDITION, code_of, s3_errors
+from reelflow.storage.s3_moves import S3Moves
 from reelflow.storage.s3_presigning import S3Presigning
 from reelflow.storage.s3_reader import S3Reader, changed
 from reelflow.storage.s3_uploads import BLOCK_BYTES, S3Uploads, checksum_of, exists, new_object
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
-
 #: Metadata by which a writer knows its own object again when it is told that one is there: the
 #: answer to its first try may have been lost.
 _WRITER: Final = "reelflow-writer"
-#: AmazonS3 API, CopyObject.
-_COPY_MAX_BYTES: Final = 5 * 1024**3
-_PRECONDITION: Final = frozenset({"PreconditionFailed", "412"})
 
 
-class S3Store(S3Uploads, S3Presigning):
+class S3Store(S3Uploads, S3Moves, S3Presigning):
     """A :class:`~reelflow.storage.base.MediaStore` and ``PresigningStore``.
 
     A put has a block of 8 MiB in memory at a time; a part of an upload is there as a whole, and so
@@ -48,11 +42,6 @@ class S3Store(S3Uploads, S3Presigning):
     An object's identity is its ETag. What is in the bucket under a name that no file can have (a
     part that is empty, ``.`` or ``..``) is not seen.
     """
-
-    def stat(self, key: str) -> ObjectInfo | None:
-        """See :meth:`ObjectStore.stat <reelflow.storage.base.ObjectStore.stat>`."""
-        head = self._head(key)
-        return None if head is None else _info(key, head)
 
     def list(self, folder: str = "") -> Iterator[ObjectInfo]:
         """See :meth:`ObjectStore.list <reelflow.storage.base.ObjectStore.list>`."""
@@ -110,27 +99,7 @@ class S3Store(S3Uploads, S3Presigning):
             head = self._head(key)
             if head is None or head["Metadata"].get(_WRITER) != writer:
                 raise
-            return _info(key, head)
-
-    def move(self, source: str, target: str, *, identity: str | None = None) -> bool:
-        """See :meth:`ObjectStore.move <reelflow.storage.base.ObjectStore.move>`.
-
-        It is a copy by S3, then a delete, each on condition that the source is still the same. What
-        its writer said of it stays behind: headers that TikTok would get with it, and tags, which
-        cost permissions of their own and may let a lifecycle rule delete it.
-        """
-        info = self.stat(source)
-        if info is not None and identity in (None, info.identity):
-            if source == target:
-                return True
-            if self._copy(info, target):
-                self._delete_if_same(info)
-                return True
-        if self.stat(target) is not None:
-            return True
-        if info is not None:
-            raise changed(self._bucket, self._raw_key(source))
-        return False
+            return head_info(key, head)
 
     def delete(self, key: str) -> None:
         """See :meth:`ObjectStore.delete <reelflow.storage.base.ObjectStore.delete>`."""
@@ -196,7 +165,7 @@ class S3Store(S3Uploads, S3Presigning):
                     **condition,
                 )
             except ClientError as exc:
-                if code_of(exc) in _PRECONDITION:
+                if code_of(exc) in PRECONDITION:
                     raise exists(self._bucket, raw_key) from exc
                 raise
         modified_at = answered_at(answer["ResponseMetadata"])
@@ -222,53 +191,3 @@ class S3Store(S3Uploads, S3Presigning):
             with suppress(ReelflowError):  # what went wrong first is what is told
                 self.abort(upload)
             raise
-
-    def _copy(self, source: ObjectInfo, target: str) -> bool:
-        """Copy an object within the bucket; False when it is gone or replaced meanwhile."""
-        raw_key = self._raw_key(source.key)
-        if source.size_bytes > _COPY_MAX_BYTES:
-            raise StorageAccessError(
-                f"s3://{self._bucket}/{raw_key} has {source.size_bytes} bytes, and S3 copies at"
-                f" most {_COPY_MAX_BYTES}, so it stays: put a smaller one in its place, or delete"
-                " it",
-                code="too_large_to_move",
-                key=raw_key,
-            )
-        with s3_errors(self._bucket, raw_key):
-            try:
-                self._client.copy_object(
-                    Bucket=self._bucket,
-                    Key=self._raw_key(target),
-                    CopySource={"Bucket": self._bucket, "Key": raw_key},
-                    CopySourceIfMatch=f'"{source.identity}"',
-                    MetadataDirective="REPLACE",
-                    TaggingDirective="REPLACE",
-                )
-            except ClientError as exc:
-                if code_of(exc) in _PRECONDITION | {"NoSuchKey"}:
-                    return False
-                raise
-        return True
-
-    def _delete_if_same(self, info: ObjectInfo) -> None:
-        """Delete an object unless another has come in its place, which is then another file."""
-        raw_key = self._raw_key(info.key)
-        with s3_errors(self._bucket, raw_key):
-            try:
-                self._client.delete_object(
-                    Bucket=self._bucket,
-                    Key=raw_key,
-                    IfMatch=f'"{info.identity}"',
-                )
-            except ClientError as exc:
-                if code_of(exc) not in _PRECONDITION | {"NoSuchKey", "404"}:
-                    raise
-
-
-def _info(key: str, head: HeadObjectOutputTypeDef) -> ObjectInfo:
-    return info_of(
-        key,
-        etag=head["ETag"],
-        size_bytes=head["ContentLength"],
-        modified_at=head["LastModified"],
-    )

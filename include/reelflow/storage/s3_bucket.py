@@ -86,6 +86,11 @@ class S3Bucket:
                 )
             return None
 
+    def stat(self, key: str) -> ObjectInfo | None:
+        """See :meth:`ObjectStore.stat <reelflow.storage.base.ObjectStore.stat>`."""
+        head = self._head(key)
+        return None if head is None else head_info(key, head)
+
     def _head(self, key: str) -> HeadObjectOutputTypeDef | None:
         """Return what S3 knows of an object; None when there is none."""
         raw_key = self._raw_key(key)
@@ -128,3 +133,13 @@ def answered_at(metadata: Any) -> datetime:
 def info_of(key: str, *, etag: str, size_bytes: int, modified_at: datetime) -> ObjectInfo:
     """Return an object with its ETag as its identity."""
     return ObjectInfo(key, size_bytes, modified_at.astimezone(UTC), etag.strip('"'))
+
+
+def head_info(key: str, head: HeadObjectOutputTypeDef) -> ObjectInfo:
+    """Return an object as the answer to a HEAD says it is."""
+    return info_of(
+        key,
+        etag=head["ETag"],
+        size_bytes=head["ContentLength"],
+        modified_at=head["LastModified"],
+    )

@@ -32,6 +32,8 @@ from reelflow.exceptions import (
     StorageUnavailableError,
 )
 
+#: Something is there, or is not what it must be.
+PRECONDITION: Final = frozenset({"PreconditionFailed", "412"})
 _NOT_FOUND: Final = frozenset({"NoSuchKey", "404", "NotFound"})
 _THROTTLED: Final = frozenset(
     {"SlowDown", "429", "Throttling", "ThrottlingException", "RequestLimitExceeded"}

@@ -1,12 +1,12 @@
 """``python -m tests.contract.storage.s3_server``: an S3 for tests, over real HTTP.
 
 It is moto's server with the rules of S3 in front that moto 5.2.5 lacks: conditional writes are
-atomic, SHA-256 checksums are compared, ``x-amz-copy-source-if-match`` counts, a part of an unknown
-upload is refused, begun uploads and their parts are listed by pages, parts with their checksums,
-forms are held to their policies, and presigned URLs to their signature and lifetime, by a clock
-that can be moved. A range costs its own bytes, where moto reads the whole object for each. Faults
-can be ordered, and what was asked is counted. Queues of SQS, which buckets notify, are moto's. It
-prints one line of JSON when it is ready: its address.
+atomic, SHA-256 checksums are compared, ``x-amz-copy-source-if-match`` counts, what is too large to
+be copied at once is not, a part of an unknown upload is refused, begun uploads and their parts are
+listed by pages, parts with their checksums, forms are held to their policies, and presigned URLs to
+their signature and lifetime, by a clock that can be moved. A range costs its own bytes, where moto
+reads the whole object for each. Faults can be ordered, and what was asked is counted. Queues of
+SQS, which buckets notify, are moto's. It prints one line of JSON when it is ready: its address.
 """
 
 from __future__ import annotations
@@ -44,6 +44,9 @@ from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 
 #: Of a page of parts; S3 has 1000 (AmazonS3 API, ListParts).
 PARTS_MAX = 2
+
+#: Of what S3 copies at once (AmazonS3 API, CopyObject).
+COPY_MAX_BYTES = 5 * 1024**3
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -98,6 +101,8 @@ class StrictS3:
                     bucket = request.path.split("/")[1]
                     s3().put_object(bucket, fault["key"], b"of somebody else")
                     fault = None
+                if fault and fault["kind"] == "unconditional":
+                    environ.pop("HTTP_X_AMZ_COPY_SOURCE_IF_MATCH", None)
                 check_copy_source(request)
                 check_upload(request)
                 return list(self.answer(environ, start_response, fault))
@@ -264,16 +269,18 @@ def check(request: Request, body: bytes, *, now: datetime) -> None:
 
 
 def check_copy_source(request: Request) -> None:
-    expected = request.headers.get("x-amz-copy-source-if-match")
-    if expected is None:
+    if "x-amz-copy-source" not in request.headers:
         return
     path = unquote(urlsplit(request.headers["x-amz-copy-source"]).path).lstrip("/")
     bucket, _, key = path.partition("/")
     found = s3().get_object(bucket, key)
     if found is None:
         raise Refusal(404, "NoSuchKey")
-    if found.etag.strip('"') != expected.strip('"'):
+    expected = request.headers.get("x-amz-copy-source-if-match")
+    if expected is not None and found.etag.strip('"') != expected.strip('"'):
         raise Refusal(412, "PreconditionFailed")
+    if found.contentsize > COPY_MAX_BYTES:
+        raise Refusal(400, "InvalidRequest")
 
 
 def check_upload(request: Request) -> None:

@@ -120,7 +120,8 @@ class S3Server:
         :param fault: ``status``, ``code`` and ``headers`` of a refusal; or ``kind``: ``cut`` gives
             half of the answer, ``lost`` does what was asked and gives none, ``overtaken`` puts
             another object under the S3 key ``key`` first, ``rangeless`` gives the whole object,
-            ``unconditional`` writes whatever is there; and ``range``, which the call's own contains
+            ``unconditional`` writes or copies whatever is there; and ``range``, which the call's
+            own contains
         """
         order = {"kind": "", **fault, "method": method, "contains": contains, "times": times}
         requests.post(f"{self.url}/_control/fault", json=order, timeout=DEADLINE_S)

@@ -8,6 +8,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -72,14 +73,23 @@ def write(folders: Folders, key: str, data: bytes) -> str:
     return key
 
 
+def tomorrow() -> datetime:
+    return datetime.now(UTC) + timedelta(days=1)
+
+
 def only_file(folders: Folders) -> InboxFile:
-    later = datetime.now(UTC) + timedelta(hours=1)
-    (found,) = folders.read_inbox().quiet_files("acme", later)
+    (found,) = folders.read_inbox().quiet_files("acme", tomorrow())
     return found
 
 
 def taking(file: InboxFile, target: str = "media/1.mp4") -> Taking:
     return Taking(file.inbox_path, target, file.identity)
+
+
+def taking_alone(folders: Folders) -> Taking:
+    """Take what was listed without a sidecar."""
+    file = only_file(folders)
+    return replace(taking(file), may_have_sidecar=file.sidecar_identity is not None)
 
 
 def contents(folders: Folders, folder: str = "") -> dict[str, bytes]:
@@ -120,6 +130,40 @@ def test_a_crash_before_the_sidecar_moved_is_finished(folders: Folders) -> None:
     folders.store.move(key, "media/1.mp4")
     assert folders.take(file) is not None
     assert sorted(contents(folders)) == ["media/1.mp4", "media/1.mp4.json"]
+
+
+def test_a_sidecar_that_came_once_a_file_was_seen_without_one_stays(folders: Folders) -> None:
+    """It was read by nobody: beside the taken file its wishes would be lost without a word."""
+    put(folders, "a.mp4", data=b"video")
+    file = taking_alone(folders)
+    sidecar = put(folders, "a.mp4.json", data=b"{}")
+    for _ in range(2):
+        assert folders.take(file) == identity(folders, "media/1.mp4")
+        assert contents(folders) == {"media/1.mp4": b"video", sidecar: b"{}"}
+    assert folders.read_inbox().lonely_sidecars("acme", tomorrow()) == ["a.mp4.json"]
+
+
+def test_a_file_without_a_sidecar_is_taken_out_of_a_bucket_by_a_copy_and_a_delete(
+    s3_store: S3Store, s3_server: S3Server
+) -> None:
+    folders = made(s3_store)
+    put(folders, "a.mp4")
+    file = taking_alone(folders)
+    s3_server.reset()
+    assert folders.take(file) is not None
+    assert [call["method"] for call in s3_server.calls()] == ["PUT", "DELETE"]
+
+
+def test_a_sidecar_that_is_replaced_while_it_is_taken_stays(
+    s3_store: S3Store, s3_server: S3Server
+) -> None:
+    folders = made(s3_store)
+    put(folders, "a.mp4")
+    sidecar = put(folders, "a.mp4.json", data=b"{}")
+    file = taking(only_file(folders))
+    s3_server.fault("PUT", "media/1.mp4.json", kind="overtaken", key=f"a/{sidecar}")
+    assert folders.take(file) == identity(folders, "media/1.mp4")
+    assert contents(folders, "inbox") == {sidecar: b"of somebody else"}
 
 
 def test_a_new_file_of_the_same_name_keeps_itself_and_its_sidecar(folders: Folders) -> None:

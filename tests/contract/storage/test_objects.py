@@ -217,6 +217,19 @@ class TestMoving:
         assert keys(store) == [KEY]
         assert read(store, KEY) == b"video"
 
+    def test_who_moves_an_object_learns_what_it_is_now(self, store: Store) -> None:
+        identity = put(store, "inbox/a", b"video")
+        for _ in range(2):  # the second time nothing is done
+            moved = store.move("inbox/a", KEY, identity=identity)
+            info = store.stat(KEY)
+            assert info is not None
+            assert moved == info.identity
+            with store.open(KEY, identity=moved) as reader:
+                assert reader.read_at(0, 9) == b"video"
+        put(store, "inbox/a", b"another")
+        assert store.move("inbox/a", KEY, identity=identity) == moved
+        assert store.move("inbox/b", "media/8") is None
+
     def test_names_that_need_it_are_moved(self, store: Store) -> None:
         source = key_of("inbox", "50% + ä?#&=😀 .mp4")
         put(store, source, b"video")

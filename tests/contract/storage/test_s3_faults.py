@@ -232,15 +232,27 @@ class TestMovingInSteps:
             s3_store.move("inbox/a", KEY, identity=identity)
         assert keys(s3_store) == ["inbox/a"]
 
+    @pytest.mark.parametrize("is_known", [True, False])
     def test_what_s3_does_not_copy_stays_with_a_reason(
-        self, s3_store: S3Store, s3_server: S3Server, tmp_path: Path
+        self, s3_store: S3Store, s3_server: S3Server, tmp_path: Path, is_known: bool
     ) -> None:
         put(s3_store, "inbox/a")
         with (tmp_path / "large").open("wb") as large:
             large.truncate(5 * 1024 * MIB + 1)
         s3_server.give_content(s3_store._bucket, "a/inbox/a", tmp_path / "large")
+        info = s3_store.stat("inbox/a")
+        assert info is not None
         with pytest.raises(StorageAccessError, match=r"a/inbox/a has 5368709121 bytes.*smaller"):
-            s3_store.move("inbox/a", KEY)
+            s3_store.move("inbox/a", KEY, identity=info.identity if is_known else None)
+        assert keys(s3_store) == ["inbox/a"]
+
+    def test_a_copy_that_s3_refuses_for_another_reason_is_not_too_large(
+        self, s3_store: S3Store, s3_server: S3Server
+    ) -> None:
+        identity = put(s3_store, "inbox/a")
+        s3_server.fault("PUT", KEY, status=400, code="InvalidRequest")
+        with pytest.raises(ConfigurationError, match="conditional writes"):
+            s3_store.move("inbox/a", KEY, identity=identity)
         assert keys(s3_store) == ["inbox/a"]
 
     def test_what_its_writer_said_of_it_stays_behind(self, s3_store: S3Store) -> None:
@@ -259,6 +271,14 @@ class TestMovingInSteps:
         s3_server.reset()
         s3_store.move("inbox/a", KEY)
         assert [call["method"] for call in s3_server.calls()] == ["HEAD", "PUT", "DELETE"]
+
+    def test_who_knows_what_is_moved_does_not_look_first(
+        self, s3_store: S3Store, s3_server: S3Server
+    ) -> None:
+        identity = put(s3_store, "inbox/a")
+        s3_server.reset()
+        assert s3_store.move("inbox/a", KEY, identity=identity)
+        assert [call["method"] for call in s3_server.calls()] == ["PUT", "DELETE"]
 
 
 def test_only_the_ranges_that_are_wanted_are_asked_for(

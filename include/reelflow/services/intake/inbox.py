@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
 from datetime import datetime
 from itertools import zip_longest
 from typing import Final
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from reelflow.domain.photos import MAX_PHOTOS
 from reelflow.ledger import accounts
@@ -34,17 +35,33 @@ def waiting_inbox(
     listing = listing or workspace.folders.read_inbox()
     with workspace.ledger.read() as session:
         names = accounts.names(session)
-        unmoved = select(Media.inbox_path, Media.inbox_identity).where(Media.moved_at.is_(None))
-        known = {(path, identity) for path, identity in session.execute(unmoved)}
+        known = registered_files(session)
     return _in_turn(
         [
             item
             for name in names
             if not listing.is_closed(name)
             for item in _quiet(listing, name, quiet_since(workspace))
-            if not any((file.inbox_path, file.identity) in known for file in item.files)
+            if not is_registered(item, known)
         ]
     )
+
+
+def registered_files(
+    session: Session, *, at: Collection[str] | None = None
+) -> set[tuple[str, str]]:
+    """Return inbox path and identity of each file that a row stands for and that was not taken yet.
+
+    :param at: the paths that matter; None for all
+    """
+    unmoved = select(Media.inbox_path, Media.inbox_identity).where(Media.moved_at.is_(None))
+    query = unmoved if at is None else unmoved.where(Media.inbox_path.in_(at))
+    return {(path, identity) for path, identity in session.execute(query)}
+
+
+def is_registered(found: InboxFile | InboxFolder, registered: Set[tuple[str, str]]) -> bool:
+    """Whether a row stands for one of the very files, as :func:`registered_files` returned them."""
+    return any((file.inbox_path, file.identity) in registered for file in found.files)
 
 
 def _quiet(

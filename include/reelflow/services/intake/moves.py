@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -25,19 +27,27 @@ from reelflow.storage.folders import Taking
 
 log = logging.getLogger(__name__)
 
+_Row = TypeVar("_Row", Post, Media)
+
 
 @dataclass(frozen=True)
-class _Waiting:
-    """A post whose files lie in the inbox, as far as the ledger knows."""
+class Waiting:
+    """A post whose files lie in the inbox, as far as the ledger knows.
+
+    :param may_have_sidecar: False where the run that registered it saw that there is none
+    """
 
     post: Post
     files: Sequence[Media]
+    may_have_sidecar: bool = True
 
 
 @dataclass(frozen=True)
-class _Taken(_Waiting):
-    """The same, taken: the identity of each file where it lies now, or None of one that is gone."""
+class _Taken:
+    """What was taken: the identity of each file where it lies now, or None of one that is gone."""
 
+    post: Post
+    files: Sequence[Media]
     identities: Sequence[str | None]
 
     @property
@@ -58,52 +68,75 @@ def finish_moves(workspace: Workspace, *, actor: str) -> None:
             log.error("the files of post %d stay in the inbox: %s", post_id, trouble)
 
 
-def finish_moves_of(workspace: Workspace, post_ids: Sequence[int], *, actor: str) -> None:
-    """Take the files of posts that were just registered out of the inbox, all at once."""
-    with workspace.ledger.read() as session:
-        waiting = [
-            _Waiting(post, photo_images.media_of(session, post))
-            for post in (posts.get(session, post_id) for post_id in sorted(post_ids))
-        ]
-    _finish(workspace, waiting, actor=actor)
-
-
 def finish_move(workspace: Workspace, post_id: int, *, actor: str) -> None:
     """Take a registered post's files out of the inbox, and do what its state asks for."""
-    finish_moves_of(workspace, [post_id], actor=actor)
+    with workspace.ledger.read() as session:
+        post = posts.get(session, post_id)
+        waiting = Waiting(post, photo_images.media_of(session, post))
+    take_out(workspace, [waiting], actor=actor)
 
 
-def _finish(workspace: Workspace, waiting: Sequence[_Waiting], *, actor: str) -> None:
+def take_out(workspace: Workspace, waiting: Sequence[Waiting], *, actor: str) -> None:
+    """Take the files of posts out of the inbox, all at once, and do what their states ask for."""
     attempts = side_by_side(partial(_try_take, workspace), waiting)
     taken = [
         _Taken(one.post, one.files, identities)
         for one, identities in zip(waiting, attempts, strict=True)
         if identities is not None
     ]
-    with workspace.ledger.write() as session:
-        moved = [one for one in taken if _write_down(workspace, session, one, actor=actor)]
-    for one in moved:
+    for one in _write_down(workspace, taken, actor=actor):
         if one.is_whole and one.post.state is PostState.REJECTED:
             try_quarantine(workspace, one.post.id)
         elif one.is_whole and one.post.state is PostState.HELD:
             _try_remember_content(workspace, one.post.id)
 
 
-def _write_down(workspace: Workspace, session: Session, one: _Taken, *, actor: str) -> bool:
-    """Write where a post's files lie now; False when another run took them meanwhile."""
-    now = workspace.ledger.now()
-    # The post first, and posts in one order, or two runs wait for each other.
-    waiting = posts.get(session, one.post.id, lock=True)
-    rows = [session.get_one(Media, media.id, with_for_update=True) for media in one.files]
+def _write_down(workspace: Workspace, taken: Sequence[_Taken], *, actor: str) -> list[_Taken]:
+    """Write where files lie now, and return which posts' another run has not taken meanwhile."""
+    with workspace.ledger.write() as session:
+        # Posts first, and all in one order, or two runs wait for each other.
+        locked = _locked(session, Post, {one.post.id for one in taken})
+        rows = _locked(session, Media, {media.id for one in taken for media in one.files})
+        return [
+            one
+            for one in taken
+            if _write_one(
+                session,
+                one,
+                locked[one.post.id],
+                [rows[media.id] for media in one.files],
+                now=workspace.ledger.now(),
+                actor=actor,
+            )
+        ]
+
+
+def _write_one(
+    session: Session,
+    one: _Taken,
+    post: Post,
+    rows: Sequence[Media],
+    *,
+    now: datetime,
+    actor: str,
+) -> bool:
     if _went_on(rows, one.files, taken=one.is_whole):
         return False
     for row, identity in zip(rows, one.identities, strict=True):
         row.moved_at, row.source_identity = now, identity
         row.deleted_at = row.deleted_at if identity else now
     if not one.is_whole:
-        _cancel_vanished(session, one.post, now=now, actor=actor)
-    waiting.rescheduled_because = None  # of a move that failed before
+        _cancel_vanished(session, post, now=now, actor=actor)
+    post.rescheduled_because = None  # of a move that failed before
     return True
+
+
+def _locked(session: Session, table: type[_Row], ids: Collection[object]) -> dict[object, _Row]:
+    """Hold rows until the transaction ends, those of one table in the order of their ids."""
+    query = select(table).where(table.id.in_(ids)).order_by(table.id).with_for_update(of=table)
+    # A file comes with its post already, as it was before somebody whom that had to wait for.
+    found = session.scalars(query.execution_options(populate_existing=True))
+    return {row.id: row for row in found}
 
 
 def _went_on(rows: Sequence[Media], before: Sequence[Media], *, taken: bool) -> bool:
@@ -118,12 +151,20 @@ def _went_on(rows: Sequence[Media], before: Sequence[Media], *, taken: bool) -> 
     )
 
 
-def _try_take(workspace: Workspace, waiting: _Waiting) -> list[str | None] | None:
+def _try_take(workspace: Workspace, waiting: Waiting) -> list[str | None] | None:
     """Return the identity of each file where it lies now, None of one that is gone.
 
     None for all when they cannot be moved; the post then waits, without stopping the others.
     """
-    takings = [Taking(m.inbox_path, m.source_path, m.inbox_identity) for m in waiting.files]
+    takings = [
+        Taking(
+            media.inbox_path,
+            media.source_path,
+            media.inbox_identity,
+            may_have_sidecar=waiting.may_have_sidecar,
+        )
+        for media in waiting.files
+    ]
     try:
         if waiting.post.kind is PostKind.PHOTO:
             return workspace.folders.take_photos(takings)
@@ -134,7 +175,7 @@ def _try_take(workspace: Workspace, waiting: _Waiting) -> list[str | None] | Non
 
 
 def _cancel_vanished(session: Session, post: Post, *, now: datetime, actor: str) -> None:
-    if posts.get(session, post.id, lock=True).state not in (PostState.HELD, PostState.READY):
+    if post.state not in (PostState.HELD, PostState.READY):
         return
     is_photo = post.kind is PostKind.PHOTO
     posts.move(

@@ -105,6 +105,17 @@ def test_a_storage_that_knows_no_conditional_writes_is_told(
     assert "Contents" not in client.list_objects_v2(Bucket=bucket_of(settings))
 
 
+def test_a_storage_that_knows_no_conditional_copies_is_told(
+    settings: Settings, client: Any, s3_server: S3Server
+) -> None:
+    """It would let a file be taken in the place of the one that was found."""
+    s3_server.fault("PUT", "-moved", kind="unconditional")
+    [finding] = check_storage(settings)
+    assert "cannot be moved in: " in finding.message
+    assert "take a storage that knows conditional copies" in finding.message
+    assert "Contents" not in client.list_objects_v2(Bucket=bucket_of(settings))
+
+
 def test_a_bucket_that_does_not_exist_is_told(settings: Settings) -> None:
     gone = settings.model_copy(update={"storage_url": "s3://no-such-bucket/reelflow"})
     [finding] = check_storage(gone)

@@ -118,3 +118,17 @@ def test_saving_again_ends_a_revocation(workspace: Workspace) -> None:
 def test_a_token_never_shows_in_the_account(workspace: Workspace) -> None:
     account = save(workspace, "o1", "acme", access_token="act.secret")
     assert "act.secret" not in repr(vars(account))
+
+
+def test_accounts_are_found_by_their_names_at_once_unless_one_is_none(
+    workspace: Workspace,
+) -> None:
+    saved = {name: save(workspace, name, name).id for name in ("acme", "other", "third")}
+    with workspace.ledger.read() as session:
+        found = accounts.by_names(session, {"acme", "third"})
+        assert {name: account.id for name, account in found.items()} == {
+            name: saved[name] for name in ("acme", "third")
+        }
+        assert accounts.by_names(session, []) == {}
+        with pytest.raises(AccountNotFoundError, match="no account is called 'nobody'"):
+            accounts.by_names(session, ["acme", "nobody"])

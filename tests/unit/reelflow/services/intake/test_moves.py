@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from reelflow.domain.post import PostState
 from reelflow.domain.schedule import NormalRun
+from reelflow.ledger import posts
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.cleanup import clean_up_files
 from reelflow.services.intake.moves import finish_move
@@ -22,6 +26,7 @@ from tests.data_folder import data_folder
 from tests.database_faults import before_statement, impatient
 from tests.factories import ACTOR, Clock, read_post
 
+DEADLINE_S = 30.0
 VIOLATION = {"rule": "duration", "value": "0.5 s", "limit": "3 s", "fix": "make it longer"}
 
 
@@ -107,6 +112,39 @@ def test_a_post_is_locked_before_its_files_as_by_every_other_stage(
     with before_statement(workspace, "FOR UPDATE OF posts", another_stage):
         finish_move(workspace, post.id, actor=ACTOR)
     assert read_post(workspace, post.id).media.moved_at is not None
+
+
+def test_what_another_run_writes_while_its_lock_is_waited_for_stays(
+    tmp_path: Path, clock: Clock, postgresql_url: str
+) -> None:
+    workspace = factories.open_workspace(tmp_path, clock, database_url=postgresql_url)
+    post = unmoved_post(workspace, factories.make_account(workspace))
+    with ThreadPoolExecutor(1) as thread:
+        with workspace.ledger.write() as session:
+            posts.get(session, post.id, lock=True)
+            media = session.get_one(Media, post.media_id)
+            waits = thread.submit(finish_move, workspace, post.id, actor=ACTOR)
+            wait_for_a_waiter(workspace)
+            media.moved_at = clock()
+            media.source_path, media.source_identity = "quarantine/acme/1.mp4", "another"
+        waits.result()
+    after = read_post(workspace, post.id).media
+    assert (after.source_path, after.source_identity) == ("quarantine/acme/1.mp4", "another")
+
+
+def wait_for_a_waiter(workspace: Workspace) -> None:
+    """Wait until somebody waits for a lock of this PostgreSQL ledger."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    ends_at = time.monotonic() + DEADLINE_S
+    while time.monotonic() < ends_at:
+        with workspace.ledger.read() as session:
+            if session.scalar(waiting):
+                return
+        time.sleep(0.02)
+    raise AssertionError("nobody came to the lock")
 
 
 def test_a_file_that_another_run_took_is_not_waited_for(

@@ -340,6 +340,21 @@ def test_runs_that_register_at_once_make_one_post_of_each_file(
     assert all(source(workspace, post).is_file() for post in posts)
 
 
+def test_a_file_that_another_run_registers_and_takes_meanwhile_is_no_second_post(
+    tmp_path: Path, clock: Clock, postgresql_url: str
+) -> None:
+    """PostgreSQL alone lets somebody else write between our look and our write."""
+    workspace = factories.open_workspace(tmp_path, clock, database_url=postgresql_url)
+    account = factories.make_account(workspace)
+    factories.drop(workspace, account, "clip.mp4")
+    with before_statement(
+        workspace, "media.inbox_path IN", lambda: register(workspace, "another run")
+    ):
+        assert register(workspace) == []
+    (post,) = all_posts(workspace)
+    assert post.state is PostState.READY
+
+
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [
