@@ -24,7 +24,10 @@ from reelflow_provider.aliases import tie_aliases
 from reelflow_provider.assets import ALIASES
 from tests.postgresql import PostgresqlServer
 
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+WAITING = text(
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 BY_NAME = select(AssetAliasModel).order_by(AssetAliasModel.name)
 
 
@@ -91,7 +94,7 @@ def register_at_once(engine: Engine, alias: AssetAlias, asset: Asset) -> None:
 
 def somebody_waits(engine: Engine) -> bool:
     with engine.connect() as connection:
-        return connection.scalar(text(WAITING)) == 1
+        return bool(connection.scalar(WAITING))
 
 
 @pytest.mark.parametrize(("alias", "asset"), ALIASES)
