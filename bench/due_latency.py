@@ -17,15 +17,13 @@ import math
 import random
 import statistics
 import sys
-import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import func, select
 
 from bench.orchestration_run import Videos
-from bench.orchestration_stack import BenchStack, postgresql_stack
+from bench.orchestration_stack import BenchStack, accounts_for, postgresql_stack
 from demo.processes import exit_on_signals
 from demo.stack import DAG_ID
 from demo.waiting import wait_until
@@ -34,7 +32,6 @@ from reelflow.ledger.ledger import utc_now
 from reelflow.ledger.models import AuditEntry, Post
 
 P95_MAX_S = 12.0
-POSTS_AN_ACCOUNT = 5
 #: For the run that registers the files and the one that prepares them.
 _LEAD_S = 120.0
 _DEADLINE_S = 300.0
@@ -49,14 +46,9 @@ def main() -> None:
     parser.add_argument("--gap-s", type=float, default=25, help="shortest pause between two posts")
     options = parser.parse_args()
     exit_on_signals()
-    with (
-        tempfile.TemporaryDirectory(prefix="reelflow-bench-") as folder,
-        postgresql_stack(
-            Path(folder) / "stack", account_count=-(-options.posts // POSTS_AN_ACCOUNT)
-        ) as stack,
-    ):
+    with postgresql_stack(account_count=accounts_for(options.posts)) as stack:
         stack.wait_healthy(dag_ids=[DAG_ID, "prepare_media"])
-        late_s = sorted(measure(stack, Path(folder), options.posts, options.gap_s))
+        late_s = sorted(measure(stack, options.posts, options.gap_s))
     p95_s = late_s[math.ceil(0.95 * len(late_s)) - 1]
     figures = {
         "benchmark": "due_latency",
@@ -71,10 +63,10 @@ def main() -> None:
     sys.exit(0 if figures["ok"] else 1)
 
 
-def measure(stack: BenchStack, folder: Path, posts: int, gap_s: float) -> Sequence[float]:
+def measure(stack: BenchStack, posts: int, gap_s: float) -> Sequence[float]:
     """Return how many seconds after its time each post began."""
     moments = _moments(posts, gap_s)
-    _drop(stack, folder, moments)
+    _drop(stack, moments)
     wait_until(
         lambda: _count(stack, PostState.READY) == posts,
         deadline_s=_LEAD_S,
@@ -110,9 +102,8 @@ def _moments(posts: int, gap_s: float) -> list[datetime]:
     return moments
 
 
-def _drop(stack: BenchStack, folder: Path, moments: Sequence[datetime]) -> None:
-    accounts = [one.username for one in stack.running_simulator().accounts]
-    videos = Videos(folder, accounts).take(len(moments), each=POSTS_AN_ACCOUNT)
+def _drop(stack: BenchStack, moments: Sequence[datetime]) -> None:
+    videos = Videos(stack).take(len(moments))
     for moment, (account, name, content) in zip(moments, videos, strict=True):
         inbox = stack.inbox / account
         (inbox / f"{name}.json").write_text(json.dumps({"publish_at": moment.isoformat()}))

@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from bench.ledger_rows import NOW, add_accounts, add_history, add_posts, empty_ledgers
 from demo.processes import exit_on_signals
 from reelflow.domain.schedule import BackfillRun, NormalRun
-from reelflow.ledger import posts
+from reelflow.ledger import posts, unsettled_posts
 from reelflow.ledger.engine import transaction, upgrade
 
 DUE = 100_000
@@ -108,7 +108,7 @@ def _has_due(session: Session) -> int:
 def _sweep(session: Session) -> int:
     stalled = posts.stalled_uploads(session, now=NOW)
     late = posts.missed(session, before=NOW - MAX_LATENESS, now=NOW, limit=BATCH_SIZE)
-    return 1 + len(stalled) + len(late) + len(posts.unsettled(session, now=NOW))
+    return 1 + len(stalled) + len(late) + len(unsettled_posts.unheld(session, now=NOW))
 
 
 #: Each returns how much it found, never 0.

@@ -24,13 +24,18 @@ import json
 import os
 import statistics
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from bench.orchestration_run import Videos, run_noop, run_publish
-from bench.orchestration_stack import BUNDLES, NOOP_DAG_ID, NOOP_FOLDER, postgresql_stack
+from bench.orchestration_stack import (
+    BUNDLES,
+    NOOP_DAG_ID,
+    NOOP_FOLDER,
+    POSTS_AN_ACCOUNT,
+    accounts_for,
+    postgresql_stack,
+)
 from demo.processes import exit_on_signals
 from demo.stack import DAG_ID
 
@@ -38,7 +43,6 @@ WALL_RATIO_MAX = 1.4
 ADDED_CPU_S_A_POST_MAX = 0.6
 #: Of the added CPU a post, largest size against smallest: a line through the origin has 1.
 GROWTH_MAX = 1.2
-POSTS_AN_ACCOUNT = 5
 #: Pause before the sensor's first poll (``REELFLOW_POLL_INTERVAL_S``).
 POLL_INTERVAL_S = 10
 
@@ -52,15 +56,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="pairs of runs of each size")
     options = parser.parse_args()
     exit_on_signals()
-    with tempfile.TemporaryDirectory(prefix="reelflow-bench-") as folder:
-        pairs = measure(Path(folder), sizes=options.posts, rounds=options.rounds)
+    pairs = measure(sizes=options.posts, rounds=options.rounds)
     summary = summarize(pairs)
     for line in summary:
         print(json.dumps(line), flush=True)
     sys.exit(0 if all(line["ok"] for line in summary) else 1)
 
 
-def measure(folder: Path, *, sizes: Sequence[int], rounds: int) -> list[dict[str, Any]]:
+def measure(*, sizes: Sequence[int], rounds: int) -> list[dict[str, Any]]:
     """Run the pairs, and print each.
 
     :raises StackError: if a run fails or posts not exactly its videos
@@ -74,21 +77,19 @@ def measure(folder: Path, *, sizes: Sequence[int], rounds: int) -> list[dict[str
         ),
         "REELFLOW_BATCH_SIZE": str(max(sizes)),
     }
-    per_round = sum(-(-posts // POSTS_AN_ACCOUNT) for posts in sizes)
     pairs = []
     with postgresql_stack(
-        folder / "stack",
-        account_count=per_round * rounds,
+        account_count=sum(accounts_for(posts) for posts in sizes) * rounds,
         environment=environment,
         simulator_arguments=("--processing-polls", "1", "--link-polls", "0"),
     ) as stack:
-        videos = Videos(folder, [one.username for one in stack.running_simulator().accounts])
+        videos = Videos(stack)
         stack.wait_healthy(dag_ids=[DAG_ID, NOOP_DAG_ID])
         run_noop(stack, posts=POSTS_AN_ACCOUNT)  # not counted: it warms caches
         for round_number in range(rounds):
             for posts in sizes:
                 noop = run_noop(stack, posts=posts)
-                publish = run_publish(stack, videos.take(posts, each=POSTS_AN_ACCOUNT))
+                publish = run_publish(stack, videos.take(posts))
                 pairs.append(
                     {"posts": posts, "round": round_number, "noop": noop, "publish": publish}
                 )

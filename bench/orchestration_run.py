@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.orchestration_stack import NOOP_DAG_ID, BenchStack
+from bench.orchestration_stack import NOOP_DAG_ID, BenchStack, accounts_for
 from demo import media
 from demo.exceptions import StackError
 from demo.stack import DAG_ID
@@ -24,23 +24,17 @@ _PAGE = 100
 
 
 class Videos:
-    """Small videos, no two alike, for accounts that each get only some of them.
+    """Small videos, no two alike, for a stack's accounts, which each get only some of them."""
 
-    :param accounts: to give videos to, from the first on
-    """
-
-    def __init__(self, folder: Path, accounts: Sequence[str]) -> None:
+    def __init__(self, stack: BenchStack) -> None:
         make = partial(media.small_mp4, number=_FIRST_NUMBER)
-        self._bytes = media.make(make, folder / "clip.mp4").read_bytes()
-        self._accounts = iter(accounts)
+        self._bytes = media.make(make, stack.folders.root / "clip.mp4").read_bytes()
+        self._accounts = iter([one.username for one in stack.running_simulator().accounts])
         self._numbers = itertools.count(_FIRST_NUMBER)
 
-    def take(self, count: int, *, each: int) -> Iterator[tuple[str, str, bytes]]:
-        """Give out account, file name and bytes of so many videos, for new accounts in turn.
-
-        :param each: most videos of an account
-        """
-        accounts = list(itertools.islice(self._accounts, -(-count // each)))
+    def take(self, count: int) -> Iterator[tuple[str, str, bytes]]:
+        """Give out account, file name and bytes of so many videos, for new accounts in turn."""
+        accounts = list(itertools.islice(self._accounts, accounts_for(count)))
         for number, account in zip(range(count), itertools.cycle(accounts), strict=False):
             yield account, f"clip-{number:03}.mp4", self.bytes_of(next(self._numbers))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,17 +32,21 @@ BUNDLES = [
 #: Task instances at once, as the target says.
 PARALLELISM = 16
 PROCESSORS = 2
+#: Few enough that no account's budget holds one up.
+POSTS_AN_ACCOUNT = 5
 
 
 @contextmanager
 def postgresql_stack(
-    folder: Path,
     *,
     account_count: int,
     environment: Mapping[str, str] | None = None,
     simulator_arguments: Sequence[str] = (),
 ) -> Iterator[BenchStack]:
-    """Start a stack with PostgreSQL as it comes: durable, with hashed passwords."""
+    """Start a stack with PostgreSQL as it comes: durable, with hashed passwords.
+
+    It is in a folder of its own, which is deleted at the end.
+    """
     programs = program_folder()
     if programs is None:
         sys.exit(NOT_INSTALLED)
@@ -54,15 +59,22 @@ def postgresql_stack(
             **(environment or {}),
         }
         arguments = ("--accounts", str(account_count), *simulator_arguments)
-        stack = BenchStack(
-            folder, server, extra_environment=settings, simulator_arguments=arguments
-        )
-        with stack:
+        with (
+            tempfile.TemporaryDirectory(prefix="reelflow-bench-") as folder,
+            BenchStack(
+                Path(folder), server, extra_environment=settings, simulator_arguments=arguments
+            ) as stack,
+        ):
             stack.start()
             stack.add_accounts()
             yield stack
     finally:
         server.stop()
+
+
+def accounts_for(posts: int) -> int:
+    """Return how many accounts share so many posts."""
+    return -(-posts // POSTS_AN_ACCOUNT)
 
 
 def _databases(server: PostgresqlServer) -> dict[str, str]:

@@ -14,19 +14,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from bench.orchestration_run import Videos, drop, task_instances, wait_for_quiet
-from bench.orchestration_stack import BenchStack, postgresql_stack
+from bench.orchestration_stack import BenchStack, accounts_for, postgresql_stack
 from demo.processes import exit_on_signals
 from demo.stack import DAG_ID
 from demo.waiting import wait_until
 
-POSTS_AN_ACCOUNT = 5
 WAITING = "publish_post.wait_for_publish"
 #: States in which a task instance holds a slot.
 _HOLDING = frozenset({"queued", "running"})
@@ -41,17 +38,12 @@ def main() -> None:
     parser.add_argument("--processing-s", type=float, default=90, help="TikTok's, of each post")
     options = parser.parse_args()
     exit_on_signals()
-    with (
-        tempfile.TemporaryDirectory(prefix="reelflow-bench-") as folder,
-        postgresql_stack(
-            Path(folder) / "stack",
-            account_count=-(-options.posts // POSTS_AN_ACCOUNT),
-            simulator_arguments=("--processing-s", str(options.processing_s), "--link-polls", "0"),
-        ) as stack,
-    ):
+    with postgresql_stack(
+        account_count=accounts_for(options.posts),
+        simulator_arguments=("--processing-s", str(options.processing_s), "--link-polls", "0"),
+    ) as stack:
         stack.wait_healthy()
-        accounts = [one.username for one in stack.running_simulator().accounts]
-        videos = Videos(Path(folder), accounts).take(options.posts, each=POSTS_AN_ACCOUNT)
+        videos = Videos(stack).take(options.posts)
         figures = measure(stack, drop(stack.inbox, list(videos)))
     print(json.dumps(figures), flush=True)
     sys.exit(0 if figures["ok"] else 1)

@@ -35,8 +35,8 @@ from reelflow.ledger.models import (
     Post,
     Publication,
     Verdict,
-    WebhookEvent,
 )
+from reelflow.ledger.platform_models import WebhookEvent
 from reelflow.services.accounts.tokens import AccessTokens
 from reelflow.services.calls.account_client import AccountClients
 from reelflow.services.workspace import PublishingRules, Workspace

@@ -8,19 +8,15 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import NoDecode
 from sqlalchemy import Engine
 
-from reelflow.airflow_settings import AirflowSettings
 from reelflow.domain.approval import APPROVAL_TIMEOUT_MAX_H
-from reelflow.domain.budget import BudgetLimits
 from reelflow.domain.media_policy import INTAKE, MIB, TIKTOK
-from reelflow.domain.outage import BreakerRules
 from reelflow.exceptions import ConfigurationError
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.engine import check_revision, open_engine
@@ -31,8 +27,7 @@ from reelflow.storage.base import MediaStore
 from reelflow.storage.folders import Folders
 from reelflow.storage.local_store import open_data_folder
 from reelflow.storage.location import S3Location, parse_storage_url
-from reelflow.tiktok.limits import TikTokLimits
-from reelflow.tiktok.pkce import ChallengeEncoding
+from reelflow.tiktok_settings import TikTokSettings
 
 _DAY_S = 24 * 3600
 _PUBLIC_URL = re.compile(
@@ -41,8 +36,8 @@ _PUBLIC_URL = re.compile(
 _QUEUE_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[0-9]{1,20}/[A-Za-z0-9_-]{1,80}")
 
 
-class Settings(AirflowSettings):
-    """Every setting of Reelflow, with its default; those of its DAGs are inherited.
+class Settings(TikTokSettings):
+    """Every setting of Reelflow, with its default; those of TikTok and of its DAGs are inherited.
 
     :param home: the data folder: inbox, sources, thumbnails, quarantine
     :param storage_url: where media lie instead of the data folder:
@@ -61,13 +56,6 @@ class Settings(AirflowSettings):
         fail a task whose trigger fires right after it deferred
     :param publish_timeout_s: how long a run waits for TikTok; then the post is settled later
     :param link_timeout_s: how long a run waits for a public post's link after it is published
-    :param connect_timeout_s: longest wait for a connection to TikTok
-    :param read_timeout_s: longest silence before the answer of a JSON call
-    :param chunk_timeout_s: longest time to hand one chunk over
-    :param chunk_stall_timeout_s: longest time without any progress while a chunk is sent
-    :param chunk_answer_timeout_s: longest silence between a chunk's last byte and its answer
-    :param chunk_attempts: how often the same chunk is sent
-    :param chunk_retry_s: pause before a chunk is sent again, doubled after each further try
     :param max_publications: most inits of one post before it fails, until a person retries it
     :param unknown_after_h: a sent post of which TikTok says nothing for so long is UNKNOWN
     :param retention_days: how long a person may try a post again that was rejected, failed or was
@@ -78,19 +66,6 @@ class Settings(AirflowSettings):
         its account says otherwise; then it is asked anew, with what its creator offers by then
     :param metrics_days: how long a published post's views, likes, comments and shares are asked
         for, once a day; most of them come in its first weeks, and each 20 posts cost a call
-    :param init_per_minute: most inits of an account in a minute; this and the next four default to
-        TikTok's documented limits, see :class:`~reelflow.domain.budget.BudgetLimits`
-    :param creator_info_per_minute: most questions what an account may post, in a minute
-    :param status_per_minute: most questions where an account's posts stand, in a minute
-    :param posts_per_day: most direct posts of an account in 24 hours
-    :param pending_drafts: most drafts of 24 hours that wait for their creator
-    :param breaker_accounts: nothing new is begun once so many accounts have failed for a reason of
-        TikTok's
-    :param breaker_window_min: ... within so many minutes
-    :param breaker_pause_s: pause before one post may try again; doubled after each that fails
-    :param breaker_longest_pause_s: longest such pause
-    :param pkce_encoding: how the app's consent page wants the PKCE challenge: TikTok's own hex, or
-        base64url, which apps of the web type seem to take
     :param public_url: https address under which ``reelflow serve`` is reached from outside, on a
         domain verified for the app: from there TikTok fetches photos, and videos by option
     :param public_url_lifetime_s: how long a URL works that TikTok is given
@@ -100,8 +75,6 @@ class Settings(AirflowSettings):
     :param sqs_queue_url: queue that the bucket's notifications go to, as
         ``https://sqs.eu-central-1.amazonaws.com/123456789012/inbox``, asked with the connection of
         ``storage_url``: the DAG ``wake_on_s3_notifications`` takes them; read where it is parsed
-    :param simulator_upload_hosts: hosts (``host:port``, comma-separated) beside TikTok's that may
-        get bytes, without https: the simulator's
     :param api_url: the server that ``reelflow submit`` brings files to
     :param api_key: the key it shows there, from ``reelflow keys create``; never given any other way
     :param alert_notifier: the notifier of Airflow's that people hear by of posts that need them, as
@@ -123,34 +96,16 @@ class Settings(AirflowSettings):
     poll_interval_s: Annotated[float, Field(ge=10, le=_DAY_S)] = 10
     publish_timeout_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 1800
     link_timeout_s: Annotated[float, Field(ge=0, le=_DAY_S)] = 60
-    connect_timeout_s: Annotated[float, Field(gt=0, le=600)] = 10
-    read_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30
-    chunk_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 900
-    chunk_stall_timeout_s: Annotated[float, Field(gt=0, le=600)] = 60
-    chunk_answer_timeout_s: Annotated[float, Field(gt=0, le=600)] = 120
-    chunk_attempts: Annotated[int, Field(ge=1, le=20)] = 3
-    chunk_retry_s: Annotated[float, Field(gt=0, le=600)] = 2
     max_publications: Annotated[int, Field(ge=1, le=100)] = 5
     unknown_after_h: Annotated[float, Field(gt=0, le=24 * 366)] = 72
     retention_days: Annotated[float, Field(ge=1, le=10 * 366)] = 30
     approval_timeout_h: Annotated[float, Field(gt=0, le=APPROVAL_TIMEOUT_MAX_H)] = 24
     metrics_days: Annotated[float, Field(ge=1, le=10 * 366)] = 90
     watch_interval_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 5
-    init_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 6
-    creator_info_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 20
-    status_per_minute: Annotated[int, Field(ge=1, le=10_000)] = 30
-    posts_per_day: Annotated[int, Field(ge=1, le=10_000)] = 15
-    pending_drafts: Annotated[int, Field(ge=1, le=10_000)] = 5
-    breaker_accounts: Annotated[int, Field(ge=1, le=10_000)] = 3
-    breaker_window_min: Annotated[float, Field(gt=0, le=24 * 60)] = 5
-    breaker_pause_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 120
-    breaker_longest_pause_s: Annotated[float, Field(gt=0, le=_DAY_S)] = 1800
-    pkce_encoding: ChallengeEncoding = "hex"
     public_url: str = ""
     public_url_lifetime_s: Annotated[float, Field(ge=3600, le=7 * _DAY_S)] = 7200
     verified_storage_url: str = ""
     sqs_queue_url: str = ""
-    simulator_upload_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
     api_url: str = "http://127.0.0.1:8000"
     api_key: SecretStr = SecretStr("")
     alert_notifier: Annotated[str, Field(repr=False)] = ""  # may hold an address that is a secret
@@ -198,13 +153,6 @@ class Settings(AirflowSettings):
             )
         return value
 
-    @field_validator("simulator_upload_hosts", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return frozenset(host.strip() for host in value.split(",") if host.strip())
-        return value
-
     @classmethod
     def load(cls) -> Settings:
         """Read the environment; what it said before is not worked out again, forks included.
@@ -250,32 +198,8 @@ class Settings(AirflowSettings):
             public_url=self.public_url,
             public_url_lifetime=timedelta(seconds=self.public_url_lifetime_s),
             verified_storage_url=self.verified_storage_url,
-            budgets=BudgetLimits(
-                init_per_minute=self.init_per_minute,
-                creator_info_per_minute=self.creator_info_per_minute,
-                status_per_minute=self.status_per_minute,
-                posts_per_day=self.posts_per_day,
-                pending_drafts=self.pending_drafts,
-            ),
-            breaker=BreakerRules(
-                accounts=self.breaker_accounts,
-                within=timedelta(minutes=self.breaker_window_min),
-                first_pause=timedelta(seconds=self.breaker_pause_s),
-                longest_pause=timedelta(seconds=self.breaker_longest_pause_s),
-            ),
-        )
-
-    @cached_property
-    def tiktok_limits(self) -> TikTokLimits:
-        """TikTok's limits and the client's patience."""
-        return TikTokLimits(
-            connect_timeout_s=self.connect_timeout_s,
-            read_timeout_s=self.read_timeout_s,
-            put_timeout_s=self.chunk_timeout_s,
-            put_stall_timeout_s=self.chunk_stall_timeout_s,
-            put_answer_timeout_s=self.chunk_answer_timeout_s,
-            chunk_attempts=self.chunk_attempts,
-            first_chunk_retry_s=self.chunk_retry_s,
+            budgets=self.budgets,
+            breaker=self.breaker,
         )
 
     def open_workspace(

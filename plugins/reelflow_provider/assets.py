@@ -41,3 +41,6 @@ POST_METRICS = Asset(name="reelflow_post_metrics", uri="x-reelflow://post_metric
 
 #: Through the alias, as of posts: a run that collects nothing emits nothing.
 COLLECTED_METRICS = AssetAlias(name="reelflow_collected_metrics")
+
+#: Which alias stands for which asset.
+ALIASES = ((PUBLISHED_POSTS, PUBLISHED), (COLLECTED_METRICS, POST_METRICS))

@@ -1,4 +1,4 @@
-"""Loads the stages' modules in Airflow's long-lived components, before they fork; makes pools.
+"""What Airflow's long-lived components do before they fork: load stages, make pools, tie aliases.
 
 LocalExecutor's workers are forked from the scheduler and every task from a worker, so what the
 scheduler has imported costs a task nothing: without this, each task of a post spends a quarter of
@@ -89,6 +89,8 @@ def on_starting(component: object) -> None:
     Base.registry.configure()
     _load_s3()
     _make_pools()
+    if _parses_dags():
+        _tie_aliases()
     if _forks_tasks():
         _render_label()
         _warm_up()
@@ -144,9 +146,29 @@ def _make_pools() -> None:
         log.warning("no pools are made: %s", exc)
 
 
+def _parses_dags() -> bool:
+    """Say whether this is a DAG processor."""
+    # A job has no type yet when it says that it starts, but only DAG processors load this.
+    return "airflow.jobs.dag_processor_job_runner" in sys.modules
+
+
+def _tie_aliases() -> None:
+    """Tie the aliases to their assets; that another DAG processor did it meanwhile is as well."""
+    from airflow.utils.session import create_session
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from reelflow_provider.aliases import tie_aliases
+
+    try:
+        with create_session() as session:
+            tie_aliases(session)
+    except SQLAlchemyError as exc:
+        log.info("aliases are tied to their assets by the first event: %s", type(exc).__name__)
+
+
 def _forks_tasks() -> bool:
     """Say whether this is a scheduler whose workers, and their tasks, are forked from it."""
-    # A job has no type yet when it says that it starts, but only schedulers load this.
+    # As of DAG processors: only schedulers load this.
     if "airflow.jobs.scheduler_job_runner" not in sys.modules:
         return False
     import multiprocessing

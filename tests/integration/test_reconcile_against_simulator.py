@@ -11,7 +11,8 @@ import pytest
 from reelflow.domain.post import PUBLISHED, PostMode, PostState
 from reelflow.domain.publication import MediaSource
 from reelflow.exceptions import PostHeldError, TikTokRejectedError, TikTokUnavailableError
-from reelflow.ledger.models import Account, Post, WebhookEvent
+from reelflow.ledger.models import Account, Post
+from reelflow.ledger.platform_models import WebhookEvent
 from reelflow.services.settling.sweep import SweepReport
 from reelflow.services.settling.webhooks import receive
 from reelflow.services.steering.cancelling import ask_to_cancel

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from reelflow.domain.post import PostMode, PostState
 from reelflow.exceptions import PostHeldError
 from reelflow.ledger import accounts
-from reelflow.ledger.models import Post, WebhookEvent
+from reelflow.ledger.models import Post
+from reelflow.ledger.platform_models import WebhookEvent
 from tests.factories import Clock
 from tests.integration.publisher import RUN, Publisher
 from tests.integration.simulator_process import Simulator, wait_until

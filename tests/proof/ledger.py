@@ -14,15 +14,8 @@ from reelflow.domain.post import PostState
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.engine import open_engine
 from reelflow.ledger.ledger import Ledger
-from reelflow.ledger.models import (
-    Account,
-    BatchEntry,
-    Breaker,
-    CallWindow,
-    PlatformFailure,
-    Post,
-    Publication,
-)
+from reelflow.ledger.models import Account, BatchEntry, Post, Publication
+from reelflow.ledger.platform_models import Breaker, CallWindow, PlatformFailure
 from reelflow.services.workspace import PublishingRules, Workspace
 from reelflow.storage.folders import Folders
 from reelflow.storage.local_store import open_data_folder

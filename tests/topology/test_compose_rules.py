@@ -160,6 +160,12 @@ def test_each_queue_has_a_worker() -> None:
     assert {queue_of(SERVICES[name]) for name in ("worker", "media-worker")} == {default, "media"}
 
 
+def test_airflows_pages_wrap_the_long_lines_of_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in SERVICES["api-server"].environment.items():
+        monkeypatch.setenv(variable, value)
+    assert conf.getboolean("api", "default_wrap")
+
+
 LONG_RUNNING_AIRFLOW: Final = [
     name for name in LONG_RUNNING if "AIRFLOW__CORE__EXECUTOR" in SERVICES[name].environment
 ]

@@ -9,7 +9,8 @@ from typing import Final
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from reelflow.ledger.models import Account, Breaker, PlatformFailure
+from reelflow.ledger.models import Account
+from reelflow.ledger.platform_models import Breaker, PlatformFailure
 from reelflow.ledger.upsert import insert_into
 
 _ID: Final = 1

@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from reelflow.domain.budget import Call, Turn, Window
 from reelflow.domain.post import PUBLISHED, PostMode
 from reelflow.domain.publication import PublicationState
-from reelflow.ledger.models import CallWindow, Post, Publication
+from reelflow.ledger.models import Post, Publication
+from reelflow.ledger.platform_models import CallWindow
 from reelflow.ledger.upsert import insert_into
 
 _TABLE = cast("Table", CallWindow.__table__)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PrivacyLevel
 from reelflow.ledger.cipher import Cipher
-from reelflow.ledger.models import OAuthState
+from reelflow.ledger.platform_models import OAuthState
 
 
 @dataclass(frozen=True)

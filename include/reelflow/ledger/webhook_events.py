@@ -9,7 +9,8 @@ from sqlalchemy import case, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from reelflow.ledger.models import Publication, WebhookEvent
+from reelflow.ledger.models import Publication
+from reelflow.ledger.platform_models import WebhookEvent
 
 
 def by_digest(session: Session, digest: str) -> WebhookEvent | None:

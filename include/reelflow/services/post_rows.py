@@ -10,7 +10,8 @@ from reelflow.domain.media_facts import MediaFacts
 from reelflow.domain.photos import copy_reasons
 from reelflow.domain.post import Interaction, PostKind
 from reelflow.ledger import photo_images
-from reelflow.ledger.models import Media, Post, Publication, Verdict, WebhookEvent
+from reelflow.ledger.models import Media, Post, Publication, Verdict
+from reelflow.ledger.platform_models import WebhookEvent
 from reelflow.ledger.stored_types import LEDGER_DAMAGED
 from reelflow.services.intake.submitted_media import known_content
 from reelflow.services.intake.verdict_policy import sentence

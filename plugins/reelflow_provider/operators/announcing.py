@@ -49,8 +49,8 @@ def _remember_announced(context: Context) -> None:
 def _is_success(context: Context) -> bool:
     """Ask Airflow whether it took the task's success.
 
-    It may refuse it, and the events with it, and calls success callbacks all the same: two tasks
-    that are the first to use an asset at the same moment collide in its database.
+    It may refuse it, and the events with it, and calls success callbacks all the same: somebody
+    marked the task as failed meanwhile, or its run timed out.
     """
     ti = context["ti"]
     states = ti.get_task_states(

@@ -20,6 +20,7 @@ from reelflow.ledger import (
     photo_images,
     posts,
     publications,
+    unsettled_posts,
     webhook_events,
 )
 from reelflow.ledger.models import Account, Media, Post
@@ -101,11 +102,11 @@ QUESTIONS: dict[str, Callable[[Session, Clock], object]] = {
     "missed": lambda s, clock: posts.missed(s, before=clock(), now=clock(), limit=200),
     "interrupted": lambda s, clock: posts.interrupted(s, now=clock(), limit=200),
     "stalled uploads": lambda s, clock: posts.stalled_uploads(s, now=clock()),
-    "unsettled": lambda s, clock: posts.unsettled(s, now=clock(), run_id="run"),
-    "unsettled that an upload holds": lambda s, clock: posts.leased_unsettled(s, now=clock()),
+    "unsettled": lambda s, clock: unsettled_posts.unheld(s, now=clock(), run_id="run"),
+    "unsettled that an upload holds": lambda s, clock: unsettled_posts.leased(s, now=clock()),
     "publications with waiting events": lambda s, _: webhook_events.overdue_publish_ids(s),
     "twins": lambda s, _: posts.with_content(s, account_id=1, sha256=SHA256, but_not=1),
-    "posts without a link": lambda s, clock: posts.with_unlinked_publication(
+    "posts without a link": lambda s, clock: unsettled_posts.with_unlinked_publication(
         s, account_id=1, begun_after=clock() - DAY
     ),
     "pulls without an answer": lambda s, clock: publications.unanswered_pulls(

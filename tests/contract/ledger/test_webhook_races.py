@@ -7,7 +7,7 @@ from functools import partial
 from sqlalchemy import func, select
 
 from reelflow.ledger import webhook_events
-from reelflow.ledger.models import WebhookEvent
+from reelflow.ledger.platform_models import WebhookEvent
 from reelflow.services.workspace import Workspace
 from tests.contract.ledger.racing import race
 from tests.postgresql import ON_BOTH_DATABASES

@@ -105,38 +105,7 @@ class Ended:
 
 
 def run_task(
-    operator_class: type[BaseOperator],
-    *,
-    event: dict[str, Any] | None = None,
-    run_id: str = RUN_ID,
-    run_type: str = "asset_triggered",
-    run_after: datetime | None = None,
-    interval: tuple[datetime, datetime] | None = None,
-    map_index: int = -1,
-    finalize: bool = True,
-    final_state: str = "success",
-    **arguments: Any,
-) -> Ended:
-    """Run one try of a task of an operator, as :func:`run_task_of_dag` does."""
-    with DAG("tests", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
-        operator = operator_class(
-            task_id="task", retries=3, retry_policy=ReelflowRetryPolicy(), **arguments
-        )
-    return run_task_of_dag(
-        operator,
-        event=event,
-        run_id=run_id,
-        run_type=run_type,
-        run_after=run_after,
-        interval=interval,
-        map_index=map_index,
-        finalize=finalize,
-        final_state=final_state,
-    )
-
-
-def run_task_of_dag(
-    operator: BaseOperator,
+    operator: BaseOperator | type[BaseOperator],
     *,
     conf: dict[str, Any] | None = None,
     event: dict[str, Any] | None = None,
@@ -147,16 +116,22 @@ def run_task_of_dag(
     map_index: int = -1,
     finalize: bool = True,
     final_state: str = "success",
+    **arguments: Any,
 ) -> Ended:
     """Run one try of a task, or what follows its deferral, and its callbacks.
 
+    :param operator: a DAG's; or a class, of which one is made with the arguments
     :param conf: what the run was asked for
     :param event: what its trigger fired; with it the task goes on in ``execute_complete``
     :param interval: the run's data interval; without it there is no logical date either
     :param final_state: what Airflow says afterwards that the task's state is
     :param finalize: False ends the process before its callbacks, as a kill would
     """
-    operator = copy.copy(operator)  # each process has its own, with a ledger that it opens
+    if isinstance(operator, type):
+        operator = _of_dag(operator, arguments)
+    else:
+        assert not arguments
+        operator = copy.copy(operator)  # each process has its own, with a ledger that it opens
     now = datetime.now(UTC)
     start, end = interval or (None, None)
     dag_run = DagRun(
@@ -193,6 +168,13 @@ def run_task_of_dag(
         start_date=now,
     )
     return _run(ti, finalize=finalize, final_state=final_state)
+
+
+def _of_dag(operator_class: type[BaseOperator], arguments: dict[str, Any]) -> BaseOperator:
+    with DAG("tests", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC)):
+        return operator_class(
+            task_id="task", retries=3, retry_policy=ReelflowRetryPolicy(), **arguments
+        )
 
 
 def _run(ti: task_runner.RuntimeTaskInstance, *, finalize: bool, final_state: str) -> Ended:

@@ -21,7 +21,7 @@ from reelflow_provider.operators.posts import FindNewUploadsOperator, SummarizeO
 from reelflow_provider.operators.tiktok import TikTokUploadOperator
 from tests import factories
 from tests.integration.simulator_process import Simulator
-from tests.unit.reelflow_provider.airflow_task import Ended, run_task, run_task_of_dag
+from tests.unit.reelflow_provider.airflow_task import Ended, run_task
 from tests.unit.reelflow_provider.conftest import Connect
 
 DAGS = Path(__file__).parents[3] / "dags"
@@ -65,7 +65,7 @@ def test_a_run_with_an_unknown_conf_ends_before_any_post_and_names_it(
     first_tasks: list[BaseOperator], worker: Workspace, post: Post
 ) -> None:
     for task in first_tasks:
-        ended = run_task_of_dag(task, conf={"acount": "aurora", "dry_run": False})
+        ended = run_task(task, conf={"acount": "aurora", "dry_run": False})
         assert ended.state == "failed"  # the conf stays, so trying again helps nobody
         assert isinstance(ended.error, ConfigurationError)
         message = str(ended.error)
@@ -87,7 +87,7 @@ def test_a_ledger_behind_its_migration_stops_every_dag_before_any_post(
         else:
             connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     for task in first_tasks:
-        ended = run_task_of_dag(task)
+        ended = run_task(task)
         assert ended.state == "failed"  # not tried again: somebody must run the command
         assert isinstance(ended.error, LedgerNotMigratedError)
         assert f"is at revision {revision}" in str(ended.error)
@@ -108,7 +108,7 @@ def test_a_malformed_key_stops_every_dag_before_any_post(
 ) -> None:
     monkeypatch.setenv("REELFLOW_FERNET_KEY", key)
     for task in first_tasks:
-        ended = run_task_of_dag(task)
+        ended = run_task(task)
         assert ended.state == "failed"
         assert isinstance(ended.error, ConfigurationError)
         assert "REELFLOW_FERNET_KEY" in str(ended.error)
@@ -222,7 +222,7 @@ def test_without_the_connection_nothing_is_sent_and_every_post_is_kept_with_the_
 def test_what_asks_tiktok_says_that_the_connection_is_missing(
     bag: DagBag, dag_id: str, task_id: str, worker: Workspace
 ) -> None:
-    ended = run_task_of_dag(bag.dags[dag_id].get_task(task_id))
+    ended = run_task(bag.dags[dag_id].get_task(task_id))
     assert ended.state == "failed"
     assert "the connection 'tiktok_app' does not exist: add one of type 'tiktok'" in str(
         ended.error
@@ -231,4 +231,4 @@ def test_what_asks_tiktok_says_that_the_connection_is_missing(
 
 def test_preparing_ahead_needs_no_connection(bag: DagBag, worker: Workspace, post: Post) -> None:
     for name in ("find_unprepared_media", "measure_uploads"):
-        assert run_task_of_dag(bag.dags["prepare_media"].get_task(name)).state == "success"
+        assert run_task(bag.dags["prepare_media"].get_task(name)).state == "success"

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from airflow import settings as airflow_settings
 from airflow.models.pool import Pool
-from airflow.models.team import Team
-from sqlalchemy import Engine, create_engine, event, insert, text
-from sqlalchemy.orm import scoped_session, sessionmaker
+from sqlalchemy import Engine, event, insert, text
 
 from reelflow.airflow_settings import AirflowSettings
 from reelflow_provider import preload
 from reelflow_provider.pools import make_missing_pools
+from tests.unit.reelflow_provider.airflow_tables import airflow_tables
 
 
 @pytest.fixture(autouse=True)
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def engine() -> Iterator[Engine]:
     """Airflow's own database, of which pools need two tables."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'airflow.db'}")
-    Pool.metadata.create_all(engine, tables=[Team.__table__, Pool.__table__])
-    session = scoped_session(sessionmaker(engine, expire_on_commit=False))
-    monkeypatch.setattr(airflow_settings, "Session", session)
-    yield engine
-    session.remove()
-    engine.dispose()
+    with airflow_tables("team", "slot_pool") as engine:
+        yield engine
 
 
 def slots() -> dict[str | None, int]:

@@ -15,10 +15,13 @@ from airflow.sdk.observability import stats
 from reelflow.domain.post import PostState
 from reelflow.ledger.models import Account
 from reelflow.services.workspace import Workspace
+from reelflow.settings import Settings
 from reelflow_provider.operators.posts import FindNewUploadsOperator, SummarizeOperator
 from reelflow_provider.operators.tiktok import TikTokUploadOperator
 from reelflow_provider.stats import set_gauges
+from reelflow_provider.storage import open_workspace
 from tests import factories
+from tests.database_faults import locked_at
 from tests.integration.simulator_process import Simulator
 from tests.statsd_listener import StatsdListener
 from tests.unit.reelflow_provider.airflow_task import run_task
@@ -124,15 +127,13 @@ def test_where_nobody_takes_metrics_the_ledger_is_not_asked(
 
 
 def test_a_ledger_that_cannot_be_read_for_metrics_fails_no_task(
-    worker: Workspace, account: Account, monkeypatch: pytest.MonkeyPatch
+    worker: Workspace,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("AIRFLOW__METRICS__STATSD_ON", "True")
-    monkeypatch.setattr("reelflow.services.gauges._posts_by_state", _cut)
-    ended = run_task(FindNewUploadsOperator)
+    with locked_at(open_workspace(Settings.load()), "GROUP BY posts.state"):
+        ended = run_task(FindNewUploadsOperator)
     assert ended.state == "success"
-
-
-def _cut(_: object) -> None:
-    from reelflow.exceptions import LedgerLockedError
-
-    raise LedgerLockedError("the database is locked")
+    assert "no metrics were set: " in caplog.text

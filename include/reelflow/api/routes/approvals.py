@@ -39,10 +39,9 @@ def approval_routes(intake: Intake) -> APIRouter:
         signature: str,
         _: User = Depends(intake.guard.reader),
     ) -> Response:
-        """Give a picture, a JPEG."""
+        """Give a picture, a small JPEG."""
         try:
-            with pictures.open(media_id, number, expires, signature) as source:
-                content = source.read_at(0, source.size_bytes)
+            content = pictures.read(media_id, number, expires, signature)
         except MediaUnreadableError as error:
             status = _STATUSES.get(error.code, 404)
             code = error.code if error.code in _STATUSES else GONE

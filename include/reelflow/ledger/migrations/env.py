@@ -6,6 +6,7 @@ from reelflow.ledger import (  # noqa: F401 - they add their tables
     approval_models,
     intake_models,
     metrics_models,
+    platform_models,
 )
 from reelflow.ledger.models import Base
 

@@ -1,18 +1,16 @@
-"""The addresses of the pictures of a question: signed, for as long as it waits."""
+"""The pictures of a question: small, at addresses that are signed for as long as it waits."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
-from contextlib import contextmanager
+import io
 from datetime import datetime
 from typing import Final
 
-from reelflow.exceptions import MediaUnreadableError, ObjectNotFoundError
+from reelflow.exceptions import MediaRejectedError, MediaUnreadableError, ObjectNotFoundError
 from reelflow.ledger.models import Media
 from reelflow.services.workspace import Workspace
-from reelflow.source import Source
 
 #: Below the API's own path.
 PICTURES_PATH: Final = "/approvals/pictures"
@@ -23,6 +21,9 @@ EXPIRED: Final = "picture_expired"
 GONE: Final = "picture_gone"
 
 _PURPOSE: Final = "pictures of questions"
+#: Airflow shows a picture as large as it is, up to 300 px wide, and knows no size in Markdown: two
+#: rows of upright covers would fill two screens.
+_MAX_SIDE_PX: Final = 320
 
 
 class QuestionPictures:
@@ -44,13 +45,14 @@ class QuestionPictures:
         signature = self._sign(media_id, str(number), expires)
         return f"{PICTURES_PATH}/{media_id}/{number}/{expires}/{signature}.jpg"
 
-    @contextmanager
-    def open(self, media_id: str, number: str, expires: str, signature: str) -> Iterator[Source]:
-        """Hold the picture of an address open.
+    def read(self, media_id: str, number: str, expires: str, signature: str) -> bytes:
+        """Return the picture of an address, a small JPEG.
 
         :raises MediaUnreadableError: code ``picture_forged``, ``picture_expired`` or
             ``picture_gone``
         """
+        from reelflow.media.images import shrink_image  # tasks ask, and none reads: it loads slowly
+
         self._verify(media_id, number, expires, signature)
         with self._workspace.ledger.read() as session:
             media = session.get(Media, media_id)
@@ -59,8 +61,9 @@ class QuestionPictures:
             raise MediaUnreadableError("this picture is not here any more", code=GONE)
         try:
             with self._workspace.folders.open(key) as source:
-                yield source
-        except ObjectNotFoundError as exc:
+                kept = io.BytesIO(source.read_at(0, source.size_bytes))
+            return shrink_image(kept, max_side_px=_MAX_SIDE_PX)[0]
+        except (ObjectNotFoundError, MediaRejectedError) as exc:
             raise MediaUnreadableError("this picture is not here any more", code=GONE) from exc
 
     def _verify(self, media_id: str, number: str, expires: str, signature: str) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from reelflow.exceptions import BreakerOpenError, ReelflowError, TikTokUnavailableError
 from reelflow.ledger import breaker
-from reelflow.ledger.models import Breaker
+from reelflow.ledger.platform_models import Breaker
 from reelflow.services.workspace import Workspace
 
 log = logging.getLogger(__name__)

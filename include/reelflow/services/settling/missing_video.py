@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import ReelflowError
-from reelflow.ledger import accounts, damage, posts, publications
+from reelflow.ledger import accounts, damage, posts, publications, unsettled_posts
 from reelflow.ledger.models import Account, Post
 from reelflow.services.settling.video_match import CLOCK_SLACK, Sought, match_videos
 from reelflow.services.workspace import Workspace
@@ -50,7 +50,7 @@ def find_missing_videos(
     """
     settled_after = workspace.ledger.now() - expected_for
     with workspace.ledger.read() as session:
-        missing = posts.sought_videos(session, post_ids, settled_after=settled_after)
+        missing = unsettled_posts.sought_videos(session, post_ids, settled_after=settled_after)
         sought = []
         for post in missing:
             with damage.passing_over(session, post.id):
@@ -80,7 +80,7 @@ def _find(
     videos = _videos_since(tiktok, account.id, since - CLOCK_SLACK)
     with workspace.ledger.read() as session:
         taken = publications.linked_post_ids(session, [video.id for video in videos])
-        unlinked = posts.with_unlinked_publication(
+        unlinked = unsettled_posts.with_unlinked_publication(
             session, account_id=account.id, begun_after=since - expected_for
         )
         others = [_as_sought(session, post) for post in unlinked]

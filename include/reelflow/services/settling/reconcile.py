@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PAST_LAST_BYTE, PostState
 from reelflow.exceptions import ConfigurationError, ReelflowError, TikTokRejectedError
-from reelflow.ledger import damage, posts, publications
+from reelflow.ledger import damage, posts, publications, unsettled_posts
 from reelflow.ledger.models import Post, Publication
 from reelflow.services.settling.inquiry import StatusInquiry, StatusSource, was_asked
 from reelflow.services.settling.latecomers import EXPECTED_FOR, ask_about_latecomers
@@ -72,8 +72,10 @@ def reconcile(
     found = Reconciliation()
     with workspace.ledger.read() as session:
         now = workspace.ledger.now()
-        unsettled = posts.unsettled(session, now=now, run_id=run_id, despite_claims=despite_claims)
-        for post_id in posts.leased_unsettled(session, now=now) if despite_claims else ():
+        unsettled = unsettled_posts.unheld(
+            session, now=now, run_id=run_id, despite_claims=despite_claims
+        )
+        for post_id in unsettled_posts.leased(session, now=now) if despite_claims else ():
             found.left[post_id] = _holder(session, post_id)
     for post_id, before in unsettled:
         try:

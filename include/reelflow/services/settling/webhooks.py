@@ -13,7 +13,8 @@ from typing import Final
 
 from reelflow.exceptions import TerminalError, TransientError
 from reelflow.ledger import accounts, audit, damage, publications, webhook_events
-from reelflow.ledger.models import Account, Post, Publication, WebhookEvent
+from reelflow.ledger.models import Account, Post, Publication
+from reelflow.ledger.platform_models import WebhookEvent
 from reelflow.ledger.stored_types import LEDGER_DAMAGED
 from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.settling.settle import apply_status

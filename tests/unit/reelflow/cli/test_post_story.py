@@ -10,7 +10,8 @@ import pytest
 from reelflow.domain.post import PostState
 from reelflow.domain.publication import MediaSource, PublicationState
 from reelflow.ledger.ledger import utc_now
-from reelflow.ledger.models import Account, Breaker, Media, Post, WebhookEvent
+from reelflow.ledger.models import Account, Media, Post
+from reelflow.ledger.platform_models import Breaker, WebhookEvent
 from reelflow.services.post_metrics.collect import collect_metrics
 from reelflow.services.steering.covers import choose_cover
 from reelflow.services.workspace import Workspace

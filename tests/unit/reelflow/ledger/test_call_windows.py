@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from reelflow.domain.budget import Call, Turn
 from reelflow.domain.post import PostMode
 from reelflow.ledger import call_windows
-from reelflow.ledger.models import Account, CallWindow, Post
+from reelflow.ledger.models import Account, Post
+from reelflow.ledger.platform_models import CallWindow
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock
 from tests.postgresql import ON_BOTH_DATABASES

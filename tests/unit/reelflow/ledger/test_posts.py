@@ -450,24 +450,6 @@ def test_missed_are_the_unclaimed_ready_posts_up_to_the_limit(
     assert (found, but_not) == ([late.id], [])
 
 
-def test_unsettled_are_sent_posts_that_no_other_run_and_no_upload_holds(
-    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
-) -> None:
-    later = clock() + MINUTE
-    committing = make_post(account, state=PostState.COMMITTING)
-    processing = make_post(account, state=PostState.PROCESSING, lease_until=clock())
-    make_post(account, state=PostState.COMMITTING, lease_until=later)
-    claimed = make_post(account, state=PostState.PROCESSING, claimed_by="r", claimed_until=later)
-    unknown = make_post(account, state=PostState.UNKNOWN)
-    free = [committing.id, processing.id, unknown.id]
-    with workspace.ledger.read() as session:
-        for run_id in (None, "another"):
-            found = posts.unsettled(session, now=clock(), run_id=run_id)
-            assert [post_id for post_id, _ in found] == free
-        found = posts.unsettled(session, now=clock(), run_id="r")
-    assert [post_id for post_id, _ in found] == sorted([*free, claimed.id])
-
-
 # The content key
 
 

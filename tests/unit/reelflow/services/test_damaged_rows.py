@@ -16,7 +16,8 @@ from sqlalchemy import select, text
 from reelflow.domain.post import PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun
 from reelflow.ledger import batches, publications
-from reelflow.ledger.models import Account, Media, Post, WebhookEvent
+from reelflow.ledger.models import Account, Media, Post
+from reelflow.ledger.platform_models import WebhookEvent
 from reelflow.services.accounts.revocation import mark_revoked, release_reconnected
 from reelflow.services.discover import BatchPost, find_new_uploads
 from reelflow.services.intake.moves import finish_moves

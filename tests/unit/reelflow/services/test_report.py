@@ -10,7 +10,8 @@ from reelflow.domain.post import PostState
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import ConfigurationError, PostNotFoundError
 from reelflow.ledger import publications
-from reelflow.ledger.models import Account, Breaker, Media, Post
+from reelflow.ledger.models import Account, Media, Post
+from reelflow.ledger.platform_models import Breaker
 from reelflow.services.report import list_posts, show_post
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.limits import TikTokLimits

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any
 
 import pytest
-from airflow.sdk import BaseNotifier, BaseOperator
+from airflow.sdk import BaseOperator
 
 from reelflow.domain.post import PostState
 from reelflow.ledger import batches
@@ -22,29 +21,12 @@ from tests import factories
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http
 from tests.unit.reelflow_provider.airflow_task import RUN_ID, Ended, run_task
 from tests.unit.reelflow_provider.conftest import BASE_URL, SECRET, told
-
-
-class KeptNotifier(BaseNotifier):
-    """A notifier of somebody's: renders a template, keeps what it got."""
-
-    template_fields = ("text",)
-    kept: Final[list[str]] = []
-
-    def __init__(self, *, text: str) -> None:
-        super().__init__()
-        self.text = text
-
-    def notify(self, context: Any) -> None:
-        self.kept.append(self.text)
-
-
-class HangingNotifier(BaseNotifier):
-    """One that never ends by itself."""
-
-    released: Final = threading.Event()
-
-    def notify(self, context: Any) -> None:
-        self.released.wait(60)
+from tests.unit.reelflow_provider.notifications.notifiers import (
+    HangingNotifier,
+    KeptNotifier,
+    TalkativeNotifier,
+    setting,
+)
 
 
 @pytest.fixture
@@ -182,23 +164,12 @@ def test_any_notifier_of_airflows_may_tell_with_templates_of_the_alert(
     failed: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     KeptNotifier.kept.clear()
-    wanted = {
-        "class": f"{__name__}.KeptNotifier",
-        "kwargs": {"text": "{{ alert.title }} | {{ alert.fix }} | {{ alert.post_url or '-' }}"},
-    }
-    monkeypatch.setattr(alerts, "_kind", lambda _: KeptNotifier)
-    monkeypatch.setenv("REELFLOW_ALERT_NOTIFIER", json.dumps(wanted))
+    text = "{{ alert.title }} | {{ alert.fix }} | {{ alert.post_url or '-' }}"
+    monkeypatch.setenv("REELFLOW_ALERT_NOTIFIER", setting(KeptNotifier, text=text))
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", BASE_URL)
     summarize()
     page = f"{BASE_URL}/reelflow/api/v1/posts/{failed.id}/page"
     assert KeptNotifier.kept == [f"Reelflow: clip.mp4 FAILED | the fix | {page}"]
-
-
-class TalkativeNotifier(BaseNotifier):
-    """One whose error names the address that it was given."""
-
-    def notify(self, context: Any) -> None:
-        raise OSError("404 for https://hooks.example.com/T0-secret")
 
 
 def test_an_error_of_a_notifier_fails_no_task_and_is_no_place_for_its_address(
@@ -208,8 +179,7 @@ def test_an_error_of_a_notifier_fails_no_task_and_is_no_place_for_its_address(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     factories.make_post(worker, account, state=PostState.MISSED)
-    monkeypatch.setenv("REELFLOW_ALERT_NOTIFIER", '{"class": "anything"}')
-    monkeypatch.setattr(alerts, "_kind", lambda _: TalkativeNotifier)
+    monkeypatch.setenv("REELFLOW_ALERT_NOTIFIER", setting(TalkativeNotifier))
     assert run_task(FindNewUploadsOperator).state == "success"
     ours = [one.getMessage() for one in caplog.records if one.name == alerts.__name__]
     assert ours == ["not all alerts were sent: the notifier raised OSError"]
@@ -222,8 +192,7 @@ def test_a_notifier_that_hangs_is_left_behind(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setenv("REELFLOW_ALERT_NOTIFIER", '{"class": "anything"}')
-    monkeypatch.setattr(alerts, "_kind", lambda _: HangingNotifier)
+    monkeypatch.setenv("REELFLOW_ALERT_NOTIFIER", setting(HangingNotifier))
     monkeypatch.setattr(alerts, "LONGEST_S", 0.3)
     started = time.monotonic()
     assert summarize().state == "failed"

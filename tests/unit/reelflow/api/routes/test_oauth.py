@@ -11,7 +11,8 @@ from sqlalchemy import select
 from reelflow.api.app import API_PATH
 from reelflow.domain.post import PostState
 from reelflow.ledger import accounts
-from reelflow.ledger.models import Account, OAuthState, Post
+from reelflow.ledger.models import Account, Post
+from reelflow.ledger.platform_models import OAuthState
 from reelflow.services.accounts.connect import OAUTH_CALLBACK_PATH, begin_connect
 from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.workspace import Workspace

@@ -14,7 +14,8 @@ from sqlalchemy import select
 from reelflow.api.app import assemble_app
 from reelflow.api.platform import Platform
 from reelflow.domain.post import PostState
-from reelflow.ledger.models import Account, Post, WebhookEvent
+from reelflow.ledger.models import Account, Post
+from reelflow.ledger.platform_models import WebhookEvent
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.webhooks import BODY_MAX_BYTES
 from tests.database_faults import impatient

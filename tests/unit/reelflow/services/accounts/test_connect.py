@@ -12,7 +12,8 @@ from sqlalchemy import select
 from reelflow.domain.post import PostState, PrivacyLevel
 from reelflow.exceptions import ConfigurationError, TokenGrantRefusedError
 from reelflow.ledger import accounts
-from reelflow.ledger.models import Account, OAuthState, Post
+from reelflow.ledger.models import Account, Post
+from reelflow.ledger.platform_models import OAuthState
 from reelflow.services.accounts.connect import (
     DEFAULT_SCOPES,
     STATE_LIFETIME,

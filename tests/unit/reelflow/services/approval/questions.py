@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from PIL import Image
 
 from reelflow.domain.post import APPROVAL, PostState
 from reelflow.exceptions import ReelflowError
@@ -20,9 +23,14 @@ from reelflow.services.calls.account_client import AccountClients
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import CreatorInfo
 from tests import factories
+from tests.photo_files import image
 
 RUN: Final = "asset_triggered__1"
 PICTURES_AT: Final = "/reelflow/api/v1"
+#: Of the pictures of a post that is asked about, the cover first, as they are kept and as they are
+#: shown.
+SIZES: Final = ((360, 640), (640, 360), (200, 100))
+SHOWN: Final = ((180, 320), (320, 180), (200, 100))
 
 
 @dataclass
@@ -49,10 +57,11 @@ def held(workspace: Workspace, account: Account, **fields: Any) -> Post:
     folders = workspace.folders
     with workspace.ledger.write() as session:
         media = session.get_one(Media, post.media_id)
-        media.thumbnail_path = folders.put_thumbnail(media.id, b"\xff\xd8cover")
+        cover, *candidates = (image(size=size) for size in SIZES)
+        media.thumbnail_path = folders.put_thumbnail(media.id, cover)
         media.candidates = [
-            {"at_ms": at_ms, "key": folders.put_candidate(media.id, number, b"\xff\xd8%d" % at_ms)}
-            for number, at_ms in enumerate((300, 900), 1)
+            {"at_ms": at_ms, "key": folders.put_candidate(media.id, number, candidate)}
+            for number, (at_ms, candidate) in enumerate(zip((300, 900), candidates, strict=True), 1)
         ]
     return factories.read_post(workspace, post.id)
 
@@ -90,6 +99,12 @@ def last_step(workspace: Workspace, post: Post) -> tuple[str, str | None, str]:
     with workspace.ledger.read() as session:
         step = audit.story(session, post.id)[-1]
     return step.actor, step.to_state, step.why
+
+
+def size_of(jpeg: bytes) -> tuple[int, int]:
+    """Return width and height of a picture."""
+    with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as opened:
+        return opened.size
 
 
 def picture(path: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The addresses of a question's pictures: signed, for one picture, and for a time."""
+"""The pictures of a question: small, at addresses that are signed, for one, and for a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.approval.pictures import EXPIRED, FORGED, GONE, QuestionPictures
 from reelflow.services.workspace import Workspace
 from tests import factories
-from tests.unit.reelflow.services.approval.questions import asked, held, picture
+from tests.unit.reelflow.services.approval.questions import SHOWN, asked, held, picture, size_of
 
 
 @pytest.fixture
@@ -22,8 +22,7 @@ def post(workspace: Workspace, account: Account) -> Post:
 
 def read(workspace: Workspace, address: tuple[str, ...]) -> bytes:
     media_id, number, expires, signature = address
-    with QuestionPictures(workspace).open(media_id, number, expires, signature) as source:
-        return source.read_at(0, source.size_bytes)
+    return QuestionPictures(workspace).read(media_id, number, expires, signature)
 
 
 def addresses(workspace: Workspace, post: Post) -> list[tuple[str, ...]]:
@@ -31,9 +30,11 @@ def addresses(workspace: Workspace, post: Post) -> list[tuple[str, ...]]:
     return [picture(path) for path in paths]
 
 
-def test_a_question_shows_the_cover_and_each_candidate(workspace: Workspace, post: Post) -> None:
+def test_a_question_shows_the_cover_and_each_candidate_so_that_all_fit_on_a_screen(
+    workspace: Workspace, post: Post
+) -> None:
     shown = [read(workspace, address) for address in addresses(workspace, post)]
-    assert shown == [b"\xff\xd8cover", b"\xff\xd8300", b"\xff\xd8900"]
+    assert [size_of(one) for one in shown] == list(SHOWN)
 
 
 def test_they_can_be_seen_as_long_as_the_question_waits_and_not_much_longer(
@@ -68,4 +69,13 @@ def test_pictures_of_a_file_that_was_deleted_are_gone(workspace: Workspace, post
         session.get_one(Media, post.media_id).deleted_at = workspace.ledger.now()
     with pytest.raises(MediaUnreadableError) as refused:
         read(workspace, address)
+    assert refused.value.code == GONE
+
+
+def test_a_picture_that_cannot_be_decoded_is_as_good_as_gone(
+    workspace: Workspace, post: Post
+) -> None:
+    workspace.folders.put_thumbnail(post.media_id, b"\xff\xd8damaged")
+    with pytest.raises(MediaUnreadableError) as refused:
+        read(workspace, addresses(workspace, post)[0])
     assert refused.value.code == GONE

@@ -18,7 +18,8 @@ from reelflow.exceptions import (
     TikTokUnavailableError,
     TikTokUnreachableError,
 )
-from reelflow.ledger.models import Account, PlatformFailure
+from reelflow.ledger.models import Account
+from reelflow.ledger.platform_models import PlatformFailure
 from reelflow.services.calls import breaker
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock

@@ -15,7 +15,8 @@ from reelflow.domain.post import PostKind, PostMode, PostState
 from reelflow.domain.publication import MediaSource, PublicationState
 from reelflow.exceptions import IllegalTransitionError
 from reelflow.ledger import audit, publications
-from reelflow.ledger.models import Account, Post, Publication, WebhookEvent
+from reelflow.ledger.models import Account, Post, Publication
+from reelflow.ledger.platform_models import WebhookEvent
 from reelflow.services.settling.lost_init import adopt_publish_id, give_up_lost_init
 from reelflow.services.steering.resolving import resolve_not_published
 from reelflow.services.workspace import Workspace

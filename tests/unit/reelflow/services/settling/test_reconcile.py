@@ -23,7 +23,8 @@ from reelflow.exceptions import (
     TikTokUnavailableError,
 )
 from reelflow.ledger import audit, posts, publications, webhook_events
-from reelflow.ledger.models import Account, Post, Publication, WebhookEvent
+from reelflow.ledger.models import Account, Post, Publication
+from reelflow.ledger.platform_models import WebhookEvent
 from reelflow.services.settling.reconcile import Reconciliation, reconcile
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.steering import cancelling, commands, resolving

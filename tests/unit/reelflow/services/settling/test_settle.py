@@ -13,7 +13,8 @@ from reelflow.domain.post import PAST_LAST_BYTE, TRANSITIONS, PostMode, PostStat
 from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import PostNotFoundError
 from reelflow.ledger import audit, publications
-from reelflow.ledger.models import Account, PlatformFailure, Post, Publication
+from reelflow.ledger.models import Account, Post, Publication
+from reelflow.ledger.platform_models import PlatformFailure
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.models import PublishStatus

@@ -18,7 +18,8 @@ from reelflow.domain.post import PostMode, PostState
 from reelflow.domain.publication import MediaSource, PublicationState
 from reelflow.exceptions import LedgerLockedError
 from reelflow.ledger import accounts, audit, publications
-from reelflow.ledger.models import Account, Post, Publication, WebhookEvent
+from reelflow.ledger.models import Account, Post, Publication
+from reelflow.ledger.platform_models import WebhookEvent
 from reelflow.services.publishing.journal import UploadJournal
 from reelflow.services.publishing.pull_journal import PullJournal
 from reelflow.services.settling.lost_init import adopt_publish_id

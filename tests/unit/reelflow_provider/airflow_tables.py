@@ -1,0 +1,25 @@
+"""Tables of Airflow's own database, in the home that the tests give it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airflow import settings
+from airflow.models.base import Base
+from sqlalchemy import Engine
+
+
+@contextmanager
+def airflow_tables(*names: str) -> Iterator[Engine]:
+    """Make tables, empty, until the block ends; what Airflow's own sessions use is their engine."""
+    tables = [Base.metadata.tables[name] for name in names]
+    engine = settings.engine
+    assert engine is not None
+    Base.metadata.create_all(engine, tables=tables)
+    try:
+        yield engine
+    finally:
+        assert settings.Session is not None
+        settings.Session.remove()
+        Base.metadata.drop_all(engine, tables=tables)
