@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from reelflow.domain.budget import Call
 from reelflow.exceptions import (
     AccountRevokedError,
     BudgetSpentError,
@@ -45,7 +44,7 @@ def admitted(workspace: Workspace, post: Post) -> Iterator[None]:
             is_probe = False
         raise
     finally:
-        if has_answered:
+        if has_answered and is_probe:
             breaker.record_success(workspace, post.account_id)
         elif is_probe:
             breaker.give_probe_up(workspace)
@@ -55,8 +54,7 @@ def _admit(workspace: Workspace, post: Post) -> bool:
     """Count the init; return whether it is the breaker's probe."""
     is_probe = breaker.check_closed(workspace, post.account_id)
     try:
-        budgets.check_caps(workspace, post)
-        budgets.spend(workspace, post.account_id, Call.INIT, post_id=post.id)
+        budgets.spend_init(workspace, post)
     except BudgetSpentError:
         if is_probe:
             breaker.give_probe_up(workspace)

@@ -86,21 +86,33 @@ def spend_each(
         }
 
 
-def check_caps(workspace: Workspace, post: Post) -> None:
-    """Let a post through if its account may have one more post, or waiting draft, in 24 hours.
+def spend_init(workspace: Workspace, post: Post) -> None:
+    """Count a post that is about to be begun, and its init.
 
-    Posts are counted by their publications, from their init on; one that TikTok failed or that was
-    given up does not count. A post that was let through counts until its publication does.
+    Its account may have so many posts, or waiting drafts, in 24 hours. They are counted by their
+    publications, from their init on; one that TikTok failed or that was given up does not count. A
+    post that was let through counts until its publication does.
 
     :raises BudgetSpentError: begin nothing; ``retry_after_s`` ends at a slot kept for the post
     """
     now = workspace.ledger.now()
-    call = Call.DRAFT if post.mode is PostMode.DRAFT else Call.POST
-    budget = workspace.rules.budgets.of(call)
-    with (
-        workspace.ledger.write() as session,
-        call_windows.locked(session, [post.account_id], call) as windows,
-    ):
+    call, limits = Call.DRAFT if post.mode is PostMode.DRAFT else Call.POST, workspace.rules.budgets
+    with workspace.ledger.write() as session:
+        slot_s = _admit(session, post, call, limits.of(call), now=now)
+        if slot_s is None:
+            call = Call.INIT
+            with call_windows.locked(session, [post.account_id], call) as windows:
+                window = windows[post.account_id]
+                slot_s = window.take(limits.of(call), now.timestamp(), post.id)
+    if slot_s is not None:
+        raise _spent(call, limits.of(call), slot_s, now.timestamp())
+
+
+def _admit(
+    session: Session, post: Post, call: Call, budget: Budget, *, now: datetime
+) -> float | None:
+    """Let a post through, or return when its slot of 24 hours is free."""
+    with call_windows.locked(session, [post.account_id], call) as windows:
         counted = call_windows.counted_publications(
             session,
             account_id=post.account_id,
@@ -111,9 +123,7 @@ def check_caps(workspace: Workspace, post: Post) -> None:
         window = windows[post.account_id]
         window.forget(budget, now.timestamp(), counted=counted.keys())
         window.called_at_s = [at.timestamp() for at in counted.values()]
-        slot_s = window.admit(budget, now.timestamp(), post.id)
-    if slot_s is not None:
-        raise _spent(call, budget, slot_s, now.timestamp())
+        return window.admit(budget, now.timestamp(), post.id)
 
 
 def block(workspace: Workspace, account_id: int, call: Call, until: datetime) -> None:

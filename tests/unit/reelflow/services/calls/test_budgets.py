@@ -40,7 +40,7 @@ def spend(workspace: Workspace, account: Account, call: Call, post_id: int | Non
 
 
 def caps(workspace: Workspace, post: Post) -> float:
-    return wait_s(lambda: budgets.check_caps(workspace, post))
+    return wait_s(lambda: budgets.spend_init(workspace, post))
 
 
 def test_each_call_has_the_budget_that_tiktok_documents(

@@ -412,7 +412,7 @@ def test_an_answer_is_written_again_when_the_ledger_was_locked(
     ("is_sent", "statement", "nth"),
     [
         (False, "WHERE accounts.id = ", 2),  # the token, which was looked up before COMMITTING too
-        (True, "BEGIN IMMEDIATE", 4),  # the refusal, after two budgets and COMMITTING
+        (True, "BEGIN IMMEDIATE", 3),  # the refusal, after the budgets and COMMITTING
     ],
 )
 def test_a_ledger_that_is_locked_beside_an_init_that_was_not_carried_out_costs_nothing(
