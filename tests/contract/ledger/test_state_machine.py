@@ -125,7 +125,7 @@ class OnePost:
         if upload is None:
             uploader.upload = self._begin_or_adopt(journal)
         elif upload.is_complete:
-            journal.sent()
+            journal.sent(self.size_bytes)
         elif upload.expires_at <= self.clock():
             uploader.upload = None
         else:

@@ -148,7 +148,7 @@ class UploadJournal:
         if not may_begin:
             self._fail_begun_too_often()
 
-    def opened(self, answer: InitAnswer, *, lifetime: timedelta) -> None:
+    def opened(self, answer: InitAnswer, *, lifetime: timedelta) -> Publication:
         """Write ``publish_id`` and upload URL down; send bytes only after this.
 
         The URL's hour is counted from now, not from the call: TikTok's own hour ends no later,
@@ -166,6 +166,7 @@ class UploadJournal:
             why = f"TikTok opened it as {answer.publish_id}"
             self._step(session, PublicationState.UPLOADING, why)
         apply_waiting(self._workspace, answer.publish_id, actor=self._actor)
+        return publication
 
     def supersede(self, why: str, *, forgiven: bool = False) -> None:
         """Give the current publication up, before its last byte.
@@ -180,9 +181,12 @@ class UploadJournal:
     def acknowledge(self, held_bytes: int) -> None:
         """Write down how many bytes TikTok said it holds."""
         with self._fenced() as (session, _):
-            publication = publications.current(session, self._post_id)
-            if publication is not None:
-                publication.acknowledged_bytes = held_bytes
+            self._acknowledge(session, held_bytes)
+
+    def _acknowledge(self, session: Session, held_bytes: int) -> None:
+        publication = publications.current(session, self._post_id)
+        if publication is not None:
+            publication.acknowledged_bytes = held_bytes
 
     def commit(self) -> None:
         """UPLOADING to COMMITTING: the last byte may be on its way; send it only after this.
@@ -197,9 +201,10 @@ class UploadJournal:
                 self._step(session, PublicationState.COMMITTING, why)
                 self._move(session, post, PostState.COMMITTING, why=why)
 
-    def sent(self) -> None:
+    def sent(self, held_bytes: int) -> None:
         """COMMITTING to PROCESSING: TikTok acknowledged every byte."""
         with self._fenced() as (session, post):
+            self._acknowledge(session, held_bytes)
             if post.state is PostState.COMMITTING:
                 why = "TikTok acknowledged every byte and processes the video"
                 self._step(session, PublicationState.SENT, why)

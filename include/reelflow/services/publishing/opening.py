@@ -58,39 +58,33 @@ class PublicationOpener:
         self._post = post
         self._limits = limits
 
-    def open(self) -> tuple[Publication, bool]:
+    def open(self, current: Publication | None) -> tuple[Publication, bool]:
         """Return the publication to send to, and whether it is a new one.
 
+        :param current: the post's current publication, if it has one
         :raises PostHeldError: the creator may not post this now; nothing was opened
         :raises BudgetSpentError: the account must wait, as the breaker's BreakerOpenError says
         :raises PostFailedError: too many were begun already
         """
-        publication = self._resumable()
-        if publication is not None:
-            return publication, False
+        if current is not None and self._takes_bytes(current):
+            return current, False
         with admitted(self._workspace, self._post):
             check_creator(self._workspace, self._post, self._client, self._journal)
-            self._init()
-        opened = self._journal.publication()
-        assert opened is not None
-        return opened, True
+            return self._init(), True
 
-    def _resumable(self) -> Publication | None:
-        """Return the current publication, or give it up when it takes no bytes any more."""
-        publication = self._journal.publication()
-        if publication is None:
-            return None
+    def _takes_bytes(self, publication: Publication) -> bool:
+        """Say whether bytes can be sent to a publication, or give it up."""
         if publication.state in (PublicationState.COMMITTING, PublicationState.SENT):
-            return publication
+            return True
         if publication.state is PublicationState.INITIATING:
             self._journal.supersede("the answer to its init was lost, nothing can be sent")
         elif publication.state is PublicationState.UPLOADING:
             if not self._journal.has_expired(publication):
-                return publication
+                return True
             self._journal.supersede("its upload URL's hour passed before the last byte")
-        return None
+        return False
 
-    def _init(self) -> None:
+    def _init(self) -> Publication:
         plan = self._limits.plan(self._post.media.size_bytes)
         self._journal.begin_publication(plan)
         try:
@@ -101,4 +95,4 @@ class PublicationOpener:
         except _NOT_OPENED as exc:
             self._journal.supersede(f"TikTok did not open it: {exc}", forgiven=True)
             raise
-        self._journal.opened(answer, lifetime=timedelta(seconds=self._limits.url_lifetime_s))
+        return self._journal.opened(answer, lifetime=timedelta(seconds=self._limits.url_lifetime_s))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from reelflow.domain.analysis import AnalysisPolicy
 from reelflow.domain.post import DONE, PAST_LAST_BYTE, PostState
 from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import (
@@ -128,7 +129,7 @@ def _check_analysed(workspace: Workspace, post: Post) -> None:
 
     :raises TransientError: ``validate`` has not done what the account wants by now
     """
-    if post.state in PAST_LAST_BYTE:
+    if post.state in PAST_LAST_BYTE or post.account.analysis_policy is AnalysisPolicy.IGNORE:
         return
     with workspace.ledger.read() as session:
         followed = is_followed(session, posts.get(session, post.id))
@@ -184,7 +185,8 @@ class _Upload:
         post = self._journal.start()
         if post.state in _SENT:
             return
-        if is_pulled(post, self._journal.publication()):
+        current = self._journal.publication()
+        if is_pulled(post, current):
             self._pull(post)
             return
         opener = PublicationOpener(
@@ -192,10 +194,12 @@ class _Upload:
         )
         with open_video(self._workspace, post) as source:
             while True:
-                publication, is_new = opener.open()
-                self._send(post, publication, source, is_new=is_new)
+                publication, is_new = opener.open(current)
+                if self._send(post, publication, source, is_new=is_new):
+                    return
                 if not self._journal.is_uploading():
                     return
+                current = self._journal.publication()
 
     def _pull(self, post: Post) -> None:
         """Have TikTok fetch the post itself."""
@@ -207,8 +211,11 @@ class _Upload:
         )
         Puller(self._workspace, self._client, journal, post).run()
 
-    def _send(self, post: Post, publication: Publication, source: Source, *, is_new: bool) -> None:
-        """Send what TikTok lacks; the post stays UPLOADING only if another init is safe."""
+    def _send(self, post: Post, publication: Publication, source: Source, *, is_new: bool) -> bool:
+        """Send what TikTok lacks; the post stays UPLOADING only if another init is safe.
+
+        :return: whether TikTok has acknowledged all of it
+        """
         sender = ChunkSender(
             self._client,
             self._journal,
@@ -226,6 +233,9 @@ class _Upload:
             self._ended(publication, ended.status)
         except UploadUrlDeadError as dead:
             self._url_died(publication, str(dead))
+        else:
+            return True
+        return False
 
     def _ended(self, publication: Publication, status: PublishStatus) -> None:
         """Take TikTok's final word; before the last byte a failure only costs the publication."""

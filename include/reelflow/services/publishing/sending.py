@@ -83,6 +83,8 @@ class ChunkSender:
             self._publication.total_chunks,
         )
         standstills = 0
+        if offset >= plan.size_bytes:
+            self._journal.commit()
         while offset < plan.size_bytes:
             byte_range = plan.range_at(offset)
             self._prepare(byte_range, is_last=plan.is_last(byte_range))
@@ -94,9 +96,9 @@ class ChunkSender:
                     "bytes: the upload does not move on"
                 )
             offset = held
-            self._journal.acknowledge(offset)
-        self._journal.commit()
-        self._journal.sent()
+            if offset < plan.size_bytes:
+                self._journal.acknowledge(offset)
+        self._journal.sent(offset)
 
     def _prepare(self, byte_range: ByteRange, *, is_last: bool) -> None:
         """Write down what must be known before a range is sent."""

@@ -80,7 +80,7 @@ WRITES: dict[str, Callable[[UploadJournal], object]] = {
     "supersede": lambda journal: journal.supersede("why"),
     "acknowledge": lambda journal: journal.acknowledge(4),
     "commit": lambda journal: journal.commit(),
-    "sent": lambda journal: journal.sent(),
+    "sent": lambda journal: journal.sent(8),
     "hold": lambda journal: journal.hold("why", code="code", fix="fix"),
     "fail": lambda journal: journal.fail("why", code="code", fix="fix"),
 }
@@ -189,10 +189,10 @@ def test_an_upload_is_written_down_step_by_step(
     assert (opened.state, opened.publish_id) == (P.UPLOADING, "v_pub_file~v2-1.5")
     assert opened.url_expires_at == clock() + HOUR
     assert publications.upload_url(opened, workspace.ledger.cipher) == UPLOAD_URL
-    journal.acknowledge(8)
+    journal.acknowledge(4)
     journal.commit()
     assert read_post(workspace, post.id).state is S.COMMITTING
-    journal.sent()
+    journal.sent(8)
     sent = current(workspace, post)
     assert sent is not None
     assert (sent.state, sent.acknowledged_bytes) == (P.SENT, 8)

@@ -46,7 +46,9 @@ def open_publication(
     address = server.address
     with TikTokClient(host=f"http://{address}", extra_upload_hosts=frozenset({address})) as client:
         account_client = account_clients(workspace, client).of(post.account_id)
-        return PublicationOpener(workspace, account_client, journal, post, limits=LIMITS).open()
+        return PublicationOpener(workspace, account_client, journal, post, limits=LIMITS).open(
+            journal.publication()
+        )
 
 
 def paths(server: ScriptedServer) -> list[str]:
