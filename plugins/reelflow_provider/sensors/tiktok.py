@@ -62,10 +62,6 @@ posts retry ID`. Judge the post by `summarize` or by its story: the ledger has t
 **When it is skipped.** TikTok is not done yet; `reconcile_publications` asks on every hour.
 """
 
-    LABEL = "{{ task.label }}"
-    #: Empty until the work begins: Airflow is told of it when the task defers.
-    label: str = ""
-
     template_fields: Sequence[str] = ("post_id", "tiktok_conn_id")
 
     def __init__(
@@ -84,11 +80,6 @@ posts retry ID`. Judge the post by `summarize` or by its story: the ledger has t
         self.tiktok_conn_id = tiktok_conn_id
         self.poll_interval_s = poll_interval_s
         self.timeout_s = timeout_s
-
-    def pre_execute(self, context: Context) -> None:
-        """Give the task its label."""
-        super().pre_execute(context)
-        self.label = self.file_name
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask once, then defer until the status is final.
@@ -156,7 +147,6 @@ posts retry ID`. Judge the post by `summarize` or by its story: the ledger has t
         """
         from reelflow.tiktok.models import PublishStatus
 
-        context["ti"].rendered_map_index = self.label  # which it has since it deferred
         fields = dict(event)
         outcome, publish_id = fields.pop("outcome"), fields.pop("publish_id")
         if outcome == "refused":
