@@ -6,7 +6,7 @@ import itertools
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine, text
@@ -84,10 +84,11 @@ def add_history(engine: Engine, first: int, end: int, *, accounts: int) -> None:
     """Add posts that ended, and let PostgreSQL see what it has."""
     add_posts(engine, first, end, state=ENDED, seconds=ENDED_SECONDS, accounts=accounts, ended=True)
     if engine.dialect.name == "postgresql":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # The driver's own: SQLAlchemy's would begin a transaction, which VACUUM refuses.
+        with closing(engine.raw_connection()) as connection:
             # Their ids were not its own; and what its autovacuum does within minutes.
-            connection.execute(text(f"SELECT setval('posts_id_seq', {end + 1})"))
-            connection.execute(text("VACUUM ANALYZE"))
+            connection.cursor().execute(f"SELECT setval('posts_id_seq', {end + 1})")
+            connection.cursor().execute("VACUUM ANALYZE")
 
 
 def add_posts(
