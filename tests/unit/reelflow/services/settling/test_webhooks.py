@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from datetime import timedelta
 from typing import Any
 
@@ -508,7 +509,8 @@ def test_an_upload_among_events_of_its_failure_is_failed_once_its_bytes_are_ther
     make_publication(workspace, post, publish_id=publish_id)
     journal = UploadJournal(workspace, post.id, actor=ACTOR, fencing_token=1)
     silence: list[Word] = [SILENT, IS_FAILED]
-    steps: list[Callable[[], None] | None] = [journal.commit, journal.sent]
+    sent = partial(journal.sent, post.media.size_bytes)
+    steps: list[Callable[[], None] | None] = [journal.commit, sent]
     for step in [*steps, None]:
         for word in data.draw(st.lists(st.sampled_from(spoken(silence)), max_size=2)):
             tell(workspace, tiktok, publish_id, post.id, word)
