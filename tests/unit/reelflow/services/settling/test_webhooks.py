@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Sequence
-from functools import partial
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
