@@ -124,6 +124,21 @@ def test_a_probe_that_made_no_init_is_given_up_and_says_nothing(
     assert (state.failed_probes, state.is_probing) == (0, False)
 
 
+def test_an_init_from_before_the_outage_does_not_end_the_probe_of_another(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    request: pytest.FixtureRequest,
+    make_account: MakeAccount,
+) -> None:
+    with admitted(workspace, make_post(account)):
+        request.getfixturevalue("open_breaker")
+        assert breaker.check_closed(workspace, make_account("probe").id)
+    state = state_of(workspace)
+    assert state is not None
+    assert state.is_probing
+
+
 def test_three_accounts_whose_inits_the_platform_fails_open_the_breaker(
     workspace: Workspace, make_account: MakeAccount, make_post: MakePost
 ) -> None:
