@@ -183,7 +183,7 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Session]:
     session = Session(engine, expire_on_commit=False)
     try:
         with session.begin():
-            _begin(session, writes=writes)
+            _begin_for_sure(session, writes=writes)
             yield session
     except DBAPIError as exc:
         where = engine.url.render_as_string(hide_password=True)
@@ -192,7 +192,7 @@ def transaction(engine: Engine, *, writes: bool) -> Iterator[Session]:
         session.close()
 
 
-def _begin(session: Session, *, writes: bool) -> None:
+def _begin_for_sure(session: Session, *, writes: bool) -> None:
     """Begin, on another connection where the database closed a kept one meanwhile.
 
     To try each before it is used would double what short questions cost.
