@@ -41,7 +41,10 @@ class TikTokPublishStatusSensor(PostMixin, BaseSensorOperator):
     """Wait until TikTok has published a post, or has said why not.
 
     It asks once before it defers, and the answer is written to the ledger the same way however
-    it came, so that a retry or a clear changes nothing. When the waiting takes too long the task
+    it came, so that a retry or a clear changes nothing. A post that TikTok has is told by the
+    trigger, which ends the task; what is to be told of any other is told by a worker, as is all of
+    a task that pushes its result, or has outlets, an ``on_success_callback`` or a ``post_execute``.
+    When the waiting takes too long the task
     is skipped: the post stays PROCESSING and is settled by a later run.
 
     :param post_id: the post in the ledger
@@ -106,7 +109,7 @@ posts retry ID`. Judge the post by `summarize` or by its story: the ledger has t
             post, publication = self._write_down(status, publication.publish_id, context)
         if not self._is_waiting(post):
             return self._result(post, publication)
-        self._defer(post, publication)
+        self._defer(post, publication, context)
         raise AssertionError("defer always raises")
 
     def _ask(self, post: Post, publish_id: str, context: Context) -> PublishStatus | None:
@@ -119,7 +122,7 @@ posts retry ID`. Judge the post by `summarize` or by its story: the ledger has t
                 self.log.info("post %s is left to the trigger: %s", post.id, exc)
                 return None
 
-    def _defer(self, post: Post, publication: Publication | None) -> None:
+    def _defer(self, post: Post, publication: Publication | None, context: Context) -> None:
         from reelflow_provider.triggers.tiktok import FIRST_POLL_S, TikTokPublishStatusTrigger
 
         assert publication is not None
@@ -134,9 +137,21 @@ posts retry ID`. Judge the post by `summarize` or by its story: the ledger has t
                 poll_interval_s=max(interval_s, FIRST_POLL_S),
                 ends_at_s=post.state_since.timestamp() + timeout_s,
                 link_timeout_s=self._link_timeout_s(post),
+                actor=actor_of(context),
+                ends_task=not self._needs_worker(),
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=timeout_s) + _DEFERRAL_SLACK,
+        )
+
+    def _needs_worker(self) -> bool:
+        """Whether something is done with its success that is done by workers only."""
+        return bool(
+            self.do_xcom_push
+            or self.outlets
+            or self.on_success_callback
+            or self._post_execute_hook
+            or type(self).post_execute is not BaseSensorOperator.post_execute
         )
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:

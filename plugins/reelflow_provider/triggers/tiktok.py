@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from reelflow.exceptions import TerminalError
+from reelflow.domain.post import DONE
+from reelflow.exceptions import ReelflowError, TerminalError
 from reelflow.services.calls.waiting import Wait
+
+if TYPE_CHECKING:
+    from reelflow.services.calls.polling import StatusPoller
+    from reelflow.tiktok.models import PublishStatus
+
+log = logging.getLogger(__name__)
 
 #: Airflow 3.3.2 can fail a task whose trigger fires right after it deferred
 #: (https://github.com/apache/airflow/issues/71580).
@@ -20,10 +28,14 @@ FIRST_POLL_S = 10.0
 class TikTokPublishStatusTrigger(BaseTrigger):
     """Wait until the status is final, the deadline passes, or TikTok refuses to answer.
 
-    It fires once, with ``{"outcome": "status" | "deadline" | "refused", "publish_id", ...}``: a
-    status carries the fields of :class:`~reelflow.tiktok.models.PublishStatus`, a refusal its
-    ``code`` and ``message``. An unknown status is pending. Tokens are read from the ledger in the
-    triggerer, never passed; one poller asks for all triggers of the process, see
+    A post that TikTok has is written down here and its task ended, without a worker. Of anything
+    else a task tells: then it fires ``{"outcome": "status" | "deadline" | "refused", "publish_id",
+    ...}``, where a status carries the fields of :class:`~reelflow.tiktok.models.PublishStatus`, a
+    refusal its ``code`` and ``message``. It fires once; Airflow may run it twice, and writing a
+    status down twice is harmless.
+
+    An unknown status is pending. Tokens are read from the ledger in the triggerer, never passed;
+    one poller asks for all triggers of the process, see
     :class:`~reelflow.services.calls.polling.StatusPoller`.
 
     :param post_id: the post in the ledger
@@ -32,6 +44,8 @@ class TikTokPublishStatusTrigger(BaseTrigger):
     :param poll_interval_s: shortest pause before each poll, the first one included
     :param ends_at_s: when the waiting ends, seconds since 1970
     :param link_timeout_s: how long to wait for the link of a published post; 0 for none
+    :param actor: who waits, in the audit trail
+    :param ends_task: whether it may end the task; not one that has more to do then
     """
 
     def __init__(
@@ -43,6 +57,8 @@ class TikTokPublishStatusTrigger(BaseTrigger):
         poll_interval_s: float,
         ends_at_s: float,
         link_timeout_s: float,
+        actor: str,
+        ends_task: bool,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's has no annotations
         self.post_id = post_id
@@ -51,6 +67,8 @@ class TikTokPublishStatusTrigger(BaseTrigger):
         self.poll_interval_s = poll_interval_s
         self.ends_at_s = ends_at_s
         self.link_timeout_s = link_timeout_s
+        self.actor = actor
+        self.ends_task = ends_task
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the triggerer needs to make this trigger."""
@@ -63,16 +81,17 @@ class TikTokPublishStatusTrigger(BaseTrigger):
                 "poll_interval_s": self.poll_interval_s,
                 "ends_at_s": self.ends_at_s,
                 "link_timeout_s": self.link_timeout_s,
+                "actor": self.actor,
+                "ends_task": self.ends_task,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and fire once."""
         try:
-            outcome = await self._outcome()
+            yield await self._event()
         except TerminalError as exc:
-            outcome = {"outcome": "refused", "code": exc.code, "message": str(exc)}
-        yield TriggerEvent({"publish_id": self.publish_id, **outcome})
+            yield self._told({"outcome": "refused", "code": exc.code, "message": str(exc)})
 
     def wait_from(self, now_s: float) -> Wait:
         """Return what is waited for; a long interval ends with the waiting itself."""
@@ -86,13 +105,31 @@ class TikTokPublishStatusTrigger(BaseTrigger):
             link_timeout_s=self.link_timeout_s,
         )
 
-    async def _outcome(self) -> dict[str, Any]:
+    async def _event(self) -> TriggerEvent:
         # Imported where it runs: a worker that defers needs no HTTP client.
         from reelflow_provider.triggers.shared_poller import shared_poller
 
         poller = await shared_poller(self.tiktok_conn_id)
         outcome = await poller.outcome(self.wait_from(time.time()))
-        if outcome.is_final and outcome.status is not None:
-            return {"outcome": "status", **dataclasses.asdict(outcome.status)}
-        said = outcome.status.status if outcome.status is not None else "none"
-        return {"outcome": "deadline", "status": said}
+        status = outcome.status
+        if status is None or not outcome.is_final:
+            said = status.status if status is not None else "none"
+            return self._told({"outcome": "deadline", "status": said})
+        ended = await self._ended(poller, status) if self.ends_task else None
+        return ended or self._told({"outcome": "status", **dataclasses.asdict(status)})
+
+    async def _ended(self, poller: StatusPoller, status: PublishStatus) -> TriggerEvent | None:
+        """Write a final status down; return what ends the task, or None if that takes a worker."""
+        try:
+            state = await poller.write_down(self.post_id, self.publish_id, status, actor=self.actor)
+        except ReelflowError as exc:
+            log.warning("post %s: the task writes its status down: %s", self.post_id, exc)
+            return None
+        if state not in DONE:
+            return None
+        log.info("post %s is %s", self.post_id, state)
+        return TaskSuccessEvent()
+
+    def _told(self, outcome: dict[str, Any]) -> TriggerEvent:
+        """Return what a worker is told, which goes on with the task."""
+        return TriggerEvent({"publish_id": self.publish_id, **outcome})

@@ -1,4 +1,4 @@
-"""What the status poller asks the ledger: all of it in one short transaction a tick."""
+"""What the status poller asks the ledger, in one short transaction a tick, and tells it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.budget import Call
-from reelflow.domain.post import PAST_LAST_BYTE
+from reelflow.domain.post import PAST_LAST_BYTE, PostState
 from reelflow.exceptions import ReelflowError, TikTokRateLimitedError
 from reelflow.ledger import accounts
 from reelflow.ledger.models import Account, Post
@@ -19,7 +19,9 @@ from reelflow.services.accounts.tokens import REFRESH_AHEAD
 from reelflow.services.calls import budgets
 from reelflow.services.calls.account_client import TokenSource
 from reelflow.services.calls.budgets import Spent
+from reelflow.services.settling.settle import apply_status
 from reelflow.services.workspace import Workspace
+from reelflow.tiktok.models import PublishStatus
 
 #: A post that TikTok has had for longer is waited for by nobody: runs give up by then.
 _WAITED_FOR: Final = timedelta(minutes=30)
@@ -96,6 +98,12 @@ class PollLedger:
     def record_refusal(self, account_id: int, exc: TikTokRateLimitedError) -> None:
         """Make no status call for an account as long as TikTok asks."""
         budgets.record_refusal(self._workspace(), account_id, Call.STATUS, exc)
+
+    def write_down(
+        self, post_id: int, publish_id: str, status: PublishStatus, *, actor: str
+    ) -> PostState:
+        """Write down a final status; see :func:`.apply_status`."""
+        return apply_status(self._workspace(), post_id, publish_id, status, actor=actor)
 
     def _workspace(self) -> Workspace:
         if self._opened is None:

@@ -8,8 +8,10 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
+from reelflow.domain.post import PostState
 from reelflow.exceptions import (
     PostNotFoundError,
     ReelflowError,
@@ -118,6 +120,17 @@ class StatusPoller:
             return await watch.ended
         finally:
             del self._watches[watch]
+
+    async def write_down(
+        self, post_id: int, publish_id: str, status: PublishStatus, *, actor: str
+    ) -> PostState:
+        """Write a final status into the ledger.
+
+        :return: the state of the post now
+        :raises ReelflowError: the ledger cannot be used
+        """
+        write = partial(self._ledger.write_down, post_id, publish_id, status, actor=actor)
+        return await asyncio.to_thread(write)
 
     async def _run(self) -> None:
         try:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from airflow.sdk import Asset
 from airflow.sdk.execution_time import comms
 from sqlalchemy import update
 
@@ -111,9 +112,44 @@ def test_while_tiktok_is_processing_it_defers(
         "poll_interval_s": 10.0,
         "ends_at_s": post.state_since.timestamp() + 1800,
         "link_timeout_s": 60.0,
+        "actor": "tests/asset_triggered__tests/task[0]",
+        "ends_task": False,
     }
     # Airflow's own limit comes after the trigger's.
     assert ended.message.trigger_timeout == timedelta(minutes=35)
+
+
+def test_a_task_with_nothing_to_do_once_it_is_done_ends_with_its_trigger(
+    sent_post: SendPost,
+) -> None:
+    ended = wait(sent_post(), do_xcom_push=False)
+    assert ended.trigger_kwargs["ends_task"] is True
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"do_xcom_push": True},
+        {"outlets": [Asset("published_here")]},
+        {"on_success_callback": print},
+        {"post_execute": print},
+    ],
+    ids=lambda arguments: next(iter(arguments)),
+)
+def test_what_airflow_does_after_a_success_takes_a_worker(
+    arguments: dict[str, Any], sent_post: SendPost
+) -> None:
+    ended = wait(sent_post(), **{"do_xcom_push": False, **arguments})
+    assert ended.trigger_kwargs["ends_task"] is False
+
+
+def test_so_does_what_a_sensor_of_another_class_does_after_it(sent_post: SendPost) -> None:
+    class Telling(TikTokPublishStatusSensor):
+        def post_execute(self, context: Any, result: Any = None) -> None:
+            """Tell somebody."""
+
+    ended = run_task(Telling, post_id=sent_post().id, map_index=0, do_xcom_push=False)
+    assert ended.trigger_kwargs["ends_task"] is False
 
 
 def test_with_no_status_call_left_it_defers_without_asking(

@@ -11,9 +11,12 @@ from typing import Any, cast
 
 import pytest
 from airflow.sdk.serde import deserialize, serialize
+from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
 from reelflow.domain.post import PostState
-from reelflow.ledger.models import Account, Post
+from reelflow.domain.publication import PublicationState
+from reelflow.ledger import audit
+from reelflow.ledger.models import Account, Post, Publication
 from reelflow.services.workspace import Workspace
 from reelflow_provider.triggers.tiktok import TikTokPublishStatusTrigger
 from tests import factories
@@ -51,24 +54,54 @@ def make_trigger(post_id: int, **fields: Any) -> TikTokPublishStatusTrigger:
         "poll_interval_s": 0.01,
         "ends_at_s": time.time() + 1800,
         "link_timeout_s": 0.0,
+        "actor": "a task",
+        "ends_task": False,
         **fields,
     }
     return TikTokPublishStatusTrigger(**arguments)
 
 
 def all_events(*triggers: TikTokPublishStatusTrigger) -> list[Any]:
-    """Run triggers on one loop until each has fired; return what they fired."""
+    """Run triggers on one loop until each has fired; return what they fired for a worker."""
+    fired = all_fired(*triggers)
+    assert {type(event) for event in fired} == {TriggerEvent}
+    return [event.payload for event in fired]
 
-    async def collect() -> list[Any]:
+
+def all_fired(*triggers: TikTokPublishStatusTrigger) -> list[TriggerEvent]:
+    """Run triggers on one loop until each has fired; return the events."""
+
+    async def collect() -> list[TriggerEvent]:
         async with asyncio.timeout(DEADLINE_S):
             return await asyncio.gather(*(one_event(trigger) for trigger in triggers))
 
     return asyncio.run(collect())
 
 
-async def one_event(trigger: TikTokPublishStatusTrigger) -> Any:
-    (event,) = [event.payload async for event in trigger.run()]
+async def one_event(trigger: TikTokPublishStatusTrigger) -> TriggerEvent:
+    (event,) = [event async for event in trigger.run()]
     return event
+
+
+def publish(worker: Workspace, post: Post, **fields: Any) -> None:
+    """Give a post the publication that is waited for."""
+    with worker.ledger.write() as session:
+        values = {"state": PublicationState.SENT, "size_bytes": 5, "chunk_size_bytes": 5, **fields}
+        session.add(
+            Publication(
+                post_id=post.id,
+                ordinal=1,
+                publish_id=PUBLISH_ID,
+                total_chunks=1,
+                created_at=worker.ledger.now(),
+                **values,
+            )
+        )
+
+
+def story(worker: Workspace, post: Post) -> list[tuple[str, str]]:
+    with worker.ledger.read() as session:
+        return [(str(entry.actor), str(entry.why)) for entry in audit.story(session, post.id)]
 
 
 def stored_and_read(fields: dict[str, Any]) -> dict[str, Any]:
@@ -254,8 +287,83 @@ def test_the_deadline_ends_the_waiting_for_the_link_too(post: Post, server: Scri
     assert (event["outcome"], event["post_ids"]) == ("status", ())
 
 
-def test_it_only_reads(post: Post, server: ScriptedServer, worker: Workspace) -> None:
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (LINKED, PostState.PUBLISHED),
+        (COMPLETE, PostState.PUBLISHED_NO_LINK),
+        (ok({"status": "SEND_TO_USER_INBOX"}), PostState.IN_INBOX),
+    ],
+    ids=["published", "published without a link", "in the inbox"],
+)
+def test_a_post_that_tiktok_has_is_written_down_and_its_task_ended(
+    answer: bytes, state: PostState, post: Post, server: ScriptedServer, worker: Workspace
+) -> None:
+    publish(worker, post)
+    server.answers = [answer]
+    (event,) = all_fired(make_trigger(post.id, ends_task=True, actor="publish/run/wait[3]"))
+    assert type(event) is TaskSuccessEvent
+    assert event.xcoms is None
+    assert factories.read_post(worker, post.id).state is state
+    assert "publish/run/wait[3]" in {actor for actor, _ in story(worker, post)}
+
+
+def test_airflow_may_run_it_twice(post: Post, server: ScriptedServer, worker: Workspace) -> None:
+    publish(worker, post)
+    server.answers = [LINKED, LINKED]
+    first = all_fired(make_trigger(post.id, ends_task=True))
+    told = story(worker, post)
+    assert all_fired(make_trigger(post.id, ends_task=True)) == first
+    assert story(worker, post) == told
+
+
+def test_a_failed_post_is_left_to_a_worker_that_says_why(
+    post: Post, server: ScriptedServer, worker: Workspace
+) -> None:
+    publish(worker, post)
+    server.answers = [ok({"status": "FAILED", "fail_reason": "duration_check_failed"})]
+    (event,) = all_events(make_trigger(post.id, ends_task=True))
+    assert (event["outcome"], event["status"]) == ("status", "FAILED")
+
+
+def test_what_is_not_final_is_left_to_a_worker_and_changes_nothing(
+    post: Post, server: ScriptedServer, worker: Workspace
+) -> None:
+    publish(worker, post)
+    told = story(worker, post)
+    server.answers = [PENDING]
+    (event,) = all_events(make_trigger(post.id, ends_task=True, ends_at_s=time.time() - 1))
+    assert event["outcome"] == "deadline"
+    assert story(worker, post) == told
+
+
+def test_a_given_up_publication_does_not_end_the_task_of_its_post(
+    post: Post, server: ScriptedServer, worker: Workspace
+) -> None:
+    publish(worker, post, state=PublicationState.SUPERSEDED, is_current=False)
+    server.answers = [ok({"status": "FAILED", "fail_reason": "internal"})]
+    (event,) = all_events(make_trigger(post.id, ends_task=True))
+    assert event["outcome"] == "status"
+    assert factories.read_post(worker, post.id).state is PostState.PROCESSING
+
+
+def test_what_the_ledger_does_not_take_is_left_to_a_worker(
+    post: Post, server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answers = [LINKED]  # of a publication that is in no ledger
+    with caplog.at_level(logging.WARNING, "reelflow"):
+        (event,) = all_events(make_trigger(post.id, ends_task=True))
+    assert (event["outcome"], event["status"]) == ("status", "PUBLISH_COMPLETE")
+    assert f"post {post.id} has no publication {PUBLISH_ID}" in caplog.text
+
+
+def test_for_a_task_that_has_more_to_do_it_only_reads(
+    post: Post, server: ScriptedServer, worker: Workspace
+) -> None:
+    publish(worker, post)
+    told = story(worker, post)
     server.answers = [LINKED]
-    all_events(make_trigger(post.id))
+    all_events(make_trigger(post.id, ends_task=False))
     after = factories.read_post(worker, post.id)
     assert (after.state, after.state_since) == (post.state, post.state_since)
+    assert story(worker, post) == told
