@@ -1,1 +1,1 @@
-"""The triggers: they only read, because Airflow may run one twice."""
+"""The triggers: Airflow may run one twice, so what they do twice is harmless."""
