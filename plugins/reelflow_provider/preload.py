@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _STAGES: Final = (
     "reelflow_provider.assets",
+    "reelflow_provider.dag_defaults",
     "reelflow_provider.hooks.detection",
     "reelflow_provider.late_alert",
     "reelflow_provider.lineage",
@@ -71,8 +72,17 @@ TASKS: Final = tuple(
     for name in _STAGES
     if name.startswith(("reelflow_provider.operators.", "reelflow_provider.sensors."))
 )
-#: What Airflow itself loads late, in each task that asks for a connection.
-_AIRFLOW: Final = ("airflow.sdk.definitions.connection", "airflow.sdk.execution_time.cache")
+#: What Airflow itself loads late: in each task for its DAG file, a label or a time limit, and in
+#: those that ask for a connection.
+_AIRFLOW: Final = (
+    "airflow.providers.standard.operators.empty",
+    "airflow.sdk.definitions.asset.metadata",
+    "airflow.sdk.definitions.connection",
+    "airflow.sdk.definitions.decorators.task_group",
+    "airflow.sdk.execution_time.cache",
+    "airflow.sdk.execution_time.timeout",
+    "airflow.version",
+)
 #: Loaded where media lie in S3; nobody else pays for boto3.
 _S3: Final = ("airflow.providers.amazon.aws.hooks.s3", "reelflow.storage.s3")
 

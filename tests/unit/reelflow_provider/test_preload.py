@@ -72,6 +72,30 @@ def test_a_component_has_loaded_what_the_stages_import_when_they_run(tmp_path: P
     assert wanted <= loaded_by("Job", tmp_path)
 
 
+IMPORTED_BY_DAG_FILES = """
+import json, runpy, sys
+from reelflow_provider import preload
+preload.on_starting(type("Job", (), {})())
+loaded = set(sys.modules)
+for dag_file in sys.argv[1:]:
+    runpy.run_path(dag_file)
+print(json.dumps(sorted(set(sys.modules) - loaded)))
+"""
+
+
+def test_a_dag_file_which_each_of_its_tasks_reads_imports_nothing_more(tmp_path: Path) -> None:
+    dag_files = sorted((PLUGIN.parents[1] / "dags").glob("*.py"))
+    assert len(dag_files) > 5
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED_BY_DAG_FILES, *dag_files],
+        env={**os.environ, "AIRFLOW_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
 @pytest.mark.parametrize("component", ["TaskRunnerMarker", "str"])
 def test_a_task_loads_nothing(component: str, tmp_path: Path) -> None:
     assert not any(name.startswith("reelflow.services") for name in loaded_by(component, tmp_path))
