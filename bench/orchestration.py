@@ -81,7 +81,7 @@ def measure(*, sizes: Sequence[int], rounds: int) -> list[dict[str, Any]]:
     with postgresql_stack(
         account_count=sum(accounts_for(posts) for posts in sizes) * rounds,
         environment=environment,
-        simulator_arguments=("--processing-polls", "1", "--link-polls", "0"),
+        simulator_arguments=("--processing-polls", "0", "--link-polls", "0"),
     ) as stack:
         videos = Videos(stack)
         stack.wait_healthy(dag_ids=[DAG_ID, NOOP_DAG_ID])

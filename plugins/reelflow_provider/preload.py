@@ -102,6 +102,7 @@ def on_starting(component: object) -> None:
     if _parses_dags():
         _tie_aliases()
     if _forks_tasks():
+        _load_plugins()
         _render_label()
         _warm_up()
         _start_fork_server()
@@ -117,6 +118,15 @@ def _load_s3() -> None:
                 importlib.import_module(name)
     except ReelflowError as exc:
         log.info("tasks will start more slowly: %s", exc)
+
+
+def _load_plugins() -> None:
+    """Find the plugins for tasks, which each task does apart from the scheduler."""
+    from airflow.sdk.listener import get_listener_manager
+    from airflow.sdk.plugins_manager import integrate_macros_plugins
+
+    get_listener_manager()
+    integrate_macros_plugins()
 
 
 def _render_label() -> None:

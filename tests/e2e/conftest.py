@@ -76,7 +76,7 @@ def _running(folder: Path, airflow_database: dict[str, str]) -> Iterator[Stack]:
         },
         # A killed worker is noticed after this many seconds without a heartbeat.
         heartbeat_timeout_s=25,
-        simulator_arguments=("--link-polls", "0"),
+        simulator_arguments=("--processing-polls", "0", "--link-polls", "0"),
     )
     with stack:
         stack.start(ACCOUNTS)

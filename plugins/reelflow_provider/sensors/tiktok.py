@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSkipException
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: What `upload_to_tiktok` has still to send, if it is not kept for a later run.
 _UNSENT = frozenset({PostState.READY, PostState.UPLOADING})
+#: A post that TikTok has had for less is not asked about before its trigger does.
+FRESH_S: Final = 10.0
 #: Airflow's own limit on the deferral; the trigger's deadline comes first.
 _DEFERRAL_SLACK = timedelta(minutes=5)
 
@@ -40,12 +42,12 @@ _DEFERRAL_SLACK = timedelta(minutes=5)
 class TikTokPublishStatusSensor(PostMixin, BaseSensorOperator):
     """Wait until TikTok has published a post, or has said why not.
 
-    It asks once before it defers, and the answer is written to the ledger the same way however
-    it came, so that a retry or a clear changes nothing. A post that TikTok has is told by the
+    It asks once before it defers, unless the last byte was sent just now, and the answer is written
+    to the ledger the same way however it came, so that a retry or a clear changes nothing. A post that TikTok has is told by the
     trigger, which ends the task; what is to be told of any other is told by a worker, as is all of
     a task that pushes its result, or has outlets, an ``on_success_callback`` or a ``post_execute``.
-    When the waiting takes too long the task
-    is skipped: the post stays PROCESSING and is settled by a later run.
+    When the waiting takes too long the task is skipped: the post stays PROCESSING and is settled by
+    a later run.
 
     :param post_id: the post in the ledger
     :param tiktok_conn_id: connection of type ``tiktok``
@@ -104,13 +106,19 @@ posts retry ID`. Judge the post by `summarize` or by its story: the ledger has t
             return self._result(post, publication)
         if publication is None or publication.publish_id is None:
             raise AirflowSkipException(f"post {self.post_id} is {post.state}: {post.reason}")
-        status = self._ask(post, publication.publish_id, context)
-        if status is not None:
-            post, publication = self._write_down(status, publication.publish_id, context)
+        if not self._is_fresh(post):
+            status = self._ask(post, publication.publish_id, context)
+            if status is not None:
+                post, publication = self._write_down(status, publication.publish_id, context)
         if not self._is_waiting(post):
             return self._result(post, publication)
         self._defer(post, publication, context)
         raise AssertionError("defer always raises")
+
+    def _is_fresh(self, post: Post) -> bool:
+        """Whether TikTok has had the post for moments: it is not done, and the trigger asks."""
+        age_s = (self.workspace.ledger.now() - post.state_since).total_seconds()
+        return post.state is PostState.PROCESSING and age_s < FRESH_S
 
     def _ask(self, post: Post, publish_id: str, context: Context) -> PublishStatus | None:
         """Ask once; None when the account's status calls of this minute are used up."""

@@ -14,6 +14,8 @@ from types import ModuleType
 import pytest
 from airflow.executors import executor_loader
 from airflow.executors.local_executor import LocalExecutor
+from airflow.sdk import plugins_manager
+from airflow.sdk.listener import get_listener_manager
 
 from reelflow.exceptions import PostNotFoundError
 from reelflow.ledger import posts
@@ -181,6 +183,19 @@ def test_a_ledger_that_is_not_there_keeps_no_scheduler_from_starting(
     monkeypatch.setenv("REELFLOW_FERNET_KEY", FERNET_KEY)
     preload._warm_up()
     assert "tasks will start more slowly: the ledger" in caplog.text
+
+
+def test_a_forked_task_knows_the_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins_manager._get_plugins.cache_clear()
+    get_listener_manager.cache_clear()
+    preload._load_plugins()
+
+    def find_nothing() -> None:
+        raise AssertionError("a task looks for plugins")
+
+    monkeypatch.setattr(plugins_manager, "_load_entrypoint_plugins", find_nothing)
+    plugins_manager.integrate_macros_plugins()
+    assert get_listener_manager().has_listeners
 
 
 def test_where_no_server_can_be_started_the_scheduler_starts_all_the_same(
