@@ -126,7 +126,14 @@ class ProofStack(Stack):
                 "REELFLOW_DATABASE_URL": ledger_url,
             },
             heartbeat_timeout_s=HEARTBEAT_TIMEOUT_S,
-            simulator_arguments=("--link-polls", "0", "--accounts", str(len(account_names))),
+            simulator_arguments=(
+                "--processing-polls",
+                "0",
+                "--link-polls",
+                "0",
+                "--accounts",
+                str(len(account_names)),
+            ),
         )
         self.metadata_url = metadata_url
         self.account_names = tuple(account_names)

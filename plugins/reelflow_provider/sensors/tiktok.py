@@ -43,11 +43,11 @@ class TikTokPublishStatusSensor(PostMixin, BaseSensorOperator):
     """Wait until TikTok has published a post, or has said why not.
 
     It asks once before it defers, unless the last byte was sent just now, and the answer is written
-    to the ledger the same way however it came, so that a retry or a clear changes nothing. A post that TikTok has is told by the
-    trigger, which ends the task; what is to be told of any other is told by a worker, as is all of
-    a task that pushes its result, or has outlets, an ``on_success_callback`` or a ``post_execute``.
-    When the waiting takes too long the task is skipped: the post stays PROCESSING and is settled by
-    a later run.
+    to the ledger the same way however it came, so that a retry or a clear changes nothing. Of a
+    post that TikTok has the trigger tells, which ends the task; of any other a worker does, and
+    of all where the task pushes its result, or has outlets, an ``on_success_callback`` or a
+    ``post_execute``. When the waiting takes too long the task is skipped: the post stays PROCESSING
+    and is settled by a later run.
 
     :param post_id: the post in the ledger
     :param tiktok_conn_id: connection of type ``tiktok``

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 #: Airflow 3.3.2 can fail a task whose trigger fires right after it deferred
 #: (https://github.com/apache/airflow/issues/71580).
 FIRST_POLL_S = 10.0
+#: First polls come at such marks of the clock, so that tasks end together: Airflow's DAG processor
+#: reads the DAG file once for all that ended meanwhile.
+_MARK_S = 5.0
 
 
 class TikTokPublishStatusTrigger(BaseTrigger):
@@ -95,12 +99,13 @@ class TikTokPublishStatusTrigger(BaseTrigger):
 
     def wait_from(self, now_s: float) -> Wait:
         """Return what is waited for; a long interval ends with the waiting itself."""
-        pause_s = min(self.poll_interval_s, max(self.ends_at_s - now_s, FIRST_POLL_S))
+        first_s = now_s + min(self.poll_interval_s, max(self.ends_at_s - now_s, FIRST_POLL_S))
+        mark_s = min(_MARK_S, self.poll_interval_s)
         return Wait(
             post_id=self.post_id,
             publish_id=self.publish_id,
             poll_interval_s=self.poll_interval_s,
-            first_poll_at_s=now_s + pause_s,
+            first_poll_at_s=math.ceil(first_s / mark_s) * mark_s,
             ends_at_s=self.ends_at_s,
             link_timeout_s=self.link_timeout_s,
         )

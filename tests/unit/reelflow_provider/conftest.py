@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ import pytest
 from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
 from reelflow_provider.operators.tiktok import TikTokUploadOperator
+from reelflow_provider.sensors.tiktok import FRESH_S
 from tests import factories
 from tests.integration.simulator_process import Simulator
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http
@@ -93,10 +94,13 @@ def creator(worker: Workspace, tiktok: Simulator) -> Account:
 def sent_post(worker: Workspace, creator: Account) -> Callable[..., Post]:
     """Make a post whose last byte TikTok has; TikTok is PROCESSING it for one status call."""
 
-    def send(privacy_level: str = "PUBLIC_TO_EVERYONE", **fields: Any) -> Post:
+    def send(
+        privacy_level: str = "PUBLIC_TO_EVERYONE", *, ago_s: float = FRESH_S, **fields: Any
+    ) -> Post:
         post = factories.make_post(worker, creator, privacy_level=privacy_level, **fields)
         ended = run_task(TikTokUploadOperator, post_id=post.id)
         assert ended.state == "success"
-        return factories.read_post(worker, post.id)
+        since = worker.ledger.now() - timedelta(seconds=ago_s)
+        return factories.change_post(worker, post.id, state_since=since)
 
     return send

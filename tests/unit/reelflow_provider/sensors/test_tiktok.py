@@ -119,6 +119,14 @@ def test_while_tiktok_is_processing_it_defers(
     assert ended.message.trigger_timeout == timedelta(minutes=35)
 
 
+def test_what_was_sent_just_now_is_asked_about_by_the_trigger_first(
+    connect: Connect, closed_url: str, sent_post: SendPost
+) -> None:
+    post = sent_post(ago_s=5)
+    connect(closed_url)
+    assert wait(post).state == "deferred"
+
+
 def test_a_task_with_nothing_to_do_once_it_is_done_ends_with_its_trigger(
     sent_post: SendPost,
 ) -> None:

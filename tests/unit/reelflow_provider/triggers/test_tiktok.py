@@ -123,18 +123,22 @@ def test_it_survives_the_way_to_the_triggerer_and_back() -> None:
     assert vars(again).items() >= kwargs.items()
 
 
-def test_the_first_poll_comes_after_the_interval() -> None:
-    now_s = time.time()
-    trigger = make_trigger(7, poll_interval_s=12.0, ends_at_s=now_s + 1800)
-    assert trigger.wait_from(now_s).first_poll_at_s == now_s + 12
+NOW_S = 1_795_000_000.0
+
+
+@pytest.mark.parametrize(("now_s", "first_s"), [(0, 15), (0.1, 15), (3, 15), (3.1, 20), (5, 20)])
+def test_the_first_poll_comes_after_the_interval_together_with_others(
+    now_s: float, first_s: float
+) -> None:
+    trigger = make_trigger(7, poll_interval_s=12.0, ends_at_s=NOW_S + 1800)
+    assert trigger.wait_from(NOW_S + now_s).first_poll_at_s == NOW_S + first_s
 
 
 def test_a_long_pause_ends_with_the_waiting_but_never_right_after_the_deferral() -> None:
-    now_s = time.time()
-    over = make_trigger(7, poll_interval_s=3600, ends_at_s=now_s - 1)
-    assert over.wait_from(now_s).first_poll_at_s == now_s + 10
-    soon = make_trigger(7, poll_interval_s=3600, ends_at_s=now_s + 100)
-    assert soon.wait_from(now_s).first_poll_at_s == now_s + 100
+    over = make_trigger(7, poll_interval_s=3600, ends_at_s=NOW_S - 1)
+    assert over.wait_from(NOW_S).first_poll_at_s == NOW_S + 10
+    soon = make_trigger(7, poll_interval_s=3600, ends_at_s=NOW_S + 100)
+    assert soon.wait_from(NOW_S).first_poll_at_s == NOW_S + 100
 
 
 def test_no_token_travels_with_it(post: Post) -> None:
