@@ -61,8 +61,8 @@ class TikTokPublishStatusTrigger(BaseTrigger):
         poll_interval_s: float,
         ends_at_s: float,
         link_timeout_s: float,
-        actor: str,
-        ends_task: bool,
+        actor: str = "triggerer",  # these two a trigger lacks that waits while Reelflow is upgraded
+        ends_task: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's has no annotations
         self.post_id = post_id

@@ -123,6 +123,12 @@ def test_it_survives_the_way_to_the_triggerer_and_back() -> None:
     assert vars(again).items() >= kwargs.items()
 
 
+def test_one_that_waits_while_reelflow_is_upgraded_goes_on() -> None:
+    kwargs = make_trigger(7).serialize()[1]
+    before = {name: kwargs[name] for name in kwargs.keys() - {"actor", "ends_task"}}
+    assert not TikTokPublishStatusTrigger(**before).ends_task
+
+
 NOW_S = 1_795_000_000.0
 
 
