@@ -20,6 +20,7 @@ def test_a_backlog_is_taken_batch_by_batch_by_runs_that_wake_each_other(play: Pl
         play.drop(DUE, accounts=BACKLOG_ACCOUNTS, sidecars=[wish] * DUE)
         play.wait_told(lambda: len(play.ledger.posts()) == DUE, f"{DUE} posts to be known")
         assert not play.ledger.batches(), "a run took posts before their time"
+        play.wait_told(lambda: datetime.now(UTC) > due_at, "the posts to be due", deadline_s=600)
 
         with play.mid_stage():
             play.runs.post_event(UPLOADS)
