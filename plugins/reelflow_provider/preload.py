@@ -72,16 +72,14 @@ TASKS: Final = tuple(
     for name in _STAGES
     if name.startswith(("reelflow_provider.operators.", "reelflow_provider.sensors."))
 )
-#: What Airflow itself loads late: in each task for its DAG file, a label or a time limit, and in
-#: those that ask for a connection.
+#: What Airflow itself loads late: in each task for its DAG file or a time limit, and in those that
+#: ask for a connection.
 _AIRFLOW: Final = (
     "airflow.providers.standard.operators.empty",
-    "airflow.sdk.definitions.asset.metadata",
     "airflow.sdk.definitions.connection",
     "airflow.sdk.definitions.decorators.task_group",
     "airflow.sdk.execution_time.cache",
     "airflow.sdk.execution_time.timeout",
-    "airflow.version",
 )
 #: Loaded where media lie in S3; nobody else pays for boto3.
 _S3: Final = ("airflow.providers.amazon.aws.hooks.s3", "reelflow.storage.s3")
@@ -102,7 +100,6 @@ def on_starting(component: object) -> None:
     if _parses_dags():
         _tie_aliases()
     if _forks_tasks():
-        _load_plugins()
         _render_label()
         _warm_up()
         _start_fork_server()
@@ -118,15 +115,6 @@ def _load_s3() -> None:
                 importlib.import_module(name)
     except ReelflowError as exc:
         log.info("tasks will start more slowly: %s", exc)
-
-
-def _load_plugins() -> None:
-    """Find the plugins for tasks, which each task does apart from the scheduler."""
-    from airflow.sdk.listener import get_listener_manager
-    from airflow.sdk.plugins_manager import integrate_macros_plugins
-
-    get_listener_manager()
-    integrate_macros_plugins()
 
 
 def _render_label() -> None:

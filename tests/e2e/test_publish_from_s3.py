@@ -63,7 +63,7 @@ def stack(
             "REELFLOW_INBOX_QUIET_S": "2",
             "REELFLOW_WATCH_INTERVAL_S": "2",
         },
-        simulator_arguments=("--processing-polls", "0", "--link-polls", "0"),
+        simulator_arguments=("--link-polls", "0"),
     )
     try:
         with stack:

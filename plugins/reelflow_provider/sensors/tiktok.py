@@ -45,9 +45,9 @@ class TikTokPublishStatusSensor(PostMixin, BaseSensorOperator):
     It asks once before it defers, unless the last byte was sent just now, and the answer is written
     to the ledger the same way however it came, so that a retry or a clear changes nothing. Of a
     post that TikTok has the trigger tells, which ends the task; of any other a worker does, and
-    of all where the task pushes its result, or has outlets, an ``on_success_callback`` or a
-    ``post_execute``. When the waiting takes too long the task is skipped: the post stays PROCESSING
-    and is settled by a later run.
+    of all where the task pushes its result, has outlets, an ``on_success_callback`` or a
+    ``post_execute``, or is of a class that resumes otherwise. When the waiting takes too long the
+    task is skipped: the post stays PROCESSING and is settled by a later run.
 
     :param post_id: the post in the ledger
     :param tiktok_conn_id: connection of type ``tiktok``
@@ -106,13 +106,14 @@ posts retry ID`. Judge the post by `summarize` or by its story: the ledger has t
             return self._result(post, publication)
         if publication is None or publication.publish_id is None:
             raise AirflowSkipException(f"post {self.post_id} is {post.state}: {post.reason}")
-        if not self._is_fresh(post):
+        first_pause_s = FRESH_S if self._is_fresh(post) else None
+        if first_pause_s is None:
             status = self._ask(post, publication.publish_id, context)
             if status is not None:
                 post, publication = self._write_down(status, publication.publish_id, context)
         if not self._is_waiting(post):
             return self._result(post, publication)
-        self._defer(post, publication, context)
+        self._defer(post, publication, context, first_pause_s)
         raise AssertionError("defer always raises")
 
     def _is_fresh(self, post: Post) -> bool:
@@ -130,7 +131,13 @@ posts retry ID`. Judge the post by `summarize` or by its story: the ledger has t
                 self.log.info("post %s is left to the trigger: %s", post.id, exc)
                 return None
 
-    def _defer(self, post: Post, publication: Publication | None, context: Context) -> None:
+    def _defer(
+        self,
+        post: Post,
+        publication: Publication | None,
+        context: Context,
+        first_pause_s: float | None,
+    ) -> None:
         from reelflow_provider.triggers.tiktok import FIRST_POLL_S, TikTokPublishStatusTrigger
 
         assert publication is not None
@@ -147,6 +154,7 @@ posts retry ID`. Judge the post by `summarize` or by its story: the ledger has t
                 link_timeout_s=self._link_timeout_s(post),
                 actor=actor_of(context),
                 ends_task=not self._needs_worker(),
+                first_pause_s=first_pause_s,
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=timeout_s) + _DEFERRAL_SLACK,
@@ -159,7 +167,10 @@ posts retry ID`. Judge the post by `summarize` or by its story: the ledger has t
             or self.outlets
             or self.on_success_callback
             or self._post_execute_hook
-            or type(self).post_execute is not BaseSensorOperator.post_execute
+            or any(
+                getattr(type(self), name) is not getattr(TikTokPublishStatusSensor, name)
+                for name in ("execute_complete", "resume_execution", "post_execute")
+            )
         )
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:

@@ -45,11 +45,12 @@ class TikTokPublishStatusTrigger(BaseTrigger):
     :param post_id: the post in the ledger
     :param publish_id: the publication at TikTok
     :param tiktok_conn_id: connection whose host is asked
-    :param poll_interval_s: shortest pause before each poll, the first one included
+    :param poll_interval_s: shortest pause before each poll
     :param ends_at_s: when the waiting ends, seconds since 1970
     :param link_timeout_s: how long to wait for the link of a published post; 0 for none
     :param actor: who waits, in the audit trail
     :param ends_task: whether it may end the task; not one that has more to do then
+    :param first_pause_s: pause before the first poll; None for that before each
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class TikTokPublishStatusTrigger(BaseTrigger):
         poll_interval_s: float,
         ends_at_s: float,
         link_timeout_s: float,
-        actor: str = "triggerer",  # these two a trigger lacks that waits while Reelflow is upgraded
+        # A trigger lacks these that waits while Reelflow is upgraded.
+        actor: str = "triggerer",
         ends_task: bool = False,
+        first_pause_s: float | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's has no annotations
         self.post_id = post_id
@@ -73,6 +76,7 @@ class TikTokPublishStatusTrigger(BaseTrigger):
         self.link_timeout_s = link_timeout_s
         self.actor = actor
         self.ends_task = ends_task
+        self.first_pause_s = first_pause_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the triggerer needs to make this trigger."""
@@ -87,6 +91,7 @@ class TikTokPublishStatusTrigger(BaseTrigger):
                 "link_timeout_s": self.link_timeout_s,
                 "actor": self.actor,
                 "ends_task": self.ends_task,
+                "first_pause_s": self.first_pause_s,
             },
         )
 
@@ -99,7 +104,8 @@ class TikTokPublishStatusTrigger(BaseTrigger):
 
     def wait_from(self, now_s: float) -> Wait:
         """Return what is waited for; a long interval ends with the waiting itself."""
-        first_s = now_s + min(self.poll_interval_s, max(self.ends_at_s - now_s, FIRST_POLL_S))
+        pause_s = self.poll_interval_s if self.first_pause_s is None else self.first_pause_s
+        first_s = now_s + min(pause_s, max(self.ends_at_s - now_s, FIRST_POLL_S))
         mark_s = min(_MARK_S, self.poll_interval_s)
         return Wait(
             post_id=self.post_id,
@@ -129,6 +135,9 @@ class TikTokPublishStatusTrigger(BaseTrigger):
             state = await poller.write_down(self.post_id, self.publish_id, status, actor=self.actor)
         except ReelflowError as exc:
             log.warning("post %s: the task writes its status down: %s", self.post_id, exc)
+            return None
+        except Exception:
+            log.exception("post %s: the task writes its status down", self.post_id)
             return None
         if state not in DONE:
             return None

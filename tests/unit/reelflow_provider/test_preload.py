@@ -14,8 +14,6 @@ from types import ModuleType
 import pytest
 from airflow.executors import executor_loader
 from airflow.executors.local_executor import LocalExecutor
-from airflow.sdk import plugins_manager
-from airflow.sdk.listener import get_listener_manager
 
 from reelflow.exceptions import PostNotFoundError
 from reelflow.ledger import posts
@@ -96,6 +94,36 @@ def test_a_dag_file_which_each_of_its_tasks_reads_imports_nothing_more(tmp_path:
         check=True,
     )
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+IMPORTED_BY_TASK = """
+import json, sys
+from datetime import timedelta
+from airflow.sdk import BaseOperator
+from reelflow_provider import preload
+from tests.unit.reelflow_provider.airflow_task import run_task
+
+class Idle(BaseOperator):
+    def execute(self, context):
+        pass
+
+preload.on_starting(type("Job", (), {})())
+loaded = set(sys.modules)
+assert run_task(Idle, execution_timeout=timedelta(minutes=1)).state == "success"
+print(json.dumps(sorted(set(sys.modules) - loaded)))
+"""
+
+
+def test_a_task_with_a_time_limit_imports_nothing_more_of_airflow(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED_BY_TASK],
+        env={**os.environ, "AIRFLOW_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = json.loads(done.stdout.splitlines()[-1])
+    assert [name for name in imported if name.startswith("airflow.sdk.")] == []
 
 
 @pytest.mark.parametrize("component", ["TaskRunnerMarker", "str"])
@@ -183,19 +211,6 @@ def test_a_ledger_that_is_not_there_keeps_no_scheduler_from_starting(
     monkeypatch.setenv("REELFLOW_FERNET_KEY", FERNET_KEY)
     preload._warm_up()
     assert "tasks will start more slowly: the ledger" in caplog.text
-
-
-def test_a_forked_task_knows_the_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    plugins_manager._get_plugins.cache_clear()
-    get_listener_manager.cache_clear()
-    preload._load_plugins()
-
-    def find_nothing() -> None:
-        raise AssertionError("a task looks for plugins")
-
-    monkeypatch.setattr(plugins_manager, "_load_entrypoint_plugins", find_nothing)
-    plugins_manager.integrate_macros_plugins()
-    assert get_listener_manager().has_listeners
 
 
 def test_where_no_server_can_be_started_the_scheduler_starts_all_the_same(

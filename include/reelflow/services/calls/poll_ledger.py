@@ -49,7 +49,7 @@ class LedgerView:
 
 
 class PollLedger:
-    """The ledger as the poller needs it. Blocking: for one thread at a time.
+    """The ledger as the poller needs it. Blocking: each method for one thread at a time.
 
     :param open_workspace: opens the ledger; called at the first look, and again until it works
     :param make_tokens: from the workspace, what renews access tokens

@@ -103,6 +103,7 @@ class StatusPoller:
         self._paces: defaultdict[int, _Pace] = defaultdict(_Pace)
         self._polls: set[asyncio.Task[None]] = set()
         self._one_renewal = asyncio.Lock()
+        self._one_write = asyncio.Lock()
         self._ledger_rests_until_s = 0.0
         self._task: asyncio.Task[None] | None = None
         self.is_closed = False
@@ -124,13 +125,20 @@ class StatusPoller:
     async def write_down(
         self, post_id: int, publish_id: str, status: PublishStatus, *, actor: str
     ) -> PostState:
-        """Write a final status into the ledger.
+        """Write a final status into the ledger: one at a time, as all triggers share few threads.
 
         :return: the state of the post now
-        :raises ReelflowError: the ledger cannot be used
+        :raises ReelflowError: the ledger cannot be used, or could not a moment ago
         """
         write = partial(self._ledger.write_down, post_id, publish_id, status, actor=actor)
-        return await asyncio.to_thread(write)
+        async with self._one_write:
+            if self._now() < self._ledger_rests_until_s:
+                raise TransientError("the ledger was away a moment ago", code="ledger_rests")
+            try:
+                return await asyncio.to_thread(write)
+            except TransientError as exc:
+                self._let_ledger_rest(exc)
+                raise
 
     async def _run(self) -> None:
         try:
@@ -268,9 +276,11 @@ class StatusPoller:
     def _ledger_failed(self, watches: Collection[Watch], exc: ReelflowError) -> None:
         """Ask the ledger again later where that may help; else end the waits with the error."""
         if isinstance(exc, TransientError):
-            pause_s = exc.retry_after_s or _LEDGER_PAUSE_S
-            self._ledger_rests_until_s = self._now() + pause_s
+            self._let_ledger_rest(exc)
             log.warning("%d posts wait for the ledger: %s", len(watches), exc)
             return
         for watch in watches:
             watch.fail(exc)
+
+    def _let_ledger_rest(self, exc: TransientError) -> None:
+        self._ledger_rests_until_s = self._now() + (exc.retry_after_s or _LEDGER_PAUSE_S)

@@ -114,6 +114,7 @@ def test_while_tiktok_is_processing_it_defers(
         "link_timeout_s": 60.0,
         "actor": "tests/asset_triggered__tests/task[0]",
         "ends_task": False,
+        "first_pause_s": None,
     }
     # Airflow's own limit comes after the trigger's.
     assert ended.message.trigger_timeout == timedelta(minutes=35)
@@ -124,7 +125,9 @@ def test_what_was_sent_just_now_is_asked_about_by_the_trigger_first(
 ) -> None:
     post = sent_post(ago_s=5)
     connect(closed_url)
-    assert wait(post).state == "deferred"
+    ended = wait(post, poll_interval_s=300)
+    assert ended.trigger_kwargs["first_pause_s"] == 10
+    assert ended.trigger_kwargs["poll_interval_s"] == 300
 
 
 def test_a_task_with_nothing_to_do_once_it_is_done_ends_with_its_trigger(
@@ -151,12 +154,26 @@ def test_what_airflow_does_after_a_success_takes_a_worker(
     assert ended.trigger_kwargs["ends_task"] is False
 
 
-def test_so_does_what_a_sensor_of_another_class_does_after_it(sent_post: SendPost) -> None:
-    class Telling(TikTokPublishStatusSensor):
-        def post_execute(self, context: Any, result: Any = None) -> None:
-            """Tell somebody."""
+class Telling(TikTokPublishStatusSensor):
+    """A sensor that tells somebody."""
 
-    ended = run_task(Telling, post_id=sent_post().id, map_index=0, do_xcom_push=False)
+    def post_execute(self, context: Any, result: Any = None) -> None:
+        """Tell."""
+
+
+class Resuming(TikTokPublishStatusSensor):
+    """A sensor that does more when its trigger has fired."""
+
+    def execute_complete(self, context: Any, event: dict[str, Any]) -> dict[str, Any]:
+        """Do more."""
+        return super().execute_complete(context, event)
+
+
+@pytest.mark.parametrize("sensor", [Telling, Resuming])
+def test_so_does_what_a_sensor_of_another_class_does_after_it(
+    sensor: type[TikTokPublishStatusSensor], sent_post: SendPost
+) -> None:
+    ended = run_task(sensor, post_id=sent_post().id, map_index=0, do_xcom_push=False)
     assert ended.trigger_kwargs["ends_task"] is False
 
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 from airflow.sdk.serde import deserialize, serialize
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
+from sqlalchemy import text
 
 from reelflow.domain.post import PostState
 from reelflow.domain.publication import PublicationState
@@ -125,7 +126,8 @@ def test_it_survives_the_way_to_the_triggerer_and_back() -> None:
 
 def test_one_that_waits_while_reelflow_is_upgraded_goes_on() -> None:
     kwargs = make_trigger(7).serialize()[1]
-    before = {name: kwargs[name] for name in kwargs.keys() - {"actor", "ends_task"}}
+    new = {"actor", "ends_task", "first_pause_s"}
+    before = {name: kwargs[name] for name in kwargs.keys() - new}
     assert not TikTokPublishStatusTrigger(**before).ends_task
 
 
@@ -138,6 +140,12 @@ def test_the_first_poll_comes_after_the_interval_together_with_others(
 ) -> None:
     trigger = make_trigger(7, poll_interval_s=12.0, ends_at_s=NOW_S + 1800)
     assert trigger.wait_from(NOW_S + now_s).first_poll_at_s == NOW_S + first_s
+
+
+def test_what_nobody_asked_about_yet_is_asked_about_before_its_interval() -> None:
+    trigger = make_trigger(7, poll_interval_s=300, first_pause_s=10, ends_at_s=NOW_S + 1800)
+    assert trigger.wait_from(NOW_S).first_poll_at_s == NOW_S + 10
+    assert trigger.wait_from(NOW_S).poll_interval_s == 300
 
 
 def test_a_long_pause_ends_with_the_waiting_but_never_right_after_the_deferral() -> None:
@@ -365,6 +373,23 @@ def test_what_the_ledger_does_not_take_is_left_to_a_worker(
         (event,) = all_events(make_trigger(post.id, ends_task=True))
     assert (event["outcome"], event["status"]) == ("status", "PUBLISH_COMPLETE")
     assert f"post {post.id} has no publication {PUBLISH_ID}" in caplog.text
+
+
+def test_an_error_that_nobody_thought_of_is_left_to_a_worker_too(
+    post: Post, server: ScriptedServer, worker: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(worker, post)
+    with worker.ledger.write() as session:
+        session.execute(
+            text(
+                "CREATE TRIGGER broken BEFORE UPDATE ON publications "
+                "BEGIN SELECT RAISE(ABORT, 'nobody thought of it'); END"
+            )
+        )
+    server.answers = [LINKED]
+    (event,) = all_events(make_trigger(post.id, ends_task=True))
+    assert event["status"] == "PUBLISH_COMPLETE"
+    assert "nobody thought of it" in caplog.text
 
 
 def test_for_a_task_that_has_more_to_do_it_only_reads(

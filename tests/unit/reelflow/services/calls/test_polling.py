@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -25,6 +26,7 @@ from reelflow.exceptions import (
     TikTokRateLimitedError,
     TikTokRejectedError,
     TikTokUnavailableError,
+    TransientError,
 )
 from reelflow.ledger import accounts
 from reelflow.ledger.models import Account, Post
@@ -34,6 +36,7 @@ from reelflow.services.calls.poll_ledger import PollLedger
 from reelflow.services.calls.polling import StatusPoller
 from reelflow.services.calls.waiting import Outcome, Wait
 from reelflow.services.workspace import Workspace
+from reelflow.tiktok.models import PublishStatus
 from tests.factories import Clock
 from tests.unit.reelflow.services.calls.scripted_tiktok import DONE, LINKED, PENDING, ScriptedTikTok
 
@@ -350,6 +353,55 @@ def test_a_ledger_that_cannot_be_used_for_a_while_is_asked_again(
     ledger = PollLedger(opened_after_a_minute, Renewed)
     [outcome] = run(workspace, tiktok, [wait_for(tiktok, post)], ledger)
     assert outcome == Outcome(DONE, is_final=True)
+
+
+class FailingLedger(PollLedger):
+    """Takes no status as long as it is away."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__(lambda: workspace, Renewed)
+        self.is_away = True
+        self.asked: list[int] = []
+        self.at_once = 0
+
+    def write_down(
+        self, post_id: int, publish_id: str, status: PublishStatus, *, actor: str
+    ) -> PostState:
+        self.at_once += 1
+        assert self.at_once == 1, "two statuses are written at once"
+        time.sleep(0.01)  # so that another could begin
+        self.asked.append(post_id)
+        self.at_once -= 1
+        if self.is_away:
+            raise LedgerLockedError("locked", retry_after_s=5)
+        return PostState.PUBLISHED
+
+
+def test_statuses_are_written_one_at_a_time_and_a_ledger_that_fails_is_left_alone_for_a_while(
+    workspace: Workspace, tiktok: ScriptedTikTok
+) -> None:
+    ledger = FailingLedger(workspace)
+    poller = make_poller(workspace, tiktok, ledger)
+
+    async def write(*post_ids: int) -> list[PostState | BaseException]:
+        writes = (poller.write_down(one, f"pub-{one}", DONE, actor="a") for one in post_ids)
+        return await asyncio.gather(*writes, return_exceptions=True)
+
+    async def write_before_and_after() -> None:
+        refused = await write(1, 2, 3)
+        assert [str(one) for one in refused] == [
+            "locked",
+            *["the ledger was away a moment ago"] * 2,
+        ]
+        assert all(isinstance(one, TransientError) for one in refused)
+        assert ledger.asked == [1]
+
+        ledger.is_away = False
+        await tiktok.pause(5)
+        assert await write(2, 3) == [PostState.PUBLISHED, PostState.PUBLISHED]
+        assert ledger.asked == [1, 2, 3]
+
+    asyncio.run(write_before_and_after())
 
 
 def test_a_ledger_that_can_never_be_used_ends_the_wait_with_the_fix(
