@@ -55,6 +55,7 @@ class Play:
                 self.runs.set_state(run.run_id, "failed")
         self.wait(self.runs.is_idle, "all runs of the case before to end")
         self.ledger.forget()
+        self._empty_quarantine()
         self.simulator("POST", "/reset")
         # What a webhook tells would settle posts while a case wants nobody to know of them.
         self.simulator("POST", "/webhooks", {"url": None})
@@ -235,6 +236,12 @@ class Play:
     def _posts(self) -> list[LedgerPost]:
         """Return the case's posts."""
         return [post for post in self.ledger.posts() if post.file_name not in self.before]
+
+    def _empty_quarantine(self) -> None:
+        quarantine = self.stack.folders.reelflow_home / "quarantine"
+        for path in quarantine.rglob("*"):
+            if path.is_file():
+                path.unlink()
 
     def _empty_inboxes(self) -> None:
         for path in self.stack.inbox.glob("*/*"):

@@ -181,6 +181,19 @@ class Runs:
             if not page["asset_events"] or len(found) >= page["total_entries"]:
                 return [event["extra"] for event in found if event["name"] == asset]
 
+    def have_found(self, asset: str) -> bool:
+        """Whether every event of an asset is a run's, and every run under way has its posts."""
+        unheard = self._select(
+            "SELECT e.id FROM asset_event e JOIN asset a ON a.id = e.asset_id WHERE a.name = :asset"
+            " AND NOT EXISTS (SELECT 1 FROM dagrun_asset_event d WHERE d.event_id = e.id)",
+            asset=asset,
+        )
+        found = {
+            one.run_id for one in self.tasks() if one.task_id == TASKS[0] and one.state in ENDED
+        }
+        under_way = {run.run_id for run in self.all() if run.state not in ENDED}
+        return not unheard and under_way <= found
+
     def post_event(self, asset: str) -> None:
         """Say through Airflow's API that there is work, as somebody else's DAG might."""
         assets = self._stack.api("GET", "/api/v2/assets", limit=100)["assets"]

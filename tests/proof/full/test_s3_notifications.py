@@ -18,7 +18,7 @@ from demo.waiting import wait_until
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 from tests.contract.storage.stores import S3Server
 from tests.postgresql import PostgresqlServer
-from tests.proof.play import ENDLESS_S, Play
+from tests.proof.play import ENDLESS_S, UPLOADS, Play
 from tests.proof.stack import ACCOUNTS, HEALTHY_S, ProofStack, open_proof_stack
 from tests.proof.videos import Video, unique_video_bytes
 from tests.s3_bucket import Bucket, new_bucket
@@ -193,10 +193,14 @@ def test_a_queue_that_is_gone_is_told_once_and_wakes_when_it_is_there_again(
     play: Play, inbox: NotifyingInbox
 ) -> None:
     play.process_for(ENDLESS_S)
-    with play.unpaused(WAKE):
+    with play.unpaused(WAKE) as wake:
         inbox.drop(play, 20)
         with play.mid_stage():
             play.wait_told(inbox.is_read, "every message to be read")
+            play.wait_told(wake.is_idle, "what they woke to end")
+            play.wait_told(
+                lambda: play.runs.have_found(UPLOADS), "what that woke to list the inbox"
+            )
             inbox.sqs.delete_queue(QueueUrl=inbox.url)
             play.wait_told(lambda: bool(complaints(play)), "the triggerer to tell of it")
             unheard, asked = inbox.drop(play, 4), inbox.asked()

@@ -212,9 +212,8 @@ def test_metrics_come_from_the_processes_of_tasks(seen: Seen, statsd: StatsdList
 
 
 def test_another_dag_follows_what_is_published(seen: Seen, stack: ProofStack, play: Play) -> None:
-    (event,) = [
-        event for event in seen.scene.published_events() if event["post_id"] == seen.published["id"]
-    ]
+    events = play.runs.events("reelflow_published")
+    (event,) = [event for event in events if event["post_id"] == seen.published["id"]]
     assert event["file_name"] == seen.published["file_name"]
     assert event["link"] == seen.published["link"]
     assert event["sha256"] == seen.published["sha256"]
