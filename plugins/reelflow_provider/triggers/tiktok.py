@@ -136,7 +136,9 @@ class TikTokPublishStatusTrigger(BaseTrigger):
         except ReelflowError as exc:
             log.warning("post %s: the task writes its status down: %s", self.post_id, exc)
             return None
-        except Exception:
+        except (
+            Exception
+        ):  # a mistake of ours: a worker makes it again, and its task says why it failed
             log.exception("post %s: the task writes its status down", self.post_id)
             return None
         if state not in DONE:

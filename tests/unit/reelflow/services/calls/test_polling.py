@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import time
+import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -362,16 +362,15 @@ class FailingLedger(PollLedger):
         super().__init__(lambda: workspace, Renewed)
         self.is_away = True
         self.asked: list[int] = []
-        self.at_once = 0
+        self.meeting = threading.Barrier(2)
 
     def write_down(
         self, post_id: int, publish_id: str, status: PublishStatus, *, actor: str
     ) -> PostState:
-        self.at_once += 1
-        assert self.at_once == 1, "two statuses are written at once"
-        time.sleep(0.01)  # so that another could begin
+        with suppress(threading.BrokenBarrierError):
+            self.meeting.wait(0.2)
+            raise AssertionError("two statuses are written at once")
         self.asked.append(post_id)
-        self.at_once -= 1
         if self.is_away:
             raise LedgerLockedError("locked", retry_after_s=5)
         return PostState.PUBLISHED
