@@ -73,7 +73,7 @@ def sweep_until(publisher: Publisher, post: Post, state: PostState) -> None:
 
 def lose_init(puller: Publisher, *, when: str = "after", caption: str = "Lake at dawn") -> Post:
     """Leave a pull as a process does that never got the answer to its init."""
-    puller.simulator.switch(processing_s=0.05, link_s=0.05)  # nobody can ask for its status
+    puller.simulator.switch(processing_s=0.05, link_s=0)  # nobody can ask for its status
     puller.simulator.fault("init", when=when)
     post = puller.make_post(caption=caption)
     with pytest.raises(PostHeldError) as lost:
@@ -158,6 +158,7 @@ def test_a_lost_init_is_settled_by_the_webhook_that_speaks_of_it(
     puller: Publisher, public_server: PublicServer
 ) -> None:
     post = lose_init(puller)
+    wait_until(puller.simulator.posts, "TikTok fetched the video")
     (opened,) = puller.simulator.uploads()
     receive(
         puller.workspace,
