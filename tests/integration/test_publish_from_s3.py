@@ -26,12 +26,13 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger.models import Account, Post
 from reelflow.services.cleanup import clean_up_files
-from reelflow.services.discover import find_new_uploads, waiting_work
+from reelflow.services.discover import find_new_uploads
 from reelflow.services.intake.prepare import extract_metadata, generate_thumbnail, validate
 from reelflow.services.published_file import open_published
 from reelflow.services.publishing.publish import Uploaded, upload_to_tiktok
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.steering.commands import retry
+from reelflow.services.waiting import waiting_work
 from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
 from tests import factories, media_files, sparse_video

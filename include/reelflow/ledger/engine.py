@@ -30,7 +30,7 @@ from reelflow.exceptions import ConfigurationError, LedgerNotMigratedError
 from reelflow.ledger.database_errors import is_read_only, raise_clearly, read_only
 
 #: The schema revision that this version of the code needs.
-REVISION: Final = "0009"
+REVISION: Final = "0010"
 #: How long a writer waits for a lock before it gives up: a lease must notice that its time is over.
 LOCK_TIMEOUT_S: Final = 30
 #: What libpq is told unless the URL says otherwise: a server behind a cut cable answers nobody, and

@@ -1,5 +1,8 @@
 """Which posts a run may take, fair between accounts: each account's first, then each one's second.
 
+In each turn the accounts come first of which no run has a post in hand: with more accounts than a
+batch has room for, none waits until others went twice.
+
 A ledger holds a million posts that ended and a hundred thousand that are due, and a batch has a
 hundred. So an account's next post is one step in an index, and no more steps are taken than the
 batch needs.
@@ -7,6 +10,7 @@ batch needs.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import (
@@ -16,7 +20,6 @@ from sqlalchemy import (
     and_,
     func,
     literal,
-    or_,
     select,
     tuple_,
     union_all,
@@ -26,24 +29,23 @@ from sqlalchemy.sql.selectable import FromClause
 
 from reelflow.domain.post import PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun, Run
+from reelflow.ledger.claims import is_in_hand, unclaimed
 from reelflow.ledger.models import Account, Post
 
 
-def fair_batch(session: Session, run: Run, *, now: datetime, limit: int) -> list[int]:
+def fair_batch(
+    session: Session, run: Run, *, now: datetime, limit: int, but_not_of: Collection[str] = ()
+) -> list[int]:
     """Return the ids of posts that a run may take, in the order in which it takes them.
 
     :param now: the time at which claims are judged
+    :param but_not_of: names of accounts whose posts a normal run is not to take
     """
     if limit < 1:
         return []
     if isinstance(run, BackfillRun):
         return list(session.scalars(_wished_for(run, now=now, limit=limit)))
-    return _due(session, run, now=now, limit=limit)
-
-
-def unclaimed(now: datetime, post: type[Post] = Post) -> ColumnElement[bool]:
-    """Return the condition that no run has claimed a post."""
-    return or_(post.claimed_until.is_(None), post.claimed_until <= now)
+    return _due(session, run, now=now, limit=limit, but_not_of=but_not_of)
 
 
 def wished_in(start: datetime, end: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -54,18 +56,23 @@ def wished_in(start: datetime, end: datetime) -> tuple[ColumnElement[bool], Colu
     )
 
 
-def _due(session: Session, run: NormalRun, *, now: datetime, limit: int) -> list[int]:
+def _due(
+    session: Session, run: NormalRun, *, now: datetime, limit: int, but_not_of: Collection[str]
+) -> list[int]:
     """Go as many turns through the accounts as it takes to fill the batch."""
     turns = 1
     while True:
-        found = session.execute(_turns(run, now=now, turns=turns, limit=limit)).all()
+        batch = _turns(run, now=now, turns=turns, limit=limit, but_not_of=but_not_of)
+        found = session.execute(batch).all()
         deepest = sum(row.turn == turns for row in found)  # accounts that may have more
         if len(found) == limit or not deepest:
             return [row.id for row in found]
         turns += max(turns, -(-(limit - len(found)) // deepest))
 
 
-def _turns(run: NormalRun, *, now: datetime, turns: int, limit: int) -> Select[tuple[int, int]]:
+def _turns(
+    run: NormalRun, *, now: datetime, turns: int, limit: int, but_not_of: Collection[str]
+) -> Select[tuple[int, int]]:
     """Select the first posts of every account; each step of the recursion is one turn."""
     accounts = Account.__table__
     first = aliased(Post)
@@ -73,6 +80,7 @@ def _turns(run: NormalRun, *, now: datetime, turns: int, limit: int) -> Select[t
         select(first.account_id, first.id, first.due_at, literal(1).label("turn"))
         .select_from(accounts)
         .join(first, first.id == _next_post(run, accounts, accounts.c.id, now=now))
+        .where(accounts.c.name.not_in(but_not_of))
         .cte("taken", recursive=True)
     )
     after = tuple_(taken.c.due_at, taken.c.id)
@@ -86,9 +94,10 @@ def _turns(run: NormalRun, *, now: datetime, turns: int, limit: int) -> Select[t
         )
         .where(taken.c.turn < turns)
     )
+    busy = select(Post.account_id).where(is_in_hand(now))
     return (
         select(taken.c.id, taken.c.turn)
-        .order_by(taken.c.turn, taken.c.due_at, taken.c.id)
+        .order_by(taken.c.turn, taken.c.account_id.in_(busy), taken.c.due_at, taken.c.id)
         .limit(limit)
     )
 

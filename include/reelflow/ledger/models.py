@@ -195,6 +195,9 @@ class Post(Base):
         # that ended: every index but those of identity begins with the state.
         Index("ix_posts_state_account_due", "state", "account_id", "due_at", "id"),
         Index("ix_posts_state_due", "state", "due_at", "id"),
+        Index("ix_posts_state_claimed", "state", "claimed_until",
+              sqlite_where=text("claimed_until IS NOT NULL"),
+              postgresql_where=text("claimed_until IS NOT NULL")),
         Index("ix_posts_state_wished", "state", "publish_at", "created_at"),
         Index("ix_posts_account_content", "account_id", "sha256", "slot"),
         Index("ix_posts_user", "user_id", "id"),

@@ -1,4 +1,4 @@
-"""Posts in the ledger: reading them, moving them along the state table, claims and leases."""
+"""Posts in the ledger: reading them, moving them along the state table, leases, what is due."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from reelflow.domain.post import UNKEYED, PostState, check_transition
 from reelflow.domain.schedule import NormalRun, Run
 from reelflow.exceptions import LeaseLostError, PostNotFoundError
 from reelflow.ledger import audit, damage
-from reelflow.ledger.fair_batch import fair_batch, unclaimed, wished_in
+from reelflow.ledger.claims import unclaimed
+from reelflow.ledger.fair_batch import fair_batch, wished_in
 from reelflow.ledger.models import CODE_MAX_CHARS, Post, Publication
 
 
@@ -159,37 +160,6 @@ def release_lease(session: Session, post_id: int, *, fencing_token: int) -> None
     )
 
 
-def claim(
-    session: Session, post_ids: Sequence[int], *, run_id: str, now: datetime, claim: timedelta
-) -> frozenset[int]:
-    """Say that a run works on these posts, where no other run does; advisory.
-
-    :return: the posts that are this run's now; what another run claimed meanwhile is not among them
-    """
-    # Locked in one order: two runs that claim the same posts would else wait for each other.
-    free = (
-        select(Post.id)
-        .where(Post.id.in_(post_ids), free_for(run_id, now=now))
-        .order_by(Post.id)
-        .with_for_update()
-    )
-    claimed = session.execute(
-        update(Post)
-        .where(Post.id.in_(free))
-        .values(claimed_by=run_id, claimed_until=now + claim)
-        .returning(Post.id),
-        execution_options={"synchronize_session": False},
-    )
-    return frozenset(claimed.scalars())
-
-
-def claims(session: Session, post_ids: Collection[int], *, now: datetime) -> dict[int, str]:
-    """Return which run has claimed each of some posts; those that are free are not in."""
-    claimed = select(Post.id, Post.claimed_by).where(Post.id.in_(post_ids), ~unclaimed(now))
-    found = session.execute(claimed)
-    return {post_id: run_id for post_id, run_id in found if run_id is not None}
-
-
 def wished_for(session: Session, *, start: datetime, end: datetime) -> list[int]:
     """Return the posts of an interval, whatever became of them, in the order of their time."""
     wished = union_all(
@@ -207,14 +177,21 @@ def due(session: Session, run: Run, *, now: datetime, limit: int) -> list[int]:
 
 
 def has_due(
-    session: Session, *, now: datetime, max_lateness: timedelta, limit: int = 100
+    session: Session,
+    *,
+    now: datetime,
+    max_lateness: timedelta,
+    limit: int = 100,
+    but_not_of: Collection[str] = (),
 ) -> list[int]:
     """Return the posts that a normal run started now would take; empty when there are none.
 
     :param limit: most posts that the run takes of each kind
+    :param but_not_of: names of accounts whose posts are left out, unless their upload was begun
     """
+    run = NormalRun("", now, max_lateness)
     waiting = interrupted(session, now=now, limit=limit)
-    waiting += due(session, NormalRun("", now, max_lateness), now=now, limit=limit)
+    waiting += fair_batch(session, run, now=now, limit=limit, but_not_of=but_not_of)
     left = select(Post.id).where(
         stalled(now), Post.due_at > now - max_lateness, Post.due_at <= now, unclaimed(now)
     )
@@ -318,11 +295,6 @@ def next_slot(session: Session, *, account_id: int, sha256: str) -> int:
         select(func.max(Post.slot)).where(Post.account_id == account_id, Post.sha256 == sha256)
     )
     return 0 if highest is None else highest + 1
-
-
-def free_for(run_id: str | None, *, now: datetime) -> ColumnElement[bool]:
-    """Return the condition that no run but this one has claimed a post."""
-    return unclaimed(now) if run_id is None else or_(unclaimed(now), Post.claimed_by == run_id)
 
 
 def unleased(now: datetime) -> ColumnElement[bool]:

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.analysis import APPROVED_BY_RELEASE
 from reelflow.domain.post import PostState
 from reelflow.ledger.batches import AHEAD
-from reelflow.ledger.fair_batch import unclaimed
+from reelflow.ledger.claims import unclaimed
 from reelflow.ledger.models import BatchEntry, Media, Post
 
 

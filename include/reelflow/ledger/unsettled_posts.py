@@ -9,7 +9,7 @@ from sqlalchemy import Select, and_, func, select, true
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import UNSETTLED, PostKind, PostState, PrivacyLevel
-from reelflow.ledger import damage, posts
+from reelflow.ledger import claims, damage, posts
 from reelflow.ledger.models import Account, Post, Publication
 
 
@@ -31,7 +31,7 @@ def unheld(
         .outerjoin(Publication, current)
         .where(
             Post.state.in_(UNSETTLED),
-            true() if despite_claims else posts.free_for(run_id, now=now),
+            true() if despite_claims else claims.free_for(run_id, now=now),
             posts.unleased(now),
         )
         .order_by(func.coalesce(Publication.tiktok_status_at, Post.state_since), Post.id)

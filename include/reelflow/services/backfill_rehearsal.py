@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostState
 from reelflow.domain.schedule import BackfillRun
-from reelflow.ledger import posts
+from reelflow.ledger import claims
 from reelflow.ledger.models import Post
 from reelflow.ledger.rehearsal import rehearsed
 from reelflow.services.discover import claim_batch, take_batch
@@ -57,7 +57,7 @@ def rehearse(
     now, rules = workspace.ledger.now(), workspace.rules
     concerned = {post_id for ids in wished.values() for post_id in ids}
     with workspace.ledger.write() as session:
-        claims = posts.claims(session, concerned, now=now)
+        before = claims.holders(session, concerned, now=now)
         with rehearsed(session):
             return_stalled(session, now=now, actor=_ACTOR)
             taken = {
@@ -67,14 +67,14 @@ def rehearse(
             }
             concerned.update(post_id for ids in taken.values() for post_id in ids)
             outcome = _outcome(session, concerned)
-            holders = posts.claims(session, concerned, now=now)
+            holders = claims.holders(session, concerned, now=now)
     sent_by = {
         post_id: run_id
         for run_id, ids in taken.items()
         for post_id in ids
         if holders.get(post_id) == run_id and outcome[post_id][0] == PostState.READY
     }
-    return Rehearsal(taken, outcome, sent_by, claims)
+    return Rehearsal(taken, outcome, sent_by, before)
 
 
 def _take(

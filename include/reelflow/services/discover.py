@@ -14,11 +14,10 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.post import DONE, PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun, Run
-from reelflow.ledger import batches, damage, photo_images, posts
+from reelflow.ledger import batches, claims, damage, photo_images, posts
 from reelflow.ledger.models import Post
 from reelflow.services.calls.breaker import outage
 from reelflow.services.intake.duplicates import cancel_duplicate
-from reelflow.services.intake.inbox import waiting_inbox
 from reelflow.services.intake.moves import finish_moves
 from reelflow.services.intake.register import register_inbox
 from reelflow.services.settling.stalled import return_stalled_uploads
@@ -102,7 +101,7 @@ def _claimed(session: Session, run: Run, rules: PublishingRules, *, now: datetim
     """Claim what the run may take, and take what was claimed: of two runs one gets a post."""
     while True:
         wanted = _wanted(session, run, now=now, batch_size=rules.batch_size)
-        claimed = posts.claim(session, wanted, run_id=run.run_id, now=now, claim=rules.claim)
+        claimed = claims.claim(session, wanted, run_id=run.run_id, now=now, claim=rules.claim)
         if claimed or not wanted:
             return [post_id for post_id in wanted if post_id in claimed]
 
@@ -208,30 +207,5 @@ def claim_batch(
 ) -> Sequence[int]:
     """Return a run's whole batch in its order, with what no other run has claimed for it."""
     ids = batches.post_ids(session, run_id)
-    posts.claim(session, ids, run_id=run_id, now=now, claim=rules.claim)
+    claims.claim(session, ids, run_id=run_id, now=now, claim=rules.claim)
     return ids
-
-
-def waiting_work(workspace: Workspace) -> frozenset[str]:
-    """Name everything that a run started now would take; empty when there is nothing to do."""
-    return waiting_posts(workspace) | waiting_files(workspace)
-
-
-def waiting_posts(workspace: Workspace) -> frozenset[str]:
-    """Name the posts that a run started now would take: at most a batch, so that its rest is new.
-
-    When a run has claimed them, other names follow, or none.
-    """
-    now, rules = workspace.ledger.now(), workspace.rules
-    with workspace.ledger.read() as session:
-        due = posts.has_due(
-            session, now=now, max_lateness=rules.max_lateness, limit=rules.batch_size
-        )
-    return frozenset(f"post:{post_id}" for post_id in due)
-
-
-def waiting_files(workspace: Workspace) -> frozenset[str]:
-    """Name all files and photo folders that wait in the inbox to become posts."""
-    return frozenset(
-        f"inbox:{item.inbox_path}:{item.identity}" for item in waiting_inbox(workspace)
-    )

@@ -17,7 +17,7 @@ from reelflow.exceptions import (
     ReelflowError,
     SourceChangedError,
 )
-from reelflow.ledger import audit, photo_images, posts
+from reelflow.ledger import audit, claims, photo_images, posts
 from reelflow.ledger.models import Media, Post
 from reelflow.services.trouble_told import private_trouble
 from reelflow.services.workspace import Workspace
@@ -82,7 +82,7 @@ def _taken_up(workspace: Workspace, post_id: int, run_id: str | None) -> Post:
             return posts.get(session, post_id)
     with ledger.write() as session:
         now, claim = ledger.now(), workspace.rules.claim
-        posts.claim(session, [post_id], run_id=run_id, now=now, claim=claim)
+        claims.claim(session, [post_id], run_id=run_id, now=now, claim=claim)
         return posts.get(session, post_id)
 
 

@@ -20,6 +20,7 @@ from reelflow.ledger import (
     accounts,
     breaker,
     call_windows,
+    claims,
     photo_images,
     posts,
     publications,
@@ -95,7 +96,7 @@ def _add_post(session: Session, workspace: Workspace, *, now: datetime) -> Post:
 def _prepare(session: Session, post: Post, workspace: Workspace, *, now: datetime) -> None:
     """Do what validating, measuring and picturing a file writes."""
     claim = workspace.rules.claim
-    posts.claim(session, [post.id], run_id=_ACTOR, now=now, claim=claim)
+    claims.claim(session, [post.id], run_id=_ACTOR, now=now, claim=claim)
     for lock in (False, True):
         posts.get(session, post.id, lock=lock)
     photo_images.media_of(session, post)

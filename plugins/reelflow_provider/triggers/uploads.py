@@ -96,12 +96,12 @@ async def _wait(look: asyncio.Task[frozenset[str]]) -> None:
 
 
 def _waiting_posts(settings: Settings) -> frozenset[str]:
-    from reelflow.services.discover import waiting_posts
+    from reelflow.services.waiting import waiting_posts
 
     return waiting_posts(settings.open_workspace(keeps_connections=True))
 
 
 def _waiting_files(settings: Settings, store: MediaStore) -> frozenset[str]:
-    from reelflow.services.discover import waiting_files
+    from reelflow.services.waiting import waiting_files
 
     return waiting_files(settings.open_workspace(lambda: store, keeps_connections=True))

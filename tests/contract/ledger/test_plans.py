@@ -16,6 +16,7 @@ from reelflow.domain.user import User
 from reelflow.ledger import (
     approvals,
     batches,
+    claims,
     lone_media,
     photo_images,
     posts,
@@ -25,7 +26,7 @@ from reelflow.ledger import (
 )
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.ledger.unprepared import unprepared
-from reelflow.services import discover, post_pages
+from reelflow.services import post_pages, waiting
 from reelflow.services.approval import finding
 from reelflow.services.intake import submit, submitted_media
 from reelflow.services.post_pages import PostFilter
@@ -149,6 +150,19 @@ def test_a_question_reads_no_history(
     assert full_scans(steps) == []
 
 
+def test_what_runs_have_in_hand_is_found_among_claims(
+    workspace: Workspace, make_post: Callable[..., Post], account: Account, clock: Clock
+) -> None:
+    """By state and time, all that is due would be read, every second."""
+    make_post(account)
+    make_post(account, claimed_by="run", claimed_until=clock() + DAY)
+    with plans(workspace.ledger.engine) as steps, workspace.ledger.read() as session:
+        assert claims.in_hand(session, now=clock()) == {account.name: 1}
+    by_index = [step for step in steps if "ix_posts_" in step]
+    assert by_index
+    assert all("ix_posts_state_claimed" in step for step in by_index)
+
+
 def test_an_accounts_turn_is_found_by_account_and_time(
     workspace: Workspace, make_post: Callable[..., Post], account: Account, clock: Clock
 ) -> None:
@@ -157,7 +171,8 @@ def test_an_accounts_turn_is_found_by_account_and_time(
     make_post(account)
     with plans(workspace.ledger.engine) as steps, workspace.ledger.read() as session:
         posts.due(session, normal(clock), now=clock(), limit=200)
-    by_index = [step for step in steps if "ix_posts_" in step]
+    # What others have in hand is asked for by another index.
+    by_index = [s for s in steps if "ix_posts_" in s and "ix_posts_state_claimed" not in s]
     assert by_index
     assert all("ix_posts_state_account_due" in step for step in by_index)
 
@@ -180,7 +195,7 @@ CHORES: dict[str, Callable[[Workspace], object]] = {
     "giving up expired publications": lambda w: stalled.supersede_expired(w, actor=ACTOR),
     "finishing what a dead run left": lambda w: sweep._finish(w, sweep.SweepReport(), run_id="run"),
     "sweeping uploads": lambda w: sweep._sweep_uploads(w, sweep.SweepReport(), actor=ACTOR),
-    "seeing whether there is work": discover.waiting_work,
+    "seeing whether there is work": waiting.waiting_work,
     "finishing deletions that were cut short": finish_deletions,
     "seeing whether a person is to be asked": finding.waiting_approvals,
     "seeing whom nobody can answer any more": finding.asked_questions,

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from reelflow.domain.post import TRANSITIONS, UNKEYED, PostState
 from reelflow.domain.schedule import NormalRun
 from reelflow.exceptions import IllegalTransitionError
-from reelflow.ledger import audit, batches, posts
+from reelflow.ledger import audit, batches, claims, posts
 from reelflow.ledger.models import Account, Post
 from reelflow.services.discover import find_new_uploads
 from reelflow.services.settling.stalled import return_stalled_uploads
@@ -47,7 +47,7 @@ def test_of_runs_that_claim_the_same_posts_in_any_order_each_post_has_one(
         shuffled = Random(number).sample(ids, len(ids))
         with workspace.ledger.write() as session:
             now, hour = workspace.ledger.now(), timedelta(hours=1)
-            return posts.claim(session, shuffled, run_id=f"run {number}", now=now, claim=hour)
+            return claims.claim(session, shuffled, run_id=f"run {number}", now=now, claim=hour)
 
     claimed = race([partial(claim, number) for number in range(RACERS)])
 

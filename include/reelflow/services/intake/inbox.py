@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from reelflow.domain.photos import MAX_PHOTOS
-from reelflow.ledger import accounts
+from reelflow.ledger import accounts, claims
 from reelflow.ledger.models import Media
 from reelflow.services.workspace import Workspace
 from reelflow.storage.inbox import InboxFile, InboxFolder, InboxListing
@@ -29,12 +29,16 @@ def waiting_inbox(
 ) -> list[InboxFile | InboxFolder]:
     """Return the quiet files and photo folders of known accounts that no row stands for yet.
 
+    Each account's first comes first, and before all those of accounts of which no run has a post
+    in hand.
+
     :param listing: of the inbox; it is read anew without one
     """
     # First: what another run takes from now on is among the rows, or not held any more.
     listing = listing or workspace.folders.read_inbox()
     with workspace.ledger.read() as session:
-        names = accounts.names(session)
+        busy = claims.in_hand(session, now=workspace.ledger.now())
+        names = sorted(accounts.names(session), key=busy.__contains__)
         known = registered_files(session)
     return _in_turn(
         [

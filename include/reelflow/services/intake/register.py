@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import PostState
 from reelflow.domain.schedule import NormalRun
 from reelflow.exceptions import LedgerLockedError, ReelflowError
-from reelflow.ledger import batches, posts
+from reelflow.ledger import batches, claims
 from reelflow.ledger.models import Post
 from reelflow.services.intake.inbox import (
     displayed,
@@ -142,4 +142,4 @@ def _join_batch(
         post.id for post in new if post.state is not PostState.HELD and post.publish_at is None
     ][: max(room, 0)]
     batches.append(session, run.run_id, joining, now=now)
-    posts.claim(session, joining, run_id=run.run_id, now=now, claim=workspace.rules.claim)
+    claims.claim(session, joining, run_id=run.run_id, now=now, claim=workspace.rules.claim)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import PAST_LAST_BYTE, PostState
 from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import ReelflowError
-from reelflow.ledger import audit, posts
+from reelflow.ledger import audit, claims, posts
 from reelflow.ledger.models import AuditEntry, Post
 from reelflow.services.summarize import post_line
 from reelflow.services.workspace import Workspace
@@ -69,7 +69,7 @@ def is_stuck(now: datetime) -> ColumnElement[bool]:
 def _waiting(now: datetime) -> Select[int]:
     return select(Post.id).where(
         or_(Post.state == PostState.UNKNOWN, is_stuck(now)),
-        posts.free_for(None, now=now),
+        claims.free_for(None, now=now),
         posts.unleased(now),
     )
 

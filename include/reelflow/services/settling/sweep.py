@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.post import DONE, PostState
 from reelflow.exceptions import ReelflowError
-from reelflow.ledger import posts, upload_sessions
+from reelflow.ledger import claims, upload_sessions
 from reelflow.ledger.models import Post
 from reelflow.services.cleanup import Announcement, announcement, clean_up_files
 from reelflow.services.intake.rejection import quarantine
@@ -67,7 +67,7 @@ def expire_sessions(
 def _finish(workspace: Workspace, report: SweepReport, *, run_id: str | None) -> None:
     """Do for posts that ended what the run that ended them did not live to do."""
     now = workspace.ledger.now()
-    free = posts.free_for(run_id, now=now)
+    free = claims.free_for(run_id, now=now)
     with workspace.ledger.read() as session:
         kept = Post.source_settled_at.is_(None)
         unmoved = _ids(session, Post.state == PostState.REJECTED, kept)

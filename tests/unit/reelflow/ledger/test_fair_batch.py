@@ -41,6 +41,8 @@ def accounts(workspace: Workspace) -> list[Account]:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(
     due=st.lists(st.tuples(st.integers(0, ACCOUNTS - 1), st.integers(0, 5)), max_size=14),
+    busy=st.sets(st.integers(0, ACCOUNTS - 1)),
+    left_out=st.sets(st.integers(0, ACCOUNTS - 1)),
     limit=st.integers(1, 12),
 )
 def test_every_account_has_its_turn_however_much_another_has(
@@ -48,20 +50,35 @@ def test_every_account_has_its_turn_however_much_another_has(
     accounts: list[Account],
     clock: Clock,
     due: list[tuple[int, int]],
+    busy: set[int],
+    left_out: set[int],
     limit: int,
 ) -> None:
-    """Each post is an account's number, and for how many minutes it has been due."""
+    """Each post is an account's number, and for how many minutes it has been due.
+
+    :param busy: the accounts of which another run has a post in hand
+    """
     forget_posts(workspace)
     of_account: defaultdict[int, list[tuple[timedelta, int]]] = defaultdict(list)
+    claimed = {"claimed_by": "another run", "claimed_until": clock() + MINUTE}
+    for number in busy:
+        factories.make_post(workspace, accounts[number], **claimed)
     for number, minutes in due:
         post = factories.make_post(workspace, accounts[number], due_at=clock() - minutes * MINUTE)
         of_account[number].append((-minutes * MINUTE, post.id))
     turns = [
-        (turn, due_at, post_id)
-        for posts in of_account.values()
+        (turn, number in busy, due_at, post_id)
+        for number, posts in of_account.items()
+        if number not in left_out
         for turn, (due_at, post_id) in enumerate(sorted(posts))
     ]
-    expected = [post_id for _, _, post_id in sorted(turns)][:limit]
+    expected = [post_id for *_, post_id in sorted(turns)][:limit]
     with workspace.ledger.read() as session:
-        taken = fair_batch(session, NormalRun("run", clock(), DAY), now=clock(), limit=limit)
+        taken = fair_batch(
+            session,
+            NormalRun("run", clock(), DAY),
+            now=clock(),
+            limit=limit,
+            but_not_of={accounts[number].name for number in left_out},
+        )
     assert taken == expected

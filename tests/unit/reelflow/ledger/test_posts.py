@@ -1,4 +1,4 @@
-"""Posts in the ledger: steps with their audit rows, fences, leases, claims, and what is due."""
+"""Posts in the ledger: steps with their audit rows, fences, leases, and what is due."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -308,19 +308,12 @@ def test_on_any_history_at_most_one_owner_can_write(
         assert now.lease_owner in {None, *able}
 
 
-# Claims and what is due
+# What is due
 
 
 def due(workspace: Workspace, run: Run, limit: int = 100) -> list[int]:
     with workspace.ledger.read() as session:
         return posts.due(session, run, now=workspace.ledger.now(), limit=limit)
-
-
-def claim(workspace: Workspace, post: Post, run_id: str) -> str | None:
-    with workspace.ledger.write() as session:
-        now = workspace.ledger.now()
-        posts.claim(session, [post.id], run_id=run_id, now=now, claim=15 * MINUTE)
-    return factories.read_post(workspace, post.id).claimed_by
 
 
 def test_a_normal_run_takes_what_became_due_in_its_window(
@@ -376,22 +369,6 @@ def test_posts_are_taken_fairly_each_accounts_first_then_each_accounts_second(
     assert due(workspace, run, limit=0) == []
 
 
-def test_a_claim_is_respected_until_it_lapses(
-    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
-) -> None:
-    post = make_post(account)
-    assert claim(workspace, post, "first") == "first"
-    assert due(workspace, NormalRun("second", clock(), DAY)) == []
-    assert claim(workspace, post, "second") == "first"
-    clock.advance(10 * MINUTE)
-    assert claim(workspace, post, "first") == "first"  # a sign of life
-    clock.advance(15 * MINUTE - timedelta(microseconds=1))
-    assert claim(workspace, post, "second") == "first"
-    clock.advance(timedelta(microseconds=1))
-    assert due(workspace, NormalRun("second", clock(), DAY)) == [post.id]
-    assert claim(workspace, post, "second") == "second"
-
-
 def test_work_is_ready_or_stalled_due_unclaimed_and_not_too_late(
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
 ) -> None:
@@ -433,6 +410,24 @@ def test_interrupted_are_uploads_that_nobody_holds_at_their_last_bytes_while_the
         assert posts.interrupted(session, now=now, limit=9) == [late.id, left.id]
         assert posts.interrupted(session, now=now, limit=1) == [late.id]
         assert posts.has_due(session, now=now, max_lateness=DAY) == [late.id, left.id]
+
+
+def test_work_of_accounts_that_are_left_out_is_what_was_begun(
+    workspace: Workspace,
+    account: Account,
+    make_account: Callable[..., Account],
+    make_post: MakePost,
+    clock: Clock,
+) -> None:
+    now = clock()
+    make_post(account)
+    other = make_post(make_account("other"))
+    stalled = make_post(account, state=PostState.UPLOADING, lease_owner="x", lease_until=now)
+    interrupted = make_post(account, state=PostState.COMMITTING)
+    make_publication(workspace, interrupted, url_expires_at=now + MINUTE)
+    with workspace.ledger.read() as session:
+        due = posts.has_due(session, now=now, max_lateness=DAY, but_not_of={account.name})
+    assert due == [interrupted.id, other.id, stalled.id]
 
 
 def test_missed_are_the_unclaimed_ready_posts_up_to_the_limit(

@@ -18,7 +18,7 @@ from reelflow.services import report
 from reelflow.services.accounts.enrolment import store_access
 from reelflow.services.accounts.revocation import mark_revoked
 from reelflow.services.cleanup import clean_up_files
-from reelflow.services.discover import find_new_uploads, waiting_work
+from reelflow.services.discover import find_new_uploads
 from reelflow.services.intake.ahead import find_unprepared_media, waiting_media
 from reelflow.services.intake.analyse import analyse
 from reelflow.services.intake.moves import finish_moves
@@ -30,6 +30,7 @@ from reelflow.services.steering.commands import cancel, retry
 from reelflow.services.steering.covers import choose_cover
 from reelflow.services.steering.editing import edit_post
 from reelflow.services.summarize import summarize
+from reelflow.services.waiting import waiting_work
 from reelflow.services.workspace import Workspace
 from tests.factories import ACTOR, Clock, change_account, read_post
 from tests.intake_users import ANN

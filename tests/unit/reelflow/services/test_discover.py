@@ -5,15 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from reelflow.domain.post import PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun, Run
 from reelflow.ledger.models import Account, Post
-from reelflow.services.discover import find_new_uploads, waiting_work
+from reelflow.services.discover import find_new_uploads
 from reelflow.services.summarize import summarize
+from reelflow.services.waiting import waiting_work
 from reelflow.services.workspace import Workspace
-from reelflow.source import identity_of
 from tests import factories
 from tests.database_faults import before_statement
 from tests.factories import ACTOR, Clock, change_post, read_post
@@ -240,33 +238,3 @@ def test_a_missed_post_whose_bytes_went_out_since_is_cancelled_and_stops_no_othe
         PostState.CANCELLED,
         f"duplicate of post {newer.id}",
     )
-
-
-# What wakes a run
-
-
-@pytest.mark.parametrize("state", [state for state in PostState if state is not PostState.READY])
-def test_posts_that_wait_for_a_person_or_for_tiktok_wake_nothing(
-    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, state: PostState
-) -> None:
-    lease = {"lease_owner": "x", "lease_until": clock() + MINUTE}
-    make_post(account, state=state, **(lease if state is PostState.UPLOADING else {}))
-    assert waiting_work(workspace) == frozenset()
-
-
-def test_future_claimed_and_too_late_posts_wake_nothing_and_due_ones_and_files_do(
-    workspace: Workspace,
-    account: Account,
-    make_post: MakePost,
-    drop: Callable[..., Path],
-    clock: Clock,
-) -> None:
-    make_post(account, due_at=clock() + MINUTE)
-    make_post(account, due_at=clock() - DAY)
-    claimed = make_post(account, claimed_by="run", claimed_until=clock() + MINUTE)
-    assert waiting_work(workspace) == frozenset()
-    identity = identity_of(drop(account, "new.mp4").stat())
-    due = make_post(account)
-    assert waiting_work(workspace) == {f"post:{due.id}", f"inbox:acme/new.mp4:{identity}"}
-    clock.advance(MINUTE)
-    assert f"post:{claimed.id}" in waiting_work(workspace)

@@ -9,7 +9,7 @@ import pytest
 
 from reelflow.domain.post import PostState
 from reelflow.exceptions import MediaRejectedError, PostNotTakeableError
-from reelflow.ledger import audit, posts
+from reelflow.ledger import audit, claims
 from reelflow.ledger.models import Account, Post
 from reelflow.media import decoder
 from reelflow.media.thumbnail import make_thumbnail
@@ -286,7 +286,7 @@ def test_a_post_that_a_run_claimed_is_left_to_it(
     workspace: Workspace, future: Post, clock: Clock
 ) -> None:
     with workspace.ledger.write() as session:
-        posts.claim(session, [future.id], run_id=RUN, now=clock(), claim=timedelta(minutes=15))
+        claims.claim(session, [future.id], run_id=RUN, now=clock(), claim=timedelta(minutes=15))
     for stage in (check, picture):
         with pytest.raises(PostNotTakeableError, match=f"is prepared by the run {RUN}"):
             stage(workspace, future)

@@ -21,10 +21,11 @@ from reelflow.domain.sidecar import SIDECAR_MAX_BYTES
 from reelflow.ledger import audit, batches
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.accounts.revocation import mark_revoked
-from reelflow.services.discover import find_new_uploads, waiting_work
+from reelflow.services.discover import find_new_uploads
 from reelflow.services.intake.moves import finish_moves
 from reelflow.services.intake.register import register_inbox
 from reelflow.services.stage import open_video
+from reelflow.services.waiting import waiting_work
 from reelflow.services.workspace import Workspace
 from reelflow.source import identity_of
 from reelflow.storage.folders import Folders

@@ -13,11 +13,12 @@ from reelflow.domain.schedule import NormalRun
 from reelflow.exceptions import IllegalTransitionError
 from reelflow.ledger import audit, batches
 from reelflow.ledger.models import Account, Media, Post
-from reelflow.services.discover import find_new_uploads, waiting_work
+from reelflow.services.discover import find_new_uploads
 from reelflow.services.intake.moves import finish_moves
 from reelflow.services.intake.prepare import content_sha256
 from reelflow.services.intake.register import register_inbox
 from reelflow.services.steering import commands
+from reelflow.services.waiting import waiting_work
 from reelflow.services.workspace import Workspace
 from tests.data_folder import data_folder
 from tests.database_faults import before_statement

@@ -18,7 +18,7 @@ from reelflow.exceptions import (
     PostNotTakeableError,
     TerminalError,
 )
-from reelflow.ledger import audit, photo_images, posts, publications
+from reelflow.ledger import audit, claims, photo_images, posts, publications
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.publishing.journal import UploadJournal
 from reelflow.services.publishing.post_info import video_post
@@ -138,7 +138,7 @@ def test_a_run_that_has_the_post_leaves_it_to_its_new_time_and_is_no_failure(
     post = make_post(account)
     with workspace.ledger.write() as session:
         hour = timedelta(hours=1)
-        posts.claim(session, [post.id], run_id="run", now=clock(), claim=hour)
+        claims.claim(session, [post.id], run_id="run", now=clock(), claim=hour)
         token = posts.take_lease(session, post.id, owner="run/0", now=clock(), lease=hour)
     assert token is not None
     edit(workspace, post, publish_at=(clock() + timedelta(days=2)).isoformat())

@@ -1,0 +1,72 @@
+"""Claims: which run works on which posts, and how many each account has in hand; all advisory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from reelflow.domain.post import PostState
+from reelflow.ledger.models import Account, Post
+
+_UNSENT: Final = (PostState.READY, PostState.UPLOADING, PostState.COMMITTING)
+
+
+def claim(
+    session: Session, post_ids: Sequence[int], *, run_id: str, now: datetime, claim: timedelta
+) -> frozenset[int]:
+    """Say that a run works on these posts, where no other run does; advisory.
+
+    :return: the posts that are this run's now; what another run claimed meanwhile is not among them
+    """
+    # Locked in one order: two runs that claim the same posts would else wait for each other.
+    free = (
+        select(Post.id)
+        .where(Post.id.in_(post_ids), free_for(run_id, now=now))
+        .order_by(Post.id)
+        .with_for_update()
+    )
+    claimed = session.execute(
+        update(Post)
+        .where(Post.id.in_(free))
+        .values(claimed_by=run_id, claimed_until=now + claim)
+        .returning(Post.id),
+        execution_options={"synchronize_session": False},
+    )
+    return frozenset(claimed.scalars())
+
+
+def holders(session: Session, post_ids: Collection[int], *, now: datetime) -> dict[int, str]:
+    """Return which run has claimed each of some posts; those that are free are not in."""
+    claimed = select(Post.id, Post.claimed_by).where(Post.id.in_(post_ids), ~unclaimed(now))
+    found = session.execute(claimed)
+    return {post_id: run_id for post_id, run_id in found if run_id is not None}
+
+
+def in_hand(session: Session, *, now: datetime) -> dict[str, int]:
+    """Return how many posts runs have in hand, by account name: claimed, due, not sent yet."""
+    found = session.execute(
+        select(Account.name, func.count())
+        .join(Post, Post.account_id == Account.id)
+        .where(is_in_hand(now))
+        .group_by(Account.name)
+    )
+    return dict(found.all())
+
+
+def is_in_hand(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a run has a post in hand, as :func:`in_hand` counts."""
+    return and_(Post.state.in_(_UNSENT), Post.claimed_until > now, Post.due_at <= now)
+
+
+def unclaimed(now: datetime, post: type[Post] = Post) -> ColumnElement[bool]:
+    """Return the condition that no run has claimed a post."""
+    return or_(post.claimed_until.is_(None), post.claimed_until <= now)
+
+
+def free_for(run_id: str | None, *, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that no run but this one has claimed a post."""
+    return unclaimed(now) if run_id is None else or_(unclaimed(now), Post.claimed_by == run_id)
