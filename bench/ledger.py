@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from bench.ledger_rows import NOW, add_accounts, add_history, add_posts, empty_ledgers
 from demo.processes import exit_on_signals
 from reelflow.domain.schedule import BackfillRun, NormalRun
-from reelflow.ledger import posts, unsettled_posts
+from reelflow.ledger import claims, posts, unsettled_posts
 from reelflow.ledger.engine import transaction, upgrade
 
 DUE = 100_000
@@ -102,7 +102,8 @@ def _backfill(session: Session) -> int:
 
 
 def _has_due(session: Session) -> int:
-    return len(posts.has_due(session, now=NOW, max_lateness=MAX_LATENESS))
+    in_hand = claims.in_hand(session, now=NOW)
+    return len(posts.has_due(session, now=NOW, max_lateness=MAX_LATENESS, but_not_of=in_hand))
 
 
 def _sweep(session: Session) -> int:
