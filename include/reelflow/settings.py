@@ -82,6 +82,8 @@ class Settings(TikTokSettings):
         ``alert``; empty for a webhook, where there is a connection ``reelflow_alerts``
     :param airflow_token: opens Airflow's API to ``reelflow plan``; from Airflow's ``/auth/token``,
         of a user who may create backfills
+    :param airflow_plain_http: let that token travel unencrypted to another machine, as
+        ``--plain-http`` does; for a network that nobody else is in
     """
 
     home: Path = Path("~/reelflow")
@@ -110,6 +112,7 @@ class Settings(TikTokSettings):
     api_key: SecretStr = SecretStr("")
     alert_notifier: Annotated[str, Field(repr=False)] = ""  # may hold an address that is a secret
     airflow_token: SecretStr = SecretStr("")
+    airflow_plain_http: bool = False
 
     @field_validator("storage_url")
     @classmethod

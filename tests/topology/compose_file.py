@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -48,6 +48,17 @@ class Service:
     name: str
     raw: Mapping[str, Any]
     environment: Mapping[str, str]
+
+    def started_with(self, shell: Mapping[str, str]) -> Service:
+        """Return the service with what it takes from the shell that starts it."""
+        taken = {name: shell[name] for name in self.from_shell if name in shell}
+        return replace(self, environment={**self.environment, **taken})
+
+    @property
+    def from_shell(self) -> list[str]:
+        """The names that the file gives no value."""
+        environment = self.raw.get("environment", {})
+        return [name for name, value in environment.items() if value is None]
 
     @property
     def command(self) -> list[str]:
@@ -121,5 +132,6 @@ def _service(name: str, raw: Mapping[str, Any], folder: Path) -> Service:
         path = folder / file["path"]
         if file["required"] or path.exists():
             environment |= read_environment_file(path)
-    environment |= {key: str(value) for key, value in raw.get("environment", {}).items()}
+    given = raw.get("environment", {}).items()
+    environment |= {name: str(value) for name, value in given if value is not None}
     return Service(name, raw, environment)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -92,12 +92,15 @@ class Topology:
             return False
         return True
 
-    def run(self, name: str, *command: str, told: str = "") -> str:
+    def run(
+        self, name: str, *command: str, told: str = "", shell: Mapping[str, str] | None = None
+    ) -> str:
         """Run a command as `docker compose run` does, in a service's environment.
 
         :param told: its standard input
+        :param shell: what the operator's shell has exported
         """
-        service = self.native.services[name]
+        service = self.native.services[name].started_with(shell or {})
         self.wait(lambda: self._may_start(service), f"what {name} depends on")
         return self._run(service, command, told=told, timeout_s=RUN_S)
 

@@ -9,6 +9,7 @@ import pytest
 from airflow.configuration import conf
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
+from reelflow.airflow_client.api import AirflowApi
 from reelflow.settings import Settings
 from tests.topology.compose_file import FILE, REPOSITORY, VALUES, Service, parsed, services
 
@@ -158,6 +159,21 @@ def test_each_queue_has_a_worker() -> None:
     assert queues == {"media"}
     default = conf.get("operators", "default_queue")
     assert {queue_of(SERVICES[name]) for name in ("worker", "media-worker")} == {default, "media"}
+
+
+def test_the_cli_may_show_the_api_server_the_token_of_who_runs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cli = SERVICES["cli"].started_with({"REELFLOW_AIRFLOW_TOKEN": "a-token", "HOME": "/root"})
+    assert "HOME" not in cli.environment
+    for variable, value in cli.environment.items():
+        monkeypatch.setenv(variable, value)
+    settings = Settings.load()
+    token = settings.airflow_token.get_secret_value()
+    assert token == "a-token"
+    url = cli.environment["AIRFLOW__API__BASE_URL"]
+    with AirflowApi(url, token, plain_http=settings.airflow_plain_http):
+        pass
 
 
 def test_airflows_pages_wrap_the_long_lines_of_logs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,8 @@ HOLDERS: Final = {
 
 def environment_as_written(name: str) -> dict[str, str]:
     """Return a service's environment before anything was put into it."""
-    return {key: str(one) for key, one in parsed()["services"][name].get("environment", {}).items()}
+    written = parsed()["services"][name].get("environment", {})
+    return {key: str(one) for key, one in written.items() if one is not None}
 
 
 @pytest.mark.parametrize("missing", sorted(VALUES))
@@ -81,6 +82,14 @@ def test_only_who_needs_a_secret_has_it(secret: str) -> None:
         name for name in NAMES if any(VALUES[secret] in one for one in values_given_to(name))
     }
     assert holders == HOLDERS[secret]
+
+
+def test_airflows_token_comes_from_the_shell_and_reaches_the_cli_alone() -> None:
+    assert {name: SERVICES[name].from_shell for name in NAMES if SERVICES[name].from_shell} == {
+        "cli": ["REELFLOW_AIRFLOW_TOKEN"]
+    }
+    unencrypted = "REELFLOW_AIRFLOW_PLAIN_HTTP"
+    assert [name for name in NAMES if unencrypted in SERVICES[name].environment] == ["cli"]
 
 
 def values_given_to(name: str) -> list[str]:

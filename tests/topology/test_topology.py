@@ -7,11 +7,13 @@ import os
 import secrets
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import requests
 
 from demo.airflow_api import AirflowApi
 from demo.environment import API_PATH
@@ -208,6 +210,25 @@ def test_what_a_task_said_is_in_the_bucket(
     assert any("task_id=publish_post.validate" in key for key in kept)
     log = airflow.call("GET", f"{RUNS}/{run_id}/taskInstances/summarize/logs/1")
     assert any("s3://" in str(line) for line in log["content"])
+
+
+def test_the_cli_asks_airflow_what_a_backfill_would_post(
+    topology: Topology, airflow: AirflowApi, password: str, published: Published
+) -> None:
+    with requests.Session() as session:
+        session.trust_env = False
+        who = {"username": USER, "password": password}
+        answer = session.post(f"{airflow.base_url}/auth/token", json=who, timeout=30)
+    answer.raise_for_status()
+    today = datetime.now(UTC).date()
+    said = topology.run(
+        *("cli", "reelflow", "plan", "--json"),
+        *("--from", str(today - timedelta(days=1)), "--to", str(today)),
+        shell={"REELFLOW_AIRFLOW_TOKEN": answer.json()["access_token"]},
+    )
+    plan = json.loads(said)
+    assert len(plan["days"]) == 2
+    assert plan["would_post"] == []
 
 
 def test_a_service_writes_nothing_outside_its_own_folders(

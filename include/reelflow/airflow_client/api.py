@@ -163,7 +163,8 @@ def _api_url(text: str, *, plain_http: bool) -> str:
     if not (address.is_encrypted or address.is_this_machine or plain_http):
         raise ConfigurationError(
             f"{shown_address(text)!r} would send Airflow's token unencrypted to another machine: "
-            "use https://, or --plain-http if nobody else is in that network",
+            "use https://, or --plain-http (REELFLOW_AIRFLOW_PLAIN_HTTP=true) if nobody else is in "
+            "that network",
             code="airflow_url_unencrypted",
         )
     return address.origin + address.rest.removesuffix("/").removesuffix(_API_PATH)

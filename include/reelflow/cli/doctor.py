@@ -24,6 +24,11 @@ def doctor(
         envvar="AIRFLOW__API__BASE_URL",
         help="Airflow's address; its default http://localhost:8080 is tried without one.",
     ),
+    plain_http: bool = typer.Option(
+        False,
+        "--plain-http",
+        help="Send Airflow's token unencrypted to another machine, too.",
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
     """Check libraries, folders or bucket, ledger, key, accounts, engine, TikTok and Airflow.
@@ -32,7 +37,7 @@ def doctor(
 
     Exit code 0: no problem, though there may be warnings. 1: at least one problem.
     """
-    findings = list(_diagnose(airflow_url))
+    findings = list(_diagnose(airflow_url, plain_http=plain_http))
     problems = sum(finding.status is Status.PROBLEM for finding in findings)
     if as_json:
         print_json({"ok": not problems, "checks": [asdict(finding) for finding in findings]})
@@ -42,7 +47,7 @@ def doctor(
         raise typer.Exit(EXIT_PROBLEM)
 
 
-def _diagnose(airflow_url: str | None) -> Iterator[Finding]:
+def _diagnose(airflow_url: str | None, *, plain_http: bool) -> Iterator[Finding]:
     from reelflow.cli import (
         analysis_checks,
         machine_checks,
@@ -75,7 +80,8 @@ def _diagnose(airflow_url: str | None) -> Iterator[Finding]:
         yield from run_check("public address", partial(web_checks.check_public_url, settings))
         webhooks = partial(web_checks.check_webhook_secret, os.environ)
         yield from run_check("webhooks", webhooks)
-        yield from run_check("DAG", partial(network_checks.check_dag, settings, airflow_url))
+        dag = partial(network_checks.check_dag, settings, airflow_url, plain_http=plain_http)
+        yield from run_check("DAG", dag)
     yield from run_check("Airflow", partial(network_checks.check_airflow, airflow_url))
 
 

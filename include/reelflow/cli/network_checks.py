@@ -82,12 +82,15 @@ def check_airflow(url: str | None) -> Iterator[Finding]:
     yield from _components(health)
 
 
-def check_dag(settings: Settings, url: str | None) -> Iterator[Finding]:
+def check_dag(
+    settings: Settings, url: str | None, *, plain_http: bool = False
+) -> Iterator[Finding]:
     """Say whether Airflow parses the DAG that publishes, runs it, and has its pools.
 
     Silent without ``REELFLOW_AIRFLOW_TOKEN``: only users of Airflow may ask.
 
     :param url: as of :func:`check_airflow`
+    :param plain_http: let the token travel unencrypted, also to another machine
     """
     from reelflow.airflow_client.answers import DAG_ID
     from reelflow.airflow_client.api import AirflowApi
@@ -95,7 +98,8 @@ def check_dag(settings: Settings, url: str | None) -> Iterator[Finding]:
     token = settings.airflow_token.get_secret_value()
     if not token:
         return
-    with AirflowApi(url or DEFAULT_AIRFLOW_URL, token) as airflow:
+    plain_http = plain_http or settings.airflow_plain_http
+    with AirflowApi(url or DEFAULT_AIRFLOW_URL, token, plain_http=plain_http) as airflow:
         broken, warnings = airflow.import_errors(), airflow.dag_warnings()
         for told in broken:
             fix = "set right what it names where the DAG processor runs, and start that again"

@@ -70,6 +70,7 @@ def plan(
         with workspace.ledger.read() as session:
             ledger_accounts.by_name(session, account)
     token = settings.airflow_token.get_secret_value()
+    plain_http = plain_http or settings.airflow_plain_http
     with AirflowApi(airflow_url, token, plain_http=plain_http) as airflow:
         days = backfill_days(airflow, first, last, reprocess_behavior)
     planned = [_day_row(day) for day in plan_backfill(workspace, days, account=account)]

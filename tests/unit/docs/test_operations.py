@@ -18,7 +18,8 @@ DOCS = REPOSITORY / "docs"
 PAGES = [DOCS / "operations.md", *sorted((DOCS / "operations").glob("*.md"))]
 LARGEST_PICTURE_BYTES = 150_000
 
-_COMMAND = re.compile(r"(?<![\w/.@-])reelflow( +[a-z]+(?: +[\w.,<>=:+/-]+)*)")
+#: To the end of its line, or to what ends a command there.
+_COMMAND = re.compile(r"(?<![\w/.@-])reelflow( +[a-z]+(?: +[^\s`|;&#)]+)*)")
 _SETTING = re.compile(r"\bREELFLOW_[A-Z_]*[A-Z]\b")
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)

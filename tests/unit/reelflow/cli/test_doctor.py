@@ -7,6 +7,7 @@ from reelflow.domain.analysis import AnalysisEngine, AnalysisPolicy
 from reelflow.ledger.models import Account
 from reelflow.services.workspace import Workspace
 from tests import factories
+from tests.airflow_server import TOKEN, airflow_server
 from tests.data_folder import data_folder
 from tests.unit.reelflow.cli.conftest import Run
 from tests.unit.reelflow.tiktok.scripted_server import ScriptedServer, http
@@ -45,6 +46,24 @@ def test_airflows_own_setting_names_its_address(
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", answering)
     lines = [line.split() for line in run("doctor").stdout.splitlines()]
     assert ["ok", "Airflow", answering, "answers"] in lines
+
+
+@pytest.mark.parametrize(
+    ("words", "setting", "status"),
+    [([], "", "problem"), (["--plain-http"], "", "ok"), ([], "true", "ok")],
+)
+def test_the_token_goes_unencrypted_to_another_machine_only_by_option_or_setting(
+    run: Run, monkeypatch: pytest.MonkeyPatch, words: list[str], setting: str, status: str
+) -> None:
+    monkeypatch.setenv("REELFLOW_AIRFLOW_TOKEN", TOKEN)
+    monkeypatch.setenv("REELFLOW_AIRFLOW_PLAIN_HTTP", setting)
+    with airflow_server() as airflow:
+        # It leads to this machine and is none of its loopback addresses, so it counts as another's.
+        url = airflow.url.replace("127.0.0.1", "0.0.0.0")
+        result = run("doctor", "--json", "--airflow-url", url, *words)
+    [dag] = [check for check in json.loads(result.stdout)["checks"] if check["check"] == "DAG"]
+    assert dag["status"] == status
+    assert ("unencrypted" in dag["message"]) == (status == "problem")
 
 
 def test_json_has_every_check_with_its_status_and_fix(

@@ -138,6 +138,24 @@ def test_an_account_that_there_is_not_is_refused_before_airflow_is_asked(
     assert airflow.asked == []
 
 
+@pytest.mark.parametrize(("words", "setting"), [(["--plain-http"], ""), ([], "true")])
+def test_the_token_goes_unencrypted_to_another_machine_only_by_option_or_setting(
+    run: Run,
+    airflow: AirflowServer,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    setting: str,
+) -> None:
+    # It leads to this machine and is none of its loopback addresses, so it counts as another's.
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", airflow.url.replace("127.0.0.1", "0.0.0.0"))
+    refused = run("plan", *RANGE)
+    assert (refused.exit_code, airflow.asked) == (2, [])
+    assert "unencrypted to another machine" in refused.stderr
+    monkeypatch.setenv("REELFLOW_AIRFLOW_PLAIN_HTTP", setting)
+    assert len(plan(run, *words)["days"]) == 3
+
+
 @pytest.mark.parametrize("wrong", ["soon", "2026-11-10T05:00", "2026-13-01"])
 def test_a_date_that_means_nothing_or_several_times_is_refused(
     run: Run, airflow: AirflowServer, wrong: str
