@@ -30,6 +30,7 @@ from demo.processes import exit_on_signals
 from reelflow.domain.schedule import BackfillRun, NormalRun
 from reelflow.ledger import claims, posts, unsettled_posts
 from reelflow.ledger.engine import transaction, upgrade
+from reelflow.ledger.fair_batch import Share
 
 DUE = 100_000
 ACCOUNTS = 200
@@ -102,8 +103,8 @@ def _backfill(session: Session) -> int:
 
 
 def _has_due(session: Session) -> int:
-    in_hand = claims.in_hand(session, now=NOW)
-    return len(posts.has_due(session, now=NOW, max_lateness=MAX_LATENESS, but_not_of=in_hand))
+    share = Share(but_not_of=claims.in_hand(session, now=NOW))
+    return len(posts.has_due(session, now=NOW, max_lateness=MAX_LATENESS, share=share))
 
 
 def _sweep(session: Session) -> int:

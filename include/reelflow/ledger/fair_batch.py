@@ -10,7 +10,9 @@ batch needs.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import (
@@ -33,19 +35,35 @@ from reelflow.ledger.claims import is_in_hand, unclaimed
 from reelflow.ledger.models import Account, Post
 
 
+@dataclass(frozen=True)
+class Share:
+    """What a normal run may take beside other runs.
+
+    :param but_not_of: names of accounts of which it takes nothing
+    :param most_each: most posts that it takes of each other account
+    """
+
+    but_not_of: Collection[str] = ()
+    most_each: int = sys.maxsize
+
+    def has_room_for(self, account: str) -> bool:
+        """Whether it takes anything of an account."""
+        return self.most_each > 0 and account not in self.but_not_of
+
+
 def fair_batch(
-    session: Session, run: Run, *, now: datetime, limit: int, but_not_of: Collection[str] = ()
+    session: Session, run: Run, *, now: datetime, limit: int, share: Share | None = None
 ) -> list[int]:
     """Return the ids of posts that a run may take, in the order in which it takes them.
 
     :param now: the time at which claims are judged
-    :param but_not_of: names of accounts whose posts a normal run is not to take
+    :param share: of a normal run; all without one
     """
     if limit < 1:
         return []
     if isinstance(run, BackfillRun):
         return list(session.scalars(_wished_for(run, now=now, limit=limit)))
-    return _due(session, run, now=now, limit=limit, but_not_of=but_not_of)
+    return _due(session, run, share or Share(), now=now, limit=limit)
 
 
 def wished_in(start: datetime, end: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -56,22 +74,21 @@ def wished_in(start: datetime, end: datetime) -> tuple[ColumnElement[bool], Colu
     )
 
 
-def _due(
-    session: Session, run: NormalRun, *, now: datetime, limit: int, but_not_of: Collection[str]
-) -> list[int]:
+def _due(session: Session, run: NormalRun, share: Share, *, now: datetime, limit: int) -> list[int]:
     """Go as many turns through the accounts as it takes to fill the batch."""
     turns = 1
     while True:
-        batch = _turns(run, now=now, turns=turns, limit=limit, but_not_of=but_not_of)
-        found = session.execute(batch).all()
+        turns = min(turns, share.most_each)
+        batch = _turns(run, share.but_not_of, now=now, turns=turns, limit=limit)
+        found = session.execute(batch).all() if turns else []
         deepest = sum(row.turn == turns for row in found)  # accounts that may have more
-        if len(found) == limit or not deepest:
+        if len(found) == limit or not deepest or turns == share.most_each:
             return [row.id for row in found]
         turns += max(turns, -(-(limit - len(found)) // deepest))
 
 
 def _turns(
-    run: NormalRun, *, now: datetime, turns: int, limit: int, but_not_of: Collection[str]
+    run: NormalRun, but_not_of: Collection[str], *, now: datetime, turns: int, limit: int
 ) -> Select[tuple[int, int]]:
     """Select the first posts of every account; each step of the recursion is one turn."""
     accounts = Account.__table__

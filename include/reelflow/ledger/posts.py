@@ -13,7 +13,7 @@ from reelflow.domain.schedule import NormalRun, Run
 from reelflow.exceptions import LeaseLostError, PostNotFoundError
 from reelflow.ledger import audit, damage
 from reelflow.ledger.claims import unclaimed
-from reelflow.ledger.fair_batch import fair_batch, wished_in
+from reelflow.ledger.fair_batch import Share, fair_batch, wished_in
 from reelflow.ledger.models import CODE_MAX_CHARS, Post, Publication
 
 
@@ -169,14 +169,14 @@ def wished_for(session: Session, *, start: datetime, end: datetime) -> list[int]
 
 
 def due(
-    session: Session, run: Run, *, now: datetime, limit: int, but_not_of: Collection[str] = ()
+    session: Session, run: Run, *, now: datetime, limit: int, share: Share | None = None
 ) -> list[int]:
     """Return the posts a run may take, fair between accounts: each account's first, then second.
 
     :param now: the time at which claims are judged
-    :param but_not_of: names of accounts whose posts a normal run is not to take
+    :param share: of a normal run; all without one
     """
-    return fair_batch(session, run, now=now, limit=limit, but_not_of=but_not_of)
+    return fair_batch(session, run, now=now, limit=limit, share=share)
 
 
 def has_due(
@@ -185,16 +185,16 @@ def has_due(
     now: datetime,
     max_lateness: timedelta,
     limit: int = 100,
-    but_not_of: Collection[str] = (),
+    share: Share | None = None,
 ) -> list[int]:
     """Return the posts that a normal run started now would take; empty when there are none.
 
     :param limit: most posts that the run takes of each kind
-    :param but_not_of: names of accounts whose posts are left out, unless their upload was begun
+    :param share: what the run may take of posts whose upload was not begun; all without one
     """
     run = NormalRun("", now, max_lateness)
     waiting = interrupted(session, now=now, limit=limit)
-    waiting += due(session, run, now=now, limit=limit, but_not_of=but_not_of)
+    waiting += due(session, run, now=now, limit=limit, share=share)
     left = select(Post.id).where(
         stalled(now), Post.due_at > now - max_lateness, Post.due_at <= now, unclaimed(now)
     )

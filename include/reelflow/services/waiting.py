@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reelflow.ledger import posts
-from reelflow.services.backlog import held_back
+from reelflow.ledger.fair_batch import Share
+from reelflow.services.backlog import share
 from reelflow.services.intake.inbox import waiting_inbox
 from reelflow.services.workspace import Workspace
 
@@ -17,18 +18,19 @@ class WaitingPosts:
 
     :param names: of the posts that a run started now would take, at most a batch, so that its rest
         is new: when a run has claimed them, other names follow, or none
-    :param held_back: the accounts whose next posts and files are to wait for those before them
+    :param share: what such a run may take of each account; None when that is all
     """
 
     names: frozenset[str]
-    held_back: frozenset[str]
+    share: Share | None
 
     def and_files(self, files: Mapping[str, str]) -> frozenset[str]:
-        """Return the posts, and those files that are not held back.
+        """Return the posts, and the files of accounts of which a run may take something.
 
         :param files: as :func:`waiting_files` returned them, now or a while ago
         """
-        return self.names | {name for name, owner in files.items() if owner not in self.held_back}
+        share = self.share or Share()
+        return self.names | {name for name, owner in files.items() if share.has_room_for(owner)}
 
 
 def waiting_work(workspace: Workspace) -> frozenset[str]:
@@ -37,18 +39,18 @@ def waiting_work(workspace: Workspace) -> frozenset[str]:
 
 
 def waiting_posts(workspace: Workspace) -> WaitingPosts:
-    """Name the posts that a run is to be woken for, and whose posts and files are to wait."""
+    """Name the posts that a run is to be woken for, and say whose files it is to be."""
     now, rules = workspace.ledger.now(), workspace.rules
     with workspace.ledger.read() as session:
-        others = held_back(session, rules, now=now)
+        may_take = share(session, rules, now=now)
         waiting = posts.has_due(
             session,
             now=now,
             max_lateness=rules.max_lateness,
             limit=rules.batch_size,
-            but_not_of=others,
+            share=may_take,
         )
-    return WaitingPosts(frozenset(f"post:{post_id}" for post_id in waiting), others)
+    return WaitingPosts(frozenset(f"post:{post_id}" for post_id in waiting), may_take)
 
 
 def waiting_files(workspace: Workspace) -> dict[str, str]:

@@ -19,7 +19,7 @@ from reelflow.domain.schedule import NormalRun
 from reelflow.exceptions import LedgerLockedError, ReelflowError
 from reelflow.ledger import batches, claims
 from reelflow.ledger.models import Post
-from reelflow.services.backlog import held_back
+from reelflow.services.backlog import share
 from reelflow.services.intake.inbox import (
     displayed,
     is_registered,
@@ -136,16 +136,16 @@ def _registered_among(
 def _join_batch(
     workspace: Workspace, session: Session, new: Sequence[Post], *, run: NormalRun
 ) -> None:
-    """Let posts that are to go out now join the run that registers them, while it has room."""
-    room = workspace.rules.batch_size - len(batches.post_ids(session, run.run_id))
-    now = workspace.ledger.now()
-    others = held_back(session, workspace.rules, now=now, run_id=run.run_id)
+    """Let posts that are to go out now join the run that registers them, while it has room.
+
+    In a backlog none do: the next run takes of them what it may.
+    """
+    now, rules = workspace.ledger.now(), workspace.rules
+    if share(session, rules, now=now, run_id=run.run_id) is not None:
+        return
+    room = rules.batch_size - len(batches.post_ids(session, run.run_id))
     joining = [
-        post.id
-        for post in new
-        if post.state is not PostState.HELD
-        and post.publish_at is None
-        and post.account.name not in others
+        post.id for post in new if post.state is not PostState.HELD and post.publish_at is None
     ][: max(room, 0)]
     batches.append(session, run.run_id, joining, now=now)
-    claims.claim(session, joining, run_id=run.run_id, now=now, claim=workspace.rules.claim)
+    claims.claim(session, joining, run_id=run.run_id, now=now, claim=rules.claim)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reelflow.domain.schedule import NormalRun
-from reelflow.ledger.fair_batch import fair_batch
+from reelflow.ledger.fair_batch import Share, fair_batch
 from reelflow.ledger.models import Account
 from reelflow.services.workspace import Workspace
 from tests import factories
@@ -43,6 +43,7 @@ def accounts(workspace: Workspace) -> list[Account]:
     due=st.lists(st.tuples(st.integers(0, ACCOUNTS - 1), st.integers(0, 5)), max_size=14),
     busy=st.sets(st.integers(0, ACCOUNTS - 1)),
     left_out=st.sets(st.integers(0, ACCOUNTS - 1)),
+    most_each=st.integers(0, 9),
     limit=st.integers(1, 12),
 )
 def test_every_account_has_its_turn_however_much_another_has(
@@ -52,6 +53,7 @@ def test_every_account_has_its_turn_however_much_another_has(
     due: list[tuple[int, int]],
     busy: set[int],
     left_out: set[int],
+    most_each: int,
     limit: int,
 ) -> None:
     """Each post is an account's number, and for how many minutes it has been due.
@@ -70,7 +72,7 @@ def test_every_account_has_its_turn_however_much_another_has(
         (turn, number in busy, due_at, post_id)
         for number, posts in of_account.items()
         if number not in left_out
-        for turn, (due_at, post_id) in enumerate(sorted(posts))
+        for turn, (due_at, post_id) in enumerate(sorted(posts)[:most_each])
     ]
     expected = [post_id for *_, post_id in sorted(turns)][:limit]
     with workspace.ledger.read() as session:
@@ -79,6 +81,6 @@ def test_every_account_has_its_turn_however_much_another_has(
             NormalRun("run", clock(), DAY),
             now=clock(),
             limit=limit,
-            but_not_of={accounts[number].name for number in left_out},
+            share=Share({accounts[number].name for number in left_out}, most_each),
         )
     assert taken == expected

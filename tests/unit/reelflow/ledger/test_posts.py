@@ -15,6 +15,7 @@ from reelflow.domain.post import TRANSITIONS, UNKEYED, PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun, Run
 from reelflow.exceptions import IllegalTransitionError, LeaseLostError, PostNotFoundError
 from reelflow.ledger import audit, posts
+from reelflow.ledger.fair_batch import Share
 from reelflow.ledger.models import Account, AuditEntry, Post
 from reelflow.services.workspace import Workspace
 from tests import factories
@@ -425,8 +426,9 @@ def test_work_of_accounts_that_are_left_out_is_what_was_begun(
     stalled = make_post(account, state=PostState.UPLOADING, lease_owner="x", lease_until=now)
     interrupted = make_post(account, state=PostState.COMMITTING)
     make_publication(workspace, interrupted, url_expires_at=now + MINUTE)
+    others = Share(but_not_of={account.name})
     with workspace.ledger.read() as session:
-        due = posts.has_due(session, now=now, max_lateness=DAY, but_not_of={account.name})
+        due = posts.has_due(session, now=now, max_lateness=DAY, share=others)
     assert due == [interrupted.id, other.id, stalled.id]
 
 

@@ -150,21 +150,37 @@ def test_what_a_run_has_itself_holds_it_back_from_nothing(
     assert factories.read_post(workspace, taken[-1]).media.file_name == "new.mp4"
 
 
-@pytest.mark.usefixtures("last_in_hand")
-def test_a_file_that_a_run_registers_is_left_to_the_next_one(
+@pytest.mark.parametrize(("accounts", "taken"), [(1, 30), (2, 25), (25, 2), (26, 0), (50, 0)])
+def test_an_account_adds_no_more_than_the_others_have_on_average(
+    tmp_path: Path, clock: Clock, accounts: int, taken: int
+) -> None:
+    workspace = factories.open_workspace(tmp_path, clock)
+    claimed = {"claimed_by": "run", "claimed_until": clock() + MINUTE}
+    busy = [factories.make_account(workspace, f"busy-{number}") for number in range(accounts)]
+    for number in range(PLENTY):
+        factories.make_post(workspace, busy[number % accounts], **claimed)
+    newcomer = factories.make_account(workspace, "newcomer")
+    factories.drop(workspace, newcomer, "new.mp4")
+    assert len(waiting_work(workspace)) == bool(taken)
+    due = [factories.make_post(workspace, newcomer).id for _ in range(30)]
+    assert take(workspace, clock) == due[:taken]
+
+
+def test_a_file_that_a_run_registers_in_a_backlog_is_left_to_the_next_one(
     workspace: Workspace,
     account: Account,
+    make_account: Callable[..., Account],
     drop: Callable[..., Path],
     last_in_hand: Post,
     clock: Clock,
 ) -> None:
-    drop(account, "new.mp4")
+    for one in (account, make_account("newcomer")):
+        drop(one, "new.mp4", one.name.encode())
     assert take(workspace, clock) == []
-    assert waiting_work(workspace) == frozenset()
+    (newcomers,) = waiting_work(workspace)
     change_post(workspace, last_in_hand.id, state=PostState.PROCESSING)
-    assert len(waiting_work(workspace)) == 1
-    (post_id,) = take(workspace, clock, "the one after")
-    assert factories.read_post(workspace, post_id).media.file_name == "new.mp4"
+    assert len(waiting_work(workspace)) == 2
+    assert f"post:{take(workspace, clock, 'the one after')[0]}" == newcomers
 
 
 @pytest.mark.usefixtures("last_in_hand")
