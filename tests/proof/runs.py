@@ -35,8 +35,6 @@ TASKS: Final = ("find_new_uploads", *STAGES, "expire_sessions", "summarize")
 #: How often Airflow is asked for the same.
 TRIES: Final = 5
 ENDED: Final = frozenset({"success", "failed"})
-#: What the ids of runs begin with that a case starts itself.
-BY_HAND: Final = "by_hand__"
 
 
 @dataclass(frozen=True)
