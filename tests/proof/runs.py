@@ -32,6 +32,8 @@ STAGES: Final = tuple(
 )
 #: The tasks of a run, in their order.
 TASKS: Final = ("find_new_uploads", *STAGES, "expire_sessions", "summarize")
+#: What the ids of runs begin with that are started here.
+BY_HAND: Final = "by_hand__"
 #: How often Airflow is asked for the same.
 TRIES: Final = 5
 ENDED: Final = frozenset({"success", "failed"})
@@ -104,7 +106,7 @@ class Runs:
 
     def trigger(self) -> str:
         """Start a run by hand, without a logical date; return its id."""
-        run_id = f"by_hand__{uuid.uuid4().hex[:12]}"
+        run_id = f"{BY_HAND}{uuid.uuid4().hex[:12]}"
         self._stack.api(
             "POST", f"{self._path}/dagRuns", {"logical_date": None, "dag_run_id": run_id}
         )

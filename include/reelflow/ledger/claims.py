@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import PostState
 from reelflow.ledger.models import Account, Post
 
-_UNSENT: Final = (PostState.READY, PostState.UPLOADING, PostState.COMMITTING)
+#: The lock of the run that takes posts, on PostgreSQL; any number that nothing else uses.
+TAKING_LOCK: Final = 0x7265656C666C6F78
 
 
 def claim(
@@ -46,20 +47,35 @@ def holders(session: Session, post_ids: Collection[int], *, now: datetime) -> di
     return {post_id: run_id for post_id, run_id in found if run_id is not None}
 
 
-def in_hand(session: Session, *, now: datetime) -> dict[str, int]:
-    """Return how many posts runs have in hand, by account name: claimed, due, not sent yet."""
-    found = session.execute(
+def take_turns(session: Session) -> None:
+    """Let no other run take posts until this transaction ends: what it takes counts for the next.
+
+    On SQLite a transaction that writes has no other beside it.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(TAKING_LOCK)))
+
+
+def in_hand(session: Session, *, now: datetime, but_not_of: str | None = None) -> dict[str, int]:
+    """Return how many posts runs have in hand, by account name: claimed, due, no upload begun.
+
+    :param but_not_of: a run that does not count
+    """
+    query = (
         select(Account.name, func.count())
         .join(Post, Post.account_id == Account.id)
         .where(is_in_hand(now))
         .group_by(Account.name)
+    )
+    found = session.execute(
+        query if but_not_of is None else query.where(Post.claimed_by != but_not_of)
     )
     return dict(found.all())
 
 
 def is_in_hand(now: datetime) -> ColumnElement[bool]:
     """Return the condition that a run has a post in hand, as :func:`in_hand` counts."""
-    return and_(Post.state.in_(_UNSENT), Post.claimed_until > now, Post.due_at <= now)
+    return and_(Post.state == PostState.READY, Post.claimed_until > now, Post.due_at <= now)
 
 
 def unclaimed(now: datetime, post: type[Post] = Post) -> ColumnElement[bool]:

@@ -168,12 +168,15 @@ def wished_for(session: Session, *, start: datetime, end: datetime) -> list[int]
     return list(session.scalars(select(wished.c.id).order_by(wished.c.due_at, wished.c.id)))
 
 
-def due(session: Session, run: Run, *, now: datetime, limit: int) -> list[int]:
+def due(
+    session: Session, run: Run, *, now: datetime, limit: int, but_not_of: Collection[str] = ()
+) -> list[int]:
     """Return the posts a run may take, fair between accounts: each account's first, then second.
 
     :param now: the time at which claims are judged
+    :param but_not_of: names of accounts whose posts a normal run is not to take
     """
-    return fair_batch(session, run, now=now, limit=limit)
+    return fair_batch(session, run, now=now, limit=limit, but_not_of=but_not_of)
 
 
 def has_due(
@@ -191,7 +194,7 @@ def has_due(
     """
     run = NormalRun("", now, max_lateness)
     waiting = interrupted(session, now=now, limit=limit)
-    waiting += fair_batch(session, run, now=now, limit=limit, but_not_of=but_not_of)
+    waiting += due(session, run, now=now, limit=limit, but_not_of=but_not_of)
     left = select(Post.id).where(
         stalled(now), Post.due_at > now - max_lateness, Post.due_at <= now, unclaimed(now)
     )

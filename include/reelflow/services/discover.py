@@ -16,6 +16,7 @@ from reelflow.domain.post import DONE, PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun, Run
 from reelflow.ledger import batches, claims, damage, photo_images, posts
 from reelflow.ledger.models import Post
+from reelflow.services.backlog import held_back
 from reelflow.services.calls.breaker import outage
 from reelflow.services.intake.duplicates import cancel_duplicate
 from reelflow.services.intake.moves import finish_moves
@@ -79,6 +80,7 @@ def _take(workspace: Workspace, run: Run, *, actor: str) -> None:
 
 def _take_free(workspace: Workspace, run: Run, *, actor: str) -> None:
     with workspace.ledger.write() as session:
+        claims.take_turns(session)
         take_batch(session, run, workspace.rules, now=workspace.ledger.now(), actor=actor)
 
 
@@ -100,26 +102,33 @@ def take_batch(
 def _claimed(session: Session, run: Run, rules: PublishingRules, *, now: datetime) -> list[int]:
     """Claim what the run may take, and take what was claimed: of two runs one gets a post."""
     while True:
-        wanted = _wanted(session, run, now=now, batch_size=rules.batch_size)
+        wanted = _wanted(session, run, rules, now=now)
         claimed = claims.claim(session, wanted, run_id=run.run_id, now=now, claim=rules.claim)
         if claimed or not wanted:
             return [post_id for post_id in wanted if post_id in claimed]
 
 
-def _wanted(session: Session, run: Run, *, now: datetime, batch_size: int) -> list[int]:
+def _wanted(session: Session, run: Run, rules: PublishingRules, *, now: datetime) -> list[int]:
     """Return the posts to take: those the run has already, and new ones while there is room.
 
     What ended takes no room: a backfill that is cleared goes on with the rest of its days.
     """
     known = set(batches.post_ids(session, run.run_id))
-    due = posts.due(session, run, now=now, limit=batch_size)
-    if isinstance(run, NormalRun):
-        # First, because their upload URLs live for an hour only.
-        due = posts.interrupted(session, now=now, limit=batch_size) + due
+    due = _due(session, run, rules, now=now)
     unsent = select(func.count()).where(Post.id.in_(known), Post.state.in_(_UNSENT))
-    room = min(batch_size - (session.scalar(unsent) or 0), _MOST_MAPPED - len(known))
+    room = min(rules.batch_size - (session.scalar(unsent) or 0), _MOST_MAPPED - len(known))
     new = [post_id for post_id in due if post_id not in known][: max(room, 0)]
     return [post_id for post_id in due if post_id in known] + new
+
+
+def _due(session: Session, run: Run, rules: PublishingRules, *, now: datetime) -> list[int]:
+    size = rules.batch_size
+    if isinstance(run, BackfillRun):
+        return posts.due(session, run, now=now, limit=size)
+    # First what was begun, because its upload URLs live for an hour only.
+    begun = posts.interrupted(session, now=now, limit=size)
+    others = held_back(session, rules, now=now, run_id=run.run_id)
+    return begun + posts.due(session, run, now=now, limit=size, but_not_of=others)
 
 
 def _recall(session: Session, post_id: int, run: BackfillRun, *, now: datetime, actor: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import PostState
 from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import ReelflowError
-from reelflow.ledger import audit, batches, photo_images, posts
+from reelflow.ledger import audit, batches, claims, photo_images, posts
 from reelflow.ledger.models import Post
 from reelflow.services.alerting import LOOK_BACK, MESSAGES_MAX, Alert, more
 from reelflow.services.calls import breaker
@@ -138,17 +138,23 @@ def _oldest(is_late: ColumnElement[bool]) -> Select[int]:
 
 def _told(session: Session, post_ids: Sequence[int], *, now: datetime) -> list[LatePost]:
     outage = breaker.state(session, now=now)
-    return [_late_post(session, post_id, outage, now=now) for post_id in post_ids]
+    in_hand = claims.in_hand(session, now=now)
+    return [_late_post(session, post_id, outage, in_hand, now=now) for post_id in post_ids]
 
 
 def _late_post(
-    session: Session, post_id: int, outage: BreakerState | None, *, now: datetime
+    session: Session,
+    post_id: int,
+    outage: BreakerState | None,
+    in_hand: Mapping[str, int],
+    *,
+    now: datetime,
 ) -> LatePost:
     try:
         post = posts.get(session, post_id)
     except ReelflowError as exc:
         return LatePost(post_id, str(exc), is_stalled=True)
-    waits_for = _waits_for(post, outage, now=now)
+    waits_for = _waits_for(post, outage, now=now) or _goes_after(post, in_hand, now=now)
     wished_at = post.publish_at or post.created_at
     who = f"post {post.id} ({photo_images.name_of(post)}, {post.account.name})"
     why = waits_for or _nobody(post, now=now)
@@ -198,9 +204,23 @@ def _waits_for(post: Post, outage: BreakerState | None, *, now: datetime) -> str
     return None
 
 
+def _goes_after(post: Post, in_hand: Mapping[str, int], *, now: datetime) -> str | None:
+    """Return what goes before a post that no run has taken, or None."""
+    before = in_hand.get(post.account.name, 0)
+    if post.state is not PostState.READY or _is_claimed(post, now=now) or not before:
+        return None
+    return (
+        f"Runs have {sum(in_hand.values())} posts in hand, {before} of this account: once most of "
+        "them are being uploaded, it is taken"
+    )
+
+
+def _is_claimed(post: Post, *, now: datetime) -> bool:
+    return post.claimed_until is not None and post.claimed_until > now
+
+
 def _nobody(post: Post, *, now: datetime) -> str:
-    is_claimed = post.claimed_until is not None and post.claimed_until > now
-    if is_claimed:
+    if _is_claimed(post, now=now):
         return (
             f"The run {post.claimed_by} has taken it, and no worker has begun it yet: look at its "
             "tasks in Airflow. Are workers running, do their pools exist and have free slots?"

@@ -2,59 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from sqlalchemy.orm import Session
-
-from reelflow.ledger import claims, posts
+from reelflow.ledger import posts
+from reelflow.services.backlog import held_back
 from reelflow.services.intake.inbox import waiting_inbox
 from reelflow.services.workspace import Workspace
 
-#: With fewer posts in hand, workers would be idle by the time that the next run has begun.
-_FEWEST_IN_HAND: Final = 50
+
+@dataclass(frozen=True)
+class WaitingPosts:
+    """What the ledger knows at one moment.
+
+    :param names: of the posts that a run started now would take, at most a batch, so that its rest
+        is new: when a run has claimed them, other names follow, or none
+    :param held_back: the accounts whose next posts and files are to wait for those before them
+    """
+
+    names: frozenset[str]
+    held_back: frozenset[str]
+
+    def and_files(self, files: Mapping[str, str]) -> frozenset[str]:
+        """Return the posts, and those files that are not held back.
+
+        :param files: as :func:`waiting_files` returned them, now or a while ago
+        """
+        return self.names | {name for name, owner in files.items() if owner not in self.held_back}
 
 
 def waiting_work(workspace: Workspace) -> frozenset[str]:
     """Name everything that wakes a run; empty when there is nothing to do."""
-    return waiting_posts(workspace) | waiting_files(workspace)
+    return waiting_posts(workspace).and_files(waiting_files(workspace))
 
 
-def waiting_posts(workspace: Workspace) -> frozenset[str]:
-    """Name the posts that a run is to be woken for: at most a batch, so that its rest is new.
-
-    When a run has claimed them, other names follow, or none.
-    """
+def waiting_posts(workspace: Workspace) -> WaitingPosts:
+    """Name the posts that a run is to be woken for, and whose posts and files are to wait."""
     now, rules = workspace.ledger.now(), workspace.rules
     with workspace.ledger.read() as session:
+        others = held_back(session, rules, now=now)
         waiting = posts.has_due(
             session,
             now=now,
             max_lateness=rules.max_lateness,
             limit=rules.batch_size,
-            but_not_of=_held_back(workspace, session),
+            but_not_of=others,
         )
-    return frozenset(f"post:{post_id}" for post_id in waiting)
+    return WaitingPosts(frozenset(f"post:{post_id}" for post_id in waiting), others)
 
 
-def waiting_files(workspace: Workspace) -> frozenset[str]:
-    """Name the files and photo folders in the inbox that a run is to be woken for."""
-    waiting = waiting_inbox(workspace)
-    with workspace.ledger.read() as session:
-        held_back = _held_back(workspace, session)
-    return frozenset(
-        f"inbox:{item.inbox_path}:{item.identity}"
-        for item in waiting
-        if item.account not in held_back
-    )
-
-
-def _held_back(workspace: Workspace, session: Session) -> frozenset[str]:
-    """Name the accounts that wake no run until more of what runs have in hand is sent.
-
-    Airflow's scheduler goes through every task that waits, in each of its loops: with some hundred
-    posts in hand it publishes fewer a minute, not more. An account's next posts would wait behind
-    its first ones all the same; an account that has nothing in hand waits for no other's.
-    """
-    in_hand = claims.in_hand(session, now=workspace.ledger.now())
-    plenty = max(workspace.rules.batch_size // 2, _FEWEST_IN_HAND)
-    return frozenset(in_hand) if sum(in_hand.values()) >= plenty else frozenset()
+def waiting_files(workspace: Workspace) -> dict[str, str]:
+    """Name all files and photo folders that wait in the inbox, each with its account."""
+    return {
+        f"inbox:{item.inbox_path}:{item.identity}": item.account
+        for item in waiting_inbox(workspace)
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,11 @@ from reelflow_provider.storage import aopen_store
 from reelflow_provider.triggers.work import WorkTrigger
 
 if TYPE_CHECKING:
+    from reelflow.services.waiting import WaitingPosts
     from reelflow.storage.base import MediaStore
+
+#: Files that wait in the inbox, each with its account.
+_Files = Mapping[str, str]
 
 #: Longest pause between two looks at the ledger, which cost a few milliseconds each.
 LEDGER_PAUSE_S = 1.0
@@ -24,9 +28,10 @@ INBOX_PATIENCE_S = 0.5
 class UploadsTrigger(WorkTrigger):
     """Fire while posts are due and unclaimed, or quiet files of known accounts lie in the inbox.
 
-    Held and future posts, files still being copied and folders of unknown accounts are no work.
-    The ledger is looked at every second, the inbox as often as ``REELFLOW_WATCH_INTERVAL_S`` says:
-    listing a bucket costs time and money.
+    Held and future posts, files still being copied and folders of unknown accounts are no work,
+    and in a backlog nor is what is to go after others of its account. The ledger is looked at every
+    second, the inbox as often as ``REELFLOW_WATCH_INTERVAL_S`` says: listing a bucket costs time
+    and money.
     """
 
     dag_id = "publish_to_tiktok"
@@ -41,8 +46,9 @@ class UploadsTrigger(WorkTrigger):
 
     async def look(self, settings: Settings) -> AsyncIterator[frozenset[str]]:
         """Look at the ledger, and at the inbox when it is time for it."""
-        yield await asyncio.to_thread(_waiting_posts, settings)
-        yield await self._inbox.seen(settings)
+        waiting = await asyncio.to_thread(_waiting_posts, settings)
+        yield waiting.names
+        yield waiting.and_files(await self._inbox.seen(settings))
 
     async def cleanup(self) -> None:
         """Let go of a look at the inbox that is under way."""
@@ -53,12 +59,12 @@ class _Inbox:
     """What waits in the inbox, looked at now and then, and beside the ledger if that takes long."""
 
     def __init__(self) -> None:
-        self._look: asyncio.Task[frozenset[str]] | None = None  # the latest
-        self._seen: asyncio.Task[frozenset[str]] | None = None  # the latest that ended
+        self._look: asyncio.Task[_Files] | None = None  # the latest
+        self._seen: asyncio.Task[_Files] | None = None  # the latest that ended
         self._next_look_s = 0.0  # monotonic
         self._stores: dict[tuple[str, Path], MediaStore] = {}  # the one in use
 
-    async def seen(self, settings: Settings) -> frozenset[str]:
+    async def seen(self, settings: Settings) -> _Files:
         """Return what the latest look saw that ended; the next one may be under way.
 
         :raises ReelflowError: that look failed
@@ -70,14 +76,14 @@ class _Inbox:
         if self._look is not None:
             await _wait(self._look)
             self._seen = self._look if self._look.done() else self._seen
-        return self._seen.result() if self._seen else frozenset()
+        return self._seen.result() if self._seen else {}
 
     def let_go(self) -> None:
         """Await the look under way no more."""
         if self._look is not None:
             self._look.cancel()
 
-    async def _names(self, settings: Settings) -> frozenset[str]:
+    async def _names(self, settings: Settings) -> _Files:
         place = (settings.storage_url, settings.data_folder)
         stores, self._stores = self._stores, {}  # after trouble its connection may be another
         store = stores[place] if place in stores else await aopen_store(settings)
@@ -86,7 +92,7 @@ class _Inbox:
         return names
 
 
-async def _wait(look: asyncio.Task[frozenset[str]]) -> None:
+async def _wait(look: asyncio.Task[_Files]) -> None:
     """Wait for a look until it ends, in whichever way, or takes too long."""
     try:
         async with asyncio.timeout(INBOX_PATIENCE_S):
@@ -95,13 +101,13 @@ async def _wait(look: asyncio.Task[frozenset[str]]) -> None:
         pass
 
 
-def _waiting_posts(settings: Settings) -> frozenset[str]:
+def _waiting_posts(settings: Settings) -> WaitingPosts:
     from reelflow.services.waiting import waiting_posts
 
     return waiting_posts(settings.open_workspace(keeps_connections=True))
 
 
-def _waiting_files(settings: Settings, store: MediaStore) -> frozenset[str]:
+def _waiting_files(settings: Settings, store: MediaStore) -> _Files:
     from reelflow.services.waiting import waiting_files
 
     return waiting_files(settings.open_workspace(lambda: store, keeps_connections=True))

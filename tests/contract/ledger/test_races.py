@@ -74,6 +74,20 @@ def test_of_runs_that_start_at_once_each_post_is_in_the_batch_of_one(
     assert kept == taken
 
 
+def test_of_runs_that_start_at_once_those_behind_the_first_see_what_it_has_in_hand(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    for _ in range(120):
+        make_post(account)
+    runs = [NormalRun(f"run {number}", clock(), DAY) for number in range(RACERS)]
+
+    def start(run: NormalRun) -> int:
+        return len(find_new_uploads(workspace, run, actor=ACTOR))
+
+    # Plenty for the account, so the others leave its next posts alone.
+    assert sorted(race([partial(start, run) for run in runs])) == [0] * (RACERS - 1) + [100]
+
+
 def test_a_run_that_loses_its_posts_to_another_takes_the_next_ones(
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
 ) -> None:

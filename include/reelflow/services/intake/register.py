@@ -19,6 +19,7 @@ from reelflow.domain.schedule import NormalRun
 from reelflow.exceptions import LedgerLockedError, ReelflowError
 from reelflow.ledger import batches, claims
 from reelflow.ledger.models import Post
+from reelflow.services.backlog import held_back
 from reelflow.services.intake.inbox import (
     displayed,
     is_registered,
@@ -138,8 +139,13 @@ def _join_batch(
     """Let posts that are to go out now join the run that registers them, while it has room."""
     room = workspace.rules.batch_size - len(batches.post_ids(session, run.run_id))
     now = workspace.ledger.now()
+    others = held_back(session, workspace.rules, now=now, run_id=run.run_id)
     joining = [
-        post.id for post in new if post.state is not PostState.HELD and post.publish_at is None
+        post.id
+        for post in new
+        if post.state is not PostState.HELD
+        and post.publish_at is None
+        and post.account.name not in others
     ][: max(room, 0)]
     batches.append(session, run.run_id, joining, now=now)
     claims.claim(session, joining, run_id=run.run_id, now=now, claim=workspace.rules.claim)

@@ -18,7 +18,6 @@ pytestmark = ON_BOTH_DATABASES
 
 MakePost = Callable[..., Post]
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-UNSENT = (PostState.READY, PostState.UPLOADING, PostState.COMMITTING)
 
 
 def due(workspace: Workspace, run_id: str) -> list[int]:
@@ -34,9 +33,9 @@ def claim(workspace: Workspace, post: Post, run_id: str) -> str | None:
     return factories.read_post(workspace, post.id).claimed_by
 
 
-def in_hand(workspace: Workspace) -> dict[str, int]:
+def in_hand(workspace: Workspace, but_not_of: str | None = None) -> dict[str, int]:
     with workspace.ledger.read() as session:
-        return claims.in_hand(session, now=workspace.ledger.now())
+        return claims.in_hand(session, now=workspace.ledger.now(), but_not_of=but_not_of)
 
 
 def test_a_claim_is_respected_until_it_lapses(
@@ -56,12 +55,12 @@ def test_a_claim_is_respected_until_it_lapses(
 
 
 @pytest.mark.parametrize("state", PostState)
-def test_in_hand_is_what_was_claimed_and_is_still_to_be_sent(
+def test_in_hand_is_what_was_claimed_and_is_still_to_be_uploaded(
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock, state: PostState
 ) -> None:
     until = clock() + MINUTE
     make_post(account, state=state, claimed_by="run", claimed_until=until)
-    assert in_hand(workspace) == ({account.name: 1} if state in UNSENT else {})
+    assert in_hand(workspace) == ({account.name: 1} if state is PostState.READY else {})
 
 
 def test_in_hand_is_not_what_nobody_has_what_lapsed_or_what_is_put_off(
@@ -81,3 +80,5 @@ def test_in_hand_is_not_what_nobody_has_what_lapsed_or_what_is_put_off(
     for one in (account, other, other):
         make_post(one, **claimed)
     assert in_hand(workspace) == {account.name: 1, "other": 2}
+    make_post(account, claimed_by="another", claimed_until=now + MINUTE)
+    assert in_hand(workspace, but_not_of="run") == {account.name: 1}

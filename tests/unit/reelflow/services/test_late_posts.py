@@ -147,6 +147,33 @@ def test_an_outage_is_what_all_wait_for_that_are_due(
     assert not late.is_stalled
 
 
+def test_what_goes_after_others_of_its_account_says_so(
+    workspace: Workspace,
+    account: Account,
+    make_account: Callable[..., Account],
+    make_post: MakePost,
+    late_post: Post,
+    clock: Clock,
+) -> None:
+    claimed = {"claimed_by": "run", "claimed_until": clock() + MINUTE}
+    in_hand = [make_post(account, **claimed) for _ in range(3)]
+    elsewhere = make_post(make_account("other"), **claimed)
+    (late,) = seen(workspace)
+    assert not late.is_stalled
+    assert late.why == (
+        "Runs have 4 posts in hand, 3 of this account: once most of them are being uploaded, it is "
+        "taken"
+    )
+    for post in in_hand:
+        change_post(workspace, post.id, state=S.PROCESSING)
+    (late,) = seen(workspace)
+    assert late.is_stalled
+    assert "No run has taken it" in late.line
+    change_post(workspace, elsewhere.id, account_id=account.id)
+    change_post(workspace, late_post.id, state=S.UPLOADING)
+    assert "No run has taken it" in seen(workspace)[0].line  # it was begun, and waits for nobody
+
+
 def test_a_post_is_new_to_one_run_however_often_that_is_repeated(
     workspace: Workspace, late_post: Post, clock: Clock
 ) -> None:

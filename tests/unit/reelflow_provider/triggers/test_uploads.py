@@ -19,6 +19,7 @@ from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
 from reelflow_provider.triggers.uploads import LEDGER_PAUSE_S, UploadsTrigger
 from tests import factories
+from tests.factories import change_post
 from tests.unit.reelflow_provider.triggers.quick_loop import Watched, run_quickly
 
 
@@ -172,6 +173,43 @@ def test_files_beyond_a_batch_wake_the_next_run_too(
         return sizes
 
     assert run_quickly(watch)[0] == [3, 3, 1]
+
+
+def test_a_backlog_beyond_a_batch_waits_until_most_of_that_is_begun(
+    worker: Workspace, account: Account
+) -> None:
+    due = {factories.make_post(worker, account).id for _ in range(120)}
+
+    async def watch() -> object:
+        watched = Watched(UploadsTrigger())
+        await watched.event()
+        taken = run_once("run")
+        await watched.no_event_for(looks=5)
+        for post_id in taken[:51]:
+            change_post(worker, post_id, state=PostState.PROCESSING)
+        return len(due.difference(taken)), await watched.event()
+
+    assert run_quickly(watch)[0] == (20, {"waiting": 20})
+
+
+def test_a_file_that_was_seen_in_a_backlog_wakes_the_dag_as_soon_as_it_may(
+    worker: Workspace,
+    account: Account,
+    drop: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REELFLOW_WATCH_INTERVAL_S", "3600")
+    claimed = {"claimed_by": "run", "claimed_until": worker.ledger.now() + timedelta(minutes=15)}
+    in_hand = [factories.make_post(worker, account, **claimed) for _ in range(50)]
+    drop(account, "new.mp4")
+
+    async def watch() -> object:
+        watched = Watched(UploadsTrigger())
+        await watched.no_event_for(looks=3)
+        change_post(worker, in_hand[0].id, state=PostState.PROCESSING)
+        return await watched.event()
+
+    assert run_quickly(watch)[0] == {"waiting": 1}
 
 
 def test_an_account_that_is_added_is_watched_from_then_on(
