@@ -79,14 +79,18 @@ def test_of_twenty_posts_one_is_rejected_and_one_not_approved_in_time_and_no_oth
 
     def codes() -> dict[str, str | None]:
         """Return why posts were cancelled, by the names of their files."""
-        cancelled = play.ledger.mid_stage({PostState.CANCELLED})
-        return {post.file_name: post.reason_code for post in cancelled}
+        return {
+            post.file_name: post.reason_code
+            for post in play.ledger.posts()
+            if post.state is PostState.CANCELLED
+        }
 
-    # Asked only now: a question that waits for 20 s would else be over before the others go.
+    # Asked only now, once there are pictures: a question that waits for 20 s would else be over
+    # before the others are on their way.
     with (
         play.mid_stage(18, {PostState.PROCESSING}),
-        play.unpaused("prepare_media"),
         play.unpaused("approve_posts") as approvals,
+        play.unpaused("prepare_media"),
     ):
         questions = Questions(play.stack)
         questions.wait_for(rejected.file_name)
