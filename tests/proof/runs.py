@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import create_engine, text
@@ -190,17 +190,32 @@ class Runs:
             " AND NOT EXISTS (SELECT 1 FROM dagrun_asset_event d WHERE d.event_id = e.id)",
             asset=asset,
         )
-        found = {
-            one.run_id for one in self.tasks() if one.task_id == TASKS[0] and one.state in ENDED
-        }
-        under_way = {run.run_id for run in self.all() if run.state not in ENDED}
-        return not unheard and under_way <= found
+        return not unheard and self._have_their_posts()
+
+    def take_no_more(self) -> bool:
+        """Whether every run under way has its posts, and no event is about to start another."""
+        queued = self._select("SELECT 1 FROM asset_dag_run_queue WHERE target_dag_id = :dag")
+        return not queued and self._have_their_posts()
+
+    def scheduler_beat(self) -> datetime:
+        """Return when a scheduler last said that it lives; it does so between two loops."""
+        [(beat,)] = self._select(
+            "SELECT max(latest_heartbeat) FROM job WHERE job_type = 'SchedulerJob'"
+        )
+        assert isinstance(beat, datetime)
+        return beat
 
     def post_event(self, asset: str) -> None:
         """Say through Airflow's API that there is work, as somebody else's DAG might."""
         assets = self._stack.api("GET", "/api/v2/assets", limit=100)["assets"]
         asset_id = next(one["id"] for one in assets if one["name"] == asset)
         self._stack.api("POST", "/api/v2/assets/events", {"asset_id": asset_id, "extra": {}})
+
+    def _have_their_posts(self) -> bool:
+        found = {
+            one.run_id for one in self.tasks() if one.task_id == TASKS[0] and one.state in ENDED
+        }
+        return {run.run_id for run in self.all() if run.state not in ENDED} <= found
 
     def _insist(self, method: str, path: str, body: dict[str, Any]) -> Any:
         """Ask until Airflow does it: now and then its scheduler has what the answer needs."""

@@ -74,7 +74,7 @@ class Seeds:
             "lease_owner": "another task",
             "lease_until": now + timedelta(hours=2),
         }
-        made.append(self.post(day, _S.UPLOADING, **lease))
+        made += [self.post(day, state, **lease) for state in (_S.UPLOADING, _S.COMMITTING)]
         claim: dict[str, Any] = {
             "claimed_by": "another run",
             "claimed_until": now + timedelta(hours=2),

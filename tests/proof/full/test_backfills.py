@@ -11,25 +11,35 @@ from tests.proof.seeds import Seed, Seeds
 BEHAVIORS = ("none", "failed", "completed")
 #: Of the accounts, those that the posts of past days go to: a budget of their own.
 SEEDED = slice(4, 16)
+#: The most that a run takes; of one day there are more.
+BATCH, CROWD = 6, 8
 
 
 def test_a_backfill_posts_what_its_plan_names(play: Play) -> None:
-    """Days in every state: one without a run, one whose run failed, one whose run was good."""
-    free, red, green = _days_ago(12, 11, 10)
+    """Days in every state, without a run, with one that failed, with a good one; and a full day."""
+    full, free, red, green = _days_ago(13, 12, 11, 10)
     seeds = Seeds(play.ledger.workspace, play.stack.account_names[SEEDED])
     _run_before(play, seeds, red, green)
     play.process_for(ENDLESS_S)
     play.drop(10)
     made = [seed for day in (free, red, green) for seed in seeds.every_state(day)]
+    crowd = [seeds.post(full, PostState.MISSED, is_taken=True) for _ in range(CROWD)]
+    made += crowd
     _expect(play, made)
 
     posted: list[int] = []
-    with play.mid_stage(10, {PostState.PROCESSING}) as running:
+    with (
+        play.mid_stage(10, {PostState.PROCESSING}) as running,
+        # For the tasks, which the scheduler starts, and for the command that plans.
+        play.stack.settings({"REELFLOW_BATCH_SIZE": str(BATCH)}, "scheduler"),
+    ):
         _wish_for(play, free, [post.id for post in running[:5]])
         for behavior in BEHAVIORS:
-            posted += _backfill(play, free, green, behavior)
-            assert posted, "the first behaviour posts what has no run"
-    assert sorted(posted) == [seed.post_id for seed in made if seed.is_taken]
+            posted += _backfill(play, full, green, behavior)
+            of_crowd = {seed.post_id for seed in crowd} & set(posted)
+            # The rest of a batch goes when its run, which was good, is run again.
+            assert len(of_crowd) == (CROWD if behavior == "completed" else BATCH), behavior
+    assert sorted(posted) == sorted(seed.post_id for seed in made if seed.is_taken)
     _accept_what_became_of_the_lost(play, made)
     play.let_go()
     play.finish()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 
 from tests.proof.play import ENDLESS_S, UPLOADS, Play
+from tests.proof.runs import BY_HAND
 
 BURST = 100
 #: Five posts each: as many as TikTok's six inits a minute let through at once.
 BURST_ACCOUNTS = 20
 #: Of the same work, said by others than the watcher.
 DUPLICATES = 30
+#: After so many, a scheduler that would make a run of an event has made it.
+LOOPS = 5
 
 
 def test_a_burst_of_uploads_and_of_duplicate_events_publishes_each_once(play: Play) -> None:
@@ -32,19 +36,41 @@ def test_what_comes_while_the_dag_is_paused_goes_out_when_it_goes_on(play: Play)
     play.process_for(ENDLESS_S)
     play.drop(20)
     with play.mid_stage():
+        play.wait_told(play.runs.take_no_more, "all runs to have their posts")
         play.runs.set_paused(True)
         play.wait_told(
             lambda: not {one.state for one in play.runs.tasks()} & {"queued", "running"},
             "the tasks under way to end",
         )
         known = play.runs.ids()
-        late = play.drop(20, accounts=8)
+        # One each: beside the first five of an account, more would have to wait for a minute.
+        late = {video.file_name for video in play.drop(20, accounts=BURST_ACCOUNTS)}
         for _ in range(3):
             play.runs.post_event(UPLOADS)  # lost: Airflow queues no run of a paused DAG
+        _wait_for_loops(play, LOOPS)
         assert play.runs.ids() == known
-    files = {post.file_name for post in play.ledger.posts()}
-    assert not files & {video.file_name for video in late}
+        assert not late & _files(play)
 
     play.let_go()
     play.runs.set_paused(False)
+    # The watcher sees them, and nobody else: after ten idle seconds the end of a case would.
+    play.wait_told(lambda: late <= _files(play), "a run to take what came meanwhile")
     play.finish()
+    by_hand = [run_id for run_id in play.ledger.batches() if run_id.startswith(BY_HAND)]
+    assert not by_hand, f"posts waited for a run that somebody started: {by_hand}"
+
+
+def _files(play: Play) -> set[str]:
+    """Return the names of all files that a run has made posts of."""
+    return {post.file_name for post in play.ledger.posts()}
+
+
+def _wait_for_loops(play: Play, count: int) -> None:
+    """Wait until the scheduler has been through so many of its loops."""
+    beats: set[datetime] = set()
+
+    def are_over() -> bool:
+        beats.add(play.runs.scheduler_beat())
+        return len(beats) > count + 1  # one was before, one ends the loop under way
+
+    play.wait_told(are_over, f"{count} loops of the scheduler")

@@ -217,6 +217,9 @@ def test_another_dag_follows_what_is_published(seen: Seen, stack: ProofStack, pl
     assert event["file_name"] == seen.published["file_name"]
     assert event["link"] == seen.published["link"]
     assert event["sha256"] == seen.published["sha256"]
+    (at_tiktok,) = [one for one in seen.scene.published() if one["sha256"] == event["sha256"]]
+    said = [event[name] for name in ("publish_id", "tiktok_post_id", "size_bytes")]
+    assert said == [at_tiktok[name] for name in ("publish_id", "post_id", "bytes")]
     with play.unpaused(FOLLOWER) as dag:
         next_one = seen.scene.drop(ACCOUNT, "next.mp4")
         play.wait_told(lambda: "success" in {run.state for run in dag.all()}, "what follows")

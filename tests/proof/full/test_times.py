@@ -28,9 +28,19 @@ def test_a_run_by_hand_without_a_logical_date_takes_what_is_due_and_nothing_twic
     play.process_for(ENDLESS_S)
     play.drop(20)
     with play.mid_stage():
-        play.drop(5)
+        play.stack.end("triggerer")  # whose watcher would start a run for the next files
+        play.wait_told(play.runs.take_no_more, "the watcher's runs to have their posts")
+        late = play.drop(5, accounts=5)
         run_id = play.runs.trigger()
+        play.wait_told(
+            lambda: len(play.ledger.batches().get(run_id, ())) >= len(late),
+            "the run by hand to take them",
+        )
+        taken = play.ledger.batches()[run_id]
+        names = [post.file_name for post in play.ledger.posts() if post.id in taken]
+        assert sorted(names) == sorted(video.file_name for video in late)
     play.let_go()
+    play.stack.restart("triggerer")
     play.finish()
     assert play.runs.state_of(run_id) == "success"
 
