@@ -111,7 +111,7 @@ intake-kills: setup ffmpeg postgresql ## Kill both servers of uploads at 300 ran
 proof: setup ffmpeg postgresql ## Kill, pause, clear and backfill real Airflow in the middle of posts (an hour and more)
 	PROOF=1 $(BIN)/pytest --durations=0 tests/proof
 
-proof-backlog: setup ffmpeg postgresql ## 1,025 posts due at once, one more than Airflow maps a task over (an hour and more)
+proof-backlog: setup ffmpeg postgresql ## 1,025 posts due at once, one more than Airflow maps a task over (40 minutes)
 	PROOF=1 PROOF_DUE_POSTS=1025 PROOF_BATCH_SIZE=100 $(BIN)/pytest --durations=0 \
 	  tests/proof/full/test_batches.py -k backlog
 
