@@ -39,6 +39,7 @@ from reelflow.ledger.models import (
 from reelflow.ledger.platform_models import WebhookEvent
 from reelflow.services.accounts.tokens import AccessTokens
 from reelflow.services.calls.account_client import AccountClients
+from reelflow.services.waiting import waiting_files, waiting_posts
 from reelflow.services.workspace import PublishingRules, Workspace
 from reelflow.source import identity_of
 from reelflow.storage.folders import Folders
@@ -120,6 +121,11 @@ def open_workspace(
     folders.create()
     url = database_url or migrated_sqlite(root)
     return Workspace(open_ledger(url, clock), folders, PublishingRules(**rules))
+
+
+def waiting_work(workspace: Workspace) -> frozenset[str]:
+    """Name everything that wakes a run, as the watcher sees it; empty when there is nothing."""
+    return waiting_posts(workspace).and_files(waiting_files(workspace))
 
 
 def make_account(

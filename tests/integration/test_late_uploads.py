@@ -15,7 +15,7 @@ from reelflow.exceptions import LeaseLostError, TikTokUnavailableError
 from reelflow.ledger.models import Post
 from reelflow.services.discover import find_new_uploads
 from reelflow.services.settling.settle import apply_status
-from reelflow.services.waiting import waiting_work
+from tests.factories import waiting_work
 from tests.integration.publisher import CHUNK, OWNER, Publisher, three_chunks
 from tests.integration.runs import assert_delivered_once, let_runs_pass
 from tests.integration.simulator_process import wait_until

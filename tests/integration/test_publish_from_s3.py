@@ -32,12 +32,12 @@ from reelflow.services.published_file import open_published
 from reelflow.services.publishing.publish import Uploaded, upload_to_tiktok
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.steering.commands import retry
-from reelflow.services.waiting import waiting_work
 from reelflow.services.workspace import Workspace
 from reelflow.settings import Settings
 from tests import factories, media_files, sparse_video
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 from tests.contract.storage.stores import S3Server
+from tests.factories import waiting_work
 from tests.integration.publisher import CHUNK, SMALL_CHUNKS
 from tests.integration.simulator_process import Simulator
 from tests.photo_files import media_of

@@ -122,7 +122,10 @@ def check_ledger(settings: Settings) -> Iterator[Finding]:
         known = accounts.list_all(session)
         breaker_state = breaker.state(session, now=utc_now())
         late = late_posts(
-            session, now=utc_now(), late_after=timedelta(minutes=settings.late_after_min)
+            session,
+            now=utc_now(),
+            late_after=timedelta(minutes=settings.late_after_min),
+            batch_size=settings.batch_size,
         )
     yield from _breaker(breaker_state)
     yield from _late(late)

@@ -56,9 +56,12 @@ def take_turns(session: Session) -> None:
         session.execute(select(func.pg_advisory_xact_lock(TAKING_LOCK)))
 
 
-def in_hand(session: Session, *, now: datetime, but_not_of: str | None = None) -> dict[str, int]:
+def in_hand(
+    session: Session, *, now: datetime, only_of: str | None = None, but_not_of: str | None = None
+) -> dict[str, int]:
     """Return how many posts runs have in hand, by account name: claimed, due, no upload begun.
 
+    :param only_of: the one run that counts
     :param but_not_of: a run that does not count
     """
     query = (
@@ -67,10 +70,11 @@ def in_hand(session: Session, *, now: datetime, but_not_of: str | None = None) -
         .where(is_in_hand(now))
         .group_by(Account.name)
     )
-    found = session.execute(
-        query if but_not_of is None else query.where(Post.claimed_by != but_not_of)
-    )
-    return dict(found.all())
+    if only_of is not None:
+        query = query.where(Post.claimed_by == only_of)
+    if but_not_of is not None:
+        query = query.where(Post.claimed_by != but_not_of)
+    return dict(session.execute(query).all())
 
 
 def is_in_hand(now: datetime) -> ColumnElement[bool]:

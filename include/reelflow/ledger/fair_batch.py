@@ -1,7 +1,7 @@
 """Which posts a run may take, fair between accounts: each account's first, then each one's second.
 
 In each turn the accounts come first of which no run has a post in hand: with more accounts than a
-batch has room for, the others go before them.
+batch has room for, the same ones would else go first each time.
 
 A ledger holds a million posts that ended and a hundred thousand that are due, and a batch has a
 hundred. So an account's next post is one step in an index, and no more steps are taken than the

@@ -10,14 +10,13 @@ from sqlalchemy.orm import Session
 
 from reelflow.ledger import claims
 from reelflow.ledger.fair_batch import Share
-from reelflow.services.workspace import PublishingRules
 
 #: With fewer posts in hand, workers would be idle by the time that the next run has begun.
 _FEWEST_IN_HAND: Final = 50
 
 
-def share(
-    session: Session, rules: PublishingRules, *, now: datetime, run_id: str | None = None
+def share_of_backlog(
+    session: Session, *, batch_size: int, now: datetime, run_id: str | None = None
 ) -> Share | None:
     """Return what a run may add to what others have in hand; None while that is not plenty.
 
@@ -27,11 +26,12 @@ def share(
     have on average: it waits for none of them, unless they are many accounts with hardly a post
     each. What is being uploaded, however slowly, holds nobody back.
 
-    :param run_id: the run that asks: what it has itself does not count
+    :param batch_size: most posts of one run
+    :param run_id: a run that registers: what it has itself does not count
     """
     in_hand = claims.in_hand(session, now=now, but_not_of=run_id)
     total = sum(in_hand.values())
-    if total < max(rules.batch_size // 2, _FEWEST_IN_HAND):
+    if total < max(batch_size // 2, _FEWEST_IN_HAND):
         return None
     return Share(but_not_of=frozenset(in_hand), most_each=_average(in_hand, total))
 

@@ -16,7 +16,7 @@ from reelflow.domain.post import DONE, PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun, Run
 from reelflow.ledger import batches, claims, damage, photo_images, posts
 from reelflow.ledger.models import Post
-from reelflow.services.backlog import share
+from reelflow.services.backlog import share_of_backlog
 from reelflow.services.calls.breaker import outage
 from reelflow.services.intake.duplicates import cancel_duplicate
 from reelflow.services.intake.moves import finish_moves
@@ -127,8 +127,8 @@ def _due(session: Session, run: Run, rules: PublishingRules, *, now: datetime) -
         return posts.due(session, run, now=now, limit=size)
     # First what was begun, because its upload URLs live for an hour only.
     begun = posts.interrupted(session, now=now, limit=size)
-    may_take = share(session, rules, now=now, run_id=run.run_id)
-    return begun + posts.due(session, run, now=now, limit=size, share=may_take)
+    share = share_of_backlog(session, batch_size=size, now=now)
+    return begun + posts.due(session, run, now=now, limit=size, share=share)
 
 
 def _recall(session: Session, post_id: int, run: BackfillRun, *, now: datetime, actor: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session
 from reelflow.domain.post import PostState
 from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import ReelflowError
-from reelflow.ledger import audit, batches, claims, photo_images, posts
+from reelflow.ledger import audit, batches, photo_images, posts
+from reelflow.ledger.fair_batch import Share
 from reelflow.ledger.models import Post
 from reelflow.services.alerting import LOOK_BACK, MESSAGES_MAX, Alert, more
+from reelflow.services.backlog import share_of_backlog
 from reelflow.services.calls import breaker
 from reelflow.services.calls.breaker import BreakerState
 from reelflow.services.workspace import Workspace
@@ -81,13 +83,18 @@ def newly_late(workspace: Workspace, *, late_after: timedelta, run: str, actor: 
         new = session.scalars(_oldest(is_late).where(~told).limit(_MOST_TOLD)).all()
         for post_id in new:
             audit.record(session, post_id=post_id, at=now, actor=actor, why=TOLD_BY_RUN)
-        return Late(_told(session, new, now=now), total)
+        return Late(_told(session, new, now=now, batch_size=workspace.rules.batch_size), total)
 
 
-def late_posts(session: Session, *, now: datetime, late_after: timedelta) -> list[LatePost]:
-    """Return the posts that are late, oldest first; nothing is written down by looking."""
+def late_posts(
+    session: Session, *, now: datetime, late_after: timedelta, batch_size: int
+) -> list[LatePost]:
+    """Return the posts that are late, oldest first; nothing is written down by looking.
+
+    :param batch_size: most posts of one run
+    """
     oldest = _oldest(_is_late(now, late_after)).limit(_MOST_TOLD)
-    return _told(session, session.scalars(oldest).all(), now=now)
+    return _told(session, session.scalars(oldest).all(), now=now, batch_size=batch_size)
 
 
 def untold_late(workspace: Workspace, *, late_after: timedelta) -> list[Alert]:
@@ -105,7 +112,8 @@ def untold_late(workspace: Workspace, *, late_after: timedelta) -> list[Alert]:
         found = [(post_id, state) for post_id, state in session.execute(untold)]
         first = [post_id for post_id, _ in found[:MESSAGES_MAX]]
         runs = batches.latest_runs(session, first)
-        alerts = [_alert(late, runs.get(late.post_id)) for late in _told(session, first, now=now)]
+        told = _told(session, first, now=now, batch_size=workspace.rules.batch_size)
+        alerts = [_alert(late, runs.get(late.post_id)) for late in told]
     if found[MESSAGES_MAX:]:
         alerts.append(more(found[MESSAGES_MAX:], of="late posts", told_as=TOLD_BY_ALERT))
     return alerts
@@ -136,17 +144,19 @@ def _oldest(is_late: ColumnElement[bool]) -> Select[int]:
     return select(Post.id).where(is_late).order_by(_WISHED_AT, Post.id)
 
 
-def _told(session: Session, post_ids: Sequence[int], *, now: datetime) -> list[LatePost]:
+def _told(
+    session: Session, post_ids: Sequence[int], *, now: datetime, batch_size: int
+) -> list[LatePost]:
     outage = breaker.state(session, now=now)
-    in_hand = claims.in_hand(session, now=now)
-    return [_late_post(session, post_id, outage, in_hand, now=now) for post_id in post_ids]
+    share = share_of_backlog(session, batch_size=batch_size, now=now) or Share()
+    return [_late_post(session, post_id, outage, share, now=now) for post_id in post_ids]
 
 
 def _late_post(
     session: Session,
     post_id: int,
     outage: BreakerState | None,
-    in_hand: Mapping[str, int],
+    share: Share,
     *,
     now: datetime,
 ) -> LatePost:
@@ -154,7 +164,7 @@ def _late_post(
         post = posts.get(session, post_id)
     except ReelflowError as exc:
         return LatePost(post_id, str(exc), is_stalled=True)
-    waits_for = _waits_for(post, outage, now=now) or _goes_after(post, in_hand, now=now)
+    waits_for = _waits_for(post, outage, now=now) or _goes_after(post, share, now=now)
     wished_at = post.publish_at or post.created_at
     who = f"post {post.id} ({photo_images.name_of(post)}, {post.account.name})"
     why = waits_for or _nobody(post, now=now)
@@ -204,14 +214,14 @@ def _waits_for(post: Post, outage: BreakerState | None, *, now: datetime) -> str
     return None
 
 
-def _goes_after(post: Post, in_hand: Mapping[str, int], *, now: datetime) -> str | None:
+def _goes_after(post: Post, share: Share, *, now: datetime) -> str | None:
     """Return what goes before a post that no run has taken, or None."""
-    before = in_hand.get(post.account.name, 0)
-    if post.state is not PostState.READY or _is_claimed(post, now=now) or not before:
+    is_free = post.state is PostState.READY and not _is_claimed(post, now=now)
+    if not is_free or share.has_room_for(post.account.name):
         return None
     return (
-        f"Runs have {sum(in_hand.values())} posts in hand, {before} of this account: once most of "
-        "them are being uploaded, it is taken"
+        "Runs have plenty of posts in hand, which go first: once most of them are being uploaded, "
+        "it is taken"
     )
 
 

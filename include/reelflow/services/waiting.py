@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reelflow.ledger import posts
 from reelflow.ledger.fair_batch import Share
-from reelflow.services.backlog import share
+from reelflow.services.backlog import share_of_backlog
 from reelflow.services.intake.inbox import waiting_inbox
 from reelflow.services.workspace import Workspace
 
@@ -33,24 +33,19 @@ class WaitingPosts:
         return self.names | {name for name, owner in files.items() if share.has_room_for(owner)}
 
 
-def waiting_work(workspace: Workspace) -> frozenset[str]:
-    """Name everything that wakes a run; empty when there is nothing to do."""
-    return waiting_posts(workspace).and_files(waiting_files(workspace))
-
-
 def waiting_posts(workspace: Workspace) -> WaitingPosts:
     """Name the posts that a run is to be woken for, and say whose files it is to be."""
     now, rules = workspace.ledger.now(), workspace.rules
     with workspace.ledger.read() as session:
-        may_take = share(session, rules, now=now)
+        share = share_of_backlog(session, batch_size=rules.batch_size, now=now)
         waiting = posts.has_due(
             session,
             now=now,
             max_lateness=rules.max_lateness,
             limit=rules.batch_size,
-            share=may_take,
+            share=share,
         )
-    return WaitingPosts(frozenset(f"post:{post_id}" for post_id in waiting), may_take)
+    return WaitingPosts(frozenset(f"post:{post_id}" for post_id in waiting), share)
 
 
 def waiting_files(workspace: Workspace) -> dict[str, str]:

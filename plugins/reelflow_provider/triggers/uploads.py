@@ -28,8 +28,8 @@ INBOX_PATIENCE_S = 0.5
 class UploadsTrigger(WorkTrigger):
     """Fire while posts are due and unclaimed, or quiet files of known accounts lie in the inbox.
 
-    Held and future posts, files still being copied and folders of unknown accounts are no work,
-    and in a backlog nor is what is to go after others of its account. The ledger is looked at every
+    Held and future posts, files still being copied and folders of unknown accounts are no work;
+    nor, in a backlog, is what is to go after others of its account. The ledger is looked at every
     second, the inbox as often as ``REELFLOW_WATCH_INTERVAL_S`` says: listing a bucket costs time
     and money.
     """
@@ -72,7 +72,7 @@ class _Inbox:
         """
         if self._look is self._seen and time.monotonic() >= self._next_look_s:
             self._next_look_s = time.monotonic() + settings.watch_interval_s
-            self._look = asyncio.create_task(self._names(settings))
+            self._look = asyncio.create_task(self._files(settings))
         if self._look is not None:
             await _wait(self._look)
             self._seen = self._look if self._look.done() else self._seen
@@ -83,13 +83,13 @@ class _Inbox:
         if self._look is not None:
             self._look.cancel()
 
-    async def _names(self, settings: Settings) -> _Files:
+    async def _files(self, settings: Settings) -> _Files:
         place = (settings.storage_url, settings.data_folder)
         stores, self._stores = self._stores, {}  # after trouble its connection may be another
         store = stores[place] if place in stores else await aopen_store(settings)
-        names = await asyncio.to_thread(_waiting_files, settings, store)
+        files = await asyncio.to_thread(_waiting_files, settings, store)
         self._stores = {place: store}
-        return names
+        return files
 
 
 async def _wait(look: asyncio.Task[_Files]) -> None:

@@ -3,12 +3,15 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from reelflow.domain.schedule import NormalRun
 from reelflow.exceptions import ConfigurationError, LedgerLockedError
+from reelflow.ledger import claims
 from reelflow.ledger.engine import (
     UPGRADE_LOCK,
     check_revision,
@@ -17,8 +20,10 @@ from reelflow.ledger.engine import (
     upgrade,
 )
 from reelflow.ledger.models import Account
+from reelflow.services.discover import find_new_uploads
 from reelflow.services.workspace import Workspace
 from tests.database_faults import impatient
+from tests.factories import ACTOR, Clock
 from tests.postgresql import ON_BOTH_DATABASES, PostgresqlServer
 
 SECRET = "nobody-reads-this"
@@ -85,6 +90,16 @@ def test_an_upgrade_gives_up_waiting_for_another_upgrade(postgresql_url: str) ->
         with pytest.raises(LedgerLockedError, match="lock timeout"):
             upgrade(engine)
     upgrade(engine)
+
+
+@ON_BOTH_DATABASES
+def test_a_run_takes_no_posts_while_another_does(workspace: Workspace, clock: Clock) -> None:
+    other, run = impatient(workspace), NormalRun("run", clock(), timedelta(days=1))
+    with workspace.ledger.write() as session:
+        claims.take_turns(session)
+        with pytest.raises(LedgerLockedError):
+            find_new_uploads(other, run, actor=ACTOR)
+    assert find_new_uploads(other, run, actor=ACTOR) == []
 
 
 def test_a_server_that_is_not_there_says_so_without_the_password(

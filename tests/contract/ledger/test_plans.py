@@ -26,14 +26,14 @@ from reelflow.ledger import (
 )
 from reelflow.ledger.models import Account, Media, Post
 from reelflow.ledger.unprepared import unprepared
-from reelflow.services import post_pages, waiting
+from reelflow.services import post_pages
 from reelflow.services.approval import finding
 from reelflow.services.intake import submit, submitted_media
 from reelflow.services.post_pages import PostFilter
 from reelflow.services.settling import stalled, sweep
 from reelflow.services.uploads.media import finish_deletions
 from reelflow.services.workspace import Workspace
-from tests.factories import ACTOR, Clock
+from tests.factories import ACTOR, Clock, waiting_work
 from tests.postgresql import ON_BOTH_DATABASES
 
 pytestmark = ON_BOTH_DATABASES
@@ -198,7 +198,7 @@ CHORES: dict[str, Callable[[Workspace], object]] = {
     "giving up expired publications": lambda w: stalled.supersede_expired(w, actor=ACTOR),
     "finishing what a dead run left": lambda w: sweep._finish(w, sweep.SweepReport(), run_id="run"),
     "sweeping uploads": lambda w: sweep._sweep_uploads(w, sweep.SweepReport(), actor=ACTOR),
-    "seeing whether there is work": waiting.waiting_work,
+    "seeing whether there is work": waiting_work,
     "finishing deletions that were cut short": finish_deletions,
     "seeing whether a person is to be asked": finding.waiting_approvals,
     "seeing whom nobody can answer any more": finding.asked_questions,

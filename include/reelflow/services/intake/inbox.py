@@ -29,8 +29,8 @@ def waiting_inbox(
 ) -> list[InboxFile | InboxFolder]:
     """Return the quiet files and photo folders of known accounts that no row stands for yet.
 
-    Each account's first comes first, and before all those of accounts of which no run has a post
-    in hand.
+    Each account's first comes before any account's second, and in each such turn the accounts come
+    first of which no run has a post in hand.
 
     :param listing: of the inbox; it is read anew without one
     """

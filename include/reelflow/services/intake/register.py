@@ -7,7 +7,9 @@ is finished by the next run.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -19,7 +21,7 @@ from reelflow.domain.schedule import NormalRun
 from reelflow.exceptions import LedgerLockedError, ReelflowError
 from reelflow.ledger import batches, claims
 from reelflow.ledger.models import Post
-from reelflow.services.backlog import share
+from reelflow.services.backlog import share_of_backlog
 from reelflow.services.intake.inbox import (
     displayed,
     is_registered,
@@ -31,7 +33,7 @@ from reelflow.services.intake.inbox_posts import write_posts
 from reelflow.services.intake.inbox_wish import read_wish
 from reelflow.services.intake.moves import Waiting, take_out
 from reelflow.services.intake.side_by_side import side_by_side
-from reelflow.services.workspace import Workspace
+from reelflow.services.workspace import PublishingRules, Workspace
 from reelflow.storage.inbox import InboxFile, InboxFolder
 
 log = logging.getLogger(__name__)
@@ -138,14 +140,29 @@ def _join_batch(
 ) -> None:
     """Let posts that are to go out now join the run that registers them, while it has room.
 
-    In a backlog none do: the next run takes of them what it may.
+    In a backlog none do of accounts that are to wait: a later run takes them.
     """
     now, rules = workspace.ledger.now(), workspace.rules
-    if share(session, rules, now=now, run_id=run.run_id) is not None:
-        return
     room = rules.batch_size - len(batches.post_ids(session, run.run_id))
-    joining = [
-        post.id for post in new if post.state is not PostState.HELD and post.publish_at is None
-    ][: max(room, 0)]
+    going = [post for post in new if post.state is not PostState.HELD and post.publish_at is None]
+    lets = _share(session, rules, run, now=now)
+    joining = [post.id for post in going if lets(post.account.name)][: max(room, 0)]
     batches.append(session, run.run_id, joining, now=now)
     claims.claim(session, joining, run_id=run.run_id, now=now, claim=rules.claim)
+
+
+def _share(
+    session: Session, rules: PublishingRules, run: NormalRun, *, now: datetime
+) -> Callable[[str], bool]:
+    """Return what counts the posts that join, and says whether one more of an account may."""
+    size, run_id = rules.batch_size, run.run_id
+    share = share_of_backlog(session, batch_size=size, now=now, run_id=run_id)
+    if share is None:
+        return lambda _: True
+    own = Counter(claims.in_hand(session, now=now, only_of=run_id))
+
+    def lets(account: str) -> bool:
+        own[account] += 1
+        return share.has_room_for(account) and own[account] <= share.most_each
+
+    return lets

@@ -33,9 +33,9 @@ def claim(workspace: Workspace, post: Post, run_id: str) -> str | None:
     return factories.read_post(workspace, post.id).claimed_by
 
 
-def in_hand(workspace: Workspace, but_not_of: str | None = None) -> dict[str, int]:
+def in_hand(workspace: Workspace, **runs: str) -> dict[str, int]:
     with workspace.ledger.read() as session:
-        return claims.in_hand(session, now=workspace.ledger.now(), but_not_of=but_not_of)
+        return claims.in_hand(session, now=workspace.ledger.now(), **runs)
 
 
 def test_a_claim_is_respected_until_it_lapses(
@@ -82,3 +82,4 @@ def test_in_hand_is_not_what_nobody_has_what_lapsed_or_what_is_put_off(
     assert in_hand(workspace) == {account.name: 1, "other": 2}
     make_post(account, claimed_by="another", claimed_until=now + MINUTE)
     assert in_hand(workspace, but_not_of="run") == {account.name: 1}
+    assert in_hand(workspace, only_of="run") == {account.name: 1, "other": 2}

@@ -30,9 +30,8 @@ from reelflow.services.steering.commands import cancel, retry
 from reelflow.services.steering.covers import choose_cover
 from reelflow.services.steering.editing import edit_post
 from reelflow.services.summarize import summarize
-from reelflow.services.waiting import waiting_work
 from reelflow.services.workspace import Workspace
-from tests.factories import ACTOR, Clock, change_account, read_post
+from tests.factories import ACTOR, Clock, change_account, read_post, waiting_work
 from tests.intake_users import ANN
 from tests.postgresql import ON_BOTH_DATABASES
 from tests.unit.reelflow.services.settling.asked_tiktok import AskedTikTok

@@ -11,11 +11,10 @@ from reelflow.domain.post import PostState
 from reelflow.domain.schedule import BackfillRun, NormalRun
 from reelflow.ledger.models import Account, Post
 from reelflow.services.discover import find_new_uploads
-from reelflow.services.waiting import waiting_work
 from reelflow.services.workspace import Workspace
 from reelflow.source import identity_of
 from tests import factories
-from tests.factories import ACTOR, Clock, change_post
+from tests.factories import ACTOR, Clock, change_post, waiting_work
 from tests.postgresql import ON_BOTH_DATABASES
 from tests.unit.reelflow.services.publication_factory import make_publication
 
@@ -94,7 +93,7 @@ def test_an_account_with_nothing_in_hand_waits_for_no_others(
 
 
 @pytest.mark.usefixtures("last_in_hand")
-def test_an_upload_that_was_begun_never_waits(
+def test_uploads_that_stopped_wake_a_run_all_the_same(
     workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
 ) -> None:
     lapsed = {"lease_owner": "x", "lease_until": clock()}
@@ -150,7 +149,7 @@ def test_what_a_run_has_itself_holds_it_back_from_nothing(
     assert factories.read_post(workspace, taken[-1]).media.file_name == "new.mp4"
 
 
-@pytest.mark.parametrize(("accounts", "taken"), [(1, 30), (2, 25), (25, 2), (26, 0), (50, 0)])
+@pytest.mark.parametrize(("accounts", "taken"), [(1, 50), (2, 25), (25, 2), (26, 0), (50, 0)])
 def test_an_account_adds_no_more_than_the_others_have_on_average(
     tmp_path: Path, clock: Clock, accounts: int, taken: int
 ) -> None:
@@ -162,11 +161,11 @@ def test_an_account_adds_no_more_than_the_others_have_on_average(
     newcomer = factories.make_account(workspace, "newcomer")
     factories.drop(workspace, newcomer, "new.mp4")
     assert len(waiting_work(workspace)) == bool(taken)
-    due = [factories.make_post(workspace, newcomer).id for _ in range(30)]
+    due = [factories.make_post(workspace, newcomer).id for _ in range(60)]
     assert take(workspace, clock) == due[:taken]
 
 
-def test_a_file_that_a_run_registers_in_a_backlog_is_left_to_the_next_one(
+def test_of_files_that_a_run_registers_in_a_backlog_it_takes_the_newcomers(
     workspace: Workspace,
     account: Account,
     make_account: Callable[..., Account],
@@ -174,13 +173,17 @@ def test_a_file_that_a_run_registers_in_a_backlog_is_left_to_the_next_one(
     last_in_hand: Post,
     clock: Clock,
 ) -> None:
-    for one in (account, make_account("newcomer")):
+    newcomer = make_account("newcomer")
+    for one in (account, newcomer):
         drop(one, "new.mp4", one.name.encode())
-    assert take(workspace, clock) == []
-    (newcomers,) = waiting_work(workspace)
-    change_post(workspace, last_in_hand.id, state=PostState.PROCESSING)
-    assert len(waiting_work(workspace)) == 2
-    assert f"post:{take(workspace, clock, 'the one after')[0]}" == newcomers
+    (taken,) = take(workspace, clock)
+    assert factories.read_post(workspace, taken).account_id == newcomer.id
+    assert waiting_work(workspace) == frozenset()
+    for post_id in (last_in_hand.id, taken):
+        begun = {"state": PostState.UPLOADING, "lease_until": clock() + MINUTE}
+        change_post(workspace, post_id, **begun)
+    (left,) = take(workspace, clock, "the one after")
+    assert factories.read_post(workspace, left).media.file_name == "new.mp4"
 
 
 @pytest.mark.usefixtures("last_in_hand")

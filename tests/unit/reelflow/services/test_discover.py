@@ -10,11 +10,10 @@ from reelflow.domain.schedule import BackfillRun, NormalRun, Run
 from reelflow.ledger.models import Account, Post
 from reelflow.services.discover import find_new_uploads
 from reelflow.services.summarize import summarize
-from reelflow.services.waiting import waiting_work
 from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.database_faults import before_statement
-from tests.factories import ACTOR, Clock, change_post, read_post
+from tests.factories import ACTOR, Clock, change_post, read_post, waiting_work
 from tests.postgresql import ON_BOTH_DATABASES
 from tests.unit.reelflow.services.publication_factory import make_publication
 

@@ -8,10 +8,9 @@ import pytest
 
 from reelflow.domain.post import PostState
 from reelflow.ledger.models import Account, Post
-from reelflow.services.waiting import waiting_work
 from reelflow.services.workspace import Workspace
 from reelflow.source import identity_of
-from tests.factories import Clock
+from tests.factories import Clock, waiting_work
 from tests.postgresql import ON_BOTH_DATABASES
 
 pytestmark = ON_BOTH_DATABASES

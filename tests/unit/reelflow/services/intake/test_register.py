@@ -25,7 +25,6 @@ from reelflow.services.discover import find_new_uploads
 from reelflow.services.intake.moves import finish_moves
 from reelflow.services.intake.register import register_inbox
 from reelflow.services.stage import open_video
-from reelflow.services.waiting import waiting_work
 from reelflow.services.workspace import Workspace
 from reelflow.source import identity_of
 from reelflow.storage.folders import Folders
@@ -33,7 +32,7 @@ from reelflow.storage.inbox import InboxFile, InboxFolder
 from tests import factories
 from tests.data_folder import data_folder
 from tests.database_faults import before_statement
-from tests.factories import ACTOR, Clock, read_post
+from tests.factories import ACTOR, Clock, read_post, waiting_work
 
 Drop = Callable[..., Path]
 

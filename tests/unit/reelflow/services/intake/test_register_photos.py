@@ -18,11 +18,10 @@ from reelflow.services.intake.moves import finish_moves
 from reelflow.services.intake.prepare import content_sha256
 from reelflow.services.intake.register import register_inbox
 from reelflow.services.steering import commands
-from reelflow.services.waiting import waiting_work
 from reelflow.services.workspace import Workspace
 from tests.data_folder import data_folder
 from tests.database_faults import before_statement
-from tests.factories import ACTOR, read_post
+from tests.factories import ACTOR, read_post, waiting_work
 from tests.photo_files import drop_folder, image, media_of
 
 ONE, TWO, TEN = (image(shade=shade) for shade in (1, 2, 10))
