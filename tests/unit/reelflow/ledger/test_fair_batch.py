@@ -84,3 +84,20 @@ def test_every_account_has_its_turn_however_much_another_has(
             share=Share({accounts[number].name for number in left_out}, most_each),
         )
     assert taken == expected
+
+
+def test_in_a_turn_an_account_with_nothing_in_hand_goes_before_one_that_has_waited_longer(
+    workspace: Workspace, accounts: list[Account], clock: Clock
+) -> None:
+    forget_posts(workspace)
+    busy, idle = accounts[:2]
+    claimed = {"claimed_by": "another run", "claimed_until": clock() + MINUTE}
+    factories.make_post(workspace, busy, **claimed)
+    first, second = (
+        factories.make_post(workspace, busy, due_at=clock() - minutes * MINUTE).id
+        for minutes in (9, 8)
+    )
+    newcomers = factories.make_post(workspace, idle, due_at=clock() - MINUTE).id
+    with workspace.ledger.read() as session:
+        taken = fair_batch(session, NormalRun("run", clock(), DAY), now=clock(), limit=9)
+    assert taken == [newcomers, first, second]
