@@ -16,6 +16,7 @@ from tiktok_simulator import rules
 from tiktok_simulator.accounts import Account
 from tiktok_simulator.exceptions import ApiError
 from tiktok_simulator.faults import Call, Fault, Target
+from tiktok_simulator.json_text import read_json
 from tiktok_simulator.state import World
 
 ABORT_EXTENSION = "tiktok_simulator.abort"
@@ -71,8 +72,8 @@ def _target(world: World, call: Call, authorization: str | None, body: bytes | N
     target = Target(call)
     with contextlib.suppress(ApiError):
         target.open_id = world.authenticate(rules.bearer_token(authorization)).open_id
-    with contextlib.suppress(ValueError, RecursionError):
-        fields = json.loads(body or b"null")
+    with contextlib.suppress(ValueError):
+        fields = read_json(body or b"null")
         publish_id = fields.get("publish_id") if isinstance(fields, dict) else None
         target.publish_id = publish_id if isinstance(publish_id, str) else None
     return target

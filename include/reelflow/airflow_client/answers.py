@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,15 +16,6 @@ _UNAUTHENTICATED: Final = (
     "Airflow does not accept the token in REELFLOW_AIRFLOW_TOKEN (HTTP 401): it may have expired; "
     "get another one from its route /auth/token"
 )
-
-
-def document(answer: Answer) -> dict[str, Any] | None:
-    """Return an answer's JSON object; None if it is none."""
-    try:
-        found = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def refusal(answer: Answer, document: Mapping[str, Any] | None) -> ReelflowError:

@@ -20,6 +20,7 @@ from reelflow.client.transport import Timeouts, Transport
 from reelflow.domain.printable import printable
 from reelflow.exceptions import ConfigurationError, ServerUnavailableError
 from reelflow.http.address import parse_address, shown_address
+from reelflow.json_text import read_json_object
 
 _API_PATH: Final = "/api/v2"
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?", re.ASCII)
@@ -142,7 +143,7 @@ class AirflowApi:
                 "server runs there",
                 code="airflow_unreachable",
             ) from None
-        document = answers.document(answer)
+        document = read_json_object(answer.body)
         if not 200 <= answer.status < 300:
             raise answers.refusal(answer, document)
         if document is None:

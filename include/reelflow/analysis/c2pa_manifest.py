@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, repeat
 from typing import Any, Final
@@ -19,6 +17,7 @@ from reelflow.exceptions import (
     ConfigurationError,
     MediaToolError,
 )
+from reelflow.json_text import read_json_object
 from reelflow.sandbox.conversation import FileRefusedError, LibraryBrokenError, open_conversation
 from reelflow.sandbox.program import LibraryMissingError, Limits, Program
 from reelflow.source import Source
@@ -117,11 +116,8 @@ def _read_store(source: Source, mime_type: str, program: Program) -> dict[str, A
 
 
 def _json_object(text: object) -> dict[str, Any]:
-    with suppress(ValueError, RecursionError):
-        store = json.loads(text) if isinstance(text, str) else None
-        if isinstance(store, dict):
-            return store
-    return {"error": "what the C2PA library says is no JSON object"}
+    store = read_json_object(text) if isinstance(text, str) else None
+    return {"error": "what the C2PA library says is no JSON object"} if store is None else store
 
 
 def _declared(store: Mapping[str, Any]) -> Declared:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from reelflow.domain.printable import printable
 from reelflow.exceptions import ConfigurationError
+from reelflow.json_text import read_json, read_json_object
 
 CONN_ID: Final = "detection_default"
 VARIABLE: Final = "AIRFLOW_CONN_DETECTION_DEFAULT"
@@ -76,11 +77,8 @@ def read_detection_connection(environment: Mapping[str, str]) -> DetectionConnec
     stored = environment.get(VARIABLE, "").strip()
     if not stored:
         return None
-    try:
-        fields = json.loads(stored)
-    except (ValueError, RecursionError):
-        fields = None
-    if not isinstance(fields, dict):
+    fields = read_json_object(stored)
+    if fields is None:
         raise _wrong("it cannot be read as JSON")
     return DetectionConnection.from_fields(fields)
 
@@ -157,8 +155,8 @@ def _sends_url(extra: object) -> bool:
     """Read the connection's extra."""
     if isinstance(extra, str) and extra.strip():
         try:
-            extra = json.loads(extra)
-        except (ValueError, RecursionError):
+            extra = read_json(extra)
+        except ValueError:
             raise _wrong("its extra is no JSON") from None
     fields = {} if extra is None or extra == "" else extra
     if not isinstance(fields, dict):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from reelflow.json_text import read_json_object
 
 _Texts = Sequence[tuple[str, str]]
 
@@ -33,11 +34,8 @@ def _has_object(value: str, wanted: Callable[[dict[str, object]], bool]) -> bool
     """Whether a value is a JSON object of the wanted kind."""
     if not value.startswith("{") or len(value) > _JSON_MAX_CHARS:
         return False
-    try:
-        document = json.loads(value)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(document, dict) and wanted(document)
+    document = read_json_object(value)
+    return document is not None and wanted(document)
 
 
 def _is_comfyui(name: str, value: str) -> bool:

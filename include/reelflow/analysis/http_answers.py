@@ -19,6 +19,7 @@ from reelflow.exceptions import (
     ConfigurationError,
     ReelflowError,
 )
+from reelflow.json_text import read_json_object
 
 ANSWER_MAX_BYTES: Final = 1024 * 1024
 _SAID_MAX_CHARS: Final = 300
@@ -114,11 +115,7 @@ def is_worth_retrying(answer: Answer) -> bool:
 
 def _document(answer: Answer, call: str) -> dict[str, Any]:
     """Return the JSON object of a success; raise for every other answer."""
-    try:
-        document = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        document = None
-    document = document if isinstance(document, dict) else {}
+    document = read_json_object(answer.body) or {}
     if not 200 <= answer.status < 300:
         raise _failure(answer, call, _said(document, answer))
     if not document:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from reelflow.api.multipart import FormField, FormFile, FormLimits, MultipartBod
 from reelflow.domain.content_types import MediaType
 from reelflow.domain.printable import printable
 from reelflow.exceptions import StorageFullError
+from reelflow.json_text import read_json_object
 from reelflow.services.uploads.chunked.finalize import PostWanted
 from reelflow.services.uploads.whole.files import WholeFile
 from reelflow.services.uploads.whole.spool import open_spool
@@ -181,10 +181,7 @@ def _post_id(text: str) -> int:
 
 
 def _wish(text: str) -> dict[str, Any]:
-    try:
-        wish = json.loads(text)
-    except (ValueError, RecursionError):
-        wish = None
-    if not isinstance(wish, dict):
+    wish = read_json_object(text)
+    if wish is None:
         raise invalid("post", text, "give the fields of a post as a JSON object")
     return wish

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, Final
 
 from reelflow.client.transport import Answer
 from reelflow.domain.printable import printable
 from reelflow.exceptions import ReelflowError, ServerRefusedError, ServerUnavailableError
+from reelflow.json_text import read_json_object
 
 _SAID_MAX_CHARS: Final = 500
 _SLUG: Final = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
@@ -29,7 +29,7 @@ def document_of(answer: Answer, call: str) -> dict[str, Any]:
 
     :param call: what was asked for, as in "asking for X was answered with"
     """
-    document = _json(answer)
+    document = read_json_object(answer.body)
     if not 200 <= answer.status < 300:
         raise _failure(answer, call, document)
     if document is None:
@@ -40,7 +40,7 @@ def document_of(answer: Answer, call: str) -> dict[str, Any]:
 def check_done(answer: Answer, call: str) -> None:
     """Accept a success, whatever it says; raise for every other answer."""
     if not 200 <= answer.status < 300:
-        raise _failure(answer, call, _json(answer))
+        raise _failure(answer, call, read_json_object(answer.body))
 
 
 def malformed(call: str, answer: Answer, wrong: str) -> ServerRefusedError:
@@ -144,14 +144,6 @@ class Fields:
 
     def _wrong(self, what: str) -> ServerRefusedError:
         return malformed(self._call, self._answer, what)
-
-
-def _json(answer: Answer) -> dict[str, Any] | None:
-    try:
-        document = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
 
 
 def _failure(answer: Answer, call: str, document: dict[str, Any] | None) -> ReelflowError:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from reelflow.domain.printable import printable
 from reelflow.exceptions import MediaToolError, SourceChangedError
+from reelflow.json_text import read_json_object
 from reelflow.sandbox import wire
 from reelflow.sandbox.child import Child
 from reelflow.sandbox.program import LibraryMissingError, Program
@@ -87,11 +88,8 @@ class Conversation:
 
     def _answer(self) -> Mapping[str, Any]:
         content = self._receive(wire.ANSWER, self._program.max_answer_bytes)
-        try:
-            told = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise self.nonsense() from error
-        if not isinstance(told, dict):
+        told = read_json_object(content)
+        if told is None:
             raise self.nonsense()
         return told
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from reelflow.exceptions import ConfigurationError, ReelflowError, TikTokUnavailableError
+from reelflow.json_text import read_json_object
 from reelflow.tiktok.refusals import explain_code, printable, refusal_error
 from reelflow.tiktok.verdicts import Verdict
 
@@ -113,11 +113,7 @@ def rejected_by_status(answer: Answer, call: str) -> ReelflowError:
 
 def document_of(answer: Answer) -> dict[str, Any]:
     """Return the body as a JSON object; an empty one for HTML, nothing or any other text."""
-    try:
-        document = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
+    return read_json_object(answer.body) or {}
 
 
 def malformed(call: str, answer: Answer, wrong: str) -> TikTokUnavailableError:

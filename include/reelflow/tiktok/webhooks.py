@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from reelflow.exceptions import ConfigurationError, WebhookRefusedError
+from reelflow.json_text import read_json_object
 from reelflow.tiktok.answers import count_of, ids_of, text_of
 from reelflow.tiktok.refusals import printable
 
@@ -153,11 +153,8 @@ def _check_size(body: bytes) -> None:
 
 
 def _object(text: str | bytes, what: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
+    value = read_json_object(text)
+    if value is None:
         raise _refused("malformed", f"{what} is no JSON object")
     return value
 

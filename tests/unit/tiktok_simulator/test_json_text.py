@@ -14,12 +14,15 @@ def test_json_in_utf_8_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (b"{", "Expecting"),
-        (b'"\xff"', "codec can't decode"),
-        (b"NaN", "NaN is no number"),
-        (b"[" * 100_000, "nested too deep"),
-        (b'["\\ud83d"]', "half a surrogate pair"),
-        (b'{"\\udc00": 1}', "half a surrogate pair"),
+        (b"", "EOF while parsing a value at line 1"),
+        (b"{", "EOF while parsing an object"),
+        (b'"\xff"', "invalid unicode code point at line 1 column 2"),
+        (b"NaN", "expected value"),
+        (b"-Infinity", "invalid number"),
+        (b"[" * 100_000, "recursion limit exceeded"),
+        (b'["\\ud83d"]', "unexpected end of hex escape"),
+        (b'["\\ud83dabcdefg"]', "hex escape"),
+        (b'{"\\udc00": 1}', "lone leading surrogate"),
     ],
 )
 def test_what_could_not_be_said_again_is_refused_with_the_reason(text: bytes, why: str) -> None:
