@@ -203,8 +203,8 @@ def has_due(
 
 def due_times(session: Session, post_ids: Collection[int]) -> dict[int, datetime]:
     """Return when each of these posts is due."""
-    rows = session.execute(select(Post.id, Post.due_at).where(Post.id.in_(post_ids))).tuples()
-    return dict(rows)
+    rows = session.execute(select(Post.id, Post.due_at).where(Post.id.in_(post_ids)))
+    return {row.id: row.due_at for row in rows}
 
 
 def interrupted(session: Session, *, now: datetime, limit: int) -> list[int]:
