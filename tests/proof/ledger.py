@@ -14,7 +14,7 @@ from reelflow.domain.post import PostState
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.engine import open_engine
 from reelflow.ledger.ledger import Ledger
-from reelflow.ledger.models import Account, BatchEntry, Post, Publication
+from reelflow.ledger.models import Account, BatchEntry, Media, Post, Publication
 from reelflow.ledger.platform_models import Breaker, CallWindow, PlatformFailure
 from reelflow.services.workspace import PublishingRules, Workspace
 from reelflow.storage.folders import Folders
@@ -90,6 +90,17 @@ class LedgerView:
         """Change columns of posts."""
         with self.workspace.ledger.write() as session:
             session.execute(update(Post).where(Post.id.in_(list(post_ids))).values(**values))
+
+    def change_publication(self, post_id: int, **values: Any) -> None:
+        """Change columns of a post's current publication."""
+        current = update(Publication).where(Publication.post_id == post_id, Publication.is_current)
+        with self.workspace.ledger.write() as session:
+            session.execute(current.values(**values))
+
+    def date_media(self, created_at: datetime) -> None:
+        """Make it as if every file had been taken in at one time."""
+        with self.workspace.ledger.write() as session:
+            session.execute(update(Media).values(created_at=created_at))
 
     def change_account(self, name: str, **values: Any) -> None:
         """Change columns of an account."""

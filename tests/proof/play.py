@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 
 from demo.exceptions import StackError
@@ -16,13 +16,12 @@ from tests.proof.agreement import disagreements
 from tests.proof.ledger import MID_STAGE, LedgerPost
 from tests.proof.runs import ENDED, Run, Runs
 from tests.proof.stack import ProofStack
-from tests.proof.videos import Video, drop_videos
+from tests.proof.videos import Video, drop_videos, remove_files
 
 #: So many posts are in the middle of their way when a fault strikes.
 AT_LEAST: Final = 5
 #: With nothing under way this long, the next run begins, as it would by day's end.
 IDLE_S: Final = 10.0
-DAY: Final = timedelta(days=1)
 UPLOADS: Final = "reelflow_uploads"
 PUBLISHED: Final = "reelflow_published"
 #: Seconds of processing that no case waits for.
@@ -48,14 +47,14 @@ class Play:
         """Bring the stack to a beginning, whatever the case before has left."""
         self.stack.mend()
         self.let_go()
-        self._empty_inboxes()
+        remove_files(self.stack.inbox)
         self.runs.set_paused(False)
         for run in self.runs.all():
             if run.state not in ENDED:
                 self.runs.set_state(run.run_id, "failed")
         self.wait(self.runs.is_idle, "all runs of the case before to end")
         self.ledger.forget()
-        self._empty_quarantine()
+        remove_files(self.stack.folders.reelflow_home / "quarantine")
         self.simulator("POST", "/reset")
         # What a webhook tells would settle posts while a case wants nobody to know of them.
         self.simulator("POST", "/webhooks", {"url": None})
@@ -124,18 +123,23 @@ class Play:
             interval_s=0.5,
         )
 
-    def plan(self, first: date, last: date, behavior: str) -> dict[str, Any]:
-        """Return what ``reelflow plan`` says of a backfill over some days."""
-        return self.stack.plan(first + DAY, last + DAY, behavior)
-
     def backfill(
-        self, first: date, last: date, behavior: str, meanwhile: Callable[[], None] = lambda: None
+        self,
+        first: date,
+        last: date,
+        behavior: str,
+        *,
+        makes: int,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> list[Run]:
         """Backfill some days, wait for the runs to end, and return them.
 
+        :param makes: so many runs it makes, or makes again
         :param meanwhile: called on each round of the waiting
         """
         backfill_id = self.runs.backfill(first, last, behavior)
+        made = self.runs.of_backfill(backfill_id)
+        assert len(made) == makes, f"{behavior}: {made}"
 
         def ended() -> bool:
             meanwhile()
@@ -149,7 +153,7 @@ class Play:
         """Let a DAG run for a while that is paused at first."""
         runs = Runs(self.stack, dag_id)
         runs.set_paused(False)
-        self.wait(runs.is_idle, f"the first scheduled run of {dag_id} to end")
+        self.wait(lambda: not runs.is_due() and runs.is_idle(), f"the first run of {dag_id}")
         try:
             yield runs
         finally:
@@ -194,10 +198,21 @@ class Play:
         )
         return f"runs: {runs}; tasks: {dict(tasks)}; posts: {posts}"
 
-    def finish(self, *, deadline_s: float = 420) -> None:
+    def wait_known(self, videos: Sequence[Video]) -> None:
+        """Wait until runs have made posts of files; the watcher wakes them, and nobody else."""
+        self.wait_told(lambda: self.knows_all(videos), "runs to take the files")
+
+    def knows_all(self, videos: Sequence[Video]) -> bool:
+        """Whether runs have made posts of files."""
+        return {video.file_name for video in videos} <= {one.file_name for one in self._posts()}
+
+    def finish(self, *, deadline_s: float = 420, next_day: bool = True) -> None:
         """Bring every post to its end, and assert that ledger and simulator agree.
 
-        While nothing is under way, the next run is started by hand in the place of the next day's.
+        While nothing is under way, the next run is started by hand in the place of the next day's:
+        a run that died may leave posts at TikTok, which are no work for the watcher.
+
+        :param next_day: False where the watcher has to wake every run that is needed
         """
         idle_since = None
         ends_at = time.monotonic() + deadline_s
@@ -209,7 +224,7 @@ class Play:
                 idle_since = None
             elif idle_since is None:
                 idle_since = now
-            elif now - idle_since > IDLE_S:
+            elif next_day and now - idle_since > IDLE_S:
                 self.runs.trigger()
                 idle_since = None
             time.sleep(0.5)
@@ -219,15 +234,12 @@ class Play:
         assert done <= announced, f"published and never announced: {done - announced}"
 
     def _is_over(self) -> bool:
-        posts = self._posts()
-        names = {post.file_name for post in posts}
         ended = all(
             post.state == self.otherwise.get(post.file_name, PostState.PUBLISHED)
             and (post.is_closed or post.state not in DONE)
-            for post in posts
+            for post in self._posts()
         )
-        is_known = all(video.file_name in names for video in self.videos)
-        return ended and is_known and self.runs.is_idle()
+        return ended and self.knows_all(self.videos) and self.runs.is_idle()
 
     def _disagreements(self) -> list[str]:
         simulator = self.simulator("GET", "/posts")
@@ -236,13 +248,3 @@ class Play:
     def _posts(self) -> list[LedgerPost]:
         """Return the case's posts."""
         return [post for post in self.ledger.posts() if post.file_name not in self.before]
-
-    def _empty_quarantine(self) -> None:
-        quarantine = self.stack.folders.reelflow_home / "quarantine"
-        for path in quarantine.rglob("*"):
-            if path.is_file():
-                path.unlink()
-
-    def _empty_inboxes(self) -> None:
-        for path in self.stack.inbox.glob("*/*"):
-            path.unlink()

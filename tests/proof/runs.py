@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Sequence
@@ -96,6 +97,11 @@ class Runs:
         """Whether no run is under way."""
         return all(run.state in ENDED for run in self.all())
 
+    def is_due(self) -> bool:
+        """Whether the scheduler is about to start a run by the DAG's schedule."""
+        due = "SELECT 1 FROM dag WHERE dag_id = :dag AND next_dagrun_create_after <= now()"
+        return bool(self._select(due))
+
     def tasks(self, run_id: str | None = None) -> list[Task]:
         """Return the task instances of a run, or of all."""
         rows = self._select(
@@ -104,13 +110,22 @@ class Runs:
         )
         return [Task(*row) for row in rows if run_id in (None, row[0])]
 
-    def trigger(self) -> str:
+    def trigger(self, **conf: Any) -> str:
         """Start a run by hand, without a logical date; return its id."""
         run_id = f"{BY_HAND}{uuid.uuid4().hex[:12]}"
-        self._stack.api(
-            "POST", f"{self._path}/dagRuns", {"logical_date": None, "dag_run_id": run_id}
-        )
+        body = {"logical_date": None, "dag_run_id": run_id, "conf": conf}
+        self._stack.api("POST", f"{self._path}/dagRuns", body)
         return run_id
+
+    def returned(self, run_id: str, task_id: str) -> Any:
+        """Return what a task has returned."""
+        place = f"{self._path}/dagRuns/{run_id}/taskInstances/{task_id}"
+        return self._stack.api("GET", f"{place}/xcomEntries/return_value")["value"]
+
+    def log_of(self, run_id: str, task_id: str) -> str:
+        """Return what the first try of a task wrote, as Airflow shows it."""
+        place = f"{self._path}/dagRuns/{run_id}/taskInstances/{task_id}"
+        return json.dumps(self._stack.api("GET", f"{place}/logs/1", full_content=True))
 
     def set_paused(self, paused: bool) -> None:
         """Pause the DAG, or let it go on."""

@@ -60,6 +60,14 @@ def drop_videos(
     return videos
 
 
+def remove_files(*folders: Path) -> None:
+    """Empty folders of their files."""
+    for folder in folders:
+        for path in folder.rglob("*"):
+            if path.is_file():
+                path.unlink()
+
+
 def _json(fields: Mapping[str, Any]) -> bytes:
     return json.dumps(dict(fields)).encode()
 

@@ -1,4 +1,4 @@
-"""The one stack of all cases of the full form: each case mends what the one before it broke."""
+"""What cases of the full form share: one stack, which each mends that the one before it broke."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from tests.postgresql import PostgresqlServer
 from tests.proof.backlog import BACKLOG_ACCOUNTS
+from tests.proof.receiver import Receiver, open_receiver
 from tests.proof.stack import ACCOUNTS, ProofStack, open_proof_stack
 from tiktok_simulator.accounts import make_accounts
 
@@ -21,3 +22,9 @@ def stack(
     folder = tmp_path_factory.mktemp("proof")
     with open_proof_stack(folder, postgresql_server, account_names=names) as stack:
         yield stack
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    with open_receiver() as receiver:
+        yield receiver

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from reelflow.domain.post import DONE, PostState
 from tests.proof.play import ENDLESS_S, Play
+from tests.proof.runs import TASKS
 from tests.proof.seeds import Seed, Seeds
 
 BEHAVIORS = ("none", "failed", "completed")
@@ -13,6 +14,7 @@ BEHAVIORS = ("none", "failed", "completed")
 SEEDED = slice(4, 16)
 #: The most that a run takes; of one day there are more.
 BATCH, CROWD = 6, 8
+DAY = timedelta(days=1)
 
 
 def test_a_backfill_posts_what_its_plan_names(play: Play) -> None:
@@ -35,7 +37,8 @@ def test_a_backfill_posts_what_its_plan_names(play: Play) -> None:
     ):
         _wish_for(play, free, [post.id for post in running[:5]])
         for behavior in BEHAVIORS:
-            posted += _backfill(play, full, green, behavior)
+            _, new = _backfill(play, full, green, behavior)
+            posted += new
             of_crowd = {seed.post_id for seed in crowd} & set(posted)
             # The rest of a batch goes when its run, which was good, is run again.
             assert len(of_crowd) == (CROWD if behavior == "completed" else BATCH), behavior
@@ -50,14 +53,15 @@ def test_a_backfill_over_published_days_posts_nothing_again(play: Play) -> None:
     seeds = Seeds(play.ledger.workspace, play.stack.account_names[SEEDED])
     made = [seeds.post(day, PostState.MISSED) for day in (first, second) for _ in range(6)]
     play.videos += [seed.video for seed in made]
-    play.backfill(first, second, "none")
-    play.finish()
+    red, green = _run_before(play, seeds, first, second)
     play.process_for(ENDLESS_S)
     play.drop(10)
 
     with play.mid_stage(10, {PostState.PROCESSING}):
-        for behavior in BEHAVIORS:
-            assert _backfill(play, first, second, behavior) == []
+        for behavior, run_ids in zip(BEHAVIORS, (set(), {red}, {red, green}), strict=True):
+            assert _backfill(play, first, second, behavior) == (run_ids, [])
+    assert _tries(play, red) >= 3
+    assert _tries(play, green) >= 2
     play.let_go()
     play.finish()
 
@@ -67,15 +71,16 @@ def _days_ago(*numbers: int) -> list[date]:
     return [today - timedelta(days=number) for number in numbers]
 
 
-def _run_before(play: Play, seeds: Seeds, red: date, green: date) -> None:
-    """Give two days a run, one that fails and one that does not."""
+def _run_before(play: Play, seeds: Seeds, red: date, green: date) -> list[str]:
+    """Give two days a run, one that fails and one that does not; return their ids."""
     broken = seeds.post(red, PostState.MISSED, content=b"no video at all")
     good = seeds.post(green, PostState.MISSED)
     play.videos += [broken.video, good.video]
     play.otherwise[broken.video.file_name] = PostState.REJECTED
-    runs = play.backfill(red, green, "none")
-    assert sorted(run.state for run in runs) == ["failed", "success"]
+    runs = {run.state: run.run_id for run in play.backfill(red, green, "none", makes=2)}
+    assert sorted(runs) == ["failed", "success"]
     play.finish()
+    return [runs["failed"], runs["success"]]
 
 
 def _expect(play: Play, made: list[Seed]) -> None:
@@ -104,21 +109,35 @@ def _wish_for(play: Play, day: date, post_ids: list[int]) -> None:
     play.ledger.change_posts(post_ids, publish_at=wished)
 
 
-def _backfill(play: Play, first: date, last: date, behavior: str) -> list[int]:
-    """Plan a backfill, run it, and return what it posted; that is what the plan has named."""
-    planned = play.plan(first, last, behavior)["would_post"]
+def _backfill(play: Play, first: date, last: date, behavior: str) -> tuple[set[str], list[int]]:
+    """Plan a backfill, and run it.
+
+    :return: the ids of the runs that it made and of the posts that it posted; they are those that
+        the plan has named
+    """
+    plan = play.stack.plan(first + DAY, last + DAY, behavior)  # which names days by their ends
+    days = {day["run_id"] for day in plan["days"] if day["runs"]}
     before = _at_tiktok(play)
 
     def publish() -> None:
         """Let TikTok be done with what the backfill sends, and with nothing else."""
         play.complete(_at_tiktok(play) - before)
 
-    play.backfill(first, last, behavior, meanwhile=publish)
+    runs = play.backfill(first, last, behavior, makes=len(days), meanwhile=publish)
+    made = {run.run_id for run in runs}
+    assert made == days, f"{behavior}: planned {days}, ran {made}"
     new = _at_tiktok(play) - before
     posted = sorted(post.id for post in play.ledger.posts() if post.publish_id in new)
     assert len(posted) == len(new)
-    assert posted == sorted(planned), f"{behavior}: planned {planned}, posted {posted}"
-    return posted
+    planned = sorted(plan["would_post"])
+    assert posted == planned, f"{behavior}: planned {planned}, posted {posted}"
+    return made, posted
+
+
+def _tries(play: Play, run_id: str) -> int:
+    """Return how often a run has looked for its posts."""
+    found = [task for task in play.runs.tasks(run_id) if task.task_id == TASKS[0]]
+    return found[0].try_number
 
 
 def _at_tiktok(play: Play) -> set[str]:

@@ -6,11 +6,15 @@ from reelflow.domain.post import PostState
 from tests.proof.play import ENDLESS_S, Play
 from tests.proof.runs import STAGES, TASKS, Task
 
+#: What comes once all posts of a run are through.
+LAST = TASKS[-2:]
+
 
 def test_a_task_cleared_alone_at_each_stage_posts_nothing_twice(play: Play) -> None:
     play.process_for(ENDLESS_S)
     play.slow("put", times=12, delay_s=25)
-    play.drop(24)
+    # So few of each account that asking about them again and again keeps to its budget.
+    play.drop(24, accounts=8)
     before_upload, wait, clean_up = STAGES[:4], STAGES[4], STAGES[5]
 
     with play.mid_stage(states={PostState.UPLOADING, PostState.COMMITTING}) as posts:
@@ -20,7 +24,8 @@ def test_a_task_cleared_alone_at_each_stage_posts_nothing_twice(play: Play) -> N
             for stage, post in zip(before_upload, posts, strict=False)
         ]
         assert play.runs.clear(run_id, cleared) == len(before_upload)
-        assert play.runs.clear(run_id, ["find_new_uploads"]) == 1
+        for task_id in ("find_new_uploads", *LAST):
+            assert play.runs.clear(run_id, [task_id]) == 1
     _wait_for_tries(play, cleared)
 
     play.wait_told(lambda: len(_deferred(play)) >= 12, "12 tasks to be deferred")
@@ -37,6 +42,16 @@ def test_a_task_cleared_alone_at_each_stage_posts_nothing_twice(play: Play) -> N
         )
         cleaned = [_task(play, post.file_name, clean_up) for post in posts[:3]]
         assert play.runs.clear(run_id, cleaned) == len(cleaned)
+    _wait_for_tries(play, cleaned)
+
+    assert {_state(play, run_id, task_id) for task_id in LAST} == {None}
+    with play.mid_stage(21, {PostState.PROCESSING}):
+        # Else they would wait for these posts.
+        play.runs.set_state(run_id, "failed")
+        for task_id in LAST:
+            assert play.runs.clear(run_id, [task_id]) == 1
+            play.wait_told(lambda: play.runs.state_of(run_id) == "success", "the run to end")
+            assert _state(play, run_id, task_id) == "success"
     play.let_go()
     play.finish()
 
@@ -69,6 +84,12 @@ def _task(play: Play, file_name: str, task_id: str) -> Task:
     return next(
         one for one in play.runs.tasks() if one.task_id == task_id and one.label == file_name
     )
+
+
+def _state(play: Play, run_id: str, task_id: str) -> str | None:
+    """Return the state of a task that a run has one of."""
+    (found,) = [one for one in play.runs.tasks(run_id) if one.task_id == task_id]
+    return found.state
 
 
 def _deferred(play: Play) -> list[Task]:

@@ -9,17 +9,23 @@ from tests.proof.play import ENDLESS_S, Play
 from tests.proof.stack import SECOND_SCHEDULER
 
 POLLED = 50
+#: So many files come while a component is dead, of which only the watcher can tell.
+LATE = 5
+#: With a late file, an account has as many as TikTok's six inits a minute let through at once.
+ACCOUNTS = 6
 
 
 @pytest.mark.parametrize("alone", [True, False], ids=["its tasks live on", "with its tasks"])
 def test_a_scheduler_that_is_killed_is_replaced(play: Play, alone: bool) -> None:
     play.slow("init", times=4, delay_s=15, open_id=play.open_id(play.stack.account_names[0]))
     play.slow("put", times=6, delay_s=15)
-    play.drop(24)
+    play.drop(24, accounts=ACCOUNTS)
 
     with play.mid_stage():
         play.stack.kill("scheduler", alone=alone)
+        late = play.drop(LATE, accounts=LATE)
     play.stack.restart("scheduler")
+    play.wait_known(late)
     play.finish()
 
 
@@ -28,7 +34,7 @@ def test_of_two_schedulers_one_dies_and_the_other_goes_on(play: Play) -> None:
     play.stack.start_second_scheduler()
     play.process_for(ENDLESS_S)
     play.slow("put", times=8, delay_s=15)
-    play.drop(24)
+    play.drop(24, accounts=ACCOUNTS)
     play.wait_told(
         lambda: len(_schedulers_of(play, play.runs.ids() - before)) > 1,
         "both schedulers to queue tasks",
@@ -36,7 +42,9 @@ def test_of_two_schedulers_one_dies_and_the_other_goes_on(play: Play) -> None:
 
     with play.mid_stage():
         play.stack.kill("scheduler")
+        late = play.drop(LATE, accounts=LATE)
     play.let_go()
+    play.wait_known(late)
     play.finish()
     assert SECOND_SCHEDULER in {one.name for one in play.stack.components}
 
@@ -55,9 +63,11 @@ def test_fifty_posts_polled_by_a_triggerer_that_is_killed_are_polled_by_the_next
     with play.mid_stage(POLLED, {PostState.PROCESSING}):
         play.stack.kill("triggerer")
         assert not [one for one in play.ledger.posts() if one.is_closed]
+        late = play.drop(LATE, accounts=LATE)
     play.let_go()
     play.stack.restart("triggerer")
-    play.finish()
+    play.wait_known(late)
+    play.finish(next_day=False)
 
 
 def _schedulers_of(play: Play, run_ids: set[str]) -> set[int]:

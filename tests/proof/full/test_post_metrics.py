@@ -30,14 +30,14 @@ def test_an_account_that_cannot_be_asked_fails_one_run_and_delays_no_other(play:
         assert told(play) == (1, 1, 1)
         (trouble,) = uncollected(play)
         assert (trouble["account"], trouble["code"]) == (REFUSED, "scope_not_authorized")
-        said = log_of(play, red)
+        said = dag.log_of(red, MISSING)
         assert "accounts whose counts need a person: 1, and 0 told of before" in said
         assert f"account {REFUSED}: TikTok refused video/query" in said
         assert "reconnect the account and grant it" in said
 
         still = trigger(play, dag)
         assert states(dag, still) == {COLLECT: "success", MISSING: "success"}
-        assert "still, since" in log_of(play, still)
+        assert "still, since" in dag.log_of(still, MISSING)
 
         grant(play, scopes)
         dag.clear(red, [MISSING])
@@ -94,9 +94,3 @@ def views(play: Play) -> dict[str, int]:
 def uncollected(play: Play) -> list[dict[str, str]]:
     found: list[dict[str, str]] = metrics(play)["uncollected"]
     return found
-
-
-def log_of(play: Play, run_id: str) -> str:
-    """Return what the task wrote that collects what is missing, as Airflow shows it."""
-    task = f"/api/v2/dags/{COLLECT}/dagRuns/{run_id}/taskInstances/{MISSING}"
-    return json.dumps(play.stack.api("GET", f"{task}/logs/1", full_content=True))

@@ -172,11 +172,11 @@ def test_a_notification_wakes_and_no_other_message_changes_anything(
             inbox.foreign.put(f"inbox/{CREATORS[0]}/foreign.mp4", unique_video_bytes())
             play.wait_told(inbox.is_read, "every message to be read")
             play.wait_told(lambda: wake.ids() > known and wake.is_idle(), "what they woke to end")
-        assert is_known(play, play.videos)
+        assert play.knows_all(play.videos)
         assert len(play.ledger.posts()) == 20
 
         later = inbox.drop(play, 5)
-        play.wait_told(lambda: is_known(play, later), "the next files to be found")
+        play.wait_known(later)
         play.wait_told(wake.is_idle, "what woke to end")
         assert {run.state for run in wake.all()} == {"success"}
         for run_id in play.ledger.batches():
@@ -210,15 +210,10 @@ def test_a_queue_that_is_gone_is_told_once_and_wakes_when_it_is_there_again(
 
         inbox.sqs.create_queue(QueueName=inbox.queue)
         inbox.drop(play, 1)
-        play.wait_told(lambda: is_known(play, play.videos), "all files to be found")
+        play.wait_known(play.videos)
         assert len(complaints(play)) == 1, complaints(play)
         play.let_go()
         play.finish()
-
-
-def is_known(play: Play, videos: Sequence[Video]) -> bool:
-    """Whether the ledger has a post of each."""
-    return {one.file_name for one in videos} <= {post.file_name for post in play.ledger.posts()}
 
 
 def wakers_of(play: Play, run_id: str) -> set[str | None]:
