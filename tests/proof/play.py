@@ -200,7 +200,7 @@ class Play:
 
     def wait_known(self, videos: Sequence[Video]) -> None:
         """Wait until runs have made posts of files; the watcher wakes them, and nobody else."""
-        self.wait_told(lambda: self.knows_all(videos), "runs to take the files")
+        self.wait_told(lambda: self.knows_all(videos), "runs to take the files", deadline_s=420)
 
     def knows_all(self, videos: Sequence[Video]) -> bool:
         """Whether runs have made posts of files."""
