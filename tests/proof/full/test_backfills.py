@@ -19,12 +19,12 @@ def test_a_backfill_posts_what_its_plan_names(play: Play) -> None:
     """Days in every state, without a run, with one that failed, with a good one; and a full day."""
     full, free, red, green = _days_ago(13, 12, 11, 10)
     seeds = Seeds(play.ledger.workspace, play.stack.account_names[SEEDED])
-    _run_before(play, seeds, red, green)
+    reprocessed = _run_before(play, seeds, red, green)
     play.process_for(ENDLESS_S)
     play.drop(10)
     made = [seed for day in (free, red, green) for seed in seeds.every_state(day)]
     crowd = [seeds.post(full, PostState.MISSED, is_taken=True) for _ in range(CROWD)]
-    made += crowd
+    made += [*crowd, *(seeds.for_later(run_id) for run_id in reprocessed)]
     _expect(play, made)
 
     posted: list[int] = []
@@ -67,8 +67,8 @@ def _days_ago(*numbers: int) -> list[date]:
     return [today - timedelta(days=number) for number in numbers]
 
 
-def _run_before(play: Play, seeds: Seeds, red: date, green: date) -> None:
-    """Give two days a run, one that fails and one that does not."""
+def _run_before(play: Play, seeds: Seeds, red: date, green: date) -> list[str]:
+    """Give two days a run, one that fails and one that does not; return the runs' ids."""
     broken = seeds.post(red, PostState.MISSED, content=b"no video at all")
     good = seeds.post(green, PostState.MISSED)
     play.videos += [broken.video, good.video]
@@ -76,6 +76,7 @@ def _run_before(play: Play, seeds: Seeds, red: date, green: date) -> None:
     runs = play.backfill(red, green, "none")
     assert sorted(run.state for run in runs) == ["failed", "success"]
     play.finish()
+    return [run.run_id for run in runs]
 
 
 def _expect(play: Play, made: list[Seed]) -> None:

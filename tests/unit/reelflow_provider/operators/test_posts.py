@@ -202,6 +202,14 @@ def test_a_post_that_is_still_processing_keeps_its_source_and_is_not_announced(
     assert data_folder(worker).path(post.media.source_path).exists()
 
 
+def test_a_post_that_was_given_a_later_time_keeps_its_source_and_is_no_failure(
+    worker: Workspace, account: Account
+) -> None:
+    post = factories.make_post(worker, account, publish_at=datetime(2100, 1, 1, tzinfo=UTC))
+    assert clean_up(post).result == {"source_deleted": False, "announced": False}
+    assert data_folder(worker).path(post.media.source_path).exists()
+
+
 def test_a_held_post_is_not_cleaned_up(worker: Workspace, account: Account) -> None:
     post = factories.make_post(worker, account, state=PostState.HELD, reason="ask mia")
     assert "ask mia" in clean_up(post).skipped_because
