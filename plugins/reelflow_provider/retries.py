@@ -20,7 +20,7 @@ _LONGEST_DELAY = timedelta(minutes=5)
 
 
 class ReelflowRetryPolicy(RetryPolicy):
-    """Fail a terminal error now, retry a transient one when the other side asks for it, and count.
+    """Fail a terminal error now, retry a transient one when the other side asks for it.
 
     A wait longer than five minutes is not waited for by a task: the post's next try is in the
     ledger, and the run that is due then takes it.
