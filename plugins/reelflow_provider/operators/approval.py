@@ -120,12 +120,13 @@ is still held, and another run asks about it.
         from reelflow.services.approval.deciding import Answer, decide, go_unanswered
 
         asker, user = self._asker(context), event.get("responded_by_user")
+        from reelflow.domain.user import known_as
         if not user:  # Airflow goes on with an error when the time is over
             told = go_unanswered(self.workspace, self.post_id, asker=asker)
         else:
             answer = Answer(
                 options=[str(one) for one in event.get("chosen_options") or ()],
-                by=str(user.get("id") or user.get("name") or "unknown"),
+                by=known_as(str(user.get("id") or ""), str(user.get("name") or "")),
                 fields=event.get("params_input") or {},
             )
             told = decide(self.workspace, self.post_id, answer, asker=asker)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.approval import TimeoutAction
 from reelflow.domain.post import Interaction, PostMode, PostState, PrivacyLevel
+from reelflow.domain.user import actor_of
 from reelflow.exceptions import IllegalTransitionError
 from reelflow.ledger import approvals, audit, posts
 from reelflow.ledger.approval_models import ApprovalQuestion
@@ -46,7 +47,7 @@ class Option(StrEnum):
 class Answer:
     """What somebody answered, as it came: any string in any field.
 
-    :param by: who, by the id that Airflow knows them by
+    :param by: who, as :func:`reelflow.domain.user.known_as` says it
     """
 
     options: list[str]
@@ -55,6 +56,11 @@ class Answer:
 
 
 def decide(workspace: Workspace, post_id: int, answer: Answer, *, asker: Asker) -> str:
+    @property
+    def actor(self) -> str:
+        """What the audit trail names."""
+        return actor_of(self.by)
+
     """Do what a person answered, and return what became of the post.
 
     An answer to a question that is none any more, because the post went another way meanwhile,
@@ -115,7 +121,7 @@ def _moot(post: Post, question: ApprovalQuestion | None) -> str | None:
 def _note_moot(session: Session, post: Post, answer: Answer, told: str, *, now: datetime) -> None:
     said = ", ".join(answer.options)[:_SHORT]
     why = f"answered {said!r} in Airflow, too late: {told}"
-    audit.record(session, post_id=post.id, at=now, actor=_actor(answer), why=why)
+    audit.record(session, post_id=post.id, at=now, actor=answer.actor, why=why)
 
 
 def _do(
@@ -125,13 +131,11 @@ def _do(
     if option is Option.NOT_NOW:
         question.again_at = now + REST
         why = f"set aside by {answer.by} until {question.again_at:%Y-%m-%d %H:%M} UTC"
-        audit.record(session, post_id=post.id, at=now, actor=_actor(answer), why=why)
+        audit.record(session, post_id=post.id, at=now, actor=answer.actor, why=why)
         return f"post {post.id} was {why}; it stays HELD"
     if option is Option.REJECT:
         why = f"rejected by {answer.by}"
-        cancel_unsent(
-            session, post, now=now, actor=_actor(answer), why=why, code=REJECTED_BY_PERSON
-        )
+        cancel_unsent(session, post, now=now, actor=answer.actor, why=why, code=REJECTED_BY_PERSON)
         return f"post {post.id} is CANCELLED: {why}"
     _approve(session, post, question, answer, now=now)
     return f"post {post.id} is READY, due {post.due_at:%Y-%m-%d %H:%M} UTC: approved by {answer.by}"
@@ -146,7 +150,7 @@ def _approve(
     _check_names(answer)
     level = _level(post, answer, choices)
     at_ms = _cover(answer, choices)
-    actor = _actor(answer)
+    actor = answer.actor
     if at_ms is not None and at_ms != post.cover_timestamp_ms:
         set_cover(session, post, now=now, actor=actor, at_ms=at_ms)
     release_held(
@@ -206,10 +210,6 @@ def _short(value: object) -> str:
     return repr(value)[:_SHORT]
 
 
-def _actor(answer: Answer) -> str:
-    return f"user:{answer.by}"
-
-
 def _time_out(session: Session, post: Post, *, actor: str, now: datetime) -> str:
     if post.account.approval_on_timeout is TimeoutAction.CANCEL:
         why = "nobody approved it in time, and its account then wants it cancelled"
@@ -234,5 +234,5 @@ def _complain(workspace: Workspace, post_id: int, answer: Answer, asker: Asker, 
         if question is not None and question.ended_at is None:
             question.complaint = why
         _end(question, told, now=now)
-        audit.record(session, post_id=post_id, at=now, actor=_actor(answer), why=told)
+        audit.record(session, post_id=post_id, at=now, actor=answer.actor, why=told)
     return f"{told}. Post {post_id} is asked about again"
