@@ -14,10 +14,12 @@ from reelflow.domain.approval import TimeoutAction
 from reelflow.domain.post import Interaction, PostMode, PostState, PrivacyLevel
 from reelflow.domain.user import actor_of
 from reelflow.exceptions import IllegalTransitionError
-from reelflow.ledger import approvals, audit, posts
+from reelflow.ledger import approvals, audit, posts, verdicts
 from reelflow.ledger.approval_models import ApprovalQuestion
 from reelflow.ledger.models import Post
-from reelflow.services.approval.asking import NOT_CHOSEN, UNCHANGED, Asker, fingerprint
+from reelflow.services.approval.asking import NOT_CHOSEN, UNCHANGED, Asker
+from reelflow.services.approval.changes import find_change
+from reelflow.services.approval.creator import NOTHING_OFFERED
 from reelflow.services.steering.commands import cancel_unsent, release_held
 from reelflow.services.steering.covers import set_cover
 from reelflow.services.workspace import Workspace
@@ -54,13 +56,13 @@ class Answer:
     by: str
     fields: Mapping[str, Any] = field(default_factory=dict)
 
-
-def decide(workspace: Workspace, post_id: int, answer: Answer, *, asker: Asker) -> str:
     @property
     def actor(self) -> str:
         """What the audit trail names."""
         return actor_of(self.by)
 
+
+def decide(workspace: Workspace, post_id: int, answer: Answer, *, asker: Asker) -> str:
     """Do what a person answered, and return what became of the post.
 
     An answer to a question that is none any more, because the post went another way meanwhile,
@@ -144,8 +146,10 @@ def _do(
 def _approve(
     session: Session, post: Post, question: ApprovalQuestion, answer: Answer, *, now: datetime
 ) -> None:
-    if fingerprint(session, post) != question.shown:
-        raise _UnusableError("the post was changed after it was shown: look at it as it is now")
+    seen = verdicts.of_post(session, post)
+    changed = find_change(session, post, question, seen)
+    if changed is not None:
+        raise _UnusableError(changed)
     choices: Mapping[str, Any] = question.choices or {}
     _check_names(answer)
     level = _level(post, answer, choices)
@@ -158,6 +162,7 @@ def _approve(
         post,
         now=now,
         actor=actor,
+        seen=seen,
         privacy_level=level,
         disable=[Interaction(name) for name in choices.get("without", ())],
         how=f"approved by {answer.by}",
@@ -182,6 +187,8 @@ def _check_names(answer: Answer) -> None:
 def _level(post: Post, answer: Answer, choices: Mapping[str, Any]) -> PrivacyLevel | None:
     """Return the privacy level that was chosen, if it is another than the post's own."""
     chosen, levels = answer.fields.get(PRIVACY_LEVEL), choices.get("privacy_levels", [])
+    if not levels and post.mode is not PostMode.DRAFT:
+        raise _UnusableError(NOTHING_OFFERED)
     if chosen in (None, "", NOT_CHOSEN):
         if post.mode is PostMode.DRAFT or post.privacy_level in levels:
             return None
