@@ -17,6 +17,11 @@ from reelflow.exceptions import (
 from reelflow.services.calls.rounds import FAILED_ACCOUNTS_MAX, Round, by_turns
 
 DOWN = TikTokUnavailableError("HTTP 500")
+REFUSALS = [
+    TikTokRejectedError("no such publish_id"),
+    TikTokRateLimitedError("slow down"),
+    BudgetSpentError("30 status calls", retry_after_s=1),
+]
 #: What accounts want to be asked for, each call named by its account and a number.
 WISHES = st.lists(st.integers(1, 6), max_size=14).map(
     lambda sizes: [(account, n) for account, size in enumerate(sizes) for n in range(size)]
@@ -78,6 +83,15 @@ def test_in_an_outage_few_calls_are_made(wishes: list[tuple[int, int]]) -> None:
     assert len(asked) == min(len(accounts), FAILED_ACCOUNTS_MAX)
 
 
+@pytest.mark.parametrize("answer", REFUSALS)
+@given(wishes=WISHES)
+def test_what_tiktok_refuses_or_wants_later_is_no_outage(
+    answer: ReelflowError, wishes: list[tuple[int, int]]
+) -> None:
+    asked = play(wishes, dict.fromkeys(range(14), answer))
+    assert sorted(asked) == [account for account, _ in wishes]
+
+
 @given(
     wishes=WISHES,
     ends=st.dictionaries(
@@ -86,9 +100,7 @@ def test_in_an_outage_few_calls_are_made(wishes: list[tuple[int, int]]) -> None:
             [
                 DOWN,
                 TikTokUnreachableError("its token cannot be renewed", code="token_not_renewed"),
-                TikTokRejectedError("no such publish_id"),
-                TikTokRateLimitedError("slow down"),
-                BudgetSpentError("30 status calls", retry_after_s=1),
+                *REFUSALS,
             ]
         ),
     ),
