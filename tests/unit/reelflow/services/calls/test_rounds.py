@@ -127,3 +127,14 @@ def test_what_is_not_asked_is_told_with_the_failure_that_is_why() -> None:
         calls.asking(0).__enter__()
     with pytest.raises(TikTokUnreachableError, match=r"5 accounts failed in a row.*: HTTP 500"):
         calls.asking(99).__enter__()
+
+
+def test_while_now_and_then_an_account_is_answered_it_is_no_outage() -> None:
+    calls = Round()
+    for account in range(4 * FAILED_ACCOUNTS_MAX):
+        if account % FAILED_ACCOUNTS_MAX == 0:
+            with calls.asking(account):
+                pass
+        else:
+            with pytest.raises(TikTokUnavailableError), calls.asking(account):
+                raise DOWN
