@@ -38,7 +38,7 @@ pools free slots? `reelflow doctor` looks. Each post is named by one run only.
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return how many posts are late, and of which was told now."""
-        from reelflow.services.late_posts import newly_late
+        from reelflow.services.late_posts_told import newly_late
 
         ti = context["ti"]
         found = newly_late(
@@ -60,6 +60,6 @@ pools free slots? `reelflow doctor` looks. Each post is named by one run only.
 
     def untold(self) -> list[Alert]:
         """Return what is to be told after any task, and the late posts."""
-        from reelflow.services.late_posts import untold_late
+        from reelflow.services.late_posts_told import untold_late
 
         return [*super().untold(), *untold_late(self.workspace, late_after=self.late_after)]
