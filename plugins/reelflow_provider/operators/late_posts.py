@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class TellLatePostsOperator(ReportingOperator):
-    """Tell of each post that is late, once; fail the run for those that nothing known holds up.
+    """Tell of each post that is late; fail the run for those that nothing known holds up.
 
     A deadline alert tells of the posts of a run that takes long. This one looks at the ledger
     alone, so it also finds posts of which no run knows.
@@ -33,7 +33,9 @@ unless that is done.
 
 **When it is red.** Nothing that is known holds these posts up: no run has taken them, or no worker
 has begun them. Is `publish_to_tiktok` unpaused, do scheduler, triggerer and workers run, have the
-pools free slots? `reelflow doctor` looks. Each post is named by one run only.
+pools free slots? `reelflow doctor` looks. A post is named by one run only, each time that it
+is due: if it waits for something then and is due later, and nobody begins it again, another run
+names it.
 """
 
     def execute(self, context: Context) -> dict[str, Any]:

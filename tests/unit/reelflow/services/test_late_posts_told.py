@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from reelflow.exceptions import ConfigurationError
 from reelflow.ledger.models import Account, Post
 from reelflow.services.alerting import LOOK_BACK, MESSAGES_MAX, Alert, mark_told
 from reelflow.services.late_posts_told import (
@@ -18,6 +19,7 @@ from reelflow.services.late_posts_told import (
     untold_late,
 )
 from reelflow.services.report import show_post
+from reelflow.services.stage import postpone
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock, change_post
 from tests.postgresql import ON_BOTH_DATABASES
@@ -102,6 +104,17 @@ def test_what_was_to_go_out_long_ago_is_no_news(
 ) -> None:
     clock.advance(LOOK_BACK)
     assert send(workspace) == []
+
+
+def test_what_a_wrong_setting_keeps_is_told_with_that(
+    workspace: Workspace, late_post: Post
+) -> None:
+    wrong = ConfigurationError("the connection 'tiktok_app' does not exist", code="no_connection")
+    postpone(workspace, late_post.id, wrong, actor="dag/run/upload[0]")
+    (alert,) = send(workspace)
+    assert alert.reason is not None
+    assert alert.reason.startswith("It is tried again at ")
+    assert alert.reason.endswith(str(wrong))
 
 
 def test_a_new_wish_makes_it_new_when_it_is_late_again(
