@@ -95,7 +95,7 @@ class Look:
         full = [one.id for one in accounts if share and not share.has_room_for(one.name)]
         return cls(now, late_after, breaker.state(session, now=now), full)
 
-    def late(self) -> Select[tuple[int, str, PostState]]:
+    def late(self) -> Select[int, str, PostState]:
         """Select the late posts, oldest first: id, cause and state of each."""
         late = select(Post.id, self.cause, Post.state).where(_is_late(self.now, self.late_after))
         return late.order_by(_WISHED_AT, Post.id)
