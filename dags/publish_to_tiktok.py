@@ -50,7 +50,7 @@ limits = Limits.load()
         timetable=CronTriggerTimetable("0 0 * * *", timezone="UTC", interval=timedelta(days=1)),
         assets=[UPLOADS],
     ),
-    # Runs may overlap: claims keep their posts apart, and a slow moderation holds up nobody.
+    # Many: claims keep their posts apart, and a slow moderation or a backfill holds up nobody.
     max_active_runs=limits.max_active_runs,
     max_active_tasks=limits.max_active_tasks,
     dagrun_timeout=limits.run_timeout,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shutil
 import tempfile
 import uuid
@@ -124,8 +125,9 @@ def open_workspace(
 
 
 def waiting_work(workspace: Workspace) -> frozenset[str]:
-    """Name everything that wakes a run, as the watcher sees it; empty when there is nothing."""
-    return waiting_posts(workspace).and_files(waiting_files(workspace))
+    """Name everything that wakes a run, without when it is due; empty when there is nothing."""
+    names = waiting_posts(workspace).and_files(waiting_files(workspace))
+    return frozenset(re.sub("^(post:[0-9]+)@.*", r"\1", name) for name in names)
 
 
 def make_account(

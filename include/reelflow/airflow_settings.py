@@ -40,8 +40,10 @@ class AirflowSettings(BaseSettings):
     :param run_timeout_h: a run that is not done by then is failed and its tasks ended, so that it
         holds none of ``max_active_runs``; its posts are free for the next run once their claims
         lapse. Longer than a batch of large videos takes on a narrow network
-    :param max_active_runs: runs of ``publish_to_tiktok`` at once; backfills have their own. More
-        than one: one that waits for a slow moderation holds up nobody
+    :param max_active_runs: runs of ``publish_to_tiktok``. With so many that wait or run, days of
+        backfills included, Airflow makes none for an event: the posts of all accounts would wait
+        for a slow moderation of one, or for the end of a backfill. More than a month has days, and
+        than the posts that a few accounts may send in one; without workers as many runs pile up
     :param max_active_tasks: tasks at once of one run of ``publish_to_tiktok``
     :param max_tasks_ahead: tasks at once of ``prepare_media``: half of the six that a small
         installation has, because there is time
@@ -60,7 +62,7 @@ class AirflowSettings(BaseSettings):
     media_timeout_s: Annotated[float, Field(ge=60, le=_DAY_S)] = 30 * 60
     task_timeout_s: Annotated[float, Field(ge=60, le=_DAY_S)] = 30 * 60
     run_timeout_h: Annotated[float, Field(ge=2, le=24 * 31)] = 24
-    max_active_runs: Annotated[int, Field(ge=1, le=1000)] = 4
+    max_active_runs: Annotated[int, Field(ge=1, le=1000)] = 64
     max_active_tasks: Annotated[int, Field(ge=1, le=10_000)] = 32
     max_tasks_ahead: Annotated[int, Field(ge=1, le=10_000)] = 3
     late_after_min: Annotated[float, Field(ge=1, le=7 * 24 * 60)] = 30

@@ -206,6 +206,12 @@ def has_due(
     return [*waiting, *session.scalars(left.order_by(Post.due_at, Post.id).limit(limit))]
 
 
+def due_times(session: Session, post_ids: Collection[int]) -> dict[int, datetime]:
+    """Return when each of these posts is due."""
+    rows = session.execute(select(Post.id, Post.due_at).where(Post.id.in_(post_ids)))
+    return {row.id: row.due_at for row in rows}
+
+
 def interrupted(session: Session, *, now: datetime, limit: int) -> list[int]:
     """Return the ids of posts whose upload stopped at its last bytes, while its URL still lives.
 

@@ -17,7 +17,8 @@ class WaitingPosts:
     """What the ledger knows at one moment.
 
     :param names: of the posts that a run started now would take, at most a batch, so that its rest
-        is new: when a run has claimed them, other names follow, or none
+        is new: when a run has claimed them, other names follow, or none. Each with the moment it
+        is due, so that one that was put off is new when it comes back
     :param share: what such a run may take of each account; None when that is all
     """
 
@@ -45,7 +46,9 @@ def waiting_posts(workspace: Workspace) -> WaitingPosts:
             limit=rules.batch_size,
             share=share,
         )
-    return WaitingPosts(frozenset(f"post:{post_id}" for post_id in waiting), share)
+        due_at = posts.due_times(session, waiting)
+    names = (f"post:{post_id}@{due_at[post_id]:%Y-%m-%dT%H:%M:%S.%f}" for post_id in waiting)
+    return WaitingPosts(frozenset(names), share)
 
 
 def waiting_files(workspace: Workspace) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reelflow.domain.post import DONE
-from tests.proof.play import AT_LEAST, Play
+from reelflow.domain.post import DONE, PostState
+from tests.proof.play import AT_LEAST, ENDLESS_S, Play
 
 #: As many as TikTok's six inits a minute let through at once.
 SLOW_POSTS = 6
@@ -24,3 +24,33 @@ def test_a_slow_account_delays_no_post_of_the_others(play: Play) -> None:
     waiting = [post for post in play.ledger.mid_stage() if post.account == slow]
     assert len(waiting) >= AT_LEAST
     play.finish()
+
+
+def test_posts_that_came_one_by_one_and_wait_for_tiktok_hold_up_no_other_account(
+    play: Play,
+) -> None:
+    """Each of them is in a run of its own, which lasts as long as TikTok's moderation."""
+    slow, *_ = play.stack.account_names
+    play.process_for(ENDLESS_S)
+    for count in range(1, AT_LEAST + 1):
+        play.drop(1, accounts=1)
+        _let_wait(play, count)
+    assert len(play.ledger.batches()) == AT_LEAST
+
+    with play.mid_stage(states={PostState.PROCESSING}):
+        dropped = {video.file_name for video in play.drop(20) if video.account != slow}
+
+        def others_are_published() -> bool:
+            others = [post for post in play.ledger.posts() if post.file_name in dropped]
+            play.complete({post.publish_id for post in others if post.publish_id})
+            return len(others) == len(dropped) and all(post.state in DONE for post in others)
+
+        play.wait_told(others_are_published, "the other accounts' posts to be published")
+    play.let_go()
+    play.finish()
+
+
+def _let_wait(play: Play, count: int) -> None:
+    """Wait until TikTok has so many posts, which it is not done with."""
+    processing = {PostState.PROCESSING}
+    play.wait_told(lambda: len(play.ledger.mid_stage(processing)) == count, f"{count} to wait")

@@ -8,6 +8,7 @@ import pytest
 
 from reelflow.domain.post import PostState
 from reelflow.ledger.models import Account, Post
+from reelflow.services.waiting import waiting_posts
 from reelflow.services.workspace import Workspace
 from reelflow.source import identity_of
 from tests.factories import Clock, waiting_work
@@ -44,3 +45,18 @@ def test_future_claimed_and_too_late_posts_wake_nothing_and_due_ones_and_files_d
     assert waiting_work(workspace) == {f"post:{due.id}", f"inbox:acme/new.mp4:{identity}"}
     clock.advance(MINUTE)
     assert f"post:{claimed.id}" in waiting_work(workspace)
+
+
+def test_a_post_that_was_put_off_has_another_name_when_it_comes_back(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    # Watchers wake a run for the same names only once a minute.
+    post, other = make_post(account), make_post(account)
+    before = waiting_posts(workspace).names
+    clock.advance(timedelta(seconds=30))
+    assert waiting_posts(workspace).names == before
+    with workspace.ledger.write() as session:
+        session.get_one(Post, post.id).due_at = clock()
+    after = waiting_posts(workspace).names
+    assert after & before == {name for name in before if name.startswith(f"post:{other.id}@")}
+    assert len(after) == 2

@@ -299,14 +299,15 @@ def test_a_post_that_goes_out_later_is_skipped(
     assert f"post {post.id} is READY" in wait(post).skipped_because
 
 
-def test_tiktok_out_of_reach_is_retried(
-    worker: Workspace, tiktok: Simulator, sent_post: SendPost
+def test_tiktok_out_of_reach_is_retried_and_counted(
+    worker: Workspace, tiktok: Simulator, sent_post: SendPost, retried: list[str]
 ) -> None:
     post = sent_post()
     tiktok.fault("status", status=503)
     ended = wait(post)
     assert ended.state == "up_for_retry"
     assert isinstance(ended.error, TikTokUnavailableError)
+    assert retried == [ended.error.code]
     assert factories.read_post(worker, post.id).state is PostState.PROCESSING
 
 
