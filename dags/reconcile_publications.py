@@ -16,8 +16,9 @@ here. A cleared `tell_unsettled_posts` is green once what it named is done.
 **When it is red.** `tell_unsettled_posts` names each post that does not go on by itself, with the
 fix: UNKNOWN, at TikTok for more than a day, or failed by TikTok after its run had ended. A post is
 named by one run only; later runs log what still waits, so that red always means something new.
-`tell_late_posts` names, once, each post that is late while nothing known holds it up: no run has
-taken it, or no worker has begun it. It logs those that wait for a budget, an outage or a person.
+`tell_late_posts` names, once for each time that it is due, each post that is late while nothing
+known holds it up: no run has taken it, or no worker has begun it. It logs those that wait for a
+budget, an outage or a person.
 `reelflow reconcile` lists all that wait. The whole story of a post: `reelflow posts show ID`.
 """
 

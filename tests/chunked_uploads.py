@@ -23,9 +23,9 @@ from reelflow.services.uploads.chunked.sessions import UploadStatus, status_of
 from reelflow.services.workspace import Workspace
 from tests.data_folder import data_folder
 
-ANNA = User("anna", "Anna", frozenset({Scope.READ, Scope.WRITE}))
-BEN = User("ben", "Ben", frozenset({Scope.READ, Scope.WRITE}))
-ROOT = User("root", "Root", frozenset({Scope.ADMIN}))
+ANNA = User("anna", "anna", frozenset({Scope.READ, Scope.WRITE}))
+BEN = User("ben", "ben", frozenset({Scope.READ, Scope.WRITE}))
+ROOT = User("root", "root", frozenset({Scope.ADMIN}))
 
 CHUNK = CHUNK_MIN_BYTES
 _MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom"

@@ -36,11 +36,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def _airflow_home() -> tempfile.TemporaryDirectory[str]:
     """Give Airflow a home of the tests' own, before anything imports it."""
-    config.addinivalue_line("markers", "both_databases: run on SQLite and on PostgreSQL")
     home = tempfile.TemporaryDirectory(prefix="reelflow-airflow-")
-    config.add_cleanup(home.cleanup)
     for name in list(os.environ):
         if name.startswith(("AIRFLOW", "REELFLOW_")):
             del os.environ[name]
@@ -48,6 +46,17 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
     os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(REPOSITORY / "dags")
     os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(REPOSITORY / "plugins")
+    return home
+
+
+# Not in a hook: of tests that are named by their path, pytest imports the conftests in it first.
+_AIRFLOW_HOME = _airflow_home()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker, and end what was begun for the tests."""
+    config.addinivalue_line("markers", "both_databases: run on SQLite and on PostgreSQL")
+    config.add_cleanup(_AIRFLOW_HOME.cleanup)
 
 
 def pytest_collection_finish() -> None:

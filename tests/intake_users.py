@@ -12,9 +12,9 @@ from reelflow.ledger.models import Media
 from reelflow.services.intake.submit import new_media
 from reelflow.services.workspace import Workspace
 
-ANN: Final = User("ann", "Ann", frozenset({Scope.READ, Scope.WRITE}))
-BOB: Final = User("bob", "Bob", frozenset({Scope.READ, Scope.WRITE}))
-ADMIN: Final = User("root", "Root", frozenset({Scope.ADMIN}))
+ANN: Final = User("ann", "ann", frozenset({Scope.READ, Scope.WRITE}))
+BOB: Final = User("bob", "bob", frozenset({Scope.READ, Scope.WRITE}))
+ADMIN: Final = User("root", "root", frozenset({Scope.ADMIN}))
 
 
 def limit_user(

@@ -10,10 +10,10 @@ from reelflow.api.auth import bearer_token, unauthenticated
 from reelflow.domain.user import Scope, User
 
 _USERS: Final = {
-    "anna": User("anna", "Anna", frozenset({Scope.READ, Scope.WRITE})),
-    "ben": User("ben", "Ben", frozenset({Scope.READ, Scope.WRITE})),
-    "carl": User("carl", "Carl", frozenset({Scope.READ})),
-    "root": User("root", "Root", frozenset({Scope.ADMIN})),
+    "anna": User("anna", "anna", frozenset({Scope.READ, Scope.WRITE})),
+    "ben": User("ben", "ben", frozenset({Scope.READ, Scope.WRITE})),
+    "carl": User("carl", "carl", frozenset({Scope.READ})),
+    "root": User("root", "root", frozenset({Scope.ADMIN})),
 }
 
 #: Headers of a request of theirs; Carl may only read, Root is an admin.

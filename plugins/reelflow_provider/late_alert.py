@@ -31,7 +31,7 @@ async def tell_late_posts(*, context: Mapping[str, Any] | None = None) -> str:
 
 
 def _tell(settings: Settings, context: Mapping[str, Any]) -> str:
-    from reelflow.services.late_posts import untold_late
+    from reelflow.services.late_posts_told import untold_late
     from reelflow_provider.notifications.alerts import Teller, tell_alerts
     from reelflow_provider.storage import open_workspace
 

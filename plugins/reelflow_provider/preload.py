@@ -56,6 +56,7 @@ _STAGES: Final = (
     "reelflow.services.intake.engines",
     "reelflow.services.intake.prepare",
     "reelflow.services.late_posts",
+    "reelflow.services.late_posts_told",
     "reelflow.services.post_metrics.collect",
     "reelflow.services.post_metrics.shown",
     "reelflow.services.post_metrics.troubles",

@@ -6,9 +6,11 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airflow.sdk import RetryDecision, RetryPolicy
+from airflow.sdk import RetryAction, RetryDecision, RetryPolicy
+from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from reelflow.exceptions import TerminalError, TransientError
+from reelflow_provider.stats import StatsMeter
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,14 +33,25 @@ class ReelflowRetryPolicy(RetryPolicy):
         max_tries: int,
         context: Context | None = None,
     ) -> RetryDecision:
-        """Decide by the class of the error; what is not ours follows the task's own retries."""
-        if isinstance(exception, TerminalError):
-            return RetryDecision.fail(reason=exception.code)
-        if isinstance(exception, TransientError):
-            if is_left_to_the_ledger(exception):
-                return RetryDecision.fail(reason=f"{exception.code}: next try in the ledger")
-            return RetryDecision.retry(delay=_delay(exception), reason=exception.code)
-        return RetryDecision.default()
+        """Decide by the class of the error, and count the tries to come."""
+        decision = _decision(exception)
+        # A last try is one by Airflow's own rule, whatever is decided here.
+        if decision.action is RetryAction.RETRY and decision.reason and try_number <= max_tries:
+            StatsMeter().count("retries", code=decision.reason)
+        return decision
+
+
+def _decision(exception: BaseException) -> RetryDecision:
+    """Return what is to follow; after what is not ours, the task's own retries."""
+    if isinstance(exception, TerminalError):
+        return RetryDecision.fail(reason=exception.code)
+    if isinstance(exception, TransientError):
+        if is_left_to_the_ledger(exception):
+            return RetryDecision.fail(reason=f"{exception.code}: next try in the ledger")
+        return RetryDecision.retry(delay=_delay(exception), reason=exception.code)
+    if isinstance(exception, AirflowTaskTimeout):
+        return RetryDecision.retry(reason="task_timeout")
+    return RetryDecision.default()
 
 
 def is_left_to_the_ledger(exception: TransientError) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from reelflow.domain.post import DONE, PostState, PrivacyLevel
+from reelflow.ledger import batches
 from reelflow.ledger.models import Account
 from reelflow.services.workspace import Workspace
 from tests import factories
@@ -33,6 +34,7 @@ _LEFT_ALONE: Final = (
 class Seed:
     """One post that was put into the ledger.
 
+    :param state: what it is in; of one that no backfill posts, what it ends in
     :param is_taken: a backfill over its day posts it
     :param is_gone: its file is not where it was
     """
@@ -81,7 +83,16 @@ class Seeds:
         }
         made.append(self.post(day, _S.READY, **soon, **claim))
         made.append(self._source_gone(day))
+        made.append(self._unapproved(day))
         return made
+
+    def for_later(self, run_id: str) -> Seed:
+        """Put a post of a run's batch that a person wishes for next week now."""
+        next_week = datetime.now(UTC) + timedelta(days=7)
+        seed = self.post(next_week.date(), _S.READY, publish_at=next_week, due_at=next_week)
+        with self._workspace.ledger.write() as session:
+            batches.append(session, run_id, [seed.post_id], now=datetime.now(UTC))
+        return seed
 
     def post(
         self,
@@ -117,6 +128,10 @@ class Seeds:
         post = factories.read_post(self._workspace, seed.post_id)
         data_folder(self._workspace).path(post.media.source_path).unlink()
         return replace(seed, is_gone=True)
+
+    def _unapproved(self, day: date) -> Seed:
+        """Put a post that a backfill recalls, and holds."""
+        return replace(self.post(day, _S.MISSED, wants_approval=True), state=_S.HELD)
 
 
 def _ended(state: PostState, now: datetime) -> Mapping[str, Any]:

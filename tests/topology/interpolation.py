@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+#: A word may name variables itself, as deep as our file does: once.
 _VARIABLE: Final = re.compile(
-    r"\$(?:(?P<dollar>\$)|\{(?P<name>[A-Za-z_]\w*)(?:(?P<operator>:?[-?+])(?P<word>[^{}]*))?\}"
+    r"\$(?:(?P<dollar>\$)"
+    r"|\{(?P<name>[A-Za-z_]\w*)(?:(?P<operator>:?[-?+])(?P<word>(?:[^{}]|\$\{[^{}]*\})*))?\}"
     r"|(?P<plain>[A-Za-z_]\w*)|(?P<wrong>))"
 )
 
@@ -46,6 +48,7 @@ def variables_of(value: Any) -> dict[str, set[str]]:
         name = match["name"] or match["plain"]
         if name:
             found.setdefault(name, set()).add(match["operator"] or "")
+            _VARIABLE.sub(note, match["word"] or "")
         return ""
 
     _walk(value, lambda text: _VARIABLE.sub(note, text))
@@ -72,12 +75,12 @@ def _value_of(match: re.Match[str], environment: Mapping[str, str]) -> str:
     value = environment.get(name)
     has_value = bool(value) if operator and operator.startswith(":") else value is not None
     if operator and operator.endswith("+"):
-        return word if has_value else ""
+        return str(interpolated(word, environment)) if has_value else ""
     if has_value:
         assert value is not None
         return value
     if operator and operator.endswith("-"):
-        return str(word)
+        return str(interpolated(word, environment))
     raise MissingVariableError(name, word or "")
 
 

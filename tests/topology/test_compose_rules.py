@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -12,6 +16,7 @@ from airflow.utils.providers_configuration_loader import providers_configuration
 from reelflow.airflow_client.api import AirflowApi
 from reelflow.settings import Settings
 from tests.topology.compose_file import FILE, REPOSITORY, VALUES, Service, parsed, services
+from tests.topology.native import Native
 
 SERVICES: Final = services(VALUES)
 NAMES: Final = sorted(SERVICES)
@@ -27,6 +32,13 @@ OTHER_NAMES: Final = {
     "CELERY_DATABASE_PASSWORD",
     "LEDGER_DATABASE_PASSWORD",
 }
+QUEUE: Final = "https://sqs.eu-central-1.amazonaws.com/123456789012/reelflow-inbox"
+READ_DAG_FILES: Final = """
+import json, os
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(os.environ["AIRFLOW__CORE__DAGS_FOLDER"], safe_mode=False)
+print(json.dumps([sorted(bag.dags), bag.import_errors]))
+"""
 CONNECTIONS: Final = {"AIRFLOW_CONN_AWS_DEFAULT", "AIRFLOW_CONN_TIKTOK_APP"}
 
 
@@ -159,6 +171,52 @@ def test_each_queue_has_a_worker() -> None:
     assert queues == {"media"}
     default = conf.get("operators", "default_queue")
     assert {queue_of(SERVICES[name]) for name in ("worker", "media-worker")} == {default, "media"}
+
+
+@pytest.mark.parametrize("name", ["dag-processor", "worker"])
+def test_what_reads_dag_files_has_all_that_they_need_where_a_queue_is_named(
+    name: str, tmp_path: Path
+) -> None:
+    native = Native.place(
+        SERVICES,
+        root=tmp_path,
+        project=REPOSITORY,
+        programs="",
+        python_path=f"{REPOSITORY / 'include'}:{REPOSITORY / 'plugins'}",
+    )
+    named_in_settings = {"REELFLOW_SQS_QUEUE_URL": QUEUE, "REELFLOW_WATCH_INTERVAL_S": "300"}
+    done = subprocess.run(
+        [sys.executable, "-c", READ_DAG_FILES],
+        env=native.environment(SERVICES[name]) | named_in_settings,
+        cwd=tmp_path,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    dags, import_errors = json.loads(done.stdout.splitlines()[-1])
+    assert import_errors == {}
+    assert dags == sorted(file.stem for file in (REPOSITORY / "dags").glob("*.py"))
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, "http://127.0.0.1:8080"),
+        ({"AIRFLOW_PORT": "9090"}, "http://127.0.0.1:9090"),
+        (
+            {"AIRFLOW_PORT": "9090", "AIRFLOW__API__BASE_URL": "https://airflow.example"},
+            "https://airflow.example",
+        ),
+    ],
+)
+def test_links_lead_to_where_airflow_is_served(given: dict[str, str], url: str) -> None:
+    empty = {"AIRFLOW_PORT": "", "AIRFLOW__API__BASE_URL": ""}  # as in .env.example
+    started = services({**VALUES, **empty, **given})
+    for name in ("api-server", "worker", "media-worker", "triggerer"):
+        assert started[name].environment["AIRFLOW__API__BASE_URL"] == url
+    (port,) = started["api-server"].raw["ports"]
+    assert port == f"127.0.0.1:{given.get('AIRFLOW_PORT', '8080')}:8080"
 
 
 def test_the_cli_may_show_the_api_server_the_token_of_who_runs_it(

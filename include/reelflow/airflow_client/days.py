@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from reelflow.airflow_client.answers import DAG_ID
 from reelflow.airflow_client.api import AirflowApi, DagRun
 from reelflow.airflow_client.behavior import ReprocessBehavior
 from reelflow.domain.schedule import BackfillRun
@@ -21,17 +22,34 @@ def backfill_days(
     """Return the days of a range, oldest first; those that are not over yet are no part of it.
 
     :param start: as ``airflow backfill create --from-date`` takes it: the earliest end of a day
-    :param end: the latest end of a day
+    :param end: the latest end of a day; both in UTC
     """
     airflow.check_dag()
     chosen = set(airflow.dry_run(start, end, behavior))
+    # Somebody may have made a run of a day that is not over: no behaviour brings that back.
+    over = set(airflow.dry_run(start, end, ReprocessBehavior.COMPLETED))
     # What the dry run leaves out has a run: only such a day can be skipped.
     first, last = start - INTERVAL, end - INTERVAL
-    runs = {run.logical_date: run for run in airflow.runs(first, last) if _is_a_day(run)}
+    runs = {
+        run.logical_date: run
+        for run in airflow.runs(first, last)
+        if _is_a_day(run) and (run.logical_date in over or run.state in _IN_FLIGHT)
+    }
     return [
         _day(date, runs.get(date), None if date in chosen else behavior)
         for date in sorted(chosen | set(runs))
     ]
+
+
+def backfill_command(start: datetime, end: datetime, behavior: ReprocessBehavior) -> str:
+    """Return Airflow's command that runs these days.
+
+    Its times are in UTC: a mere date it would read in Airflow's own default time zone.
+    """
+    return (
+        f"airflow backfill create --dag-id {DAG_ID} --reprocess-behavior {behavior} "
+        f"--from-date {start.isoformat()} --to-date {end.isoformat()}"
+    )
 
 
 def new_run(date: datetime) -> BackfillRun:

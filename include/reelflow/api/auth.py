@@ -56,7 +56,7 @@ class Guard:
             raise ApiError(
                 403,
                 "scope_missing",
-                f"this needs the scope {scope}, and {user.name} has {granted}: ask an admin",
+                f"this needs the scope {scope}, and {user.known_as} has {granted}: ask an admin",
                 details={"scope": scope.value},
             )
         return user

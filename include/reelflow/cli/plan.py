@@ -21,10 +21,11 @@ def plan(
         ...,
         "--from",
         metavar="DATE",
-        help="As `airflow backfill create --from-date`: the first day is the one that ends then.",
+        help="The first day is the one that ends then: a date for its 00:00 UTC, or a time with "
+        "its zone.",
     ),
     end: str = typer.Option(
-        ..., "--to", metavar="DATE", help="As --to-date: the last day is the one that ends by then."
+        ..., "--to", metavar="DATE", help="The last day is the one that ends by then."
     ),
     account: str | None = typer.Option(
         None, metavar="NAME", help="Tell of this account's posts only; the runs take all."
@@ -45,13 +46,14 @@ def plan(
     ),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
-    """Say what `airflow backfill create` over the same dates would do, post by post.
+    """Say what `airflow backfill create` over some days would do, post by post.
 
-    Airflow says which days run, the ledger which posts that means; nothing is changed. Dates are
-    taken at 00:00 UTC, or give a time with its zone. The token is in REELFLOW_AIRFLOW_TOKEN.
+    Airflow says which days run, the ledger which posts that means; nothing is changed. The last
+    line is the command that runs them, with its times in UTC: a mere date Airflow reads in its own
+    default time zone. The token is in REELFLOW_AIRFLOW_TOKEN.
     """
     from reelflow.airflow_client.api import AirflowApi
-    from reelflow.airflow_client.days import backfill_days
+    from reelflow.airflow_client.days import backfill_command, backfill_days
     from reelflow.cli.plan_view import print_plan
     from reelflow.exceptions import ConfigurationError
     from reelflow.ledger import accounts as ledger_accounts
@@ -79,6 +81,7 @@ def plan(
         "to": last.isoformat(),
         "reprocess_behavior": str(reprocess_behavior),
         "account": account,
+        "command": backfill_command(first, last, reprocess_behavior),
         "would_post": [
             post["id"] for day in planned for post in day["posts"] if post["status"] == "would_post"
         ],
@@ -91,7 +94,7 @@ def plan(
 
 
 def _moment(text: str, option: str) -> datetime:
-    """Return a time as Airflow's command reads it: a mere date is its midnight in UTC."""
+    """Return a time in UTC; a mere date is its midnight there."""
     try:
         return datetime.combine(date.fromisoformat(text), time(tzinfo=UTC))
     except ValueError:

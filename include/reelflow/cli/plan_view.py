@@ -44,6 +44,8 @@ def print_plan(found: Mapping[str, Any]) -> None:
         else:
             screen.print("   no posts\n", style="dim")
     screen.print(_summary(days), soft_wrap=True)
+    if any(day["runs"] for day in days):
+        screen.print(Text(f"To run them: {found['command']}"), soft_wrap=True)
 
 
 def _heading(day: Mapping[str, Any]) -> Text:

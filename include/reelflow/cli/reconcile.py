@@ -46,8 +46,8 @@ def reconcile(
     concerned = {*returned, *learnt.settled, *learnt.unsettled, *learnt.left}
     found = {
         "returned_to_ready": returned,
-        "settled": {str(post_id): str(state) for post_id, state in learnt.settled.items()},
-        "unsettled": {str(post_id): why for post_id, why in learnt.unsettled.items()},
+        "settled": {str(post_id): str(state) for post_id, state in sorted(learnt.settled.items())},
+        "unsettled": {str(post_id): why for post_id, why in sorted(learnt.unsettled.items())},
         "left": {str(post_id): why for post_id, why in learnt.left.items()},
         "posts": report.list_posts(workspace, post_ids=concerned, limit=len(concerned) or 1),
         "for_a_person": unknown,

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
+
+#: How much earlier a worker's clock may say that a run's posts are due.
+_CLOCK_SLACK: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,11 @@ class BackfillRun:
 
 
 Run = NormalRun | BackfillRun
+
+
+def last_wish(now: datetime) -> datetime:
+    """Return the latest wished time that a run sends now; what is wished for later waits for it."""
+    return now + _CLOCK_SLACK
 
 
 def retry_delay(failures: int, *, first: timedelta, longest: timedelta) -> timedelta:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from reelflow.domain.printable import printable
 from reelflow.exceptions import ConfigurationError
 
 #: Longest id of a user.
@@ -34,7 +35,7 @@ class User:
     """A person or a program, known by its key or by Airflow's login.
 
     :param id: what owned rows are marked with; it never changes
-    :param name: for people who read a list
+    :param name: what people call them; two may have the same
     :param scopes: what was granted
     """
 
@@ -59,9 +60,31 @@ class User:
         return self.is_admin or user_id == self.id
 
     @property
+    def known_as(self) -> str:
+        """What people know the user by."""
+        return known_as(self.id, self.name)
+
+    @property
     def actor(self) -> str:
         """What the audit trail names."""
-        return f"user:{self.id}"
+        return actor_of(self.known_as)
+
+
+def known_as(user_id: str, name: str) -> str:
+    """Return what people know a user by: ``mia``, or ``mia (1)`` where the id is another.
+
+    Airflow's id of a user may be a number of its database, which nobody knows, while its name may
+    be anybody's; so both. What is not printable is left out.
+    """
+    user_id, name = (printable(text, USER_ID_MAX_CHARS) for text in (user_id, name))
+    if user_id and name and user_id != name:
+        return f"{name} ({user_id})"
+    return name or user_id or "unknown"
+
+
+def actor_of(known_as: str) -> str:
+    """Return what the audit trail names, of a user that is known as that."""
+    return f"user:{known_as}"
 
 
 def check_user_id(text: str) -> str:

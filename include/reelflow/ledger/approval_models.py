@@ -22,7 +22,8 @@ class ApprovalQuestion(Base):
     ``asked_at``: Airflow shows what a task instance asked first, however often it asks.
 
     ``held_since`` and ``shown`` say of which stay in HELD, and of which wishes, it is the question;
-    ``choices`` what could be chosen. ``complaint`` is what was wrong with its answer.
+    ``choices`` what could be chosen, and by what: findings of analyses, what the creator offers.
+    ``complaint`` is what was wrong with its answer.
     """
 
     __tablename__ = "approval_questions"

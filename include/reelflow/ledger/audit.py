@@ -47,15 +47,16 @@ def record(
 
 
 def was_told(
-    why: str, *, since: SQLColumnExpression[datetime], but_by: str | None = None
+    *whys: str, since: SQLColumnExpression[datetime], but_by: str | None = None
 ) -> ColumnElement[bool]:
     """Return the condition that somebody was told of a post, by the words of its story.
 
+    :param whys: words of which any will do
     :param since: of the post; what it came to later is told anew
     :param but_by: what actors begin with whose rows do not count: a run that is repeated may have
         died before anybody heard
     """
-    told = and_(AuditEntry.post_id == Post.id, AuditEntry.at >= since, AuditEntry.why == why)
+    told = and_(AuditEntry.post_id == Post.id, AuditEntry.at >= since, AuditEntry.why.in_(whys))
     if but_by is not None:
         told = and_(told, not_(AuditEntry.actor.startswith(but_by, autoescape=True)))
     return exists().where(told).correlate(Post)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import UNKEYED, PostState, check_transition
-from reelflow.domain.schedule import NormalRun, Run
+from reelflow.domain.schedule import NormalRun, Run, last_wish
 from reelflow.exceptions import LeaseLostError, PostNotFoundError
 from reelflow.ledger import audit, damage
 from reelflow.ledger.claims import unclaimed
@@ -166,6 +166,11 @@ def wished_for(session: Session, *, start: datetime, end: datetime) -> list[int]
         *(select(Post.id, Post.due_at).where(one) for one in wished_in(start, end))
     ).subquery()
     return list(session.scalars(select(wished.c.id).order_by(wished.c.due_at, wished.c.id)))
+
+
+def wished_by(now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a post is not wished for a time which is still to come."""
+    return or_(Post.publish_at.is_(None), Post.publish_at <= last_wish(now))
 
 
 def due(

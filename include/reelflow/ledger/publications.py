@@ -122,12 +122,12 @@ def unanswered_pulls(
 
 
 def latecomers(
-    session: Session, *, begun_after: datetime, asked_before: datetime, limit: int
+    session: Session, *, begun_after: datetime, asked_before: datetime
 ) -> Sequence[Latecomer]:
     """Return publications that may still become more than the ledger knows.
 
     Those that were given up by us, and might publish after all; public posts without a link; drafts
-    that their creator may have posted. Longest unasked first; none of a revoked account.
+    that their creator may have posted. None of a revoked account.
     """
     given_up = Publication.state.in_((PublicationState.SUPERSEDED, PublicationState.FAILED))
     unlinked = and_(
@@ -154,10 +154,6 @@ def latecomers(
             func.coalesce(Publication.tiktok_status, "") != "FAILED",
             or_(given_up, unlinked),
         )
-        .order_by(
-            func.coalesce(Publication.tiktok_status_at, Publication.created_at), Publication.id
-        )
-        .limit(limit)
     )
     # The condition says that no publish_id is None.
     return [Latecomer(*row) for row in found]  # type: ignore[arg-type]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import Select, and_, func, select, true
+from sqlalchemy import Select, func, select, true
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import UNSETTLED, PostKind, PostState, PrivacyLevel
@@ -13,30 +14,32 @@ from reelflow.ledger import claims, damage, posts
 from reelflow.ledger.models import Account, Post, Publication
 
 
+class Unsettled(NamedTuple):
+    """A post that TikTok's word moves on."""
+
+    post_id: int
+    account_id: int
+    state: PostState
+
+
 def unheld(
     session: Session, *, now: datetime, run_id: str | None = None, despite_claims: bool = False
-) -> Sequence[tuple[int, PostState]]:
-    """Return ids and states of posts that TikTok's word moves on, and that nobody holds.
+) -> Sequence[Unsettled]:
+    """Return the posts that TikTok's word moves on, and that nobody holds.
 
     Nobody is no run, as far as it goes on, and no upload.
-
-    Longest unasked first: an account with more of them than it may ask about gets round to all.
 
     :param run_id: the run that asks, when none of its other tasks works on a post any more
     :param despite_claims: also those that a run claimed: the lease alone protects an upload
     """
-    current = and_(Publication.post_id == Post.id, Publication.is_current)
     found = session.execute(
-        select(Post.id, Post.state)
-        .outerjoin(Publication, current)
-        .where(
+        select(Post.id, Post.account_id, Post.state).where(
             Post.state.in_(UNSETTLED),
             true() if despite_claims else claims.free_for(run_id, now=now),
             posts.unleased(now),
         )
-        .order_by(func.coalesce(Publication.tiktok_status_at, Post.state_since), Post.id)
     )
-    return [(post_id, state) for post_id, state in found]
+    return [Unsettled(*row) for row in found]
 
 
 def leased(session: Session, *, now: datetime) -> Sequence[int]:

@@ -6,12 +6,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reelflow.domain.analysis import AnalysisEngine
-from reelflow.ledger.models import Verdict
+from reelflow.ledger import photo_images
+from reelflow.ledger.models import Post, Verdict
 
 
 def find(
@@ -38,6 +39,17 @@ def of_media(session: Session, media_ids: Collection[str]) -> Sequence[Verdict]:
     return session.scalars(
         select(Verdict).where(Verdict.media_id.in_(media_ids)).order_by(Verdict.id)
     ).all()
+
+
+def of_post(session: Session, post: Post) -> Sequence[Verdict]:
+    """Return everything that engines were asked of a post's files, oldest first.
+
+    No other process changes it until the transaction ends.
+    """
+    media_ids = [media.id for media in photo_images.media_of(session, post)]
+    query = select(Verdict).where(Verdict.media_id.in_(media_ids)).order_by(Verdict.id)
+    query = query.execution_options(populate_existing=True)
+    return session.scalars(query.with_for_update(of=Verdict)).all()
 
 
 def begin(
@@ -98,19 +110,17 @@ def refuse(session: Session, verdict: Verdict, *, why: str, now: datetime) -> No
 
 
 def approve(
-    session: Session, media_ids: Collection[str], *, actor: str, now: datetime
+    session: Session, seen: Sequence[Verdict], *, actor: str, now: datetime
 ) -> Sequence[Verdict]:
-    """Write down that a person approves what is held against these files; return what that was."""
-    held = session.scalars(
-        select(Verdict)
-        .where(
-            Verdict.media_id.in_(media_ids),
-            Verdict.approved_at.is_(None),
-            or_(Verdict.is_fake.is_(True), Verdict.refused_because.is_not(None)),
-        )
-        .order_by(Verdict.id)
-        .with_for_update(of=Verdict)
-    ).all()
+    """Write down that a person approves what these hold against files; return what that was.
+
+    :param seen: what the person was shown, as :func:`of_post` returned it, and nothing else
+    """
+    held = [
+        one
+        for one in seen
+        if one.approved_at is None and (one.is_fake or one.refused_because is not None)
+    ]
     for verdict in held:
         verdict.approved_by, verdict.approved_at = actor, now
     session.flush()

@@ -87,7 +87,7 @@ def authenticate_key(workspace: Workspace, token: str) -> User:
     if row.last_used_at is None or row.last_used_at <= now - api_keys.USE_NOTED_EVERY:
         with workspace.ledger.write() as session:
             api_keys.note_use(session, key_id, now=now)
-    return User(id=row.user_id, name=row.name, scopes=parse_scopes(row.scopes))
+    return User(id=row.user_id, name=row.user_id, scopes=parse_scopes(row.scopes))
 
 
 def is_valid(row: ApiKey, now: datetime) -> bool:

@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from reelflow.domain.post import DONE, PostState
 from reelflow.ledger import posts
-from reelflow.ledger.models import Account
 from reelflow.ledger.stored_types import LEDGER_DAMAGED
-from reelflow.services.accounts.revocation import held_because
 from reelflow.services.backfill_rehearsal import BackfillDay, Rehearsal, rehearse
+from reelflow.services.intake.waiting import find_wait
+from reelflow.services.known_time import wished_for_later
 from reelflow.services.report import rows_with_wishes
 from reelflow.services.source_check import missing_source
 from reelflow.services.workspace import Workspace
@@ -42,7 +39,7 @@ class PlanStatus(StrEnum):
     HELD = "held"
     RUNNING = "running"
     SOURCE_GONE = "source_gone"
-    #: It is READY, and a normal run takes it at its time.
+    #: It is READY, and a normal run takes it at its time, which may be still to come.
     WAITING = "waiting"
 
 
@@ -102,9 +99,8 @@ def plan_backfill(
     for day, post_ids in zip(days, _shown(days, wished, rehearsal), strict=True):
         with workspace.ledger.read() as session:
             rows = {row["id"]: row for row in rows_with_wishes(session, post_ids)}
-            revoked = _revoked(session)
         told = [
-            _planned(workspace, day, rows[post_id], rehearsal, revoked)
+            _planned(workspace, day, rows[post_id], rehearsal)
             for post_id in post_ids
             if post_id in rows and account in (None, rows[post_id]["account"])
         ]
@@ -133,26 +129,21 @@ def _shown(
         yield [*sent, *others]
 
 
-def _revoked(session: Session) -> dict[str, str]:
-    """Return why the posts of revoked accounts wait, by the accounts' names."""
-    revoked = session.scalars(select(Account).where(Account.revoked))
-    return {account.name: held_because(account) for account in revoked}
-
-
 def _planned(
-    workspace: Workspace,
-    day: BackfillDay,
-    row: Mapping[str, Any],
-    rehearsal: Rehearsal,
-    revoked: Mapping[str, str],
+    workspace: Workspace, day: BackfillDay, row: Mapping[str, Any], rehearsal: Rehearsal
 ) -> PlannedPost:
     told = {name: row[name] for name in _TOLD}
     if row["reason_code"] == LEDGER_DAMAGED:
         return PlannedPost(PlanStatus.HELD, row["reason"], told)
     if row["id"] not in rehearsal.sent_by:
         return PlannedPost(*_left_alone(workspace, day, row, rehearsal), told)
-    if row["account"] in revoked:
-        return PlannedPost(PlanStatus.HELD, revoked[row["account"]], told)
+    with workspace.ledger.read() as session:
+        post = posts.get(session, row["id"])
+        wait, later = find_wait(post), wished_for_later(post, now=workspace.ledger.now())
+    if wait is not None:
+        return PlannedPost(PlanStatus.HELD, wait.why, told)
+    if later is not None:
+        return PlannedPost(PlanStatus.WAITING, later, told)
     gone = missing_source(workspace, row["id"])
     if gone is not None:
         return PlannedPost(PlanStatus.SOURCE_GONE, gone, told)

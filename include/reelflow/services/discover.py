@@ -21,6 +21,7 @@ from reelflow.services.calls.breaker import outage
 from reelflow.services.intake.duplicates import cancel_duplicate
 from reelflow.services.intake.moves import finish_moves
 from reelflow.services.intake.register import register_inbox
+from reelflow.services.intake.waiting import find_wait, hold
 from reelflow.services.settling.stalled import return_stalled_uploads
 from reelflow.services.workspace import PublishingRules, Workspace
 
@@ -111,11 +112,14 @@ def _claimed(session: Session, run: Run, rules: PublishingRules, *, now: datetim
 def _wanted(session: Session, run: Run, rules: PublishingRules, *, now: datetime) -> list[int]:
     """Return the posts to take: those the run has already, and new ones while there is room.
 
-    What ended takes no room: a backfill that is cleared goes on with the rest of its days.
+    What ended takes no room, nor what was given a later time: a backfill that is cleared goes on
+    with the rest of its days.
     """
     known = set(batches.post_ids(session, run.run_id))
     due = _due(session, run, rules, now=now)
-    unsent = select(func.count()).where(Post.id.in_(known), Post.state.in_(_UNSENT))
+    unsent = select(func.count()).where(
+        Post.id.in_(known), Post.state.in_(_UNSENT), posts.wished_by(now)
+    )
     room = min(rules.batch_size - (session.scalar(unsent) or 0), _MOST_MAPPED - len(known))
     new = [post_id for post_id in due if post_id not in known][: max(room, 0)]
     return [post_id for post_id in due if post_id in known] + new
@@ -134,7 +138,8 @@ def _due(session: Session, run: Run, rules: PublishingRules, *, now: datetime) -
 def _recall(session: Session, post_id: int, run: BackfillRun, *, now: datetime, actor: str) -> bool:
     """Make a MISSED post READY for a backfill; False when other posts took its place.
 
-    One that cannot be read is taken as it is: the tasks that work on it say what is wrong with it.
+    One that waits for a person first, as for approval, is HELD. One that cannot be read is taken as
+    it is: the tasks that work on it say what is wrong with it.
     """
     with damage.passing_over(session, post_id):
         return _go_out_again(session, post_id, run, now=now, actor=actor)
@@ -154,6 +159,9 @@ def _go_out_again(
     why = f"taken by the backfill {run.run_id}"
     posts.move(session, post_id, PostState.READY, now=now, actor=actor, why=why)
     post.due_at = now  # by its old time, the next normal run would miss it again
+    wait = find_wait(post)
+    if wait is not None:
+        hold(session, post, wait, now=now, actor=actor)
     return True
 
 
@@ -191,22 +199,25 @@ def _miss(session: Session, post: Post, run: NormalRun, *, now: datetime, actor:
 
 
 def _claimed_batch(workspace: Workspace, run: Run) -> list[BatchPost]:
+    now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        ids = claim_batch(session, run.run_id, workspace.rules, now=workspace.ledger.now())
+        ids = claim_batch(session, run.run_id, workspace.rules, now=now)
         if isinstance(run, BackfillRun):  # the batch of no other run grows
-            ids = _stopped_last(session, ids)
+            ids = _stopped_last(session, ids, now=now)
         names = photo_images.names_of(session, ids)
     # One whose row, or whose file's, was deleted by hand has no name: its tasks say so.
     return [BatchPost(post_id, names.get(post_id, f"post {post_id}")) for post_id in ids]
 
 
-def _stopped_last(session: Session, post_ids: Sequence[int]) -> list[int]:
-    """Put a batch's posts that stopped on their way behind all others.
+def _stopped_last(session: Session, post_ids: Sequence[int], *, now: datetime) -> list[int]:
+    """Put a batch's posts that stopped on their way, or go later, behind all others.
 
     When a run is cleared and its batch has grown, Airflow 3.3.2 makes a task for the new members
     only once an old member is about to have it: behind old ones that are rejected, none would go.
     """
-    going = select(Post.id).where(Post.id.in_(post_ids), Post.state.in_(_GOING))
+    going = select(Post.id).where(
+        Post.id.in_(post_ids), Post.state.in_(_GOING), posts.wished_by(now)
+    )
     found = set(session.scalars(going))
     return sorted(post_ids, key=lambda post_id: post_id not in found)
 

@@ -5,33 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from reelflow.domain.post import PostState
 from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import ReelflowError
-from reelflow.ledger import audit, batches, photo_images, posts
-from reelflow.ledger.fair_batch import Share
-from reelflow.ledger.models import Post
-from reelflow.services.alerting import LOOK_BACK, MESSAGES_MAX, Alert, more
+from reelflow.ledger import photo_images, posts
+from reelflow.ledger.claims import unclaimed
+from reelflow.ledger.models import Account, Post
 from reelflow.services.backlog import share_of_backlog
 from reelflow.services.calls import breaker
 from reelflow.services.calls.breaker import BreakerState
-from reelflow.services.workspace import Workspace
 
-#: Rows of a post's story: it is told of once by each.
-TOLD_BY_RUN: Final = "a run told a person that it is late"
-TOLD_BY_ALERT: Final = "an alert was sent that it is late"
+#: Most posts that are told of at once: after an outage there may be thousands.
+MOST_TOLD: Final = 50
 
 #: What is sent is TikTok's, and told of as stuck when that takes too long.
 _NOT_SENT: Final = (PostState.READY, PostState.UPLOADING, PostState.HELD)
-#: Most posts that are told of at once: after an outage there may be thousands.
-_MOST_TOLD: Final = 50
 #: When a post should have gone out: each time that this is said anew, it may be late anew.
 _WISHED_AT: Final = func.coalesce(Post.publish_at, Post.created_at)
+
+
+class Cause(StrEnum):
+    """What a late post waits for."""
+
+    PERSON = "person"
+    UPLOAD = "upload"
+    NEXT_TRY = "next_try"
+    OUTAGE = "outage"
+    WORKER = "worker"
+    OTHERS = "others"
+    RUN = "run"
+
+
+#: Nothing that is known of holds these posts up.
+STALLED: Final = frozenset({Cause.WORKER, Cause.RUN})
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,7 @@ class LatePost:
         HELD nor rescheduled nor being uploaded
     :param why: what it waits for
     :param since: when it should have gone out
+    :param cause_since: when it began to wait for that, as far as a person is concerned
     """
 
     post_id: int
@@ -53,37 +66,83 @@ class LatePost:
     state: str | None = None
     why: str | None = None
     since: datetime | None = None
+    cause_since: datetime | None = None
 
 
 @dataclass(frozen=True)
-class Late:
-    """The late posts of a ledger.
+class Look:
+    """One look at the late posts of a ledger: what is the same for all of them.
 
-    :param new: those that were not told of before, the oldest of them where there are many
-    :param total: how many there are with those that were
+    :param outage: why nothing new is begun at TikTok, None while it is
+    :param full: accounts whose next posts go after those that runs have in hand
     """
 
-    new: list[LatePost]
-    total: int
+    now: datetime
+    late_after: timedelta
+    outage: BreakerState | None
+    full: Sequence[int]
 
+    @classmethod
+    def begin(
+        cls, session: Session, *, now: datetime, late_after: timedelta, batch_size: int
+    ) -> Look:
+        """Begin to look.
 
-def newly_late(workspace: Workspace, *, late_after: timedelta, run: str, actor: str) -> Late:
-    """Return the posts that are late, and write down that those that are new were told of.
+        :param batch_size: most posts of one run
+        """
+        share = share_of_backlog(session, batch_size=batch_size, now=now)
+        accounts = session.execute(select(Account.id, Account.name)) if share else ()
+        full = [one.id for one in accounts if share and not share.has_room_for(one.name)]
+        return cls(now, late_after, breaker.state(session, now=now), full)
 
-    A post is new to one run, however often that is repeated: it may have died before anybody heard.
+    def late(self) -> Select[int, str, PostState]:
+        """Select the late posts, oldest first: id, cause and state of each."""
+        late = select(Post.id, self.cause, Post.state).where(_is_late(self.now, self.late_after))
+        return late.order_by(_WISHED_AT, Post.id)
 
-    :param run: what the actors of this run, and of no other, begin with
-    :param actor: who tells, one of them
-    """
-    now = workspace.ledger.now()
-    with workspace.ledger.write() as session:
-        is_late = _is_late(now, late_after)
-        total = count_late(session, now=now, late_after=late_after)
-        told = audit.was_told(TOLD_BY_RUN, since=_WISHED_AT, but_by=run)
-        new = session.scalars(_oldest(is_late).where(~told).limit(_MOST_TOLD)).all()
-        for post_id in new:
-            audit.record(session, post_id=post_id, at=now, actor=actor, why=TOLD_BY_RUN)
-        return Late(_told(session, new, now=now, batch_size=workspace.rules.batch_size), total)
+    @property
+    def cause(self) -> ColumnElement[str]:
+        """What a late post waits for: the first that is true of it."""
+        return case(
+            (Post.state == PostState.HELD, Cause.PERSON.value),
+            (~posts.unleased(self.now), Cause.UPLOAD.value),
+            (Post.due_at > self.now, Cause.NEXT_TRY.value),
+            (false() if self.outage is None else true(), Cause.OUTAGE.value),
+            (~unclaimed(self.now), Cause.WORKER.value),
+            (
+                and_(Post.state == PostState.READY, Post.account_id.in_(self.full)),
+                Cause.OTHERS.value,
+            ),
+            else_=Cause.RUN.value,
+        )
+
+    @property
+    def cause_since(self) -> ColumnElement[datetime]:
+        """When that began, as far as a person is concerned.
+
+        Whatever passes by itself is one wait, from when the post should have gone out.
+        """
+        return case(
+            (self.cause == Cause.PERSON.value, Post.state_since),
+            (self.is_stalled, Post.due_at),
+            else_=_WISHED_AT,
+        )
+
+    @property
+    def is_stalled(self) -> ColumnElement[bool]:
+        """The condition that nothing which is known of holds a late post up."""
+        return self.cause.in_([cause.value for cause in STALLED])
+
+    def told(self, session: Session, post_id: int, cause: str) -> LatePost:
+        """Return a late post, or why it cannot be read.
+
+        :param cause: as selected
+        """
+        try:
+            post = posts.get(session, post_id)
+        except ReelflowError as exc:
+            return LatePost(post_id, str(exc), is_stalled=True)
+        return _late_post(post, Cause(cause), self.outage)
 
 
 def late_posts(
@@ -93,30 +152,9 @@ def late_posts(
 
     :param batch_size: most posts of one run
     """
-    oldest = _oldest(_is_late(now, late_after)).limit(_MOST_TOLD)
-    return _told(session, session.scalars(oldest).all(), now=now, batch_size=batch_size)
-
-
-def untold_late(workspace: Workspace, *, late_after: timedelta) -> list[Alert]:
-    """Return what is to be told of late posts, as :func:`reelflow.services.alerting.untold` does.
-
-    A post is told of once for each time that it was wished for.
-    """
-    now = workspace.ledger.now()
-    untold = (
-        _oldest(_is_late(now, late_after))
-        .add_columns(Post.state)
-        .where(~audit.was_told(TOLD_BY_ALERT, since=_WISHED_AT), now - LOOK_BACK <= _WISHED_AT)
-    )
-    with workspace.ledger.read() as session:
-        found = [(post_id, state) for post_id, state in session.execute(untold)]
-        first = [post_id for post_id, _ in found[:MESSAGES_MAX]]
-        runs = batches.latest_runs(session, first)
-        told = _told(session, first, now=now, batch_size=workspace.rules.batch_size)
-        alerts = [_alert(late, runs.get(late.post_id)) for late in told]
-    if found[MESSAGES_MAX:]:
-        alerts.append(more(found[MESSAGES_MAX:], of="late posts", told_as=TOLD_BY_ALERT))
-    return alerts
+    look = Look.begin(session, now=now, late_after=late_after, batch_size=batch_size)
+    found = session.execute(look.late().limit(MOST_TOLD)).all()
+    return [look.told(session, post_id, cause) for post_id, cause, _ in found]
 
 
 def count_late(session: Session, *, now: datetime, late_after: timedelta) -> int:
@@ -140,102 +178,55 @@ def _is_late(now: datetime, late_after: timedelta) -> ColumnElement[bool]:
     )
 
 
-def _oldest(is_late: ColumnElement[bool]) -> Select[int]:
-    return select(Post.id).where(is_late).order_by(_WISHED_AT, Post.id)
-
-
-def _told(
-    session: Session, post_ids: Sequence[int], *, now: datetime, batch_size: int
-) -> list[LatePost]:
-    outage = breaker.state(session, now=now)
-    share = share_of_backlog(session, batch_size=batch_size, now=now) or Share()
-    return [_late_post(session, post_id, outage, share, now=now) for post_id in post_ids]
-
-
-def _late_post(
-    session: Session,
-    post_id: int,
-    outage: BreakerState | None,
-    share: Share,
-    *,
-    now: datetime,
-) -> LatePost:
-    try:
-        post = posts.get(session, post_id)
-    except ReelflowError as exc:
-        return LatePost(post_id, str(exc), is_stalled=True)
-    waits_for = _waits_for(post, outage, now=now) or _goes_after(post, share, now=now)
+def _late_post(post: Post, cause: Cause, outage: BreakerState | None) -> LatePost:
+    name = photo_images.name_of(post)
     wished_at = post.publish_at or post.created_at
-    who = f"post {post.id} ({photo_images.name_of(post)}, {post.account.name})"
-    why = waits_for or _nobody(post, now=now)
+    since = {Cause.PERSON: post.state_since, **dict.fromkeys(STALLED, post.due_at)}
+    why = _why(post, cause, outage)
     return LatePost(
-        post_id,
-        f"{who} is late: wished for {wished_at:%Y-%m-%d %H:%M} UTC and {post.state}. {why}",
-        is_stalled=waits_for is None,
+        post.id,
+        f"post {post.id} ({name}, {post.account.name}) is late: "
+        f"wished for {wished_at:%Y-%m-%d %H:%M} UTC and {post.state}. {why}",
+        is_stalled=cause in STALLED,
         account=post.account.name,
-        file_name=photo_images.name_of(post),
+        file_name=name,
         state=str(post.state),
         why=why,
         since=wished_at,
+        cause_since=since.get(cause, wished_at),
     )
 
 
-def _alert(late: LatePost, run_id: str | None) -> Alert:
-    return Alert(
-        event="post.late",
-        key=f"{late.post_id}:late:{late.since and late.since.isoformat()}",
-        text=late.line,
-        post_ids=(late.post_id,),
-        account=late.account,
-        file_name=late.file_name,
-        state=late.state,
-        reason=late.why,
-        since=late.since,
-        run_id=run_id,
-        told_as=TOLD_BY_ALERT,
-    )
-
-
-def _waits_for(post: Post, outage: BreakerState | None, *, now: datetime) -> str | None:
-    """Return what is known to hold a post up, or None."""
-    if post.state is PostState.HELD:
-        fix = f" To fix: {post.fix}" if post.fix else ""
-        return f"It waits for a person: {as_sentence(post.reason)}{fix}"
-    if posts.is_leased(post, now=now):
-        return f"It is being uploaded by {post.lease_owner} since {post.state_since:%H:%M} UTC"
-    if post.due_at > now:
-        why = post.rescheduled_because or post.reason
-        return f"It is tried again at {post.due_at:%Y-%m-%d %H:%M} UTC: {why}"
-    if outage is not None:
-        return (
-            f"Nothing new is begun at TikTok before {outage.probe_at:%Y-%m-%d %H:%M:%S} UTC: "
-            f"{outage.why}"
-        )
-    return None
-
-
-def _goes_after(post: Post, share: Share, *, now: datetime) -> str | None:
-    """Return what goes before a post that no run has taken, or None."""
-    is_free = post.state is PostState.READY and not _is_claimed(post, now=now)
-    if not is_free or share.has_room_for(post.account.name):
-        return None
-    return (
-        "Runs have plenty of posts in hand, which go first: once most of them are being uploaded, "
-        "it is taken"
-    )
-
-
-def _is_claimed(post: Post, *, now: datetime) -> bool:
-    return post.claimed_until is not None and post.claimed_until > now
-
-
-def _nobody(post: Post, *, now: datetime) -> str:
-    if _is_claimed(post, now=now):
-        return (
-            f"The run {post.claimed_by} has taken it, and no worker has begun it yet: look at its "
-            "tasks in Airflow. Are workers running, do their pools exist and have free slots?"
-        )
-    return (
-        "No run has taken it: is publish_to_tiktok unpaused, does it parse, do scheduler and "
-        "triggerer run? `reelflow doctor` looks"
-    )
+def _why(post: Post, cause: Cause, outage: BreakerState | None) -> str:
+    """Say what a post waits for."""
+    match cause:
+        case Cause.PERSON:
+            fix = f" To fix: {post.fix}" if post.fix else ""
+            return f"It waits for a person: {as_sentence(post.reason)}{fix}"
+        case Cause.UPLOAD:
+            return f"It is being uploaded by {post.lease_owner} since {post.state_since:%H:%M} UTC"
+        case Cause.NEXT_TRY:
+            why = post.rescheduled_because or post.reason
+            return f"It is tried again at {post.due_at:%Y-%m-%d %H:%M} UTC: {why}"
+        case Cause.OUTAGE:
+            assert outage is not None
+            return (
+                f"Nothing new is begun at TikTok before {outage.probe_at:%Y-%m-%d %H:%M:%S} UTC: "
+                f"{outage.why}"
+            )
+        case Cause.WORKER:
+            return (
+                f"The run {post.claimed_by} has taken it, and no worker has begun it yet: look at "
+                "its tasks in Airflow. Are workers running, do their pools exist and have free "
+                "slots?"
+            )
+        case Cause.OTHERS:
+            return (
+                "Runs have plenty of posts in hand, which go first: once most of them are being "
+                "uploaded, it is taken"
+            )
+        case Cause.RUN:
+            return (
+                "No run has taken it: is publish_to_tiktok unpaused, does it parse, do scheduler "
+                "and triggerer run? `reelflow doctor` looks"
+            )

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import select, update
@@ -17,6 +18,7 @@ from reelflow.exceptions import ReelflowError
 from reelflow.ledger import batches, damage, photo_images, posts
 from reelflow.ledger.models import Post
 from reelflow.services.calls.breaker import outage
+from reelflow.services.known_time import goes_later
 from reelflow.services.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,7 @@ def summarize(workspace: Workspace, run_id: str) -> RunSummary:
     paused = outage(workspace)
     if paused is not None:
         log.warning("%s", paused)
+    now = workspace.ledger.now()
     with workspace.ledger.write() as session:
         ids = batches.post_ids(session, run_id)
         rows = _rows(session, ids)
@@ -64,8 +67,8 @@ def summarize(workspace: Workspace, run_id: str) -> RunSummary:
     ordered = [rows[post_id] for post_id in ids]
     return RunSummary(
         counts=dict(Counter(_state(row) for row in ordered)),
-        lines=[post_line(row) for row in ordered],
-        problems=[post_line(row) for row in ordered if _is_problem(row)],
+        lines=[_line(row, now=now) for row in ordered],
+        problems=[_line(row, now=now) for row in ordered if _is_problem(row, now=now)],
     )
 
 
@@ -89,17 +92,24 @@ def _state(row: Post | ReelflowError) -> str:
     return _DAMAGED if isinstance(row, ReelflowError) else str(row.state)
 
 
-def _is_problem(post: Post | ReelflowError) -> bool:
+def _is_problem(post: Post | ReelflowError, *, now: datetime) -> bool:
     if isinstance(post, ReelflowError):
         return True
-    unexplained = post.state in _UNFINISHED and post.rescheduled_because is None
+    unexplained = post.state in _UNFINISHED and goes_later(post, now=now) is None
     return post.state in _PROBLEMS or unexplained
 
 
-def post_line(post: Post | ReelflowError) -> str:
-    """Return where a post stands and what a person does about it, or why it cannot be read."""
-    if isinstance(post, ReelflowError):
-        return str(post)
+def _line(row: Post | ReelflowError, *, now: datetime) -> str:
+    if isinstance(row, ReelflowError):
+        return str(row)
+    return post_line(row, later=goes_later(row, now=now))
+
+
+def post_line(post: Post, *, later: str | None = None) -> str:
+    """Return where a post stands and what a person does about it.
+
+    :param later: why it goes out at a known time only
+    """
     text = f"post {post.id} ({photo_images.name_of(post)}, {post.account.name}): {post.state}: "
-    text += post.rescheduled_because or post.reason
+    text += later or post.reason
     return f"{as_sentence(text)} To fix: {post.fix}" if post.fix else text

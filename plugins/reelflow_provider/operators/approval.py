@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 #: Where the application is mounted in Airflow's API server, for the pictures of questions.
 _API_PATH: Final = "/reelflow/api/v1"
-_OPTIONS: Final = ("Approve", "Reject", "Not now")
+_APPROVE: Final = "Approve"
+_OPTIONS: Final = (_APPROVE, "Reject", "Not now")
 
 
 class FindPostsToApproveOperator(ReelflowOperator):
@@ -111,12 +112,15 @@ is still held, and another run asks about it.
         except PostNotTakeableError as exc:
             raise AirflowSkipException(str(exc)) from exc
         self.subject, self.body = question.subject, question.body
+        if not question.is_approvable:
+            self.options = [one for one in _OPTIONS if one != _APPROVE]
         self.response_timeout = max(question.timeout, timedelta(seconds=1))
         self.params = ParamsDict(_params(question))
         super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
         """Do what was answered; Airflow takes any string, so it is checked once more."""
+        from reelflow.domain.user import known_as
         from reelflow.services.approval.deciding import Answer, decide, go_unanswered
 
         asker, user = self._asker(context), event.get("responded_by_user")
@@ -125,7 +129,7 @@ is still held, and another run asks about it.
         else:
             answer = Answer(
                 options=[str(one) for one in event.get("chosen_options") or ()],
-                by=str(user.get("id") or user.get("name") or "unknown"),
+                by=known_as(str(user.get("id") or ""), str(user.get("name") or "")),
                 fields=event.get("params_input") or {},
             )
             told = decide(self.workspace, self.post_id, answer, asker=asker)

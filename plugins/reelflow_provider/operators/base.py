@@ -22,7 +22,6 @@ from reelflow.exceptions import (
 )
 from reelflow.settings import Settings
 from reelflow_provider.retries import is_left_to_the_ledger
-from reelflow_provider.stats import StatsMeter
 from reelflow_provider.storage import open_workspace
 
 if TYPE_CHECKING:
@@ -143,8 +142,6 @@ def post_kept_or_skipped(task: PostMixin, context: Context) -> Iterator[None]:
             raise
         raise AirflowSkipException(f"post {task.post_id} goes out later: {exc}") from exc
     except (TransientError, ConfigurationError) as exc:
-        if isinstance(exc, TransientError):
-            StatsMeter().count("retries", code=exc.code)
         _record(task, exc, context)
         raise
     except AirflowTaskTimeout:

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class TellLatePostsOperator(ReportingOperator):
-    """Tell of each post that is late, once; fail the run for those that nothing known holds up.
+    """Tell of each post that is late; fail the run for those that nothing known holds up.
 
     A deadline alert tells of the posts of a run that takes long. This one looks at the ledger
     alone, so it also finds posts of which no run knows.
@@ -33,12 +33,14 @@ unless that is done.
 
 **When it is red.** Nothing that is known holds these posts up: no run has taken them, or no worker
 has begun them. Is `publish_to_tiktok` unpaused, do scheduler, triggerer and workers run, have the
-pools free slots? `reelflow doctor` looks. Each post is named by one run only.
+pools free slots? `reelflow doctor` looks. A post is named by one run only, each time that it
+is due: if it waits for something then and is due later, and nobody begins it again, another run
+names it.
 """
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return how many posts are late, and of which was told now."""
-        from reelflow.services.late_posts import newly_late
+        from reelflow.services.late_posts_told import newly_late
 
         ti = context["ti"]
         found = newly_late(
@@ -60,6 +62,6 @@ pools free slots? `reelflow doctor` looks. Each post is named by one run only.
 
     def untold(self) -> list[Alert]:
         """Return what is to be told after any task, and the late posts."""
-        from reelflow.services.late_posts import untold_late
+        from reelflow.services.late_posts_told import untold_late
 
         return [*super().untold(), *untold_late(self.workspace, late_after=self.late_after)]

@@ -89,11 +89,13 @@ published. The next `expire_sessions` does both again.
             once; it waits for `wait_for_publish` before the next try
         """
         from reelflow.services.cleanup import announcement, clean_up_files
+        from reelflow.services.known_time import goes_later
         from reelflow.services.stage import begin
 
         with post_kept_or_skipped(self, context):
             post = begin(self.workspace, self.post_id, run_id=run_id_of(context))
-        if post.state not in DONE and post.rescheduled_because is None:
+        later = goes_later(post, now=self.workspace.ledger.now())
+        if post.state not in DONE and later is None:
             raise TransientError(
                 f"post {post.id} is {post.state}: it is cleaned up after once TikTok has it",
                 code="not_published",

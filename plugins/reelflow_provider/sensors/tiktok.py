@@ -92,12 +92,14 @@ posts retry ID`. Judge the post by `summarize` or by its story: the ledger has t
         :raises TransientError: Airflow 3.3.2 starts all tasks of a cleared run's new members at
             once; it waits for the upload before the next try
         """
+        from reelflow.services.known_time import goes_later
         from reelflow.services.stage import begin
 
         with post_kept_or_skipped(self, context):
             begin(self.workspace, self.post_id, run_id=run_id_of(context))
         post, publication = self._read()
-        if post.state in _UNSENT and post.rescheduled_because is None:
+        later = goes_later(post, now=self.workspace.ledger.now())
+        if post.state in _UNSENT and later is None:
             raise TransientError(
                 f"post {post.id} is {post.state}: run `upload_to_tiktok` for it first",
                 code="not_sent",

@@ -1,8 +1,10 @@
-"""Which post a task instance works on, and what there is to see of it, for links in Airflow."""
+"""What there is to see of the post that a task instance works on, for links in Airflow."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from airflow.configuration import conf
@@ -10,20 +12,19 @@ from airflow.configuration import conf
 from reelflow.api.intake import API_PATH
 from reelflow.domain.post import PostKind
 from reelflow.exceptions import PostNotFoundError
-from reelflow.ledger import batches, photo_images, posts, publications
+from reelflow.ledger import photo_images, posts, publications
 from reelflow.settings import Settings
 from reelflow.tiktok.addresses import post_url
 from reelflow.tiktok.hosts import TIKTOK_HOST, normalise_host
 from reelflow_provider.hooks.tiktok import TikTokHook
 from reelflow_provider.storage import open_workspace
+from reelflow_provider.web.given_post import given_post_id
 
 if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
 
     from reelflow.services.workspace import Workspace
 
-#: The DAG whose batches are named like its runs.
-_PUBLISHING_DAG: Final = "publish_to_tiktok"
 _SIMULATORS_PAGE: Final = "/_sim/"
 
 
@@ -50,7 +51,7 @@ def linked_post(ti_key: TaskInstanceKey) -> LinkedPost | None:
     :raises ReelflowError: the ledger cannot be read
     """
     workspace = open_workspace(Settings.load())
-    post_id = _post_id(workspace, ti_key)
+    post_id = given_post_id(ti_key, names_of=partial(_names, workspace))
     if post_id is None:
         return None
     try:
@@ -80,21 +81,6 @@ def simulator_url() -> str | None:
     return None if origin == f"https://{TIKTOK_HOST}" else f"{origin}{_SIMULATORS_PAGE}"
 
 
-def _post_id(workspace: Workspace, ti_key: TaskInstanceKey) -> int | None:
-    """Return what the task instance was given as ``post_id``.
-
-    Airflow keeps what it rendered of the latest runs only, and of none that has not begun. The
-    batch of a run is kept for ever, in the order in which the run's tasks are mapped over it.
-    """
-    # Airflow's own links read its database by its models as well, in the same place.
-    from airflow.models.renderedtifields import RenderedTaskInstanceFields
-
-    rendered = RenderedTaskInstanceFields.get_templated_fields(ti_key) or {}  # type: ignore[arg-type]
-    post_id = rendered.get("post_id")
-    if isinstance(post_id, int):
-        return post_id
-    if ti_key.dag_id != _PUBLISHING_DAG or ti_key.map_index < 0:
-        return None
+def _names(workspace: Workspace, post_ids: Collection[int]) -> dict[int, str]:
     with workspace.ledger.read() as session:
-        batch = batches.post_ids(session, ti_key.run_id)
-    return batch[ti_key.map_index] if ti_key.map_index < len(batch) else None
+        return photo_images.names_of(session, post_ids)

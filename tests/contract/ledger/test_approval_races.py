@@ -24,7 +24,15 @@ from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.contract.ledger.racing import race
 from tests.postgresql import ON_BOTH_DATABASES
-from tests.unit.reelflow.services.approval.questions import asked, asker, held, row
+from tests.unit.reelflow.services.approval.questions import (
+    analysis_of,
+    approver_of,
+    asked,
+    asker,
+    found,
+    held,
+    row,
+)
 
 pytestmark = ON_BOTH_DATABASES
 
@@ -105,6 +113,24 @@ def test_a_rejection_and_a_release_at_once_have_one_winner(
         assert (state, released) == (PostState.READY, PostState.READY)
         assert "the answer changes nothing" in told
     assert len(steps(workspace, post)) == 1
+
+
+def test_an_approval_at_the_moment_a_verdict_comes_is_not_of_the_verdict(
+    workspace: Workspace, account: Account
+) -> None:
+    post = held(workspace, account)
+    verdict_id = analysis_of(workspace, post)
+    asked(workspace, post)
+    race(
+        [
+            partial(answer, workspace, post, "Approve"),
+            partial(found, workspace, verdict_id),
+        ]
+    )
+    assert approver_of(workspace, verdict_id) is None
+    state = factories.read_post(workspace, post.id).state
+    is_asked_again = waiting_approvals(workspace) == {f"post:{post.id}"}
+    assert (state, is_asked_again) in ((PostState.READY, False), (PostState.HELD, True))
 
 
 def test_an_answer_at_the_moment_its_question_ends_is_carried_out_or_asked_for_again(

@@ -114,7 +114,7 @@ QUESTIONS: dict[str, Callable[[Session, Clock], object]] = {
         s, account_id=1, begun_after=clock() - DAY
     ),
     "latecomers": lambda s, clock: publications.latecomers(
-        s, begun_after=clock() - DAY, asked_before=clock(), limit=100
+        s, begun_after=clock() - DAY, asked_before=clock()
     ),
     "known links": lambda s, _: publications.linked_post_ids(s, ["7000000000000000001"]),
     "posts of a file": lambda s, _: photo_images.states_with(s, "f" * 32),

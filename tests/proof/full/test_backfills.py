@@ -21,12 +21,12 @@ def test_a_backfill_posts_what_its_plan_names(play: Play) -> None:
     """Days in every state, without a run, with one that failed, with a good one; and a full day."""
     full, free, red, green = _days_ago(13, 12, 11, 10)
     seeds = Seeds(play.ledger.workspace, play.stack.account_names[SEEDED])
-    _run_before(play, seeds, red, green)
+    reprocessed = _run_before(play, seeds, red, green)
     play.process_for(ENDLESS_S)
     play.drop(10)
     made = [seed for day in (free, red, green) for seed in seeds.every_state(day)]
     crowd = [seeds.post(full, PostState.MISSED, is_taken=True) for _ in range(CROWD)]
-    made += crowd
+    made += [*crowd, *(seeds.for_later(run_id) for run_id in reprocessed)]
     _expect(play, made)
 
     posted: list[int] = []

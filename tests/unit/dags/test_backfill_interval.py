@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pendulum
+import pytest
+from airflow._shared.timezones import timezone
+from airflow.cli import cli_parser
 from airflow.dag_processing.dagbag import DagBag
 from airflow.models.dagrun import DagRun
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable
@@ -13,7 +18,8 @@ from airflow.timetables.trigger import CronTriggerTimetable as SchedulersTimetab
 from airflow.utils.types import DagRunType
 
 from reelflow.airflow_client.answers import DAG_ID
-from reelflow.airflow_client.days import INTERVAL, new_run
+from reelflow.airflow_client.behavior import ReprocessBehavior
+from reelflow.airflow_client.days import INTERVAL, backfill_command, new_run
 
 
 def test_a_days_run_is_the_one_that_airflows_timetable_gives(bag: DagBag) -> None:
@@ -38,3 +44,25 @@ def test_a_days_run_is_the_one_that_airflows_timetable_gives(bag: DagBag) -> Non
         logical_date=info.logical_date,
         run_after=info.run_after,
     )
+
+
+@pytest.fixture(params=["UTC", "Europe/Berlin", "America/New_York"])
+def default_timezone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Each of several values of Airflow's [core] default_timezone."""
+    timezone.initialize(request.param)
+    yield
+    timezone.initialize("UTC")
+
+
+@pytest.mark.usefixtures("default_timezone")
+@pytest.mark.parametrize("behavior", ReprocessBehavior)
+def test_airflow_reads_of_the_printed_command_what_was_planned(
+    behavior: ReprocessBehavior,
+) -> None:
+    start = datetime(2026, 11, 10, tzinfo=UTC)
+    end = start + timedelta(days=2, hours=3)
+    airflow, *words = shlex.split(backfill_command(start, end, behavior))
+    read = cli_parser.get_parser().parse_args(words)
+    assert airflow == "airflow"
+    assert (read.from_date, read.to_date) == (start, end)
+    assert (read.dag_id, read.reprocess_behavior) == (DAG_ID, behavior)

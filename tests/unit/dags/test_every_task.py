@@ -10,6 +10,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from reelflow_provider.links import POST_LINKS
 from reelflow_provider.operators.base import PostMixin
+from reelflow_provider.web.given_post import FINDERS
 
 LINKS = {link.name for link in POST_LINKS}
 
@@ -54,6 +55,15 @@ def test_those_of_a_post_have_its_links_and_no_other_has(
     assert len(of_posts) >= 9
     assert {(task.dag_id, task.task_id) for task in shown if task.extra_links} == of_posts
     assert all(set(task.extra_links) == LINKS for task in shown if task.extra_links)
+
+
+def test_those_that_are_mapped_lead_to_the_posts_that_their_dag_found(shown: list[Any]) -> None:
+    mapped_over = {}
+    for task in (task for task in shown if set(task.extra_links) == LINKS):
+        mapped = task if task.is_mapped else task.get_closest_mapped_task_group()
+        (finder,) = mapped.iter_mapped_dependencies()
+        assert mapped_over.setdefault(task.dag_id, finder.task_id) == finder.task_id
+    assert mapped_over == FINDERS
 
 
 def test_no_task_makes_links_itself(tasks: list[Any]) -> None:

@@ -17,12 +17,14 @@ from reelflow.settings import Settings
 DOCS = REPOSITORY / "docs"
 PAGES = [DOCS / "operations.md", *sorted((DOCS / "operations").glob("*.md"))]
 LARGEST_PICTURE_BYTES = 150_000
+OPTIONAL_DAG = "wake_on_s3_notifications"
 
 #: To the end of its line, or to what ends a command there.
 _COMMAND = re.compile(r"(?<![\w/.@-])reelflow( +[a-z]+(?: +[^\s`|;&#)]+)*)")
 _SETTING = re.compile(r"\bREELFLOW_[A-Z_]*[A-Z]\b")
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_UNPAUSED = re.compile(r"for dag in ([\w\s\\]+);")
 _FENCE = re.compile(r"^( *)```.*?^\1```", re.MULTILINE | re.DOTALL)
 
 
@@ -75,6 +77,13 @@ def test_pictures_are_small() -> None:
 def test_the_table_of_dags_names_every_dag() -> None:
     named = set(re.findall(r"^\| `(\w+)` \|", PAGES[0].read_text(), re.MULTILINE))
     assert named == {file.stem for file in (REPOSITORY / "dags").glob("*.py")}
+
+
+@pytest.mark.parametrize("name", ["setup", "running"])
+def test_each_way_to_install_unpauses_every_dag_that_is_always_there(name: str) -> None:
+    always = {file.stem for file in (REPOSITORY / "dags").glob("*.py")} - {OPTIONAL_DAG}
+    (named,) = _UNPAUSED.findall((DOCS / "operations" / f"{name}.md").read_text())
+    assert set(named.replace("\\\n", " ").split()) == always
 
 
 def _is_command(words: list[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,8 @@ def airflow_tables(*names: str) -> Iterator[Engine]:
     tables = [Base.metadata.tables[name] for name in names]
     engine = settings.engine
     assert engine is not None
+    # What is made here is dropped again: never in the Airflow of whoever runs the tests.
+    assert engine.url.database == f"{os.environ['AIRFLOW_HOME']}/airflow.db"
     Base.metadata.create_all(engine, tables=tables)
     try:
         yield engine

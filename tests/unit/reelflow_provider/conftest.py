@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from airflow.sdk.observability import stats
 
 from reelflow.ledger.models import Account, Post
 from reelflow.services.workspace import Workspace
@@ -64,6 +65,20 @@ def receiver(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Scripte
     monkeypatch.setenv("AIRFLOW_CONN_REELFLOW_ALERTS", json.dumps(connection))
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", BASE_URL)
     return server
+
+
+@pytest.fixture
+def retried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Why tasks are tried again, as ``reelflow.retries`` counts them."""
+    codes: list[str] = []
+
+    def count(name: str, by: int, *, tags: dict[str, str] | None) -> None:
+        if name == "reelflow.retries":
+            assert tags is not None
+            codes.extend([tags["code"]] * by)
+
+    monkeypatch.setattr(stats, "incr", count)
+    return codes
 
 
 def told(receiver: ScriptedServer) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import pytest
 from airflow.triggers.callback import CallbackTrigger
 
 from reelflow.ledger.models import Account, Post
-from reelflow.services.late_posts import TOLD_BY_ALERT
+from reelflow.services.late_posts_told import AND_STALLED, TOLD_BY_ALERT
 from reelflow.services.report import show_post
 from reelflow.services.workspace import Workspace
 from reelflow_provider.dag_defaults import Limits
@@ -61,7 +61,7 @@ def test_each_late_post_is_told_of_once_with_what_it_waits_for(
     story = show_post(worker, late_post.id)["story"]
     assert (story[-1]["actor"], story[-1]["why"]) == (
         "deadline alert of scheduled__1",
-        TOLD_BY_ALERT,
+        TOLD_BY_ALERT + AND_STALLED,
     )
     says = "late posts that nobody was told of"
     assert first[-1] == {"state": "success", "body": f"{says}: 1"}

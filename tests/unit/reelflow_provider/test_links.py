@@ -28,6 +28,7 @@ from reelflow_provider.operators.tiktok import TikTokUploadOperator
 from reelflow_provider.sensors.tiktok import TikTokPublishStatusSensor
 from tests import factories
 from tests.integration.simulator_process import Simulator
+from tests.unit.reelflow_provider.airflow_run import airflow_run
 from tests.unit.reelflow_provider.airflow_task import publish_id_of
 from tests.unit.reelflow_provider.conftest import Connect
 
@@ -40,7 +41,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> Rendered:
     """What Airflow's database has of the task instance's fields."""
     fields: Rendered = {}
 
-    def find(ti_key: TaskInstanceKey) -> Rendered | None:
+    def find(ti_key: TaskInstanceKey, *, session: object) -> Rendered | None:
         return fields or None
 
     monkeypatch.setattr(RenderedTaskInstanceFields, "get_templated_fields", find)
@@ -48,8 +49,8 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> Rendered:
     return fields
 
 
-def link_of(kind: type[Any], *, dag_id: str = "prepare_media", map_index: int = 0) -> str:
-    key = TaskInstanceKey(dag_id, "prepare_post.validate", "run-7", 1, map_index)
+def link_of(kind: type[Any]) -> str:
+    key = TaskInstanceKey("their_own", "validate", "run-7", 1, -1)
     link: str = kind().get_link(None, ti_key=key)
     return link
 
@@ -70,19 +71,19 @@ def test_the_post_is_what_the_task_was_given(
     assert link_of(PostStoryLink).endswith(f"/posts/{rendered['post_id']}/page")
 
 
-def test_of_runs_that_airflow_keeps_no_fields_of_it_is_what_the_run_took(
+def test_of_runs_that_airflow_keeps_no_fields_of_it_is_what_the_tasks_were_mapped_over(
     worker: Workspace, account: Account
 ) -> None:
-    taken = [factories.make_post(worker, account).id for _ in range(3)]
+    names = ("last.mp4", "first.mp4")
+    last, first = (factories.make_post(worker, account, file_name=one).id for one in names)
     with worker.ledger.write() as session:
-        batches.append(session, "run-7", taken, now=worker.ledger.now())
-    assert link_of(PostStoryLink, dag_id="publish_to_tiktok", map_index=1).endswith(
-        f"/posts/{taken[1]}/page"
-    )
-    assert link_of(PostStoryLink, dag_id="publish_to_tiktok", map_index=3) == ""
-    assert link_of(PostStoryLink, dag_id="publish_to_tiktok", map_index=-1) == ""
-    # Batches are named by the run's id alone, and this DAG's tasks are not mapped over them.
-    assert link_of(PostStoryLink, dag_id="reconcile_publications", map_index=1) == ""
+        batches.append(session, "run-7", sorted((last, first)), now=worker.ledger.now())
+    with airflow_run("publish_to_tiktok", "find_new_uploads") as run:
+        run.find(first, last)
+        key = run.work("publish_post.validate", 0, label="first.mp4")
+        assert PostStoryLink().get_link(None, ti_key=key).endswith(f"/posts/{first}/page")
+        run.find(last, first)  # cleared alone: the name tells
+        assert PostStoryLink().get_link(None, ti_key=key).endswith(f"/posts/{first}/page")
 
 
 @pytest.mark.parametrize("post_id", [4711, "{{ a template }}", None])
@@ -105,7 +106,7 @@ def test_a_ledger_out_of_reach_is_no_reason_to_show_nothing_else_of_the_task(
 def test_nor_is_a_database_of_airflow_that_is(
     worker: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: object) -> None:
+    def fail(_: object, *, session: object) -> None:
         raise OperationalError("select", {}, Exception("locked"))
 
     monkeypatch.setattr(RenderedTaskInstanceFields, "get_templated_fields", fail)

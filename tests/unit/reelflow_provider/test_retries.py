@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from airflow.sdk import RetryAction, RetryDecision
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reelflow.exceptions import (
+    BreakerOpenError,
+    BudgetSpentError,
     ConfigurationError,
     MediaRejectedError,
     MediaToolError,
@@ -69,6 +71,47 @@ def test_a_wait_too_long_for_a_task_fails_it_and_points_at_the_ledger() -> None:
 )
 def test_what_is_not_ours_follows_the_retries_of_the_task(error: BaseException) -> None:
     assert decide(error) == RetryDecision.default()
+
+
+def test_a_task_that_ran_out_of_time_is_tried_again_after_the_pause_of_the_task() -> None:
+    decision = decide(AirflowTaskTimeout())
+    assert (decision.action, decision.retry_delay) == (RetryAction.RETRY, None)
+    assert decision.reason == "task_timeout"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (TikTokUnreachableError("down"), "tiktok_unreachable"),
+        (BudgetSpentError("6 of 6 are used", retry_after_s=300), "budget_spent"),
+        (BreakerOpenError("TikTok fails", retry_after_s=120), "breaker_open"),
+        (TransientError("not yet", code="not_published"), "not_published"),
+        (AirflowTaskTimeout(), "task_timeout"),
+    ],
+)
+def test_what_is_tried_again_is_counted_but_not_at_the_last_try(
+    error: BaseException, code: str, retried: list[str]
+) -> None:
+    for try_number in (1, 2, 3, 4):  # three retries are four tries
+        ReelflowRetryPolicy().evaluate(error, try_number, max_tries=3)
+    assert retried == [code] * 3
+    ReelflowRetryPolicy().evaluate(error, 1, max_tries=0)
+    assert retried == [code] * 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TerminalError("no"),
+        TikTokRateLimitedError("slow down", retry_after_s=300.1),
+        ValueError("a bug"),
+    ],
+)
+def test_what_fails_waits_in_the_ledger_or_is_not_ours_is_not_counted(
+    error: BaseException, retried: list[str]
+) -> None:
+    decide(error)
+    assert retried == []
 
 
 def classes_below(error: type[ReelflowError]) -> Iterator[type[ReelflowError]]:

@@ -15,12 +15,11 @@ from reelflow.exceptions import AccountRevokedError, ReelflowError, TransientErr
 from reelflow.ledger import accounts, damage
 from reelflow.ledger.models import Account, Post
 from reelflow.services.accounts.revocation import held_because, reconnect_fix, waits_for_access
+from reelflow.services.calls.rounds import Round, by_turns
 from reelflow.services.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-#: After so many failures in a row no account is renewed any more: each may take as long as a call.
-_MOST_FAILURES: Final = 3
 #: So long an account is named whose access ended, also when no post waits for it: one that was
 #: given up for good must not be named for ever.
 NAMED_FOR: Final = timedelta(hours=24)
@@ -54,26 +53,20 @@ def renew_ending(workspace: Workspace, tokens: TokenRefresh, *, ahead: timedelta
 
     :param ahead: how much of its life a token has left at most that is renewed
     """
-    found, failures = Renewal(), 0
+    found, calls = Renewal(), Round()
     with workspace.ledger.read() as session:
         ending = session.execute(
-            select(Account.id, Account.name)
-            .where(*_ends_by(workspace.ledger.now() + ahead))
-            .order_by(Account.access_token_expires_at, Account.id)
+            select(Account.id, Account.name).where(*_ends_by(workspace.ledger.now() + ahead))
         ).all()
-    for account_id, name in ending:
-        if failures == _MOST_FAILURES:
-            found.not_renewed.append(account_id)
-            continue
+    for account_id, name in by_turns(ending, account_of=lambda account: account.id):
         try:
             if _still_ends(workspace, account_id, ahead):
-                tokens.refresh(account_id)
+                with calls.asking(account_id):
+                    tokens.refresh(account_id)
                 found.renewed.append(account_id)
-            failures = 0
         except AccountRevokedError:
-            failures = 0  # it is marked: accounts_for_a_person names it
+            pass  # it is marked: accounts_for_a_person names it
         except TransientError as exc:
-            failures += 1
             found.not_renewed.append(account_id)
             log.warning("account %s is renewed later: %s", name, exc)
         except (ReelflowError, *damage.UNREADABLE) as exc:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,10 +13,12 @@ from reelflow.domain.post import PostKind, PostMode, PostState
 from reelflow.exceptions import PostNotTakeableError
 from reelflow.ledger import approvals, audit, photo_images, posts, verdicts
 from reelflow.ledger.approval_models import ApprovalQuestion
-from reelflow.ledger.models import Media, Post
+from reelflow.ledger.models import Media, Post, Verdict
 from reelflow.services.accounts.offers import OpenClients
+from reelflow.services.approval.changes import findings, fingerprint
 from reelflow.services.approval.creator import (
     CreatorOffer,
+    is_approvable,
     levels_to_choose,
     offer_for,
     wanted_but_off,
@@ -26,7 +26,6 @@ from reelflow.services.approval.creator import (
 from reelflow.services.approval.finding import UNANSWERABLE
 from reelflow.services.approval.pictures import QuestionPictures
 from reelflow.services.approval.wording import Shown, body_of, subject_of
-from reelflow.services.post_rows import wishes_of
 from reelflow.services.workspace import Workspace
 
 #: What leaves the cover as it is.
@@ -35,8 +34,6 @@ UNCHANGED: Final = "unchanged"
 NOT_CHOSEN: Final = "not chosen yet"
 #: Pictures can be seen a little longer than the question waits.
 _PICTURES_LONGER: Final = timedelta(hours=1)
-#: Of a post's wishes, those that an answer changes itself.
-_NOT_SHOWN: Final = frozenset({"wants_approval", "approved_at"})
 
 
 @dataclass(frozen=True)
@@ -60,10 +57,12 @@ class Question:
     :param privacy_level: what the post wishes, if that is among them, else that none is chosen
     :param covers: to choose from, the first of which changes nothing; empty where there are none
     :param timeout: how long an answer is waited for
+    :param is_approvable: whether it may be approved at all, or only be rejected or set aside
     """
 
     subject: str
     body: str
+    is_approvable: bool
     privacy_levels: Sequence[str]
     privacy_level: str
     covers: Sequence[str]
@@ -95,23 +94,16 @@ def ask(
         why_not = _why_not(post, question)
         if why_not is None:
             assert question is not None
-            until = _fill(workspace, question, post, offer)
+            seen = verdicts.of_post(session, post)
+            until = _fill(workspace, question, post, offer, seen)
             why = (
                 f"a person is asked in Airflow whether it may go, until {until:%Y-%m-%d %H:%M} UTC"
             )
             now = workspace.ledger.now()
             audit.record(session, post_id=post_id, at=now, actor=asker.actor, why=why)
-            shown = _shown(workspace, session, post, question, offer, pictures_at)
+            shown = _shown(workspace, session, post, question, offer, seen, pictures_at)
             return _question(workspace, post, question, shown)
     raise PostNotTakeableError(why_not)
-
-
-def fingerprint(session: Session, post: Post) -> str:
-    """Return what tells a post as it was shown from one that was changed since."""
-    media_ids = [media.id for media in photo_images.media_of(session, post)]
-    wishes = {name: value for name, value in wishes_of(post).items() if name not in _NOT_SHOWN}
-    told = json.dumps([media_ids, wishes], sort_keys=True, default=str)
-    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _check_may_ask(workspace: Workspace, post_id: int, asker: Asker) -> Post:
@@ -148,6 +140,7 @@ def _fill(
     question: ApprovalQuestion,
     post: Post,
     offer: CreatorOffer,
+    seen: Sequence[Verdict],
 ) -> datetime:
     now = workspace.ledger.now()
     until = now + _timeout(workspace, post)
@@ -158,6 +151,7 @@ def _fill(
         "covers": _covers(post),
         "without": [one.value for one in wanted_but_off(post, offer)],
         "creator": offer.as_dict() if offer.privacy_levels else None,
+        "findings": findings(seen),
     }
     return until
 
@@ -183,6 +177,7 @@ def _shown(
     post: Post,
     question: ApprovalQuestion,
     offer: CreatorOffer,
+    seen: Sequence[Verdict],
     pictures_at: str,
 ) -> Shown:
     assert question.expires_at is not None
@@ -202,10 +197,11 @@ def _shown(
             label: address(post.media, number) for number, label in enumerate(_covers(post), 1)
         },
         images=images,
-        verdicts=verdicts.of_media(session, [one.id for one in images or [post.media]]),
+        verdicts=seen,
         username=offer.username,
         without=wanted_but_off(post, offer),
         trouble=offer.trouble,
+        is_approvable=is_approvable(post, offer),
         complaint=complaint,
         until=question.expires_at,
     )
@@ -219,6 +215,7 @@ def _question(
     return Question(
         subject=subject_of(post, shown.name),
         body=body_of(post, shown),
+        is_approvable=shown.is_approvable,
         privacy_levels=levels,
         privacy_level=level if level is not None and level in levels else NOT_CHOSEN,
         covers=[UNCHANGED, *covers] if covers else [],

@@ -17,6 +17,10 @@ from reelflow.tiktok.models import CreatorInfo
 #: So long an answer of TikTok's is shown with other questions about the same account: a run may
 #: ask about a hundred of its posts at once, and publishing needs the same budget.
 _FRESH: Final = timedelta(minutes=10)
+#: Why a post cannot be approved for which there is no privacy level to choose.
+NOTHING_OFFERED: Final = (
+    "branded content cannot be private, and its creator offers nothing else now"
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,11 @@ def levels_to_choose(post: Post, offer: CreatorOffer) -> list[str]:
     levels = [one for one in offer.privacy_levels if one in known] or known
     # content-sharing-guidelines: branded content cannot be private.
     return [one for one in levels if not post.brand_content_toggle or one != PrivacyLevel.SELF_ONLY]
+
+
+def is_approvable(post: Post, offer: CreatorOffer) -> bool:
+    """Whether a post has a privacy level to choose, or needs none."""
+    return post.mode is PostMode.DRAFT or bool(levels_to_choose(post, offer))
 
 
 def wanted_but_off(post: Post, offer: CreatorOffer) -> list[Interaction]:

@@ -12,11 +12,14 @@ from sqlalchemy.orm import Session
 
 from reelflow.domain.approval import TimeoutAction
 from reelflow.domain.post import Interaction, PostMode, PostState, PrivacyLevel
+from reelflow.domain.user import actor_of
 from reelflow.exceptions import IllegalTransitionError
-from reelflow.ledger import approvals, audit, posts
+from reelflow.ledger import approvals, audit, posts, verdicts
 from reelflow.ledger.approval_models import ApprovalQuestion
 from reelflow.ledger.models import Post
-from reelflow.services.approval.asking import NOT_CHOSEN, UNCHANGED, Asker, fingerprint
+from reelflow.services.approval.asking import NOT_CHOSEN, UNCHANGED, Asker
+from reelflow.services.approval.changes import find_change
+from reelflow.services.approval.creator import NOTHING_OFFERED
 from reelflow.services.steering.commands import cancel_unsent, release_held
 from reelflow.services.steering.covers import set_cover
 from reelflow.services.workspace import Workspace
@@ -46,12 +49,17 @@ class Option(StrEnum):
 class Answer:
     """What somebody answered, as it came: any string in any field.
 
-    :param by: who, by the id that Airflow knows them by
+    :param by: who, as :func:`reelflow.domain.user.known_as` says it
     """
 
     options: list[str]
     by: str
     fields: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def actor(self) -> str:
+        """What the audit trail names."""
+        return actor_of(self.by)
 
 
 def decide(workspace: Workspace, post_id: int, answer: Answer, *, asker: Asker) -> str:
@@ -115,7 +123,7 @@ def _moot(post: Post, question: ApprovalQuestion | None) -> str | None:
 def _note_moot(session: Session, post: Post, answer: Answer, told: str, *, now: datetime) -> None:
     said = ", ".join(answer.options)[:_SHORT]
     why = f"answered {said!r} in Airflow, too late: {told}"
-    audit.record(session, post_id=post.id, at=now, actor=_actor(answer), why=why)
+    audit.record(session, post_id=post.id, at=now, actor=answer.actor, why=why)
 
 
 def _do(
@@ -125,13 +133,11 @@ def _do(
     if option is Option.NOT_NOW:
         question.again_at = now + REST
         why = f"set aside by {answer.by} until {question.again_at:%Y-%m-%d %H:%M} UTC"
-        audit.record(session, post_id=post.id, at=now, actor=_actor(answer), why=why)
+        audit.record(session, post_id=post.id, at=now, actor=answer.actor, why=why)
         return f"post {post.id} was {why}; it stays HELD"
     if option is Option.REJECT:
         why = f"rejected by {answer.by}"
-        cancel_unsent(
-            session, post, now=now, actor=_actor(answer), why=why, code=REJECTED_BY_PERSON
-        )
+        cancel_unsent(session, post, now=now, actor=answer.actor, why=why, code=REJECTED_BY_PERSON)
         return f"post {post.id} is CANCELLED: {why}"
     _approve(session, post, question, answer, now=now)
     return f"post {post.id} is READY, due {post.due_at:%Y-%m-%d %H:%M} UTC: approved by {answer.by}"
@@ -140,13 +146,15 @@ def _do(
 def _approve(
     session: Session, post: Post, question: ApprovalQuestion, answer: Answer, *, now: datetime
 ) -> None:
-    if fingerprint(session, post) != question.shown:
-        raise _UnusableError("the post was changed after it was shown: look at it as it is now")
+    seen = verdicts.of_post(session, post)
+    changed = find_change(session, post, question, seen)
+    if changed is not None:
+        raise _UnusableError(changed)
     choices: Mapping[str, Any] = question.choices or {}
     _check_names(answer)
     level = _level(post, answer, choices)
     at_ms = _cover(answer, choices)
-    actor = _actor(answer)
+    actor = answer.actor
     if at_ms is not None and at_ms != post.cover_timestamp_ms:
         set_cover(session, post, now=now, actor=actor, at_ms=at_ms)
     release_held(
@@ -154,6 +162,7 @@ def _approve(
         post,
         now=now,
         actor=actor,
+        seen=seen,
         privacy_level=level,
         disable=[Interaction(name) for name in choices.get("without", ())],
         how=f"approved by {answer.by}",
@@ -178,6 +187,8 @@ def _check_names(answer: Answer) -> None:
 def _level(post: Post, answer: Answer, choices: Mapping[str, Any]) -> PrivacyLevel | None:
     """Return the privacy level that was chosen, if it is another than the post's own."""
     chosen, levels = answer.fields.get(PRIVACY_LEVEL), choices.get("privacy_levels", [])
+    if not levels and post.mode is not PostMode.DRAFT:
+        raise _UnusableError(NOTHING_OFFERED)
     if chosen in (None, "", NOT_CHOSEN):
         if post.mode is PostMode.DRAFT or post.privacy_level in levels:
             return None
@@ -206,10 +217,6 @@ def _short(value: object) -> str:
     return repr(value)[:_SHORT]
 
 
-def _actor(answer: Answer) -> str:
-    return f"user:{answer.by}"
-
-
 def _time_out(session: Session, post: Post, *, actor: str, now: datetime) -> str:
     if post.account.approval_on_timeout is TimeoutAction.CANCEL:
         why = "nobody approved it in time, and its account then wants it cancelled"
@@ -234,5 +241,5 @@ def _complain(workspace: Workspace, post_id: int, answer: Answer, asker: Asker, 
         if question is not None and question.ended_at is None:
             question.complaint = why
         _end(question, told, now=now)
-        audit.record(session, post_id=post_id, at=now, actor=_actor(answer), why=told)
+        audit.record(session, post_id=post_id, at=now, actor=answer.actor, why=told)
     return f"{told}. Post {post_id} is asked about again"

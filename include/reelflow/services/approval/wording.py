@@ -14,6 +14,7 @@ from reelflow.domain.post import Interaction, PostKind, PostMode
 from reelflow.domain.printable import printable
 from reelflow.domain.sidecar import PHOTO_CAPTION_MAX_UTF16_UNITS
 from reelflow.ledger.models import Media, Post, Verdict
+from reelflow.services.approval.creator import NOTHING_OFFERED
 from reelflow.services.intake.verdict_policy import sentence
 
 _CAPTION_CHARS: Final = PHOTO_CAPTION_MAX_UTF16_UNITS
@@ -38,6 +39,7 @@ class Shown:
     :param images: of a photo post
     :param without: what the post asks to allow and its creator switched off
     :param trouble: why TikTok did not say what the creator offers
+    :param is_approvable: whether there is a privacy level to go out with
     :param complaint: what was wrong with the last answer
     :param until: until when an answer is waited for
     """
@@ -50,6 +52,7 @@ class Shown:
     username: str
     without: Sequence[Interaction]
     trouble: str | None
+    is_approvable: bool
     complaint: str | None
     until: datetime
 
@@ -169,24 +172,38 @@ def _checks(post: Post, shown: Shown) -> str:
 
 
 def _verdict_line(verdict: Verdict) -> str:
-    mark = "⚠" if verdict.is_fake or verdict.refused_because else "✓"
-    return f"{mark} {escaped(sentence(verdict))}"
+    told = escaped(sentence(verdict))
+    if verdict.found_at is None:
+        return f"⚠ {told}; what it finds is not approved with the post."
+    return f"{'⚠' if verdict.is_fake or verdict.refused_because else '✓'} {told}"
 
 
 def _consequences(post: Post, shown: Shown) -> str:
-    lines = [f"**Approve** lets it go out at {_when(post, shown)}."]
-    if shown.without:
-        lines[0] += (
-            f" It asks to allow {', '.join(shown.without)}, which its creator has switched off: "
-            "approved, it goes without."
-        )
-    lines.append(f"**Reject** cancels it; `reelflow posts retry {post.id}` brings it back.")
-    lines.append("**Not now** asks again in an hour.")
+    lines = [
+        _approval(post, shown),
+        f"**Reject** cancels it; `reelflow posts retry {post.id}` brings it back.",
+        "**Not now** asks again in an hour.",
+    ]
     action = "is asked again"
     if post.account.approval_on_timeout is TimeoutAction.CANCEL:
         action = "is cancelled"
     lines.append(f"Without an answer until {shown.until:%Y-%m-%d %H:%M} UTC it {action}.")
     return "  \n".join(lines)
+
+
+def _approval(post: Post, shown: Shown) -> str:
+    if not shown.is_approvable:
+        return (
+            f"**It cannot be approved now:** {NOTHING_OFFERED}. Let the creator allow others to "
+            "watch, in TikTok's app, or take the paid partnership off the post."
+        )
+    line = f"**Approve** lets it go out at {_when(post, shown)}."
+    if not shown.without:
+        return line
+    return (
+        f"{line} It asks to allow {', '.join(shown.without)}, which its creator has switched off: "
+        "approved, it goes without."
+    )
 
 
 def _when(post: Post, shown: Shown) -> str:

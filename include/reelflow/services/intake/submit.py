@@ -142,7 +142,7 @@ def _post_of(account: Account, media: Media, user: User, wish: PostWish, *, now:
         kind=wish.kind,
         state=PostState.READY,
         state_since=now,
-        reason=f"made by {user.id}",
+        reason=f"made by {user.known_as}",
         due_at=wish.fields.publish_at or now,
         created_at=now,
         **{**_OF_NO_KIND, **wish.fields.columns(), "wants_approval": wish.approval},

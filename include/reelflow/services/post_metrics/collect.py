@@ -14,21 +14,19 @@ from typing import Final, Protocol
 from reelflow.exceptions import (
     ReelflowError,
     TikTokAuthError,
-    TikTokRateLimitedError,
     TransientError,
 )
 from reelflow.ledger import accounts, damage, post_metrics
 from reelflow.ledger.models import CODE_MAX_CHARS
 from reelflow.ledger.post_metrics import Counts, Followed
 from reelflow.ledger.stored_types import LEDGER_DAMAGED
+from reelflow.services.calls.rounds import Round, by_turns
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.display import VIDEOS_MAX
 from reelflow.tiktok.display_models import Video
 
 #: What a creator must grant for the counts of its videos (scopes-overview).
 METRICS_SCOPE: Final = "video.list"
-#: After so many failures in a row no account is asked any more: each may take as long as a call.
-_MOST_FAILURES: Final = 3
 
 
 class VideoQuery(Protocol):
@@ -101,35 +99,26 @@ def collect_metrics(
     :param missing: only what an earlier pass left
     """
     now = workspace.ledger.now()
-    found, failures = MetricsPass(now), 0
+    found, calls = MetricsPass(now), Round()
     with workspace.ledger.read() as session:
         posts = post_metrics.followed(
             session,
             published_after=now - workspace.rules.metrics_for,
             uncollected=None if missing is None else (found.day, missing.since),
         )
-    for (account_id, name), group in groupby(
-        posts, key=lambda post: (post.account_id, post.account)
-    ):
+    of_accounts = [list(group) for _, group in groupby(posts, key=lambda post: post.account_id)]
+    for of_account in by_turns(of_accounts, account_of=lambda group: group[0].account_id):
+        account_id, name = of_account[0].account_id, of_account[0].account
         if missing is not None and account_id not in missing.account_ids:
             continue
-        if failures == _MOST_FAILURES:
-            found.later[account_id] = f"account {name}: not asked, because it failed for others"
-            continue
         try:
-            _collect_account(workspace, tiktok, list(group), found)
+            _collect_account(workspace, tiktok, of_account, found, calls)
             found.accounts.append(account_id)
-            failures = 0
-        except TikTokRateLimitedError as exc:  # an answer: it says nothing of the next account
-            found.later[account_id] = f"account {name}: {exc}"
-            failures = 0
         except TransientError as exc:
             found.later[account_id] = f"account {name}: {exc}"
-            failures += 1
         except (ReelflowError, *damage.UNREADABLE) as exc:
             code = exc.code if isinstance(exc, ReelflowError) else LEDGER_DAMAGED
             found.refused[account_id] = Refusal(code[:CODE_MAX_CHARS], f"account {name}: {exc}")
-            failures = 0
     with workspace.ledger.write() as session:
         asked = None if missing is None else found.accounts
         post_metrics.forget_troubles(session, of=asked, but_not=found.missing)
@@ -137,12 +126,17 @@ def collect_metrics(
 
 
 def _collect_account(
-    workspace: Workspace, tiktok: VideoQuery, posts: Sequence[Followed], found: MetricsPass
+    workspace: Workspace,
+    tiktok: VideoQuery,
+    posts: Sequence[Followed],
+    found: MetricsPass,
+    calls: Round,
 ) -> None:
     account_id = posts[0].account_id
     _check_scope(workspace, account_id)
     for asked in _calls_of(posts):
-        videos = {video.id: video for video in tiktok.query_videos(account_id, list(asked))}
+        with calls.asking(account_id):
+            videos = {video.id: video for video in tiktok.query_videos(account_id, list(asked))}
         counts = [
             _counts(post_id, videos[video_id])
             for video_id, post_id in asked.items()

@@ -33,6 +33,7 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger import posts, publications
 from reelflow.ledger.models import Post, Publication
+from reelflow.services.known_time import wished_for_later
 from reelflow.services.settling.webhooks import apply_waiting
 from reelflow.services.trouble_told import private_trouble
 from reelflow.services.workspace import Workspace
@@ -48,9 +49,6 @@ _UNCOUNTED: Final = (
     ConfigurationError,
     BreakerOpenError,
 )
-
-#: How much earlier a worker's clock may say that a run's posts are due.
-_CLOCK_SLACK: Final = timedelta(minutes=1)
 
 #: Where a lease holder may find a post whose upload was begun.
 _BEGUN: Final = DONE | PAST_LAST_BYTE | {PostState.UPLOADING}
@@ -117,12 +115,9 @@ class UploadJournal:
 
     def _check_wish(self, post: Post) -> None:
         """Leave a post alone that a person wished for later after a run had taken it."""
-        now = self._ledger.now()
-        wished_at = post.publish_at or now
-        if wished_at > now + _CLOCK_SLACK:
-            raise PostNotTakeableError(
-                f"post {post.id} is wished for {wished_at:%Y-%m-%d %H:%M} UTC: a run takes it then"
-            )
+        later = wished_for_later(post, now=self._ledger.now())
+        if later is not None:
+            raise PostNotTakeableError(f"post {post.id}: {later}")
 
     def _postpone_next(self, post: Post) -> None:
         """Keep an upload that stops at its last bytes again from the very next runs."""

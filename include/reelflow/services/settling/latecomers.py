@@ -11,7 +11,8 @@ from reelflow.exceptions import ReelflowError
 from reelflow.ledger import publications
 from reelflow.ledger.publications import Latecomer
 from reelflow.ledger.stored_types import LEDGER_DAMAGED
-from reelflow.services.settling.inquiry import StatusSource, was_asked
+from reelflow.services.calls.rounds import by_turns
+from reelflow.services.settling.inquiry import StatusInquiry, StatusSource, was_asked
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.settling.trouble import TROUBLE, trouble_with
 from reelflow.services.workspace import Workspace
@@ -34,7 +35,9 @@ def ask_about_latecomers(
 ) -> list[int]:
     """Ask about what was not asked about for an hour, and add posts that moved to ``settled``.
 
-    :param limit: most of them that are asked about now, the longest unasked first
+    In a round of its own, so that no other post of an account, failing each time, comes before.
+
+    :param limit: most of them whose turn it is now
     :return: the ids of the posts among them that are published and still have no link
     """
     now = workspace.ledger.now()
@@ -43,11 +46,10 @@ def ask_about_latecomers(
             session,
             begun_after=now - EXPECTED_FOR,
             asked_before=now - ASK_AGAIN,
-            limit=limit,
         )
-    without_link = []
-    for one in due:
-        state = _ask_about(workspace, tiktok, one, actor=actor)
+    inquiry, without_link = StatusInquiry(tiktok), []
+    for one in by_turns(due, account_of=lambda one: one.account_id)[:limit]:
+        state = _ask_about(workspace, inquiry, one, actor=actor)
         if state is not None and state != one.state:
             settled[one.post_id] = state
         elif one.state == PostState.PUBLISHED_NO_LINK:

@@ -15,6 +15,7 @@ from reelflow.domain.publication import PublicationState
 from reelflow.exceptions import ReelflowError
 from reelflow.ledger import accounts, damage, posts, publications, unsettled_posts
 from reelflow.ledger.models import Account, Post
+from reelflow.services.calls.rounds import Round, by_turns
 from reelflow.services.settling.video_match import CLOCK_SLACK, Sought, match_videos
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.display_models import Video, VideoPage
@@ -56,11 +57,12 @@ def find_missing_videos(
             with damage.passing_over(session, post.id):
                 sought.append((post.account, _as_sought(session, post)))
     may_list = [pair for pair in sought if _SCOPE in (accounts.granted_scopes(pair[0]) or ())]
-    for _, pairs in groupby(may_list, key=lambda pair: pair[0].id):
-        of_account = list(pairs)
+    calls = Round()
+    of_accounts = [list(pairs) for _, pairs in groupby(may_list, key=lambda pair: pair[0].id)]
+    for of_account in by_turns(of_accounts, account_of=lambda pairs: pairs[0][0].id):
         account, wanted = of_account[0][0], [one for _, one in of_account]
         try:
-            found = _find(workspace, tiktok, account, wanted, expected_for)
+            found = _find(workspace, tiktok, account, wanted, expected_for, calls)
         except ReelflowError as exc:
             log.warning("the videos of %s cannot be listed: %s", account.name, exc)
             continue
@@ -75,9 +77,11 @@ def _find(
     account: Account,
     sought: Sequence[Sought],
     expected_for: timedelta,
+    calls: Round,
 ) -> dict[int, Video]:
     since = min(one.since for one in sought)
-    videos = _videos_since(tiktok, account.id, since - CLOCK_SLACK)
+    with calls.asking(account.id):
+        videos = _videos_since(tiktok, account.id, since - CLOCK_SLACK)
     with workspace.ledger.read() as session:
         taken = publications.linked_post_ids(session, [video.id for video in videos])
         unlinked = unsettled_posts.with_unlinked_publication(

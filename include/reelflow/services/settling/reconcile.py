@@ -16,6 +16,7 @@ from reelflow.domain.post import PAST_LAST_BYTE, PostState
 from reelflow.exceptions import ConfigurationError, ReelflowError, TikTokRejectedError
 from reelflow.ledger import damage, posts, publications, unsettled_posts
 from reelflow.ledger.models import Post, Publication
+from reelflow.services.calls.rounds import by_turns
 from reelflow.services.settling.inquiry import StatusInquiry, StatusSource, was_asked
 from reelflow.services.settling.latecomers import EXPECTED_FOR, ask_about_latecomers
 from reelflow.services.settling.lost_init import adopt_publish_id, give_up_lost_init, resolve_fix
@@ -60,7 +61,8 @@ def reconcile(
 ) -> Reconciliation:
     """Ask TikTok about every post that nobody holds and about which it may know more.
 
-    One post's trouble does not stop the others: it is reported and tried again the next time.
+    One post's trouble does not stop the others: it is reported and tried again the next time. They
+    are asked about by turns, so no account's troubles stop another for good.
 
     :param longest_put_s: how long a PUT of ours can take
     :param run_id: the run that asks as its last work on posts; what it claimed itself is free
@@ -77,7 +79,7 @@ def reconcile(
         )
         for post_id in unsettled_posts.leased(session, now=now) if despite_claims else ():
             found.left[post_id] = _holder(session, post_id)
-    for post_id, before in unsettled:
+    for post_id, _, before in by_turns(unsettled, account_of=lambda one: one.account_id):
         try:
             state, trouble = settling.settle(post_id)
         except damage.UNREADABLE as exc:
@@ -86,8 +88,8 @@ def reconcile(
             found.unsettled[post_id] = trouble
         else:
             found.settled[post_id] = state
-    without_link = ask_about_latecomers(workspace, inquiry, found.settled, actor=actor)
-    unknown = [post_id for post_id, state in unsettled if state is PostState.UNKNOWN]
+    without_link = ask_about_latecomers(workspace, tiktok, found.settled, actor=actor)
+    unknown = [one.post_id for one in unsettled if one.state is PostState.UNKNOWN]
     settled = [one for one, state in found.settled.items() if state in _SETTLED_BY_A_VIDEO]
     sought = {*without_link, *unknown, *settled}
     find_missing_videos(

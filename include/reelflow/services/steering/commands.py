@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy.exc import IntegrityError
@@ -20,8 +20,8 @@ from reelflow.domain.post import (
     check_command,
 )
 from reelflow.exceptions import IllegalTransitionError
-from reelflow.ledger import audit, photo_images, posts, publications, verdicts
-from reelflow.ledger.models import Post
+from reelflow.ledger import audit, posts, publications, verdicts
+from reelflow.ledger.models import Post, Verdict
 from reelflow.services.accounts.revocation import held_because, reconnect_fix
 from reelflow.services.intake.duplicates import told_of
 from reelflow.services.intake.rejection import UNREAD_SIDECAR, bring_back, hold_files, place_of
@@ -42,7 +42,8 @@ def release(
 ) -> Post:
     """Let a HELD post go: READY, due at the given time or as it was wished, at the earliest now.
 
-    Of a post that waits for approval of what its media are, this is the approval.
+    Of a post that waits for approval of what its media are, this is the approval, of every verdict
+    that is there now: who releases by hand is asked no question that could have shown other ones.
 
     :param disable: what viewers may not do with it, whatever was wished before
     :param may_approve: whether who asks may let posts go of an account that wants all approved
@@ -64,6 +65,7 @@ def release(
             privacy_level=privacy_level,
             at=at,
             disable=disable,
+            seen=verdicts.of_post(session, post),
         )
     return post
 
@@ -74,6 +76,7 @@ def release_held(
     *,
     now: datetime,
     actor: str,
+    seen: Sequence[Verdict],
     privacy_level: PrivacyLevel | None = None,
     at: datetime | None = None,
     disable: Collection[Interaction] = (),
@@ -82,6 +85,7 @@ def release_held(
     """Let a post go as :func:`release` does, in the caller's transaction.
 
     :param post: locked
+    :param seen: the verdicts on its files that the person knew; no other is approved
     :param how: what the audit trail calls it
     :raises IllegalTransitionError: as of :func:`release`
     """
@@ -93,7 +97,7 @@ def release_held(
     if privacy_level is not None or disable:
         why = "it was opened with what the post wished before"
         publications.give_up_unfinished(session, post.id, now=now, actor=actor, why=why)
-    _approve(session, post, now=now, actor=actor)
+    _approve(session, post, seen, now=now, actor=actor)
     post.approved_at = now
     why = f"{how}{_chosen(privacy_level, at, disable)}"
     _make_ready(session, post, now=now, actor=actor, why=why)
@@ -121,12 +125,13 @@ def _chosen(
     return f" {', '.join(chosen)}" if chosen else ""
 
 
-def _approve(session: Session, post: Post, *, now: datetime, actor: str) -> None:
+def _approve(
+    session: Session, post: Post, seen: Sequence[Verdict], *, now: datetime, actor: str
+) -> None:
     """Remember, of a post held for approval, which verdicts on its files a person approved."""
     if post.reason_code not in APPROVED_BY_RELEASE:
         return
-    media_ids = [media.id for media in photo_images.media_of(session, post)]
-    for verdict in verdicts.approve(session, media_ids, actor=actor, now=now):
+    for verdict in verdicts.approve(session, seen, actor=actor, now=now):
         why = f"approved: {sentence(verdict)}"
         audit.record(session, post_id=post.id, at=now, actor=actor, why=why)
 

@@ -134,6 +134,4 @@ def _ask_again(session: Session, post: Post, *, now: datetime, actor: str) -> No
 def _reschedule(post: Post, *, now: datetime) -> None:
     """Let a post be due as it is wished now; a run that has taken it leaves it to its time."""
     post.due_at = max(post.publish_at or now, now)
-    is_taken = post.claimed_until is not None and post.claimed_until > now
-    later = f"it is wished for {post.due_at:%Y-%m-%d %H:%M} UTC now"
-    post.rescheduled_because = later if is_taken and post.due_at > now else None
+    post.rescheduled_because = None

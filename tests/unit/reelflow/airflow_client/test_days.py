@@ -48,6 +48,17 @@ def test_days_that_are_not_over_are_no_part_of_it(airflow: AirflowServer) -> Non
     assert [day.run.start for day in found] == [NOV_9, NOV_9 + DAY]
 
 
+@pytest.mark.parametrize("behavior", ReprocessBehavior)
+@pytest.mark.parametrize("state", ["success", "failed"])
+def test_a_day_that_is_not_over_is_no_part_of_it_though_somebody_made_a_run_of_it(
+    airflow: AirflowServer, behavior: ReprocessBehavior, state: str
+) -> None:
+    airflow.now = NOV_9 + DAY + timedelta(hours=12)
+    airflow.add_run(NOV_9 + DAY, run_id="by hand", state=state)
+    found = days(airflow, NOV_9 + DAY, NOV_9 + 2 * DAY, behavior)
+    assert [day.run.start for day in found] == [NOV_9]
+
+
 @pytest.mark.parametrize(
     ("behavior", "taken"), [(NONE, []), (FAILED, ["red"]), (COMPLETED, ["green", "red"])]
 )

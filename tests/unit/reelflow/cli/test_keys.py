@@ -18,7 +18,7 @@ def test_a_new_key_is_alone_on_stdout_and_works(run: Run, workspace: Workspace) 
     made = run("keys", "create", "anna", "--name", "uploader", "--scope", "read")
     token = made.stdout.removesuffix("\n")
     user = authenticate_key(workspace, token)
-    assert (user.id, user.name, sorted(user.scopes)) == ("anna", "uploader", ["read"])
+    assert (user.id, user.name, sorted(user.scopes)) == ("anna", "anna", ["read"])
     key_id = token.split("_")[1]
     assert made.stderr == f"Key {key_id} of anna may read; `reelflow keys revoke {key_id}`.\n"
 

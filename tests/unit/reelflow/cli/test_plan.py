@@ -57,6 +57,10 @@ def test_the_plan_as_json_names_days_posts_and_the_order_of_what_would_be_posted
     airflow.add_run(START + DAY, run_id="done")
     found = plan(run)
     assert found["would_post"] == [sooner, later]
+    assert found["command"] == (
+        "airflow backfill create --dag-id publish_to_tiktok --reprocess-behavior none "
+        "--from-date 2026-11-10T00:00:00+00:00 --to-date 2026-11-12T00:00:00+00:00"
+    )
     assert [(day["run_id"], day["runs"]) for day in found["days"]] == [
         ("backfill__2026-11-10T00:00:00+00:00", True),
         ("done", False),
@@ -93,8 +97,9 @@ def test_the_behaviour_goes_to_airflow_and_brings_days_back(
     assert plan(run)["would_post"] == []
     found = plan(run, "--reprocess-behavior", "completed")
     assert (found["would_post"], found["reprocess_behavior"]) == ([post], "completed")
-    (asked,) = {str(body["reprocess_behavior"]) for _, _, body in airflow.asked[3:] if body}
+    (asked,) = {str(body["reprocess_behavior"]) for _, _, body in airflow.asked[4:] if body}
     assert asked == "completed"
+    assert "--reprocess-behavior completed " in found["command"]
 
 
 def test_the_plan_on_a_screen(
@@ -115,7 +120,30 @@ def test_the_plan_on_a_screen(
         "2026-11-10 00:00 to 2026-11-11 00:00 UTC  not run: its run red ended (failed), and "
         "--reprocess-behavior is none: failed or completed takes it again"
     ) in lines
-    assert lines[-1] == "2 of 3 days run: 1 would post, 1 already posted"
+    assert lines[-2:] == [
+        "2 of 3 days run: 1 would post, 1 already posted",
+        "To run them: airflow backfill create --dag-id publish_to_tiktok --reprocess-behavior none "
+        "--from-date 2026-11-10T00:00:00+00:00 --to-date 2026-11-12T00:00:00+00:00",
+    ]
+
+
+def test_where_no_day_runs_no_command_is_told(run: Run, airflow: AirflowServer) -> None:
+    airflow.add_run(START, run_id="done")
+    result = run("plan", "--from", "2026-11-10", "--to", "2026-11-10")
+    assert result.stdout.splitlines()[-1] == "0 of 1 days run: no posts"
+
+
+def test_the_command_names_the_moments_in_utc_that_the_plan_was_asked_for(
+    run: Run, airflow: AirflowServer
+) -> None:
+    result = run("plan", "--from", "2026-11-10T01:00+01:00", "--to", "2026-11-11", "--json")
+    command = json.loads(result.stdout)["command"]
+    asked = airflow.asked[1][2]
+    assert command.split()[-4:] == [
+        *("--from-date", "2026-11-10T00:00:00+00:00"),
+        *("--to-date", "2026-11-11T00:00:00+00:00"),
+    ]
+    assert (asked["from_date"], asked["to_date"]) == tuple(command.split()[-3::2])
 
 
 def test_a_range_without_a_day_that_is_over_is_said(run: Run, airflow: AirflowServer) -> None:

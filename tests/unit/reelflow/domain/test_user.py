@@ -11,6 +11,7 @@ from reelflow.domain.user import (
     Scope,
     User,
     check_user_id,
+    known_as,
     parse_scopes,
     scopes_text,
 )
@@ -23,7 +24,7 @@ FILE_NAME_MAX_BYTES = 255
 
 
 def user(*scopes: Scope, user_id: str = "anna") -> User:
-    return User(user_id, "Anna", frozenset(scopes))
+    return User(user_id, user_id, frozenset(scopes))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,30 @@ def test_a_user_owns_its_own_and_an_admin_everything() -> None:
 
 def test_the_audit_trail_names_the_user() -> None:
     assert user().actor == "user:anna"
+
+
+def test_the_audit_trail_names_who_has_a_number_for_an_id_as_people_do() -> None:
+    assert User("1", "mia", frozenset()).actor == "user:mia (1)"
+
+
+@pytest.mark.parametrize(
+    ("user_id", "name", "known"),
+    [
+        ("anna", "anna", "anna"),
+        ("1", "mia", "mia (1)"),
+        ("2", "mia", "mia (2)"),
+        ("7", "mia (1)", "mia (1) (7)"),
+        ("1", "", "1"),
+        ("", "mia", "mia"),
+        ("", "\u202e", "unknown"),
+        ("7", "m\u202ei\x1ba\n", "mia (7)"),
+        ("7", "x" * 129, "x" * 128 + " (7)"),
+    ],
+)
+def test_a_user_is_known_by_name_and_by_the_id_that_nobody_else_has(
+    user_id: str, name: str, known: str
+) -> None:
+    assert known_as(user_id, name) == known
 
 
 @pytest.mark.parametrize("text", ["a", "anna@example.com", "Änne Müller", "x" * 128, "...", "*"])

@@ -28,6 +28,6 @@ def test_unsettled_are_sent_posts_that_no_other_run_and_no_upload_holds(
     with workspace.ledger.read() as session:
         for run_id in (None, "another"):
             found = unsettled_posts.unheld(session, now=clock(), run_id=run_id)
-            assert [post_id for post_id, _ in found] == free
+            assert sorted(one.post_id for one in found) == free
         found = unsettled_posts.unheld(session, now=clock(), run_id="r")
-    assert [post_id for post_id, _ in found] == sorted([*free, claimed.id])
+    assert sorted(one.post_id for one in found) == sorted([*free, claimed.id])

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from reelflow.domain.analysis import AnalysisEngine
 from reelflow.ledger import verdicts
@@ -55,7 +56,9 @@ def refuse(workspace: Workspace, media_id: str) -> None:
 
 def approve(workspace: Workspace, media_id: str) -> list[str | None]:
     with workspace.ledger.write() as session:
-        held = verdicts.approve(session, [media_id], actor="mia", now=workspace.ledger.now())
+        post = session.scalars(select(Post).where(Post.media_id == media_id)).one()
+        seen = verdicts.of_post(session, post)
+        held = verdicts.approve(session, seen, actor="mia", now=workspace.ledger.now())
         return [one.verdict_id for one in held]
 
 

@@ -35,7 +35,7 @@ def test_a_key_stands_for_its_user_with_its_scopes(workspace: Workspace) -> None
     row, token = make_key(workspace)
     assert re.fullmatch(rf"rfk_{row.id}_[A-Za-z0-9_-]{{43}}", token)
     user = authenticate_key(workspace, token)
-    assert (user.id, user.name, user.scopes) == ("anna", "uploader", WRITE)
+    assert (user.id, user.name, user.scopes) == ("anna", "anna", WRITE)
 
 
 def test_the_key_itself_is_stored_nowhere(workspace: Workspace) -> None:

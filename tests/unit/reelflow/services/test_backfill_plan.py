@@ -7,9 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 
 from reelflow.domain.post import PostState
@@ -267,54 +264,3 @@ def test_a_row_that_somebody_damaged_is_told_and_the_others_planned(
     found = planned(workspace)
     assert statuses(found) == {good.id: P.WOULD_POST, damaged.id: P.HELD}
     assert "posts.mode" in (found[1].why or "")
-
-
-_POSTS = st.fixed_dictionaries(
-    {
-        "state": st.sampled_from(S) | st.sampled_from([S.READY, S.MISSED]),
-        "account": st.sampled_from("ab"),
-        "hour": st.integers(-3, 75),  # of three days, and a little around
-        "wished": st.booleans(),
-        "same": st.booleans(),
-        "claimed_by": st.sampled_from([None, "backfill__1", "other"]),
-        "batch": st.sampled_from([None, None, "backfill__0", "backfill__2"]),
-    }
-)
-
-
-@pytest.fixture
-def small(tmp_path: Path, clock: Clock) -> Workspace:
-    """A workspace whose batches hold three posts."""
-    return factories.open_workspace(tmp_path, clock, batch_size=3)
-
-
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(made=st.lists(_POSTS, max_size=14), skipped=st.sampled_from([None, 0, 1, 2]))
-def test_the_plan_is_what_the_runs_then_take(
-    small: Workspace, clock: Clock, made: list[dict[str, Any]], skipped: int | None
-) -> None:
-    factories.forget_posts(small)
-    accounts = {name: factories.make_account(small, name) for name in "ab"}
-    for fields in made:
-        at = START + fields["hour"] * HOUR
-        claimed = fields["claimed_by"] is not None
-        post = factories.make_post(
-            small,
-            accounts[fields["account"]],
-            state=fields["state"],
-            # Of one content there is one keyed post at most.
-            content=b"same" if fields["same"] and fields["state"] is S.MISSED else None,
-            publish_at=at if fields["wished"] else None,
-            created_at=at,
-            due_at=at,
-            claimed_by=fields["claimed_by"],
-            claimed_until=clock() + HOUR if claimed else None,
-        )
-        if fields["batch"] is not None:
-            with small.ledger.write() as session:
-                batches.append(session, fields["batch"], [post.id], now=clock())
-    days = [day(n, skipped_because="skipped" if n == skipped else None) for n in range(3)]
-    found = planned(small, *days)
-    assert len(statuses(found)) == len(found)
-    expected = [run(small, one) for one in days if one.skipped_because is None]
-    assert would_post(found) == [post_id for ids in expected for post_id in ids]

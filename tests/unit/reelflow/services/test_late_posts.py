@@ -1,4 +1,4 @@
-"""Late posts: which they are, what each waits for, and that each is told of once."""
+"""Late posts: which they are, and what each waits for."""
 
 from __future__ import annotations
 
@@ -12,17 +12,7 @@ from sqlalchemy import text
 from reelflow.domain.post import PostState
 from reelflow.ledger import breaker
 from reelflow.ledger.models import Account, Post
-from reelflow.services.alerting import LOOK_BACK, MESSAGES_MAX, Alert, mark_told
-from reelflow.services.late_posts import (
-    TOLD_BY_ALERT,
-    TOLD_BY_RUN,
-    Late,
-    LatePost,
-    late_posts,
-    newly_late,
-    untold_late,
-)
-from reelflow.services.report import show_post
+from reelflow.services.late_posts import LatePost, late_posts
 from reelflow.services.workspace import Workspace
 from tests.factories import Clock, change_post
 from tests.postgresql import ON_BOTH_DATABASES
@@ -39,17 +29,6 @@ def seen(workspace: Workspace) -> list[LatePost]:
         return late_posts(
             session, now=workspace.ledger.now(), late_after=HALF_AN_HOUR, batch_size=100
         )
-
-
-def tell(workspace: Workspace, run: str = "dag/run_1/") -> Late:
-    return newly_late(workspace, late_after=HALF_AN_HOUR, run=run, actor=f"{run}tell[-1]")
-
-
-def send(workspace: Workspace) -> list[Alert]:
-    alerts = untold_late(workspace, late_after=HALF_AN_HOUR)
-    for alert in alerts:
-        mark_told(workspace, alert, actor="tests/run/tell[-1]")
-    return alerts
 
 
 @pytest.fixture
@@ -169,80 +148,6 @@ def test_what_goes_after_others_in_a_backlog_says_so(
     assert [told[post.id].is_stalled for post in (late_post, newcomers)] == [False, True]
     change_post(workspace, in_hand[0].id, state=S.PROCESSING)  # not plenty any more
     assert all(one.is_stalled and "No run has taken it" in one.line for one in seen(workspace))
-
-
-def test_a_post_is_new_to_one_run_however_often_that_is_repeated(
-    workspace: Workspace, late_post: Post, clock: Clock
-) -> None:
-    for run, is_new in (("dag/a/", True), ("dag/b/", False), ("dag/a/", True)):
-        clock.advance(MINUTE)
-        told = tell(workspace, run)
-        assert [post.post_id for post in told.new] == [late_post.id] * is_new
-        assert told.total == 1
-    assert TOLD_BY_RUN in {step["why"] for step in show_post(workspace, late_post.id)["story"]}
-
-
-def test_an_alert_and_a_run_both_tell_of_it(workspace: Workspace, late_post: Post) -> None:
-    (alert,) = send(workspace)
-    assert (alert.event, alert.post_ids) == ("post.late", (late_post.id,))
-    assert (alert.account, alert.file_name, alert.state) == ("acme", "clip.mp4", "READY")
-    assert alert.since == late_post.created_at
-    assert alert.reason is not None
-    assert alert.text.endswith(alert.reason)
-    assert tell(workspace).new
-    assert TOLD_BY_ALERT in {step["why"] for step in show_post(workspace, late_post.id)["story"]}
-
-
-def test_an_alert_is_sent_once_for_each_time_that_a_post_is_wished_for(
-    workspace: Workspace, late_post: Post, clock: Clock
-) -> None:
-    (first,) = send(workspace)
-    change_post(workspace, late_post.id, state_since=clock.advance(MINUTE))
-    assert send(workspace) == []
-    change_post(workspace, late_post.id, publish_at=clock() + DAY, due_at=clock() + DAY)
-    clock.advance(DAY + HALF_AN_HOUR)
-    (second,) = send(workspace)
-    assert first.key != second.key
-
-
-def test_an_outage_that_made_many_late_is_no_flood_of_messages(
-    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
-) -> None:
-    ids = [make_post(account, publish_at=clock() + MINUTE * n).id for n in range(60)]
-    clock.advance(DAY)
-    *single, rest = send(workspace)
-    assert [alert.post_id for alert in single] == ids[:MESSAGES_MAX]
-    assert rest.post_ids == tuple(ids[MESSAGES_MAX:])
-    assert rest.text.startswith("and 40 more late posts: 40 READY.")
-    assert send(workspace) == []
-
-
-def test_what_was_to_go_out_long_ago_is_no_news(
-    workspace: Workspace, late_post: Post, clock: Clock
-) -> None:
-    clock.advance(LOOK_BACK)
-    assert send(workspace) == []
-
-
-def test_a_new_wish_makes_it_new_when_it_is_late_again(
-    workspace: Workspace, late_post: Post, clock: Clock
-) -> None:
-    assert tell(workspace, "dag/a/").new
-    change_post(workspace, late_post.id, publish_at=clock() + DAY, due_at=clock() + DAY)
-    assert tell(workspace, "dag/b/").total == 0
-    clock.advance(DAY + HALF_AN_HOUR)
-    assert tell(workspace, "dag/c/").new
-
-
-def test_the_oldest_of_many_are_told_of_first_and_the_rest_next_time(
-    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
-) -> None:
-    ids = [make_post(account, publish_at=clock() - MINUTE * n).id for n in range(60)]
-    clock.advance(DAY)
-    told = [tell(workspace, f"dag/{n}/") for n in range(3)]
-    assert [late.total for late in told] == [60, 60, 60]
-    assert [post.post_id for late in told for post in late.new] == ids[::-1]
-    assert len(told[0].new) == 50
 
 
 def test_one_that_cannot_be_read_is_told_of_beside_the_others(

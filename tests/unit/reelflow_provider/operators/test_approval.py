@@ -10,6 +10,7 @@ from airflow.sdk.api.datamodels._generated import HITLDetailRequest
 from airflow.sdk.execution_time import comms
 
 from reelflow.domain.post import PostState
+from reelflow.ledger.approval_models import ApprovalQuestion
 from reelflow.ledger.models import Account, Post
 from reelflow.services.steering import commands
 from reelflow.services.workspace import Workspace
@@ -18,10 +19,10 @@ from reelflow_provider.operators.approval import (
     FindPostsToApproveOperator,
 )
 from tests import factories
-from tests.unit.reelflow.services.approval.questions import held
+from tests.unit.reelflow.services.approval.questions import held, last_step
 from tests.unit.reelflow_provider.airflow_task import RUN_ID, Ended, run_task
 
-ANNA = {"id": "anna", "name": "Anna"}
+ANNA = {"id": "anna", "name": "anna"}
 
 
 @pytest.fixture
@@ -37,13 +38,13 @@ def asked(post: Post, *, run_id: str = RUN_ID) -> tuple[Ended, Any]:
     return ended, details[-1] if details else None
 
 
-def answered(post: Post, option: str, **fields: Any) -> Ended:
+def answered(post: Post, option: str, *, by: dict[str, Any] | None = None, **fields: Any) -> Ended:
     """Let a task go on with an answer."""
     event = {
         "chosen_options": [option],
         "params_input": fields,
         "responded_at": datetime.now(UTC),
-        "responded_by_user": ANNA,
+        "responded_by_user": by or ANNA,
         "timedout": False,
     }
     return run_task(AskForApprovalOperator, post_id=post.id, event=event)
@@ -82,6 +83,40 @@ def test_a_rejection_cancels_the_post(worker: Workspace, post: Post) -> None:
     assert answered(post, "Reject").state == "success"
     now = factories.read_post(worker, post.id)
     assert (now.state, now.reason) == (PostState.CANCELLED, "rejected by anna")
+
+
+@pytest.mark.parametrize(
+    ("user", "known_as"),
+    [
+        ({"id": "1", "name": "mia"}, "mia (1)"),  # FAB's ids are numbers
+        ({"id": 1, "name": None}, "1"),
+        ({"id": "", "name": "mia"}, "mia"),
+        ({"id": "7", "name": "m\u202ei\x1b[2Ja\n" + "x" * 999}, "mi[2Ja" + "x" * 122 + " (7)"),
+    ],
+    ids=["fab", "no name", "no id", "hostile"],
+)
+def test_who_decided_is_told_by_the_name_that_people_know(
+    worker: Workspace, post: Post, user: dict[str, Any], known_as: str
+) -> None:
+    asked(post)
+    answered(post, "Reject", by=user)
+    assert factories.read_post(worker, post.id).reason == f"rejected by {known_as}"
+    assert last_step(worker, post)[0] == f"user:{known_as}"
+
+
+def test_what_cannot_be_approved_has_no_button_for_it(worker: Workspace, creator: Account) -> None:
+    earlier, now = factories.make_post(worker, creator), worker.ledger.now()
+    offer = {"username": "aurora", "privacy_levels": ["SELF_ONLY"], "off": []}
+    times = {"taken_at": now, "asked_at": now, "ended_at": now}
+    with worker.ledger.write() as session:
+        session.add(
+            ApprovalQuestion(
+                run_id="r", ordinal=0, post_id=earlier.id, choices={"creator": offer}, **times
+            )
+        )
+    _, shown = asked(held(worker, creator, brand_content_toggle=True))
+    assert shown.options == ["Reject", "Not now"]
+    assert "privacy_level" not in shown.params
 
 
 def test_an_answer_that_cannot_be_used_is_told_and_asked_for_by_another_run(

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from reelflow.domain.post import PostState
 from reelflow.exceptions import TerminalError
-from reelflow.ledger.models import Account, Post
+from reelflow.ledger.models import Account, AuditEntry, Post
+from reelflow.services.steering.commands import release
 from reelflow.services.workspace import Workspace
 from reelflow_provider.operators.late_posts import TellLatePostsOperator
 from tests import factories
@@ -23,6 +25,17 @@ HOUR = timedelta(hours=1)
 
 def tell(run_id: str) -> Ended:
     return run_task(TellLatePostsOperator, run_id=run_id)
+
+
+def let_an_hour_pass(worker: Workspace) -> None:
+    """Put an hour behind what was: operators have the machine's clock."""
+    with worker.ledger.write() as session:
+        for post in session.scalars(select(Post)):
+            post.created_at -= HOUR
+            post.due_at -= HOUR
+            post.state_since -= HOUR
+        for entry in session.scalars(select(AuditEntry)):
+            entry.at -= HOUR
 
 
 @pytest.fixture
@@ -80,6 +93,21 @@ def test_people_are_told_of_each_once_whether_the_run_fails_or_not(
     assert first["post_url"] == f"{BASE_URL}/reelflow/api/v1/posts/{stalled.id}/page"
     assert second["post_id"] == held.id
     assert second["text"].endswith("It waits for a person: no privacy level is chosen.")
+
+
+def test_a_post_that_was_told_of_while_it_was_held_fails_a_run_when_nobody_takes_it_after(
+    worker: Workspace, make_late: Callable[..., Post], receiver: ScriptedServer
+) -> None:
+    post = make_late(state=PostState.HELD, reason="it waits for approval")
+    assert [tell(f"run_{n}").state for n in range(2)] == ["success", "success"]
+    release(worker, post.id, actor="anna")
+    assert tell("run_2").state == "success"  # a run has half an hour to take it
+    let_an_hour_pass(worker)
+    assert [tell(f"run_{n}").state for n in range(3, 5)] == ["failed", "success"]
+    held, stalled = told(receiver)
+    assert held["reason"].startswith("It waits for a person")
+    assert stalled["reason"].startswith("No run has taken it")
+    assert held["key"] != stalled["key"]
 
 
 def test_how_late_is_too_late_is_a_setting(

@@ -193,12 +193,21 @@ def test_it_is_announced_again_when_airflow_refused_the_event(
 
 
 def test_a_post_that_is_still_processing_keeps_its_source_and_is_not_announced(
-    worker: Workspace, sent_post: Callable[..., Post]
+    worker: Workspace, sent_post: Callable[..., Post], retried: list[str]
 ) -> None:
     post = sent_post()
     ended = clean_up(post)
     assert (ended.state, ended.message.retry_reason) == ("up_for_retry", "not_published")
+    assert retried == ["not_published"]
     assert factories.read_post(worker, post.id).announced_at is None
+    assert data_folder(worker).path(post.media.source_path).exists()
+
+
+def test_a_post_that_was_given_a_later_time_keeps_its_source_and_is_no_failure(
+    worker: Workspace, account: Account
+) -> None:
+    post = factories.make_post(worker, account, publish_at=datetime(2100, 1, 1, tzinfo=UTC))
+    assert clean_up(post).result == {"source_deleted": False, "announced": False}
     assert data_folder(worker).path(post.media.source_path).exists()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -283,22 +283,31 @@ def test_a_post_that_is_not_sent_yet_is_tried_again_without_a_call(
     assert (ended.state, ended.message.retry_reason) == ("up_for_retry", "not_sent")
 
 
+@pytest.mark.parametrize(
+    "later",
+    [{"rescheduled_because": "TikTok is busy"}, {"publish_at": datetime(2100, 1, 1, tzinfo=UTC)}],
+)
 def test_a_post_that_goes_out_later_is_skipped(
-    worker: Workspace, account: Account, connect: Connect, closed_url: str
+    worker: Workspace,
+    account: Account,
+    connect: Connect,
+    closed_url: str,
+    later: dict[str, Any],
 ) -> None:
     connect(closed_url)
-    post = factories.make_post(worker, account, rescheduled_because="TikTok is busy")
+    post = factories.make_post(worker, account, **later)
     assert f"post {post.id} is READY" in wait(post).skipped_because
 
 
-def test_tiktok_out_of_reach_is_retried(
-    worker: Workspace, tiktok: Simulator, sent_post: SendPost
+def test_tiktok_out_of_reach_is_retried_and_counted(
+    worker: Workspace, tiktok: Simulator, sent_post: SendPost, retried: list[str]
 ) -> None:
     post = sent_post()
     tiktok.fault("status", status=503)
     ended = wait(post)
     assert ended.state == "up_for_retry"
     assert isinstance(ended.error, TikTokUnavailableError)
+    assert retried == [ended.error.code]
     assert factories.read_post(worker, post.id).state is PostState.PROCESSING
 
 

@@ -49,6 +49,18 @@ def test_what_a_role_may_do_follows_from_dag_and_connection(role: str, strongest
     assert may == list(Scope)[: list(Scope).index(strongest) + 1]
 
 
+class NumberedUser(SimpleAuthManagerUser):
+    """A user as the FAB auth manager has them: known to the database by a number."""
+
+    def get_id(self) -> str:
+        return "1"
+
+
+def test_a_user_whose_id_is_a_number_is_told_by_the_name_that_people_know() -> None:
+    user = login._user(NumberedUser(username="mia", role="user"))
+    assert (user.id, user.actor) == ("1", "user:mia (1)")
+
+
 def test_a_user_without_a_role_may_do_nothing() -> None:
     assert login._user(SimpleAuthManagerUser(username="anna", role=None)).scopes == frozenset()
 

@@ -28,7 +28,7 @@ from tests.unit.reelflow.services.publication_factory import make_publication
 
 MakePost = Callable[..., Post]
 LEAST = {"account": "acme", "privacy_level": "SELF_ONLY"}
-ANNA_USER = User("anna", "Anna", frozenset({Scope.WRITE}))
+ANNA_USER = User("anna", "anna", frozenset({Scope.WRITE}))
 
 
 def ids(answer: httpx.Response) -> list[int]:
@@ -118,7 +118,7 @@ def test_unknown_accounts_and_media_are_not_found(
 ) -> None:
     body = {**LEAST, "kind": "video", "account": "nope"}
     assert reason(web.post("/posts", json=body, headers=ANNA)) == (404, "account_not_found")
-    theirs = upload(workspace, User("ben", "Ben", frozenset()))
+    theirs = upload(workspace, User("ben", "ben", frozenset()))
     for media_id in (theirs.id, "f" * 32, "\0"):
         answer = web.post("/posts", json={**LEAST, "media_ids": [media_id]}, headers=ANNA)
         assert reason(answer) == (404, "media_not_found")

@@ -15,6 +15,7 @@ from reelflow.ledger.models import Account, Post
 from reelflow.services.accounts.expiring import NAMED_FOR, accounts_for_a_person, renew_ending
 from reelflow.services.accounts.revocation import ACCOUNT_REVOKED, mark_revoked
 from reelflow.services.accounts.tokens import AccessTokens
+from reelflow.services.calls.rounds import FAILED_ACCOUNTS_MAX
 from reelflow.services.workspace import Workspace
 from tests import factories
 from tests.factories import Clock
@@ -119,17 +120,18 @@ def test_what_nothing_renews_is_not_asked_for(workspace: Workspace, tokens: Acce
 
 
 def test_a_token_that_somebody_renewed_meanwhile_is_left_alone(workspace: Workspace) -> None:
-    first, second = connected(workspace), connected(workspace, "bella", lives=2 * HOUR)
+    ids = {connected(workspace).id, connected(workspace, "bella").id}
 
     class Racing(ToldRefresh):
         def refresh(self, account_id: int) -> str:
             later = workspace.ledger.now() + DAY
-            factories.change_account(workspace, second.id, access_token_expires_at=later)
+            for other in ids - {account_id}:
+                factories.change_account(workspace, other, access_token_expires_at=later)
             return super().refresh(account_id)
 
     refresh = Racing()
-    assert renew_ending(workspace, refresh, ahead=AHEAD).renewed == [first.id]
-    assert refresh.asked == [first.id]
+    assert renew_ending(workspace, refresh, ahead=AHEAD).renewed == refresh.asked
+    assert len(refresh.asked) == 1
 
 
 def test_a_refusal_revokes_that_account_and_the_others_are_renewed(
@@ -170,20 +172,31 @@ def test_an_error_that_stays_is_told_of_that_account_alone(workspace: Workspace)
 
 
 def test_while_tiktok_is_out_of_reach_not_everybody_is_waited_for(workspace: Workspace) -> None:
-    found_by_end = [
-        connected(workspace, f"account-{hours}", lives=hours * HOUR) for hours in (5, 1, 4, 2, 3)
-    ]
-    soonest_first = sorted(found_by_end, key=lambda one: str(one.access_token_expires_at))
-    ids = [account.id for account in soonest_first]
+    ids = [connected(workspace, f"account-{n}").id for n in range(FAILED_ACCOUNTS_MAX + 2)]
     refresh = ToldRefresh()
     refresh.ends = dict.fromkeys(ids, TikTokUnreachableError("no network"))
-    assert renew_ending(workspace, refresh, ahead=AHEAD).not_renewed == ids
-    assert refresh.asked == ids[:3]
-    # Some failures among successes are no outage.
+    assert sorted(renew_ending(workspace, refresh, ahead=AHEAD).not_renewed) == ids
+    assert len(refresh.asked) == FAILED_ACCOUNTS_MAX
+
+
+def test_accounts_whose_tokens_are_never_renewed_keep_no_other_from_it(
+    workspace: Workspace,
+) -> None:
+    ids = [connected(workspace, f"account-{n}").id for n in range(FAILED_ACCOUNTS_MAX + 1)]
+    failing, good = ids[: FAILED_ACCOUNTS_MAX - 1], ids[FAILED_ACCOUNTS_MAX - 1 :]
     refresh = ToldRefresh()
-    refresh.ends = {one: TikTokUnreachableError("busy") for one in (*ids[:2], *ids[3:])}
-    assert renew_ending(workspace, refresh, ahead=AHEAD).renewed == [ids[2]]
-    assert refresh.asked == ids
+    refresh.ends = dict.fromkeys(failing, TikTokUnreachableError("busy", code="token_not_renewed"))
+    found = renew_ending(workspace, refresh, ahead=AHEAD)
+    assert (sorted(found.renewed), sorted(found.not_renewed)) == (good, failing)
+
+
+def test_however_many_fail_each_round_may_begin_with_another_account(workspace: Workspace) -> None:
+    ids = [connected(workspace, f"account-{n}").id for n in range(2 * FAILED_ACCOUNTS_MAX)]
+    refresh = ToldRefresh()
+    refresh.ends = dict.fromkeys(ids[:-1], TikTokUnreachableError("busy"))
+    for _ in range(40):  # half of the accounts are asked each time, whoever they are
+        renew_ending(workspace, refresh, ahead=AHEAD)
+    assert set(refresh.asked) == set(ids)
 
 
 # what a person must do

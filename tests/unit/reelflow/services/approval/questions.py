@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from PIL import Image
 
+from reelflow.domain.analysis import AnalysisEngine
 from reelflow.domain.post import APPROVAL, PostState
 from reelflow.exceptions import ReelflowError
-from reelflow.ledger import audit
+from reelflow.ledger import audit, verdicts
 from reelflow.ledger.approval_models import ApprovalQuestion
-from reelflow.ledger.models import Account, Media, Post
+from reelflow.ledger.models import Account, Media, Post, Verdict
 from reelflow.services.accounts.tokens import AccessTokens
 from reelflow.services.approval.asking import Asker, Question, ask
 from reelflow.services.approval.finding import find_posts_to_approve
@@ -93,6 +94,30 @@ def asked(
 def row(workspace: Workspace, run_id: str = RUN, ordinal: int = 0) -> ApprovalQuestion:
     with workspace.ledger.read() as session:
         return session.get_one(ApprovalQuestion, (run_id, ordinal))
+
+
+def analysis_of(workspace: Workspace, post: Post) -> int:
+    """Begin an analysis of a post's file; return the id of the verdict that is to come."""
+    with workspace.ledger.write() as session:
+        now = workspace.ledger.now()
+        engine, model_type = AnalysisEngine.PROVENANCE, "provenance"
+        return verdicts.begin(
+            session, post.media_id, engine=engine, model_type=model_type, analysis_id="a", now=now
+        ).id
+
+
+def found(workspace: Workspace, verdict_id: int, name: str = "v-1", **told: Any) -> None:
+    """Let an analysis end."""
+    finding = {"is_fake": True, "confidence": None, "seconds": 1.0, "details": {}, **told}
+    with workspace.ledger.write() as session:
+        verdict = session.get_one(Verdict, verdict_id)
+        now = workspace.ledger.now()
+        verdicts.record(session, verdict, verdict_id=name, now=now, **finding)
+
+
+def approver_of(workspace: Workspace, verdict_id: int) -> str | None:
+    with workspace.ledger.read() as session:
+        return session.get_one(Verdict, verdict_id).approved_by
 
 
 def last_step(workspace: Workspace, post: Post) -> tuple[str, str | None, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
@@ -21,6 +22,7 @@ from tests import factories
 from tests.unit.reelflow.services.approval.questions import (
     RUN,
     ScriptedCreator,
+    analysis_of,
     asked,
     asker,
     held,
@@ -111,6 +113,34 @@ def test_a_post_without_a_level_that_is_offered_has_none_chosen_for_it(
 def test_branded_content_is_not_offered_as_private(workspace: Workspace, account: Account) -> None:
     post = held(workspace, account, brand_content_toggle=True)
     assert asked(workspace, post).privacy_levels == ["PUBLIC_TO_EVERYONE"]
+
+
+def test_branded_content_for_which_nothing_but_private_is_offered_has_no_button_to_approve(
+    workspace: Workspace, account: Account
+) -> None:
+    post = held(workspace, account, brand_content_toggle=True)
+    question = asked(workspace, post, ScriptedCreator(levels=("SELF_ONLY",)))
+    assert (question.is_approvable, question.privacy_levels) == (False, [])
+    assert "**It cannot be approved now:** branded content cannot be private" in question.body
+    assert "**Approve**" not in question.body
+
+
+@pytest.mark.parametrize(
+    "wishes", [{}, {"mode": PostMode.DRAFT}, {"brand_content_toggle": True}], ids=str
+)
+def test_every_other_post_can_be_approved(
+    workspace: Workspace, account: Account, wishes: dict[str, Any]
+) -> None:
+    question = asked(workspace, held(workspace, account, **wishes))
+    assert question.is_approvable
+    assert "**Approve** lets it go out" in question.body
+
+
+def test_an_analysis_that_is_not_finished_has_no_tick(workspace: Workspace, post: Post) -> None:
+    analysis_of(workspace, post)
+    body = asked(workspace, post).body
+    assert r"⚠ clip\.mp4\: provenance is not finished" in body
+    assert "✓ clip" not in body
 
 
 def test_of_a_draft_there_is_nothing_to_choose_and_tiktok_is_not_asked(

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from reelflow.domain.analysis import AI_GENERATED, AnalysisEngine
 from reelflow.domain.post import PostState
-from reelflow.ledger.models import Account, Media, Post, Verdict
+from reelflow.ledger.models import Account, Media, Post
 from reelflow.services.approval.deciding import (
     NOT_APPROVED_IN_TIME,
     REJECTED_BY_PERSON,
@@ -154,24 +153,15 @@ def test_what_the_creator_switched_off_is_gone_without(
     assert (now.disable_comment, now.wanted_interactions) == (True, None)
 
 
-def test_an_approval_is_of_the_verdicts_too(workspace: Workspace, account: Account) -> None:
-    post = held(workspace, account, reason_code=AI_GENERATED)
-    now = workspace.ledger.now()
-    with workspace.ledger.write() as session:
-        verdict = Verdict(
-            media_id=post.media_id,
-            engine=AnalysisEngine.PROVENANCE,
-            model_type="provenance",
-            started_at=now,
-            found_at=now,
-            is_fake=True,
-        )
-        session.add(verdict)
-    question = asked(workspace, post)
-    assert r"⚠ clip\.mp4 is generated" in question.body
-    answered(workspace, post, "Approve")
-    with workspace.ledger.read() as session:
-        assert session.get_one(Verdict, verdict.id).approved_by == "user:anna"
+@pytest.mark.parametrize("fields", [{}, {"privacy_level": "SELF_ONLY"}])
+def test_branded_content_for_which_nothing_but_private_is_offered_is_not_approved(
+    workspace: Workspace, account: Account, fields: dict[str, Any]
+) -> None:
+    post = held(workspace, account, brand_content_toggle=True)
+    asked(workspace, post, ScriptedCreator(levels=("SELF_ONLY",)))
+    told = answered(workspace, post, "Approve", **fields)
+    assert "branded content cannot be private, and its creator offers nothing else now" in told
+    assert factories.read_post(workspace, post.id).state is PostState.HELD
 
 
 def settle(workspace: Workspace, post: Post, how: str) -> None:

@@ -16,6 +16,7 @@ from reelflow.exceptions import (
 )
 from reelflow.ledger.metrics_models import PostMetrics
 from reelflow.ledger.models import Account
+from reelflow.services.calls.rounds import FAILED_ACCOUNTS_MAX
 from reelflow.services.post_metrics.collect import Missing, collect_metrics
 from reelflow.services.post_metrics.troubles import tell_troubles
 from reelflow.services.workspace import Workspace
@@ -211,30 +212,56 @@ def test_a_scope_that_was_not_granted_is_told_with_the_fix_and_without_a_call(
     assert collect_metrics(workspace, tiktok).posts == 1
 
 
+def make_followed(workspace: Workspace, tiktok: CountedTikTok, accounts: int) -> list[int]:
+    """Add accounts with a published post each, and return their ids."""
+    added = [make_account(workspace, f"acme-{number}") for number in range(accounts)]
+    for one in added:
+        make_published(workspace, one, tiktok)
+    return [one.id for one in added]
+
+
 def test_tiktok_out_of_reach_is_not_waited_for_account_by_account(
     workspace: Workspace, tiktok: CountedTikTok
 ) -> None:
-    all_accounts = [make_account(workspace, f"acme-{number}") for number in range(5)]
-    for one in all_accounts:
-        make_published(workspace, one, tiktok)
-        tiktok.errors[one.id] = UNAVAILABLE
+    ids = make_followed(workspace, tiktok, FAILED_ACCOUNTS_MAX + 2)
+    tiktok.errors = dict.fromkeys(ids, UNAVAILABLE)
     found = collect_metrics(workspace, tiktok)
-    assert tiktok.asked_accounts == [one.id for one in all_accounts[:3]]
-    assert found.missing == [one.id for one in all_accounts]
-    assert found.later[all_accounts[4].id].startswith("account acme-4: not asked")
+    assert len(tiktok.asked) == FAILED_ACCOUNTS_MAX
+    assert found.missing == ids
+    (why, _) = (found.later[one] for one in ids if one not in tiktok.asked_accounts)
+    assert "5 accounts failed in a row" in why
+
+
+def test_accounts_that_fail_for_good_keep_no_other_from_being_asked(
+    workspace: Workspace, tiktok: CountedTikTok
+) -> None:
+    ids = make_followed(workspace, tiktok, FAILED_ACCOUNTS_MAX + 1)
+    failing = ids[: FAILED_ACCOUNTS_MAX - 1]
+    tiktok.errors = dict.fromkeys(failing, UNAVAILABLE)
+    first = collect_metrics(workspace, tiktok)
+    assert sorted(first.accounts) == ids[FAILED_ACCOUNTS_MAX - 1 :]
+    assert first.missing == failing
+
+
+def test_however_many_accounts_fail_the_retries_get_round_to_the_others(
+    workspace: Workspace, tiktok: CountedTikTok
+) -> None:
+    ids = make_followed(workspace, tiktok, 2 * FAILED_ACCOUNTS_MAX)
+    tiktok.errors = dict.fromkeys(ids[:-1], UNAVAILABLE)
+    first = found = collect_metrics(workspace, tiktok)
+    for _ in range(40):  # half of the accounts are asked each time, whoever they are
+        found = collect_metrics(workspace, tiktok, missing=Missing(found.missing, first.began_at))
+    assert found.missing == ids[:-1]
 
 
 @pytest.mark.parametrize("error", [LIMITED, AccountRevokedError("ended")])
-def test_an_answer_of_tiktoks_keeps_no_other_account_from_being_asked(
+def test_what_tiktok_refuses_is_no_outage(
     workspace: Workspace, tiktok: CountedTikTok, error: Exception
 ) -> None:
-    all_accounts = [make_account(workspace, f"acme-{number}") for number in range(5)]
-    for one in all_accounts:
-        make_published(workspace, one, tiktok)
-        tiktok.errors[one.id] = error
-    tiktok.errors[all_accounts[0].id] = tiktok.errors[all_accounts[1].id] = UNAVAILABLE
+    ids = make_followed(workspace, tiktok, FAILED_ACCOUNTS_MAX + 1)
+    tiktok.errors = dict.fromkeys(ids, error)
     collect_metrics(workspace, tiktok)
-    assert tiktok.asked_accounts == [one.id for one in all_accounts]
+    assert sorted(tiktok.asked_accounts) == ids
 
 
 def test_a_post_that_was_changed_by_hand_stops_no_account(
@@ -246,7 +273,7 @@ def test_a_post_that_was_changed_by_hand_stops_no_account(
     with workspace.ledger.write() as session:
         statement = text("UPDATE publications SET tiktok_post_id = 'no id' WHERE post_id = :id")
         session.execute(statement, {"id": damaged.id})
-    assert collect_metrics(workspace, tiktok).accounts == [account.id, other.id]
+    assert sorted(collect_metrics(workspace, tiktok).accounts) == [account.id, other.id]
 
 
 # what is missing

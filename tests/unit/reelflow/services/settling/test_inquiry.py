@@ -16,6 +16,7 @@ from reelflow.exceptions import (
     TikTokUnavailableError,
     TikTokUnreachableError,
 )
+from reelflow.services.calls.rounds import FAILED_ACCOUNTS_MAX
 from reelflow.services.settling.inquiry import StatusInquiry, was_asked
 from tests.unit.reelflow.services.settling.asked_tiktok import WORKING, AskedTikTok
 
@@ -37,7 +38,6 @@ def ask(inquiry: StatusInquiry, *calls: tuple[int, str]) -> list[object]:
         TikTokRateLimitedError("slow down"),
         AccountRevokedError("connect it again", account="acme"),
         ConfigurationError("the Fernet key is another"),
-        TikTokUnreachableError("its token cannot be renewed now", code="token_not_renewed"),
     ],
 )
 def test_an_account_that_cannot_be_asked_now_is_asked_nothing_more_and_others_are(
@@ -50,17 +50,34 @@ def test_an_account_that_cannot_be_asked_now_is_asked_nothing_more_and_others_ar
     assert ask(StatusInquiry(tiktok), (1, "a2")) == [WORKING]
 
 
-def test_nobody_is_asked_once_tiktok_cannot_be_reached() -> None:
-    trouble = TikTokUnreachableError("no way to TikTok")
-    tiktok = AskedTikTok(says={"a1": trouble})
-    assert ask(StatusInquiry(tiktok), (1, "a1"), (2, "b1")) == [trouble, trouble]
-    assert tiktok.asked == [(1, "a1")]
-
-
 @pytest.mark.parametrize(
-    "trouble", [TikTokRejectedError("no such publish_id"), TikTokUnavailableError("HTTP 503")]
+    "trouble",
+    [
+        TikTokUnavailableError("HTTP 503"),
+        TikTokUnreachableError("no way to TikTok"),
+        TikTokUnreachableError("its token cannot be renewed now", code="token_not_renewed"),
+    ],
 )
-def test_trouble_with_one_publication_stops_nothing(trouble: ReelflowError) -> None:
+def test_an_account_that_fails_is_asked_nothing_more_and_others_are(trouble: ReelflowError) -> None:
+    tiktok = AskedTikTok(says={"a1": trouble})
+    failed, not_asked, other = ask(StatusInquiry(tiktok), (1, "a1"), (1, "a2"), (2, "b1"))
+    assert (failed, other) == (trouble, WORKING)
+    assert isinstance(not_asked, TikTokUnreachableError)
+    assert not was_asked(not_asked)
+    assert tiktok.asked == [(1, "a1"), (2, "b1")]
+    assert ask(StatusInquiry(tiktok), (1, "a2")) == [WORKING]
+
+
+def test_nobody_is_asked_once_many_accounts_failed() -> None:
+    calls = [(account_id, f"p{account_id}") for account_id in range(FAILED_ACCOUNTS_MAX + 1)]
+    down = TikTokUnreachableError("no way to TikTok")
+    tiktok = AskedTikTok(says={publish_id: down for _, publish_id in calls})
+    assert "5 accounts failed in a row" in str(ask(StatusInquiry(tiktok), *calls)[-1])
+    assert tiktok.asked == calls[:-1]
+
+
+def test_a_publication_that_tiktok_does_not_know_stops_nothing() -> None:
+    trouble = TikTokRejectedError("no such publish_id")
     tiktok = AskedTikTok(says={"a1": trouble})
     assert ask(StatusInquiry(tiktok), (1, "a1"), (1, "a2")) == [trouble, WORKING]
 

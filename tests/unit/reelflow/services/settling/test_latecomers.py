@@ -182,21 +182,29 @@ def test_a_revoked_account_is_not_asked_about(
     assert len(tiktok.asked) == 1
 
 
-def test_the_longest_unasked_comes_first_and_a_round_is_bounded(
+def test_a_round_is_bounded_and_the_next_one_goes_on(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+) -> None:
+    ids = {make_publication(workspace, public(make_post, account)).publish_id for _ in range(3)}
+    for asked in (2, 3):
+        ask(workspace, tiktok, limit=2)
+        assert len(tiktok.asked) == asked
+    assert {publish_id for _, publish_id in tiktok.asked} == ids
+
+
+def test_an_account_with_many_takes_no_turn_of_another(
     workspace: Workspace,
     account: Account,
+    make_account: Callable[..., Account],
     make_post: MakePost,
     tiktok: AskedTikTok,
-    clock: Clock,
 ) -> None:
-    ids = []
-    for _ in range(3):
-        ids.append(make_publication(workspace, public(make_post, account)).publish_id)
-        clock.advance(SECOND)
-    for first in (2, 3):
-        ask(workspace, tiktok, limit=2)
-        assert len(tiktok.asked) == first
-    assert [publish_id for _, publish_id in tiktok.asked] == ids
+    for _ in range(5):
+        publication = make_publication(workspace, public(make_post, account))
+        tiktok.told(publication, BudgetSpentError("30 status calls", retry_after_s=60))
+    post = public(make_post, make_account("other"))
+    tiktok.told(make_publication(workspace, post), LINKED)
+    assert ask(workspace, tiktok, limit=2)[0] == {post.id: S.PUBLISHED}
 
 
 def test_the_post_of_a_given_up_publication_is_left_to_its_upload_while_tiktok_says_nothing(

@@ -25,6 +25,7 @@ from reelflow.exceptions import (
 from reelflow.ledger import audit, posts, publications, webhook_events
 from reelflow.ledger.models import Account, Post, Publication
 from reelflow.ledger.platform_models import WebhookEvent
+from reelflow.services.calls.rounds import FAILED_ACCOUNTS_MAX
 from reelflow.services.settling.reconcile import Reconciliation, reconcile
 from reelflow.services.settling.settle import apply_status
 from reelflow.services.steering import cancelling, commands, resolving
@@ -164,7 +165,85 @@ def test_only_silence_that_waiting_does_not_end_makes_a_post_unknown(
     assert read_post(workspace, post.id).state is after
 
 
-def test_an_account_without_budget_waits_and_its_longest_unasked_posts_come_first(
+def test_an_account_that_fails_for_good_keeps_no_other_from_being_asked(
+    workspace: Workspace,
+    account: Account,
+    make_account: Callable[..., Account],
+    make_post: MakePost,
+    tiktok: AskedTikTok,
+    clock: Clock,
+) -> None:
+    failing = [
+        make_publication(workspace, make_post(account, state=S.PROCESSING)) for _ in range(4)
+    ]
+    for one in failing:
+        tiktok.told(one, TikTokUnavailableError("HTTP 500"))
+    clock.advance(SECOND)
+    other = make_post(make_account("other"), state=S.PROCESSING)
+    tiktok.told(make_publication(workspace, other), LINKED)
+    found = settle(workspace, tiktok)
+    assert found.settled == {other.id: S.PUBLISHED}
+    assert found.unsettled.keys() == {one.post_id for one in failing}
+    assert len(tiktok.asked) == 2
+
+
+def test_a_publication_that_tiktok_never_answers_about_lets_others_of_its_account_go_first(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok
+) -> None:
+    silent, told = (make_post(account, state=S.PROCESSING) for _ in range(2))
+    tiktok.told(make_publication(workspace, silent), TikTokUnavailableError("HTTP 500"))
+    tiktok.told(make_publication(workspace, told), LINKED)
+    rounds = (settle(workspace, tiktok).settled for _ in range(60))  # which is asked first is drawn
+    assert next(found for found in rounds if found) == {told.id: S.PUBLISHED}
+
+
+def test_what_tiktok_never_answers_about_keeps_no_link_and_no_video_of_its_account_out(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok, clock: Clock
+) -> None:
+    change_account(workspace, account.id, scopes="video.list")
+    public = {"privacy_level": "PUBLIC_TO_EVERYONE"}
+    silent = make_post(account, state=S.UNKNOWN, caption="Lake", **public)
+    tiktok.told(make_publication(workspace, silent), TikTokUnavailableError("HTTP 500"))
+    tiktok.videos[account.id] = [video("7678907398077074697", "Lake", clock())]
+    linked = make_post(account, state=S.PUBLISHED_NO_LINK, caption="Forest", **public)
+    tiktok.told(make_publication(workspace, linked), LINKED)
+    assert settle(workspace, tiktok).settled == {silent.id: S.PUBLISHED, linked.id: S.PUBLISHED}
+
+
+def test_in_an_outage_few_accounts_are_asked_for_statuses_and_for_videos(
+    workspace: Workspace,
+    make_account: Callable[..., Account],
+    make_post: MakePost,
+    tiktok: AskedTikTok,
+    clock: Clock,
+) -> None:
+    down = TikTokUnavailableError("HTTP 503")
+    created = clock()
+    for number in range(2 * FAILED_ACCOUNTS_MAX):
+        one = make_account(f"acme-{number}")
+        change_account(workspace, one.id, scopes="video.list")
+        tiktok.list_error[one.id] = down
+        for state in (S.PROCESSING, S.UNKNOWN, S.PUBLISHED_NO_LINK):
+            post = make_post(one, state=state, privacy_level="PUBLIC_TO_EVERYONE", caption="Lake")
+            tiktok.told(make_publication(workspace, post, created_at=created), down)
+    settle(workspace, tiktok)
+    # Of posts, of links, and of videos.
+    assert len(tiktok.asked) == 2 * FAILED_ACCOUNTS_MAX
+    assert len(tiktok.listed) == FAILED_ACCOUNTS_MAX
+
+
+def test_a_post_that_was_not_asked_about_is_not_unknown_for_the_failure_of_another(
+    workspace: Workspace, account: Account, make_post: MakePost, tiktok: AskedTikTok, clock: Clock
+) -> None:
+    for _ in range(2):
+        publication = make_publication(workspace, make_post(account, state=S.PROCESSING))
+        tiktok.told(publication, TikTokUnavailableError("HTTP 500"))
+    clock.advance(1000 * HOUR)
+    found = settle(workspace, tiktok)
+    assert (list(found.settled.values()), len(found.unsettled)) == ([S.UNKNOWN], 1)
+
+
+def test_an_account_without_budget_waits_and_gets_round_to_all_its_posts(
     workspace: Workspace,
     account: Account,
     make_account: Callable[..., Account],
@@ -184,14 +263,14 @@ def test_an_account_without_budget_waits_and_its_longest_unasked_posts_come_firs
             tiktok.says.pop(publish_id, None)
 
     tiktok.on_call = spend
-    clock.advance(SECOND)
-    found = settle(workspace, tiktok)
-    assert "spent" in found.unsettled[mine[2].post_id]
-    assert found.unsettled[other.post_id] == "TikTok says PROCESSING_UPLOAD"
-    clock.advance(SECOND)
-    tiktok.asked.clear()
-    settle(workspace, tiktok)
-    assert tiktok.asked[0] == (account.id, mine[2].publish_id)
+    answered: set[int] = set()
+    for _ in range(60):  # two of three are asked each time, whichever they are
+        found = settle(workspace, tiktok).unsettled
+        assert found[other.post_id] == "TikTok says PROCESSING_UPLOAD"
+        waiting = {post_id for post_id, why in found.items() if why == "spent"}
+        assert len(waiting) == 1
+        answered |= {one.post_id for one in mine} - waiting
+    assert answered == {one.post_id for one in mine}
 
 
 def test_a_post_that_is_published_without_a_link_is_found_on_the_account_at_once(

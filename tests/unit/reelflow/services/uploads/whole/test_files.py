@@ -53,8 +53,8 @@ from tests.left_behind import (
 from tests.photo_files import image
 from tests.troubled_store import with_troubled_store
 
-ANNA = User("anna", "Anna", frozenset({Scope.WRITE}))
-BEN = User("ben", "Ben", frozenset({Scope.WRITE}))
+ANNA = User("anna", "anna", frozenset({Scope.WRITE}))
+BEN = User("ben", "ben", frozenset({Scope.WRITE}))
 WISH = {"account": "acme", "caption": "Dawn", "privacy_level": "SELF_ONLY"}
 NOWHERE = PostWanted()
 #: A WebM as far as its first bytes tell.
