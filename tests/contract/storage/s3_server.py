@@ -172,12 +172,20 @@ class StrictS3:
             self.faults.append(dict(request.get_json()))
         elif request.path == "/_control/content":
             give_content(**request.get_json())
+        elif request.path == "/_control/date":
+            date(**request.get_json())
         return Response(json.dumps(self.calls), content_type="application/json")
 
 
 def s3() -> Any:
     """Moto's own view of all buckets."""
     return s3_backends["123456789012"]["aws"]
+
+
+def date(bucket: str, key: str, days_ago: float) -> None:
+    """Make it as if an object had been put some days ago."""
+    found = s3().get_object(bucket, key)
+    found.last_modified -= timedelta(days=days_ago)
 
 
 def give_content(bucket: str, key: str, path: str) -> None:

@@ -132,6 +132,12 @@ class S3Server:
         answer = requests.post(f"{self.url}/_control/content", json=order, timeout=DEADLINE_S)
         answer.raise_for_status()
 
+    def date(self, bucket: str, key: str, *, days_ago: float) -> None:
+        """Make it as if an object had been put some days ago."""
+        order = {"bucket": bucket, "key": key, "days_ago": days_ago}
+        answer = requests.post(f"{self.url}/_control/date", json=order, timeout=DEADLINE_S)
+        answer.raise_for_status()
+
     def advance(self, seconds: float) -> None:
         """Move the server's clock."""
         order = {"advance_s": seconds}

@@ -1,27 +1,26 @@
-"""S3's notifications alone wake the DAG: its inbox is listed once a day here."""
+"""Files in S3, whose notifications alone wake the DAG: its inbox is listed once a day here."""
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any, Final
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
-import boto3
 import pytest
 
 from demo.stack import DAG_ID
 from demo.waiting import wait_until
+from reelflow.domain.post import PostState
 from tests.contract.storage.credentials import ACCESS_KEY, REGION, SECRET_KEY
 from tests.contract.storage.stores import S3Server
 from tests.postgresql import PostgresqlServer
+from tests.proof.notifying_inbox import NotifyingInbox, open_notifying_inbox
 from tests.proof.play import ENDLESS_S, UPLOADS, Play
 from tests.proof.stack import ACCOUNTS, HEALTHY_S, ProofStack, open_proof_stack
-from tests.proof.videos import Video, unique_video_bytes
-from tests.s3_bucket import Bucket, new_bucket
+from tests.proof.sweeping import SWEEP, Swept, sweep
+from tests.proof.videos import unique_video_bytes
 
 WAKE: Final = "wake_on_s3_notifications"
 NOTIFIED: Final = "reelflow_s3_notifications"
@@ -39,91 +38,9 @@ NONSENSE: Final = (
 )
 
 
-@dataclass(frozen=True)
-class NotifyingInbox:
-    """An inbox in a bucket that tells a queue of each file that comes, as another bucket does.
-
-    :param foreign: the other bucket, which is nobody's inbox
-    :param queue: name of the queue
-    :param copies: name of a queue that is told the same, and read by nobody else
-    """
-
-    server: S3Server
-    bucket: Bucket
-    foreign: Bucket
-    sqs: Any
-    queue: str
-    copies: str
-
-    @property
-    def url(self) -> str:
-        """The address of the queue."""
-        return f"{self.server.url}/123456789012/{self.queue}"
-
-    def drop(self, play: Play, count: int) -> list[Video]:
-        """Put videos into the inboxes of all accounts in turn; they belong to the case."""
-        videos = []
-        for number in range(count):
-            data, name = unique_video_bytes(), f"{uuid.uuid4().hex[:10]}.mp4"
-            account = CREATORS[number % len(CREATORS)]
-            self.bucket.put(f"inbox/{account}/{name}", data)
-            videos.append(Video(account, name, len(data), sha256(data).hexdigest()))
-        play.videos += videos
-        return videos
-
-    def say(self, messages: Sequence[str]) -> None:
-        """Send messages to the queue."""
-        for body in messages:
-            self.sqs.send_message(QueueUrl=self.url, MessageBody=body)
-
-    def told(self) -> list[str]:
-        """Return what the queue was told by itself since the last time."""
-        found: list[str] = []
-        url = self.sqs.get_queue_url(QueueName=self.copies)["QueueUrl"]
-        while messages := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
-            "Messages"
-        ):
-            found += [one["Body"] for one in messages]
-        return found
-
-    def is_read(self) -> bool:
-        """Whether no message is left in the queue."""
-        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        answer = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
-        return all(answer["Attributes"][name] == "0" for name in names)
-
-    def is_listed(self) -> bool:
-        """Whether the inbox was listed since the server forgot its calls."""
-        return any("list-type=2" in one["url"] for one in self.server.calls())
-
-    def asked(self) -> int:
-        """Return how often anybody has called SQS since the server forgot its calls."""
-        return sum(urlsplit(one["url"]).path == "/" for one in self.server.calls())
-
-
 @pytest.fixture(scope="module")
 def inbox(s3_process: S3Server) -> NotifyingInbox:
-    sqs = boto3.client(
-        "sqs",
-        endpoint_url=s3_process.url,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-        region_name=REGION,
-    )
-    bucket, foreign = (new_bucket(s3_process, f"{PREFIX}/") for _ in range(2))
-    inbox = NotifyingInbox(s3_process, bucket, foreign, sqs, queue="inbox", copies="copies")
-    only_inboxes = {"Key": {"FilterRules": [{"Name": "prefix", "Value": f"{PREFIX}/inbox/"}]}}
-    created = {"Events": ["s3:ObjectCreated:*"], "Filter": only_inboxes}
-    told = []
-    for name in (inbox.queue, inbox.copies):
-        url = sqs.create_queue(QueueName=name)["QueueUrl"]
-        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-        told.append({"QueueArn": found["Attributes"]["QueueArn"], **created})
-    for one in (bucket, foreign):
-        one.client.put_bucket_notification_configuration(
-            Bucket=one.name, NotificationConfiguration={"QueueConfigurations": told}
-        )
-    return inbox
+    return open_notifying_inbox(s3_process, f"{PREFIX}/", CREATORS)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +60,7 @@ def stack(
         tmp_path_factory.mktemp("proof"),
         postgresql_server,
         account_names=CREATORS,
-        dags=[DAG_ID, WAKE],
+        dags=[DAG_ID, WAKE, SWEEP],
         extra_environment={
             "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
             "REELFLOW_STORAGE_URL": f"s3://{inbox.bucket.name}/{PREFIX}",
@@ -212,6 +129,31 @@ def test_a_queue_that_is_gone_is_told_once_and_wakes_when_it_is_there_again(
         inbox.drop(play, 1)
         play.wait_known(play.videos)
         assert len(complaints(play)) == 1, complaints(play)
+        play.let_go()
+        play.finish()
+
+
+def test_what_a_crash_left_in_the_bucket_is_swept_and_no_file_of_a_post(
+    play: Play, inbox: NotifyingInbox
+) -> None:
+    """In S3, where a test can date an object; a file on a disk has the time of its change."""
+    old = set(inbox.bucket.list())  # of cases whose posts the ledger has forgotten
+    play.process_for(ENDLESS_S)
+    with play.unpaused(WAKE), play.unpaused(SWEEP) as dag:
+        inbox.drop(play, 20)
+        with play.mid_stage(20, {PostState.PROCESSING}):
+            # What is older than the first file of the ledger, another ledger may know.
+            play.ledger.date_media(datetime.now(UTC) - timedelta(days=40))
+            orphan, young = (f"media/{uuid.uuid4().hex}.mp4" for _ in range(2))
+            for key in (orphan, young):
+                inbox.bucket.put(key, b"left by a crash")
+            before = inbox.bucket.list()
+            for key in set(before) - old - {young}:
+                inbox.server.date(inbox.bucket.name, f"{PREFIX}/{key}", days_ago=3)
+            assert sweep(play, dag, dry_run=True) == Swept(orphan=1, quarantine=0, deleted=0)
+            assert inbox.bucket.list() == before
+            assert sweep(play, dag) == Swept(orphan=1, quarantine=0, deleted=1)
+            assert inbox.bucket.list() == [key for key in before if key != orphan]
         play.let_go()
         play.finish()
 
