@@ -49,4 +49,5 @@ def find_change(
     if found == shown:
         return None
     news = "; ".join(told for *ids, told in found if [*ids, told] not in shown)
-    return f"an analysis ended after it was shown ({news}): look at it as it is now"
+    what = f"an analysis ended after it was shown ({news})" if news else "an analysis is begun anew"
+    return f"{what}: look at it as it is now"

@@ -116,3 +116,16 @@ def test_what_is_rejected_is_rejected_whatever_was_found_since(
     found(workspace, verdict)
     answered(workspace, post, "Reject")
     assert factories.read_post(workspace, post.id).state is PostState.CANCELLED
+
+
+def test_a_verdict_that_is_no_more_is_asked_about_without_it(
+    workspace: Workspace, post: Post
+) -> None:
+    verdict = analysis_of(workspace, post)
+    found(workspace, verdict)
+    asked(workspace, post)
+    with workspace.ledger.write() as session:
+        session.get_one(Verdict, verdict).found_at = None
+    told = answered(workspace, post, "Approve")
+    assert "an analysis is begun anew: look at it as it is now" in told
+    assert factories.read_post(workspace, post.id).state is PostState.HELD
