@@ -228,7 +228,8 @@ class Play:
                 self.runs.trigger()
                 idle_since = None
             time.sleep(0.5)
-        assert not self._disagreements()
+        left = self._disagreements()
+        assert not left, left
         announced = {event["post_id"] for event in self.runs.events(PUBLISHED)}
         done = {post.id for post in self._posts() if post.state in DONE}
         assert done <= announced, f"published and never announced: {done - announced}"
