@@ -103,9 +103,12 @@ class Play:
         self.simulator("POST", "/release")
 
     def complete(self, publish_ids: Collection[str]) -> None:
-        """Let TikTok be done with some publications, whatever it takes over the others."""
+        """Let TikTok be done with those publications that it has every byte of, and no others."""
         for one in self.simulator("GET", "/uploads")["uploads"]:
-            if one["publish_id"] in publish_ids and one["state"] == "PROCESSING_UPLOAD":
+            # It calls a publication so from its init on.
+            is_processed = one["state"] == "PROCESSING_UPLOAD"
+            has_all = one["received_bytes"] == one["video_size"]
+            if one["publish_id"] in publish_ids and is_processed and has_all:
                 self.simulator("POST", f"/uploads/{one['publish_id']}/complete")
 
     def open_id(self, account: str) -> str:
