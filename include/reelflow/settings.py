@@ -215,7 +215,7 @@ class Settings(TikTokSettings):
 
         :param open_store: opens S3, where the settings name it; without one it is opened with the
             connection in this process's environment
-        :param keeps_connections: for a server or a task: it does not connect for each question anew
+        :param keeps_connections: for whoever asks often: it does not connect for each question anew
         :raises ConfigurationError: key or database URL are missing or malformed
         :raises LedgerNotMigratedError: the ledger needs ``reelflow db upgrade``
         """

@@ -67,7 +67,7 @@ def plan(
             code="airflow_url",
         )
     settings = Settings.load()
-    workspace = settings.open_workspace()
+    workspace = settings.open_workspace(keeps_connections=True)
     if account is not None:
         with workspace.ledger.read() as session:
             ledger_accounts.by_name(session, account)
