@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 import pytest
@@ -24,3 +27,17 @@ def fill_disk(
     """Let the system say that a disk has so much room left."""
     disk = _Disk(free_bytes // _BLOCK_BYTES, disk_bytes // _BLOCK_BYTES)
     monkeypatch.setattr(os, "fstatvfs", lambda _: disk)
+
+
+@contextmanager
+def largest_file(size_bytes: int) -> Iterator[None]:
+    """Let no file of this process grow beyond some size, as a full disk does not.
+
+    Within a test, not around it: the file that pytest's words go to may be larger already.
+    """
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

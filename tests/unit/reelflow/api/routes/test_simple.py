@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +17,7 @@ from reelflow.ledger.models import Account, Media
 from reelflow.services.workspace import Workspace
 from tests.data_folder import data_folder
 from tests.factories import ACTOR, read_post
+from tests.full_disk import largest_file
 from tests.known_users import ANNA, BEN, CARL, KnownUsers
 from tests.left_behind import assert_nothing_is_left, reserved, unfinished_sessions
 from tests.media_files import h264_mp4
@@ -201,20 +201,9 @@ def test_a_spent_quota_is_429_and_says_when_to_come_back(send: Send, workspace: 
     assert send(headers=BEN).status_code == 201
 
 
-@pytest.fixture
-def little_room() -> Iterator[None]:
-    """Let no file of this process grow beyond 8 MiB, as a full disk does not."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (8 * 1024 * 1024, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-@pytest.mark.usefixtures("little_room")
 def test_a_full_disk_is_507_and_the_next_file_is_taken(send: Send, workspace: Workspace) -> None:
-    answer = send(video() + bytes(20_000_000))
+    with largest_file(8 * 1024 * 1024):
+        answer = send(video() + bytes(20_000_000))
     assert (answer.status_code, answer.json()["reason"]) == (507, "storage_full")
     assert "/" not in answer.json()["message"]
     assert_nothing_is_left(workspace)
