@@ -10,7 +10,7 @@ missed::
 One stack: Airflow and ledger on PostgreSQL, 16 tasks at once, two processors. In turn the DAG of
 ``bench/noop_dag`` runs, with tasks that do nothing, then ``publish_to_tiktok`` on as many small
 videos, five an account, which its own watcher starts. Each post's sensor defers once; its trigger
-asks 10 to 15 s later, and TikTok is done then. The other DAG's sensor defers for 10 s.
+asks 10 to 20 s later, and TikTok is done then. The other DAG's sensor defers for 10 s.
 
 Wall time is a run's ``end_date`` minus ``start_date``, as Airflow's API tells them. CPU is that of
 all programs but TikTok's stand-in, with their children, databases included, from the run's start

@@ -134,7 +134,7 @@ def test_one_that_waits_while_reelflow_is_upgraded_goes_on() -> None:
 NOW_S = 1_795_000_000.0
 
 
-@pytest.mark.parametrize(("now_s", "first_s"), [(0, 15), (0.1, 15), (3, 15), (3.1, 20), (5, 20)])
+@pytest.mark.parametrize(("now_s", "first_s"), [(0, 20), (0.1, 20), (8, 20), (8.1, 30), (10, 30)])
 def test_the_first_poll_comes_after_the_interval_together_with_others(
     now_s: float, first_s: float
 ) -> None:
