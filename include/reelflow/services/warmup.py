@@ -100,6 +100,7 @@ def _prepare(session: Session, post: Post, workspace: Workspace, *, now: datetim
     for lock in (False, True):
         posts.get(session, post.id, lock=lock)
     photo_images.media_of(session, post)
+    photo_images.names_of(session, [post.id])  # the label of each task
     media = session.get_one(Media, post.media_id, populate_existing=True)
     posts.with_content(session, account_id=post.account_id, sha256="", but_not=post.id)
     _write(session, media, sha256=_ACTOR, facts={}, validated_at=now)

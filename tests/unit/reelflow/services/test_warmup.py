@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from sqlalchemy import func, select
 
+from reelflow.ledger import photo_images
 from reelflow.ledger.models import Account, Base, Post
 from reelflow.services.stage import begin
 from reelflow.services.warmup import warm_up
@@ -37,6 +38,8 @@ def test_warming_up_compiles_what_a_stage_begins_with_and_changes_no_post(
         before.fencing_token,
     )
     begin(workspace, post.id, run_id="run")
+    with workspace.ledger.read() as session:
+        assert photo_images.names_of(session, [post.id]) == {post.id: before.media.file_name}
     assert len(workspace.ledger.engine._compiled_cache) == compiled
 
 
