@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 #: (https://github.com/apache/airflow/issues/71580).
 FIRST_POLL_S = 10.0
 #: First polls come at such marks of the clock, so that tasks end together: Airflow's DAG processor
-#: reads the DAG file once for all that ended meanwhile, which costs about as much as a task.
+#: reads the DAG file once for all that ended meanwhile.
 _MARK_S = 10.0
 
 
