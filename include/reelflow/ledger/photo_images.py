@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import String, func, select, type_coerce, union
 from sqlalchemy.orm import Session
 
+from reelflow.domain.analysis import AnalysisPolicy
 from reelflow.domain.post import PostKind, PostState
 from reelflow.ledger import damage
-from reelflow.ledger.models import Media, PhotoImage, Post
+from reelflow.ledger.models import Account, Media, PhotoImage, Post
 
 
 def add(session: Session, post_id: int, media_ids: Sequence[str]) -> None:
@@ -26,6 +28,8 @@ def media_of(session: Session, post: Post) -> list[Media]:
 
     :raises ConfigurationError: somebody changed their rows by hand; code ``ledger_damaged``
     """
+    if post.kind is PostKind.VIDEO:
+        return [post.media]
     query = select(PhotoImage).where(PhotoImage.post_id == post.id)
     try:
         images = session.scalars(query.order_by(PhotoImage.ordinal)).all()
@@ -56,13 +60,50 @@ def names_of(session: Session, post_ids: Collection[int]) -> dict[int, str]:
     return {post_id: _name(kind, file_name) for post_id, kind, file_name in session.execute(query)}
 
 
+class Outline(NamedTuple):
+    """A post in a few words.
+
+    :param name: what people call it
+    :param size_bytes: of its video, or of the image it was begun with
+    :param is_analysed: whether its account has its media analysed
+    """
+
+    name: str
+    size_bytes: int
+    is_analysed: bool
+
+
+def outline_of(session: Session, post_id: int) -> Outline | None:
+    """Return what there is to say of a post, also of one that cannot be read."""
+    query = (
+        select(
+            type_coerce(Post.kind, String()),
+            Media.file_name,
+            Media.size_bytes,
+            type_coerce(Account.analysis_policy, String()),
+        )
+        .join(Media, Media.id == Post.media_id)
+        .join(Account, Account.id == Post.account_id)
+        .where(Post.id == post_id)
+    )
+    row = session.execute(query).first()
+    if row is None:
+        return None
+    kind, file_name, size_bytes, policy = row
+    return Outline(_name(kind, file_name), size_bytes, policy != AnalysisPolicy.IGNORE)
+
+
 def _name(kind: str, file_name: str) -> str:
     return file_name.rpartition("/")[0] or file_name if kind == PostKind.PHOTO else file_name
 
 
 def cover_of(session: Session, post: Post) -> Media:
     """Return the file whose picture stands for a post."""
-    files = media_of(session, post)
+    return cover_among(post, media_of(session, post))
+
+
+def cover_among(post: Post, files: Sequence[Media]) -> Media:
+    """Return which of a post's files stands for it with its picture."""
     return files[min(post.photo_cover_index, len(files) - 1)]
 
 

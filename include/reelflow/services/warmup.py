@@ -100,7 +100,7 @@ def _prepare(session: Session, post: Post, workspace: Workspace, *, now: datetim
     for lock in (False, True):
         posts.get(session, post.id, lock=lock)
     photo_images.media_of(session, post)
-    photo_images.names_of(session, [post.id])  # the label of each task
+    photo_images.outline_of(session, post.id)  # the label of each task
     media = session.get_one(Media, post.media_id, populate_existing=True)
     posts.with_content(session, account_id=post.account_id, sha256="", but_not=post.id)
     _write(session, media, sha256=_ACTOR, facts={}, validated_at=now)
@@ -148,7 +148,7 @@ def _clean_up(session: Session, post: Post, *, now: datetime) -> None:
     _write(session, media, deleted_at=now)
     session.get_one(Post, post.id, populate_existing=True)
     _write(session, post, source_settled_at=now)
-    _write(session, post, announced_at=now)
+    posts.note_announced(session, [post.id], now=now)
 
 
 def _step(session: Session, post: Post, to: PostState, workspace: Workspace) -> None:

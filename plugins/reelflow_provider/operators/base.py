@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
@@ -27,10 +27,14 @@ from reelflow_provider.storage import open_workspace
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from reelflow.ledger.photo_images import Outline
     from reelflow.services.workspace import Workspace
 
 
 log = logging.getLogger(__name__)
+
+#: A file of up to so many bytes is read, hashed and sent within moments.
+_SMALL_BYTES: Final = 32_000_000
 
 
 class LedgerMixin:
@@ -59,19 +63,37 @@ class PostMixin(LedgerMixin):
 
     #: The ledger is asked for the name where it is shown: a second mapped argument would cost each
     #: task another call of Airflow's API.
-    LABEL = "{{ task.file_name }}"
+    LABEL = "{{ task.label }}"
+    _has_begun: bool = False
 
-    @cached_property
+    @property
+    def label(self) -> str:
+        """What the task is shown under; nothing before it works, where that takes moments.
+
+        Airflow tells its API server of a name at once, by a call that costs as much as such a task;
+        of none it tells nothing, and of the later one with the state in which the task ends.
+        """
+        return self.file_name if self._has_begun or self.may_take_long() else ""
+
+    def may_take_long(self) -> bool:
+        """Whether somebody may see the task at work."""
+        return True
+
+    @property
     def file_name(self) -> str:
         """The name of the post's file, or of its folder of photos."""
+        return self._outline.name if self._outline else f"post {self.post_id}"
+
+    @cached_property
+    def _outline(self) -> Outline | None:
+        """What the ledger says of the post; None where it does not."""
         from reelflow.ledger import photo_images
 
-        unnamed = f"post {self.post_id}"
         try:
             with self.workspace.ledger.read() as session:
-                return photo_images.names_of(session, [self.post_id]).get(self.post_id, unnamed)
+                return photo_images.outline_of(session, self.post_id)
         except ReelflowError:
-            return unnamed  # a label is no reason to hide what the task itself says
+            return None  # a label is no reason to hide what the task itself says
 
 
 class ReelflowOperator(LedgerMixin, BaseOperator):
@@ -95,21 +117,24 @@ class PostOperator(PostMixin, ReelflowOperator):
         super().__init__(**kwargs)
         self.post_id = post_id
 
-
-class BriefPostOperator(PostOperator):
-    """Base of those that take moments: Airflow learns their label as they end, with their state.
-
-    Else it is told at once, by a call of its API that costs as much as the work of such a task.
-    """
-
-    LABEL = "{{ task.label }}"
-    #: Empty until the work begins; Airflow is not told of an empty one.
-    label: str = ""
+    def may_take_long(self) -> bool:
+        """Whether there is much to read, or an engine to wait for."""
+        outline = self._outline
+        return outline is not None and (outline.size_bytes > _SMALL_BYTES or outline.is_analysed)
 
     def pre_execute(self, context: Context) -> None:
         """Give the task its label."""
         super().pre_execute(context)
-        self.label = context["ti"].rendered_map_index = self.file_name
+        self._has_begun = True
+        context["ti"].rendered_map_index = self.label
+
+
+class BriefPostOperator(PostOperator):
+    """Base of those that take moments, whatever the post."""
+
+    def may_take_long(self) -> bool:
+        """Say that it does not."""
+        return False
 
 
 def run_id_of(context: Context) -> str:

@@ -93,6 +93,8 @@ def validate(workspace: Workspace, post_id: int, *, run_id: str | None, actor: s
 
 
 def _files(workspace: Workspace, post: Post) -> list[Media]:
+    if post.kind is PostKind.VIDEO:
+        return [post.media]  # as it was when the post was read: no question of its own
     with workspace.ledger.read() as session:
         return photo_images.media_of(session, post)
 
@@ -214,8 +216,7 @@ def generate_thumbnail(
         post is REJECTED, or ahead of time HELD as before
     """
     post, ahead = begin(workspace, post_id, run_id=run_id), run_id is None
-    with workspace.ledger.read() as session:
-        media = photo_images.cover_of(session, post)
+    media = photo_images.cover_among(post, _files(workspace, post))
     kept = kept_cover(workspace, post, media, ahead=ahead)
     if kept is not None:
         return kept

@@ -39,7 +39,9 @@ def test_warming_up_compiles_what_a_stage_begins_with_and_changes_no_post(
     )
     begin(workspace, post.id, run_id="run")
     with workspace.ledger.read() as session:
-        assert photo_images.names_of(session, [post.id]) == {post.id: before.media.file_name}
+        outline = photo_images.outline_of(session, post.id)
+        assert outline is not None
+        assert outline.name == before.media.file_name
     assert len(workspace.ledger.engine._compiled_cache) == compiled
 
 

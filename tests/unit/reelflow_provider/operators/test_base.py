@@ -12,6 +12,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 from airflow.sdk.execution_time import comms
 
+from reelflow.domain.analysis import AnalysisPolicy
 from reelflow.domain.post import PostState
 from reelflow.exceptions import (
     BreakerOpenError,
@@ -26,13 +27,13 @@ from reelflow.exceptions import (
     TransientError,
 )
 from reelflow.ledger import audit
-from reelflow.ledger.models import Account
+from reelflow.ledger.models import Account, Media
 from reelflow.services.workspace import Workspace
 from reelflow_provider.operators.base import PostOperator, post_kept_or_skipped
 from reelflow_provider.operators.media import ExtractMetadataOperator, ValidateMediaOperator
 from tests import factories
 from tests.data_folder import data_folder
-from tests.unit.reelflow_provider.airflow_task import RUN_ID, run_task
+from tests.unit.reelflow_provider.airflow_task import RUN_ID, Ended, run_task
 
 #: A task on one post, and the context it runs in.
 Task = tuple[PostOperator, Any]
@@ -51,16 +52,31 @@ def test_a_task_is_shown_under_its_file_name(worker: Workspace, account: Account
     assert ended.message.rendered_map_index == "spring garden.mp4"
 
 
+def named_before_its_end(ended: Ended) -> list[str]:
+    """Return what a task told Airflow to show it under while it ran, by calls of their own."""
+    told = [one for one in ended.sent if isinstance(one, comms.SetRenderedMapIndex)]
+    return [one.rendered_map_index for one in told]
+
+
 @pytest.mark.parametrize(
-    ("operator_class", "calls"), [(ValidateMediaOperator, 1), (ExtractMetadataOperator, 0)]
+    ("size_bytes", "policy"), [(32_000_001, "ignore"), (1, "label")], ids=["large", "analysed"]
 )
-def test_only_a_task_that_may_take_long_calls_airflow_to_be_named_before_its_end(
-    operator_class: type[PostOperator], calls: int, worker: Workspace, account: Account
+def test_a_task_that_may_take_long_calls_airflow_to_be_named_before_its_end(
+    size_bytes: int, policy: str, worker: Workspace, account: Account
 ) -> None:
     post = factories.make_post(worker, account, content=b"no video", file_name="garden.mp4")
-    ended = run_task(operator_class, post_id=post.id)
-    named = [one for one in ended.sent if isinstance(one, comms.SetRenderedMapIndex)]
-    assert [one.rendered_map_index for one in named] == ["garden.mp4"] * calls
+    with worker.ledger.write() as session:
+        session.get_one(Media, post.media_id).size_bytes = size_bytes
+        session.get_one(Account, account.id).analysis_policy = AnalysisPolicy(policy)
+    assert named_before_its_end(run_task(ValidateMediaOperator, post_id=post.id)) == ["garden.mp4"]
+    assert named_before_its_end(run_task(ExtractMetadataOperator, post_id=post.id)) == []
+
+
+def test_a_task_on_a_small_file_is_named_with_its_end(worker: Workspace, account: Account) -> None:
+    post = factories.make_post(worker, account, content=b"no video", file_name="garden.mp4")
+    ended = run_task(ValidateMediaOperator, post_id=post.id)
+    assert named_before_its_end(ended) == []
+    assert ended.message.rendered_map_index == "garden.mp4"
 
 
 def test_a_brief_task_that_fails_is_named_with_its_end(worker: Workspace, account: Account) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from reelflow.domain.post import PostState
+from reelflow.domain.post import PostKind, PostState
 from reelflow.domain.schedule import NormalRun
 from reelflow.ledger import posts
 from reelflow.ledger.models import Account, Media, Post
@@ -49,9 +49,14 @@ def test_a_held_post_whose_bytes_become_another_post_meanwhile_is_registered_wit
     assert data_folder(workspace).path(held.media.source_path).read_bytes() == b"same"
 
 
-def unmoved_post(workspace: Workspace, account: Account) -> Post:
-    """Return a READY post whose file still lies in the inbox, as a crash leaves it."""
-    post = factories.make_post(workspace, account, validated=False)
+def unmoved_post(
+    workspace: Workspace, account: Account, *, kind: PostKind = PostKind.VIDEO
+) -> Post:
+    """Return a READY post whose file still lies in the inbox, as a crash leaves it.
+
+    :param kind: of photos the files are asked for in a statement of their own
+    """
+    post = factories.make_post(workspace, account, validated=False, kind=kind)
     with workspace.ledger.write() as session:
         media = session.get_one(Media, post.media_id)
         media.moved_at = media.source_identity = None
@@ -66,7 +71,7 @@ def test_a_file_that_another_run_took_and_went_on_with_is_left_alone(
     workspace: Workspace, account: Account, ends: str
 ) -> None:
     """A run that waited for a slow store meanwhile knows the place before the last alone."""
-    post = unmoved_post(workspace, account)
+    post = unmoved_post(workspace, account, kind=PostKind.PHOTO)
 
     def another_run() -> None:
         finish_move(workspace, post.id, actor="another run")
@@ -150,7 +155,7 @@ def wait_for_a_waiter(workspace: Workspace) -> None:
 def test_a_file_that_another_run_took_is_not_waited_for(
     workspace: Workspace, account: Account
 ) -> None:
-    post = unmoved_post(workspace, account)
+    post = unmoved_post(workspace, account, kind=PostKind.PHOTO)
     media = data_folder(workspace).media
 
     def another_run() -> None:

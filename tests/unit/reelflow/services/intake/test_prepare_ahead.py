@@ -158,7 +158,7 @@ def test_a_publishing_run_leaves_a_post_alone_that_was_held_while_it_was_judged(
         change_post(workspace, post.id, state=PostState.HELD)
 
     with (
-        before_statement(workspace, "SELECT photo_images", hold),
+        before_statement(workspace, "BEGIN", hold, nth=2),
         pytest.raises(PostNotTakeableError, match="is HELD"),
     ):
         validate(workspace, post.id, run_id=RUN, actor=ACTOR)
@@ -174,7 +174,7 @@ def test_a_post_that_is_released_while_it_is_judged_is_rejected(
         commands.release(workspace, post.id, actor="mia")
 
     with (
-        before_statement(workspace, "SELECT photo_images", release),
+        before_statement(workspace, "BEGIN", release, nth=2),
         pytest.raises(MediaRejectedError, match="is rejected"),
     ):
         check(workspace, post)
@@ -271,7 +271,7 @@ def test_publishing_begins_while_it_is_still_prepared(
         publish_stages(workspace, future)
         change_post(workspace, future.id, state=PostState.UPLOADING)
 
-    with before_statement(workspace, "SELECT photo_images", publish):
+    with before_statement(workspace, "BEGIN", publish, nth=2):
         check(workspace, future)
     after = read_post(workspace, future.id)
     assert (after.state, after.claimed_by) == (PostState.UPLOADING, RUN)
@@ -301,7 +301,7 @@ def test_a_bad_file_found_after_its_run_began_to_send_it_rejects_nothing(
         change_post(workspace, post.id, state=PostState.UPLOADING)
 
     with (
-        before_statement(workspace, "SELECT photo_images", publish),
+        before_statement(workspace, "BEGIN", publish, nth=2),
         pytest.raises(PostNotTakeableError, match="is UPLOADING"),
     ):
         check(workspace, post)
@@ -373,7 +373,7 @@ def test_a_cover_that_is_chosen_while_another_is_made_is_made_at_once(
     def choose() -> None:
         choose_cover(workspace, future.id, actor="mia", at_ms=1000)
 
-    with before_statement(workspace, "SELECT photo_images", choose):
+    with before_statement(workspace, "BEGIN", choose, nth=2):
         cover = picture(workspace, future)
     assert read_post(workspace, future.id).media.thumbnail_path == cover
     with open_file(media_files.h264_mp4()) as source:
@@ -479,7 +479,7 @@ def test_pictures_of_a_file_that_was_deleted_meanwhile_are_deleted_too(
         with workspace.ledger.write() as session:
             session.get_one(Post, future.id).media.deleted_at = clock()
 
-    with before_statement(workspace, "SELECT photo_images", published_and_cleaned_up):
+    with before_statement(workspace, "BEGIN", published_and_cleaned_up, nth=2):
         cover = picture(workspace, future)
     assert [path.name for path in data_folder(workspace).thumbnails.iterdir()] == [
         cover.rpartition("/")[2]
