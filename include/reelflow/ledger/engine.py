@@ -19,7 +19,6 @@ from sqlalchemy import (
     event,
     func,
     select,
-    text,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -233,7 +232,8 @@ def current_revision(engine: Engine) -> str | None:
         return None
     try:
         with transaction(engine, writes=False) as session:
-            revision: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
+            found = session.connection().exec_driver_sql("SELECT version_num FROM alembic_version")
+            revision: str | None = found.scalar()
             return revision
     except LedgerNotMigratedError:  # there is no such table
         return None

@@ -212,6 +212,15 @@ def due_times(session: Session, post_ids: Collection[int]) -> dict[int, datetime
     return {row.id: row.due_at for row in rows}
 
 
+def note_announced(session: Session, post_ids: Collection[int], *, now: datetime) -> None:
+    """Write down that these posts were announced; one that was before keeps its time."""
+    for post_id in sorted(post_ids):  # two that write several wait for each other in one order
+        unannounced = update(Post).where(Post.id == post_id, Post.announced_at.is_(None))
+        session.execute(
+            unannounced.values(announced_at=now), execution_options={"synchronize_session": False}
+        )
+
+
 def interrupted(session: Session, *, now: datetime, limit: int) -> list[int]:
     """Return the ids of posts whose upload stopped at its last bytes, while its URL still lives.
 

@@ -106,8 +106,5 @@ def announcement(workspace: Workspace, post_id: int) -> Announcement | None:
 
 def mark_announced(workspace: Workspace, post_ids: list[int]) -> None:
     """Remember that these posts were announced; called when their event is out."""
-    now = workspace.ledger.now()
     with workspace.ledger.write() as session:
-        for post_id in post_ids:
-            post = posts.get(session, post_id, lock=True)
-            post.announced_at = post.announced_at or now
+        posts.note_announced(session, post_ids, now=workspace.ledger.now())

@@ -96,8 +96,8 @@ posts retry ID`. Judge the post by `summarize` or by its story: the ledger has t
         from reelflow.services.stage import begin
 
         with post_kept_or_skipped(self, context):
-            begin(self.workspace, self.post_id, run_id=run_id_of(context))
-        post, publication = self._read()
+            post = begin(self.workspace, self.post_id, run_id=run_id_of(context))
+        publication = self._publication()
         later = goes_later(post, now=self.workspace.ledger.now())
         if post.state in _UNSENT and later is None:
             raise TransientError(
@@ -202,6 +202,12 @@ posts retry ID`. Judge the post by `summarize` or by its story: the ledger has t
         with self.workspace.ledger.read() as session:
             post = posts.get(session, self.post_id)
             return post, publications.current(session, self.post_id)
+
+    def _publication(self) -> Publication | None:
+        from reelflow.ledger import publications
+
+        with self.workspace.ledger.read() as session:
+            return publications.current(session, self.post_id)
 
     def _write_down(
         self, status: PublishStatus, publish_id: str, context: Context

@@ -159,7 +159,7 @@ class UploadJournal:
             publications.store_upload_url(publication, self._ledger.cipher, answer.upload_url)
             publication.url_expires_at = self._ledger.now() + lifetime
             why = f"TikTok opened it as {answer.publish_id}"
-            self._step(session, PublicationState.UPLOADING, why)
+            self._step(session, publication, PublicationState.UPLOADING, why)
         apply_waiting(self._workspace, answer.publish_id, actor=self._actor)
         return publication
 
@@ -171,17 +171,15 @@ class UploadJournal:
         with self._fenced() as (session, post):
             if forgiven:
                 post.publications_forgiven += 1
-            self._step(session, PublicationState.SUPERSEDED, why)
+            current = publications.current(session, self._post_id)
+            self._step(session, current, PublicationState.SUPERSEDED, why)
 
     def acknowledge(self, held_bytes: int) -> None:
         """Write down how many bytes TikTok said it holds."""
         with self._fenced() as (session, _):
-            self._acknowledge(session, held_bytes)
-
-    def _acknowledge(self, session: Session, held_bytes: int) -> None:
-        publication = publications.current(session, self._post_id)
-        if publication is not None:
-            publication.acknowledged_bytes = held_bytes
+            publication = publications.current(session, self._post_id)
+            if publication is not None:
+                publication.acknowledged_bytes = held_bytes
 
     def commit(self) -> None:
         """UPLOADING to COMMITTING: the last byte may be on its way; send it only after this.
@@ -193,16 +191,19 @@ class UploadJournal:
                 raise _moved_on(post)
             if post.state is PostState.UPLOADING:
                 why = "its last bytes are being sent"
-                self._step(session, PublicationState.COMMITTING, why)
+                current = publications.current(session, self._post_id)
+                self._step(session, current, PublicationState.COMMITTING, why)
                 self._move(session, post, PostState.COMMITTING, why=why)
 
     def sent(self, held_bytes: int) -> None:
         """COMMITTING to PROCESSING: TikTok acknowledged every byte."""
         with self._fenced() as (session, post):
-            self._acknowledge(session, held_bytes)
+            publication = publications.current(session, self._post_id)
+            if publication is not None:
+                publication.acknowledged_bytes = held_bytes
             if post.state is PostState.COMMITTING:
                 why = "TikTok acknowledged every byte and processes the video"
-                self._step(session, PublicationState.SENT, why)
+                self._step(session, publication, PublicationState.SENT, why)
                 self._move(session, post, PostState.PROCESSING, why=why)
                 post.upload_failures = 0
 
@@ -302,8 +303,9 @@ class UploadJournal:
             held=post,
         )
 
-    def _step(self, session: Session, to: PublicationState, why: str) -> None:
-        publication = publications.current(session, self._post_id)
+    def _step(
+        self, session: Session, publication: Publication | None, to: PublicationState, why: str
+    ) -> None:
         if publication is not None and publication.state is not to:
             now = self._ledger.now()
             publications.move(session, publication, to, now=now, actor=self._actor, why=why)

@@ -79,7 +79,7 @@ class PullJournal(UploadJournal):
         publication = publications.open_new(session, self._post_id, plan=plan, now=now)
         publication.source = MediaSource.PULL_FROM_URL
         publication.chunk_size_bytes = publication.total_chunks = 0  # TikTok fetches as it likes
-        self._step(session, PublicationState.COMMITTING, _BEGUN)
+        self._step(session, publication, PublicationState.COMMITTING, _BEGUN)
         self._move(session, post, PostState.COMMITTING, why=_BEGUN)
         self._publication_id = publication.id
 
@@ -129,7 +129,8 @@ class PullJournal(UploadJournal):
         with self._fenced() as (session, post):
             if post.state is PostState.COMMITTING:
                 post.publications_forgiven += 1
-                self._step(session, PublicationState.SUPERSEDED, why)
+                current = publications.current(session, self._post_id)
+                self._step(session, current, PublicationState.SUPERSEDED, why)
                 self._move(session, post, PostState.UPLOADING, why=why)
 
     def lost_pull(self, why: str) -> NoReturn:
