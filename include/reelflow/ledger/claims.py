@@ -40,6 +40,13 @@ def claim(
     return frozenset(claimed.scalars())
 
 
+def is_held(post: Post, *, run_id: str, until: datetime) -> bool:
+    """Whether a post is this run's until that time at least."""
+    return (
+        post.claimed_by == run_id and post.claimed_until is not None and post.claimed_until >= until
+    )
+
+
 def holders(session: Session, post_ids: Collection[int], *, now: datetime) -> dict[int, str]:
     """Return which run has claimed each of some posts; those that are free are not in."""
     claimed = select(Post.id, Post.claimed_by).where(Post.id.in_(post_ids), ~unclaimed(now))

@@ -10,9 +10,20 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from reelflow.domain.analysis import AnalysisEngine
+from reelflow.domain.analysis import AnalysisEngine, AnalysisPolicy
 from reelflow.ledger import photo_images
-from reelflow.ledger.models import Post, Verdict
+from reelflow.ledger.models import Account, Post, Verdict
+
+
+def engine_asked(session: Session, post_id: int) -> AnalysisEngine | None:
+    """Return the engine that a post's account asks; None where it wants nothing analysed."""
+    query = (
+        select(Account.analysis_policy, Account.analysis_engine)
+        .join(Post, Post.account_id == Account.id)
+        .where(Post.id == post_id)
+    )
+    policy, engine = session.execute(query).one()
+    return None if policy is AnalysisPolicy.IGNORE else engine
 
 
 def find(

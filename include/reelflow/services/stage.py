@@ -32,12 +32,14 @@ _NOT_FOR_A_RUN: Final = frozenset(
         PostState.UNKNOWN,
     }
 )
+#: A run's claim of which so much is left is not renewed.
+_FRESH: Final = 2 / 3
 #: States in which a post's media are prepared ahead of time.
 _AHEAD: Final = frozenset({PostState.READY, PostState.HELD})
 
 
 def begin(workspace: Workspace, post_id: int, *, run_id: str | None) -> Post:
-    """Return the post, with the run's claim on it renewed.
+    """Return the post, with the run's claim on it renewed unless most of it is left.
 
     Ahead of time it is not claimed: whoever publishes it may begin at any moment, and does not
     wait.
@@ -76,13 +78,15 @@ def _rejected(post: Post) -> MediaRejectedError:
 
 
 def _taken_up(workspace: Workspace, post_id: int, run_id: str | None) -> Post:
-    ledger = workspace.ledger
-    if run_id is None:
-        with ledger.read() as session:
-            return posts.get(session, post_id)
+    ledger, claim = workspace.ledger, workspace.rules.claim
+    with ledger.read() as session:
+        post = posts.get(session, post_id)
+    # A claim that is renewed now and then holds as well, and the stages of most posts take seconds.
+    fresh_until = ledger.now() + claim * _FRESH
+    if run_id is None or claims.is_held(post, run_id=run_id, until=fresh_until):
+        return post
     with ledger.write() as session:
-        now, claim = ledger.now(), workspace.rules.claim
-        claims.claim(session, [post_id], run_id=run_id, now=now, claim=claim)
+        claims.claim(session, [post_id], run_id=run_id, now=ledger.now(), claim=claim)
         return posts.get(session, post_id)
 
 

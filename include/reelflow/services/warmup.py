@@ -24,6 +24,7 @@ from reelflow.ledger import (
     photo_images,
     posts,
     publications,
+    verdicts,
     webhook_events,
 )
 from reelflow.ledger.models import Base, Media, Post
@@ -102,6 +103,7 @@ def _prepare(session: Session, post: Post, workspace: Workspace, *, now: datetim
     photo_images.media_of(session, post)
     photo_images.outline_of(session, post.id)  # the label of each task
     media = session.get_one(Media, post.media_id, populate_existing=True)
+    verdicts.engine_asked(session, post.id)
     posts.with_content(session, account_id=post.account_id, sha256="", but_not=post.id)
     _write(session, media, sha256=_ACTOR, facts={}, validated_at=now)
     _write(session, post, sha256=_ACTOR)

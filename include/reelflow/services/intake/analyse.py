@@ -9,7 +9,7 @@ from typing import Final
 from reelflow.analysis.base import Engine
 from reelflow.domain.analysis import AnalysisEngine, AnalysisPolicy
 from reelflow.domain.post import PostState
-from reelflow.ledger import photo_images, posts
+from reelflow.ledger import photo_images, verdicts
 from reelflow.ledger.models import Post, Verdict
 from reelflow.services.intake.asking import ask_engine
 from reelflow.services.intake.refusal import refused_if_unreadable
@@ -24,9 +24,7 @@ WAIT_S: Final = 120.0
 def engine_asked(workspace: Workspace, post_id: int) -> AnalysisEngine | None:
     """Return the engine that a post's account asks; None where it wants nothing analysed."""
     with workspace.ledger.read() as session:
-        account = posts.get(session, post_id).account
-    ignores = account.analysis_policy is AnalysisPolicy.IGNORE
-    return None if ignores else account.analysis_engine
+        return verdicts.engine_asked(session, post_id)
 
 
 def analyse(

@@ -20,7 +20,7 @@ from reelflow.services.stage import begin, open_video, postpone
 from reelflow.services.workspace import Workspace
 from reelflow.storage.folders import Kept
 from tests.data_folder import data_folder
-from tests.factories import Clock, read_post
+from tests.factories import Clock, change_post, read_post
 
 MakePost = Callable[..., Post]
 LEFT_ALONE = {"HELD", "CANCELLED", "MISSED", "FAILED", "UNKNOWN"}
@@ -105,6 +105,32 @@ def test_each_stage_renews_its_runs_claim_and_no_other_runs(
     begin(workspace, post.id, run_id="other")
     claimed = read_post(workspace, post.id)
     assert (claimed.claimed_by, claimed.claimed_until) == ("run", clock() + timedelta(minutes=15))
+
+
+@pytest.mark.parametrize(("after_s", "left_s"), [(300, 600), (301, 900)])
+def test_a_claim_of_which_two_thirds_are_left_is_not_renewed(
+    workspace: Workspace,
+    account: Account,
+    make_post: MakePost,
+    clock: Clock,
+    after_s: float,
+    left_s: float,
+) -> None:
+    post = make_post(account)
+    begin(workspace, post.id, run_id="run")
+    clock.advance(timedelta(seconds=after_s))
+    begun = begin(workspace, post.id, run_id="run")
+    assert begun.claimed_until == clock() + timedelta(seconds=left_s)
+
+
+def test_a_post_that_was_given_free_is_claimed_by_the_next_stage(
+    workspace: Workspace, account: Account, make_post: MakePost, clock: Clock
+) -> None:
+    post = make_post(account)
+    for claimed_by, until in (("other", clock()), (None, None), ("run", None)):
+        change_post(workspace, post.id, claimed_by=claimed_by, claimed_until=until)
+        begun = begin(workspace, post.id, run_id="run")
+        assert (begun.claimed_by, begun.claimed_until) == ("run", clock() + timedelta(minutes=15))
 
 
 def test_a_post_whose_file_still_lies_in_the_inbox_is_left_to_a_later_run(
