@@ -120,6 +120,8 @@ def _publish(session: Session, post: Post, workspace: Workspace, *, now: datetim
         with call_windows.locked(session, [post.account_id], call) as windows:
             windows[post.account_id].called_at_s.append(now.timestamp())
     accounts.get(session, post.account_id)
+    account = accounts.get(session, post.account_id, lock=True)
+    _write(session, account, username=account.name)  # at an account's first post
     call_windows.counted_publications(
         session, account_id=post.account_id, mode=post.mode, since=now, but_not=post.id
     )
