@@ -160,10 +160,16 @@ class Scene:
         return list(self.stack.api("GET", path, limit=200)["task_instances"])
 
     def task_of(self, name: str, task_id: str) -> dict[str, Any]:
-        """Return the newest task instance of a file's post; it is labelled with the file's name."""
+        """Return the newest task instance of a file's post.
+
+        It has its place with those that are labelled with the file's name, maybe before it has a
+        label itself.
+        """
         for run in reversed(self.runs()):
-            for task in self.task_instances(run["dag_run_id"]):
-                if task["task_id"] == task_id and task["rendered_map_index"] == name:
+            tasks = self.task_instances(run["dag_run_id"])
+            places = {one["map_index"] for one in tasks if one["rendered_map_index"] == name}
+            for task in tasks:
+                if task["task_id"] == task_id and task["map_index"] in places:
                     return task
         raise AssertionError(f"no task instance {task_id} of {name}")
 

@@ -81,8 +81,11 @@ def test_a_run_cleared_from_any_task_on_after_it_published_posts_nothing_again(
 
 
 def _task(play: Play, file_name: str, task_id: str) -> Task:
+    tasks = play.runs.tasks()
+    # A task that is at work may have no label yet; those before it have.
+    places = {(one.run_id, one.map_index) for one in tasks if one.label == file_name}
     return next(
-        one for one in play.runs.tasks() if one.task_id == task_id and one.label == file_name
+        one for one in tasks if one.task_id == task_id and (one.run_id, one.map_index) in places
     )
 
 
