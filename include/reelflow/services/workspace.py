@@ -22,7 +22,8 @@ class PublishingRules:
     :param batch_size: most posts of one run; Airflow maps at most 1024
     :param max_lateness: a normal run posts nothing that was due longer ago
     :param missed_at_once: most posts that become MISSED in one transaction
-    :param claim: how long a run is believed to work on a post after its last sign of life
+    :param claim: how long a run is believed to work on a post after its last sign of life, which
+        is written down once a third of this has passed since the one before
     :param lease: how long an upload is believed alive after its last heartbeat
     :param max_publications: most inits of one post before it FAILs with the fix
     :param first_retry: pause after a first failed upload; doubled after each further one
