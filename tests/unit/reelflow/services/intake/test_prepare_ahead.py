@@ -158,7 +158,7 @@ def test_a_publishing_run_leaves_a_post_alone_that_was_held_while_it_was_judged(
         change_post(workspace, post.id, state=PostState.HELD)
 
     with (
-        before_statement(workspace, "BEGIN", hold, nth=2),
+        before_statement(workspace, "BEGIN", hold, nth=3),
         pytest.raises(PostNotTakeableError, match="is HELD"),
     ):
         validate(workspace, post.id, run_id=RUN, actor=ACTOR)
