@@ -32,8 +32,9 @@ _NOT_FOR_A_RUN: Final = frozenset(
         PostState.UNKNOWN,
     }
 )
-#: A run's claim of which so much is left is not renewed.
-_FRESH: Final = 2 / 3
+#: A run's claim of which so much is left is not renewed. A stage may last longer than a claim does,
+#: so each begins with nearly all of it.
+_FRESH: Final = 0.9
 #: States in which a post's media are prepared ahead of time.
 _AHEAD: Final = frozenset({PostState.READY, PostState.HELD})
 

@@ -107,8 +107,8 @@ def test_each_stage_renews_its_runs_claim_and_no_other_runs(
     assert (claimed.claimed_by, claimed.claimed_until) == ("run", clock() + timedelta(minutes=15))
 
 
-@pytest.mark.parametrize(("after_s", "left_s"), [(300, 600), (301, 900)])
-def test_a_claim_of_which_two_thirds_are_left_is_not_renewed(
+@pytest.mark.parametrize(("after_s", "left_s"), [(90, 810), (91, 900)])
+def test_a_claim_of_which_nine_tenths_are_left_is_not_renewed(
     workspace: Workspace,
     account: Account,
     make_post: MakePost,
