@@ -213,7 +213,10 @@ def due_times(session: Session, post_ids: Collection[int]) -> dict[int, datetime
 
 
 def note_announced(session: Session, post_ids: Collection[int], *, now: datetime) -> None:
-    """Write down that these posts were announced; one that was before keeps its time."""
+    """Write down that these posts were announced; one that was before keeps its time.
+
+    An id of no post is passed over.
+    """
     for post_id in sorted(post_ids):  # two that write several wait for each other in one order
         unannounced = update(Post).where(Post.id == post_id, Post.announced_at.is_(None))
         session.execute(

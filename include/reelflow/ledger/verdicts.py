@@ -11,19 +11,28 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from reelflow.domain.analysis import AnalysisEngine, AnalysisPolicy
-from reelflow.ledger import photo_images
+from reelflow.ledger import damage, photo_images, posts
 from reelflow.ledger.models import Account, Post, Verdict
 
 
 def engine_asked(session: Session, post_id: int) -> AnalysisEngine | None:
-    """Return the engine that a post's account asks; None where it wants nothing analysed."""
+    """Return the engine that a post's account asks; None where it wants nothing analysed.
+
+    :raises PostNotFoundError: no post has this id
+    :raises ConfigurationError: somebody changed its rows by hand; code ``ledger_damaged``
+    """
     query = (
         select(Account.analysis_policy, Account.analysis_engine)
         .join(Post, Post.account_id == Account.id)
         .where(Post.id == post_id)
     )
-    policy, engine = session.execute(query).one()
-    return None if policy is AnalysisPolicy.IGNORE else engine
+    try:
+        found = session.execute(query).first()
+    except damage.UNREADABLE as exc:
+        damage.raise_named(session, post_id, exc)
+    if found is None:
+        raise posts.not_found(post_id)
+    return None if found.analysis_policy is AnalysisPolicy.IGNORE else found.analysis_engine
 
 
 def find(

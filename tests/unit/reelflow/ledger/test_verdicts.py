@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from reelflow.domain.analysis import AnalysisEngine
+from reelflow.exceptions import ConfigurationError, PostNotFoundError
 from reelflow.ledger import verdicts
 from reelflow.ledger.models import Account, Post, Verdict
 from reelflow.services.workspace import Workspace
@@ -128,3 +129,18 @@ def test_there_is_nothing_to_approve_where_nothing_is_held_against_a_file(
     record(workspace, media_id, "v-1", is_fake=is_fake)
     assert approve(workspace, media_id) == []
     assert not is_approved(workspace, media_id)
+
+
+def test_of_no_post_and_of_a_damaged_account_no_engine_is_told(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account)
+    with workspace.ledger.read() as session, pytest.raises(PostNotFoundError, match="id 4711"):
+        verdicts.engine_asked(session, 4711)
+    with workspace.ledger.write() as session:
+        session.execute(text("UPDATE accounts SET analysis_policy = 'gone'"))
+    with (
+        workspace.ledger.read() as session,
+        pytest.raises(ConfigurationError, match=f"post {post.id} cannot be read.*analysis_policy"),
+    ):
+        verdicts.engine_asked(session, post.id)
