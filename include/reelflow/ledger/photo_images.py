@@ -64,12 +64,12 @@ class Outline(NamedTuple):
     """A post in a few words.
 
     :param name: what people call it
-    :param size_bytes: of its video, or of the image it was begun with
+    :param size_bytes: of its video; None of photos, which are many files
     :param is_analysed: whether its account has its media analysed
     """
 
     name: str
-    size_bytes: int
+    size_bytes: int | None
     is_analysed: bool
 
 
@@ -90,7 +90,11 @@ def outline_of(session: Session, post_id: int) -> Outline | None:
     if row is None:
         return None
     kind, file_name, size_bytes, policy = row
-    return Outline(_name(kind, file_name), size_bytes, policy != AnalysisPolicy.IGNORE)
+    return Outline(
+        _name(kind, file_name),
+        None if kind == PostKind.PHOTO else size_bytes,
+        policy != AnalysisPolicy.IGNORE,
+    )
 
 
 def _name(kind: str, file_name: str) -> str:

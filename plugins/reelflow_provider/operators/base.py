@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: A file of up to so many bytes is read, hashed and sent within moments.
-_SMALL_BYTES: Final = 32_000_000
+#: A file of up to so many bytes is read, hashed and, at 10 Mbit/s, sent within seconds.
+_SMALL_BYTES: Final = 8_000_000
 
 
 class LedgerMixin:
@@ -63,17 +63,19 @@ class PostMixin(LedgerMixin):
 
     #: The ledger is asked for the name where it is shown: a second mapped argument would cost each
     #: task another call of Airflow's API.
-    LABEL = "{{ task.label }}"
+    LABEL = "{{ task.map_index_label(ti.try_number) }}"
     _has_begun: bool = False
 
-    @property
-    def label(self) -> str:
-        """What the task is shown under; nothing before it works, where that takes moments.
+    def map_index_label(self, try_number: int) -> str:
+        """Return what the task is shown under; nothing before it works, where that takes moments.
 
         Airflow tells its API server of a name at once, by a call that costs as much as such a task;
-        of none it tells nothing, and of the later one with the state in which the task ends.
+        of none it tells nothing, and of the later one with the state in which the task ends. A try
+        after the first is named at once: a task that waits for it has no name, and one that was
+        cleared has the last one's, which may be another post's.
         """
-        return self.file_name if self._has_begun or self.may_take_long() else ""
+        is_told = self._has_begun or try_number > 1 or self.may_take_long()
+        return self.file_name if is_told else ""
 
     def may_take_long(self) -> bool:
         """Whether somebody may see the task at work."""
@@ -120,13 +122,15 @@ class PostOperator(PostMixin, ReelflowOperator):
     def may_take_long(self) -> bool:
         """Whether there is much to read, or an engine to wait for."""
         outline = self._outline
-        return outline is not None and (outline.size_bytes > _SMALL_BYTES or outline.is_analysed)
+        return outline is not None and (
+            outline.size_bytes is None or outline.size_bytes > _SMALL_BYTES or outline.is_analysed
+        )
 
     def pre_execute(self, context: Context) -> None:
         """Give the task its label."""
         super().pre_execute(context)
         self._has_begun = True
-        context["ti"].rendered_map_index = self.label
+        context["ti"].rendered_map_index = self.file_name
 
 
 class BriefPostOperator(PostOperator):

@@ -16,7 +16,7 @@ FIND = "find_unprepared_media"
 #: Of what belongs to no post.
 MEASURE = "measure_uploads"
 #: What a task is shown under: from its beginning, or from when its work began.
-LABEL = "{{ task.label }}"
+LABEL = "{{ task.map_index_label(ti.try_number) }}"
 STAGES = {f"prepare_post.{name}" for name in ("validate", "extract_metadata", "generate_thumbnail")}
 EDGES = {
     *((FIND, name) for name in STAGES),  # the list that the group expands over

@@ -13,7 +13,7 @@ from reelflow_provider.assets import PUBLISHED_POSTS, UPLOADS
 from tests.unit.dags.conftest import edges_of
 
 #: What a task is shown under: from its beginning, or from when its work began.
-LABEL = "{{ task.label }}"
+LABEL = "{{ task.map_index_label(ti.try_number) }}"
 GROUP = "publish_post"
 
 #: Every edge between two stages, as the docstring of the DAG tells it.

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 from airflow.sdk.execution_time import comms
 
 from reelflow.domain.analysis import AnalysisPolicy
-from reelflow.domain.post import PostState
+from reelflow.domain.post import PostKind, PostState
 from reelflow.exceptions import (
     BreakerOpenError,
     BudgetSpentError,
@@ -59,7 +59,7 @@ def named_before_its_end(ended: Ended) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "policy"), [(32_000_001, "ignore"), (1, "label")], ids=["large", "analysed"]
+    ("size_bytes", "policy"), [(8_000_001, "ignore"), (1, "label")], ids=["large", "analysed"]
 )
 def test_a_task_that_may_take_long_calls_airflow_to_be_named_before_its_end(
     size_bytes: int, policy: str, worker: Workspace, account: Account
@@ -77,6 +77,24 @@ def test_a_task_on_a_small_file_is_named_with_its_end(worker: Workspace, account
     ended = run_task(ValidateMediaOperator, post_id=post.id)
     assert named_before_its_end(ended) == []
     assert ended.message.rendered_map_index == "garden.mp4"
+
+
+@pytest.mark.parametrize("operator", [ValidateMediaOperator, ExtractMetadataOperator])
+def test_a_try_after_the_first_calls_airflow_to_be_named_before_its_end(
+    operator: type[PostOperator], worker: Workspace, account: Account
+) -> None:
+    """Until then Airflow shows no name, or the one from before the run was cleared."""
+    post = factories.make_post(worker, account, content=b"no video", file_name="garden.mp4")
+    ended = run_task(operator, post_id=post.id, try_number=2)
+    assert named_before_its_end(ended) == ["garden.mp4"]
+
+
+def test_a_task_on_photos_calls_airflow_to_be_named_before_its_end(
+    worker: Workspace, account: Account
+) -> None:
+    """How much there is to read the first of them does not tell."""
+    photos = factories.make_post(worker, account, kind=PostKind.PHOTO, file_name="trip/1.jpg")
+    assert named_before_its_end(run_task(ValidateMediaOperator, post_id=photos.id)) == ["trip"]
 
 
 def test_a_brief_task_that_fails_is_named_with_its_end(worker: Workspace, account: Account) -> None:
