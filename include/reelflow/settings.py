@@ -46,7 +46,8 @@ class Settings(TikTokSettings):
         False is faster: a chunk counts at once, and a loss of power makes what was received of
         uploads under way missing again; a finished upload is on the disk either way
     :param database_url: the ledger's database; empty is SQLite in the data folder
-    :param fernet_key: encrypts tokens and upload URLs; from ``reelflow key generate``
+    :param fernet_key: encrypts tokens and upload URLs; from ``reelflow key generate``; with older
+        ones after it and a comma, until ``reelflow key rotate`` has encrypted all anew
     :param inbox_quiet_s: a file and its sidecar must have been left alone this long
     :param batch_size: most posts of one run (Airflow maps at most 1024)
     :param max_lateness_h: a normal run posts nothing that was due longer ago

@@ -188,7 +188,7 @@ def _stored_tokens(settings: Settings, known: Sequence[Account]) -> Iterator[Fin
     if wrong:
         message = f"REELFLOW_FERNET_KEY does not open the stored tokens of {', '.join(wrong)}"
         fix = (
-            "set the key they were stored with, or connect each again: "
+            "set the key they were stored with too, after a comma, or connect each again: "
             "`reelflow accounts connect NAME`"
         )
         yield Finding("stored tokens", Status.PROBLEM, message, fix)
@@ -217,5 +217,11 @@ def check_key(settings: Settings) -> Iterator[Finding]:
     """Say whether there is a Fernet key, and whether it is one."""
     from reelflow.ledger.cipher import Cipher
 
-    Cipher(settings.fernet_key.get_secret_value())
-    yield Finding("Fernet key", Status.OK, "REELFLOW_FERNET_KEY is a Fernet key")
+    number = Cipher(settings.fernet_key.get_secret_value()).number_of_keys
+    message = "REELFLOW_FERNET_KEY is a Fernet key"
+    if number > 1:
+        message = (
+            f"REELFLOW_FERNET_KEY is {number} Fernet keys: once `reelflow key rotate` has nothing "
+            "left to do, the first is enough"
+        )
+    yield Finding("Fernet key", Status.OK, message)

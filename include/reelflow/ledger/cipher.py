@@ -1,20 +1,25 @@
-"""Encryption at rest for tokens and upload URLs, with a Fernet key of Reelflow's own."""
+"""Encryption at rest for tokens and upload URLs, with Fernet keys of Reelflow's own."""
 
 from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from typing import Final
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from reelflow.exceptions import ConfigurationError
+from reelflow.ledger.signer import Signer
 
 #: Codes of a secret that cannot be read: of another key, and of another row.
 WRONG_KEY: Final = "fernet_key_wrong"
 MISPLACED: Final = "secret_misplaced"
+
+#: Of 32 bytes in base64.
+_KEY_CHARS: Final = 44
 
 
 def generate_key() -> str:
@@ -29,31 +34,44 @@ class Cipher:
     what it is for is encrypted with it, so that nobody who can write to the ledger has a post go
     out with another account's token (docs/decisions/0008).
 
-    :param key: the Fernet key, url-safe base64 of 32 bytes
-    :raises ConfigurationError: the key is missing or malformed
+    :param keys: Fernet keys, url-safe base64 of 32 bytes each, with commas between them: the first
+        encrypts, the others open what was stored before it
+    :raises ConfigurationError: a key is missing or malformed
     """
 
-    def __init__(self, key: str) -> None:
-        if not key:
+    def __init__(self, keys: str) -> None:
+        if not keys:
             raise ConfigurationError(
                 "REELFLOW_FERNET_KEY is not set: make a key with `reelflow key generate` and set "
                 "it in the environment of every Airflow process",
                 code="fernet_key_missing",
             )
+        parts = [part.strip() for part in keys.split(",")]
         try:
-            self._fernet = Fernet(key)
+            fernets = [_fernet(part) for part in parts]
         except ValueError:
+            which = f": key {_first_malformed(parts)} of {len(parts)}" if len(parts) > 1 else ""
             raise ConfigurationError(
-                "REELFLOW_FERNET_KEY is not a Fernet key (32 bytes, url-safe base64): make one "
-                "with `reelflow key generate`",
+                f"REELFLOW_FERNET_KEY is not a Fernet key (32 bytes, url-safe base64){which}: make "
+                "one with `reelflow key generate`",
                 code="fernet_key_malformed",
             ) from None
-        self._key = base64.urlsafe_b64decode(key)
+        self._current, self._all = fernets[0], MultiFernet(fernets)
+        self._keys = [base64.urlsafe_b64decode(part) for part in parts]
 
-    def derived_key(self, purpose: str) -> bytes:
-        """Return 32 bytes that only holders of the key can compute, others for each purpose."""
-        derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode())
-        return derivation.derive(self._key)
+    @property
+    def number_of_keys(self) -> int:
+        """How many keys open what is stored."""
+        return len(self._keys)
+
+    def signer(self, purpose: str) -> Signer:
+        """Return what signs for a purpose, with keys that only holders of ours can compute."""
+        return Signer(
+            [
+                HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose.encode()).derive(key)
+                for key in self._keys
+            ]
+        )
 
     def encrypt(self, secret: str, *, bound_to: str) -> bytes:
         """Return the secret, encrypted.
@@ -61,7 +79,24 @@ class Cipher:
         :param bound_to: what it is, and of whom, such as ``"access_token <open_id>"``; in the clear
             elsewhere, and never changed
         """
-        return self._fernet.encrypt(json.dumps([bound_to, secret]).encode())
+        return self._current.encrypt(json.dumps([bound_to, secret]).encode())
+
+    def renew(self, token: bytes, *, what: str) -> bytes | None:
+        """Return an encrypted secret, encrypted with the first key; None where it is already.
+
+        :param what: as in :meth:`decrypt`
+        :raises ConfigurationError: none of the keys opens it
+        """
+        try:
+            self._current.decrypt(token)
+        except InvalidToken:
+            pass
+        else:
+            return None
+        try:
+            return self._all.rotate(token)
+        except InvalidToken:
+            raise _wrong_key(what) from None
 
     def decrypt(self, token: bytes, *, bound_to: str, what: str) -> str:
         """Return the secret in the clear.
@@ -72,14 +107,9 @@ class Cipher:
             tampered with
         """
         try:
-            content = self._fernet.decrypt(token)
+            content = self._all.decrypt(token)
         except InvalidToken:
-            raise ConfigurationError(
-                f"{what} cannot be decrypted: REELFLOW_FERNET_KEY is not the key it was stored "
-                "with. Set the old key again, or connect the account again with `reelflow accounts "
-                "connect`",
-                code=WRONG_KEY,
-            ) from None
+            raise _wrong_key(what) from None
         match _json(content):
             case [str(stored_for), str(secret)] if stored_for == bound_to:
                 return secret
@@ -89,6 +119,32 @@ class Cipher:
             "`reelflow accounts connect`; an upload begins anew once its URL's hour has passed",
             code=MISPLACED,
         )
+
+
+def _fernet(key: str) -> Fernet:
+    # Base64 ends at its first "=": two keys without a comma would be the first of them.
+    if len(key) != _KEY_CHARS:
+        raise ValueError
+    return Fernet(key)
+
+
+def _first_malformed(keys: Sequence[str]) -> int:
+    """Return which of the keys is none, counted from 1."""
+    for number, key in enumerate(keys, start=1):
+        try:
+            _fernet(key)
+        except ValueError:
+            return number
+    raise AssertionError("each of them is one")
+
+
+def _wrong_key(what: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{what} cannot be decrypted: REELFLOW_FERNET_KEY is not the key it was stored with. Set "
+        "the old key too, after the new one and a comma, or connect the account again with "
+        "`reelflow accounts connect`",
+        code=WRONG_KEY,
+    )
 
 
 def _json(content: bytes) -> object:

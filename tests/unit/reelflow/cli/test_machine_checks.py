@@ -117,6 +117,10 @@ def test_little_room_is_a_warning(settings: Settings, workspace: Workspace) -> N
 
 def test_a_key_is_right_or_an_error_says_what_is_wrong(settings: Settings) -> None:
     assert statuses(list(machine_checks.check_key(settings))) == [("Fernet key", OK)]
+    key = settings.fernet_key.get_secret_value()
+    both = type(settings.fernet_key)(f"{generate_key()},{key}")
+    [several] = machine_checks.check_key(settings.model_copy(update={"fernet_key": both}))
+    assert "is 2 Fernet keys: once `reelflow key rotate`" in several.message
     for key, said in (("", "is not set"), ("short", "is not a Fernet key")):
         wrong = settings.model_copy(update={"fernet_key": type(settings.fernet_key)(key)})
         with pytest.raises(ConfigurationError, match=said):

@@ -93,9 +93,44 @@ def test_no_byte_of_the_ledger_on_disk_shows_a_token(workspace: Workspace, tmp_p
     assert FERNET_KEY.encode() not in on_disk
 
 
-def test_a_derived_key_is_another_one_for_each_purpose_and_each_key() -> None:
+def test_a_signature_is_another_one_for_each_purpose_and_each_key() -> None:
     first, second = Cipher(generate_key()), Cipher(generate_key())
-    keys = {first.derived_key("a"), first.derived_key("b"), second.derived_key("a")}
-    assert len(keys) == 3
-    assert {len(key) for key in keys} == {32}
-    assert first.derived_key("a") in keys
+    signatures = {
+        one.sign("x") for one in (first.signer("a"), first.signer("b"), second.signer("a"))
+    }
+    assert len(signatures) == 3
+    assert first.signer("a").sign("x") in signatures
+
+
+OLD, NEW = generate_key(), generate_key()
+
+
+def test_the_first_key_encrypts_and_every_one_opens() -> None:
+    stored = Cipher(OLD).encrypt(TOKEN, bound_to=WHOSE)
+    both = Cipher(f"{NEW}, {OLD}")
+    assert both.number_of_keys == 2
+    assert both.decrypt(stored, bound_to=WHOSE, what="it") == TOKEN
+    later = both.encrypt(TOKEN, bound_to=WHOSE)
+    assert Cipher(NEW).decrypt(later, bound_to=WHOSE, what="it") == TOKEN
+    with pytest.raises(ConfigurationError, match="cannot be decrypted"):
+        Cipher(OLD).decrypt(later, bound_to=WHOSE, what="it")
+
+
+def test_a_secret_of_an_older_key_is_encrypted_with_the_first_once() -> None:
+    both = Cipher(f"{NEW},{OLD}")
+    renewed = both.renew(Cipher(OLD).encrypt(TOKEN, bound_to=WHOSE), what="it")
+    assert renewed is not None
+    assert Cipher(NEW).decrypt(renewed, bound_to=WHOSE, what="it") == TOKEN
+    assert both.renew(renewed, what="it") is None
+    with pytest.raises(ConfigurationError, match=r"it cannot be decrypted.*Set the old key too"):
+        both.renew(Cipher(generate_key()).encrypt(TOKEN, bound_to=WHOSE), what="it")
+
+
+@pytest.mark.parametrize(
+    "keys", [f"{NEW},short", f"{NEW},", f"{NEW}{OLD}"], ids=["short", "missing", "without a comma"]
+)
+def test_of_several_keys_the_malformed_one_is_told_by_its_number(keys: str) -> None:
+    with pytest.raises(ConfigurationError, match="is not a Fernet key") as refused:
+        Cipher(keys)
+    assert NEW not in str(refused.value)
+    assert ("key 2 of 2" in str(refused.value)) == ("," in keys)
