@@ -14,7 +14,8 @@ asks 10 to 20 s later, and TikTok is done then. The other DAG's sensor defers fo
 
 Wall time is a run's ``end_date`` minus ``start_date``, as Airflow's API tells them. CPU is that of
 all programs but TikTok's stand-in, with their children, databases included, from the run's start
-until nothing runs any more. Added CPU is that of ``publish_to_tiktok`` less that of the other DAG.
+until nothing runs any more; the watcher's run is asked for four times a second, and may be so much
+older. Added CPU is that of ``publish_to_tiktok`` less that of the other DAG.
 Its growth is what a post adds between the two largest sizes against what one adds between the two
 smallest: what a run costs at any size is in neither.
 """
