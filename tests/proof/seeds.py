@@ -28,21 +28,43 @@ _LEFT_ALONE: Final = (
     *(_S.HELD, _S.PUBLISHED, _S.PUBLISHED_NO_LINK, _S.IN_INBOX),
     *(_S.REJECTED, _S.FAILED, _S.CANCELLED, _S.UNKNOWN),
 )
+#: What a plan calls a post that its day's run leaves as it is.
+_PLAN_STATUS: Final[Mapping[PostState, str]] = {
+    _S.HELD: "held",
+    _S.READY: "waiting",
+    _S.UPLOADING: "running",
+    _S.COMMITTING: "running",
+    _S.PUBLISHED: "already_posted",
+    _S.PUBLISHED_NO_LINK: "already_posted",
+    _S.IN_INBOX: "already_posted",
+    _S.REJECTED: "rejected",
+    _S.FAILED: "failed",
+    _S.CANCELLED: "cancelled",
+    _S.MISSED: "missed",
+    _S.UNKNOWN: "unknown",
+}
 
 
 @dataclass(frozen=True)
 class Seed:
     """One post that was put into the ledger.
 
+    :param day: whose run has it
     :param state: what it is in; of one that no backfill posts, what it ends in
     :param is_taken: a backfill over its day posts it
     :param is_gone: its file is not where it was
+    :param unrun: what a plan calls it whose backfill leaves its day out; None if that plan has not
+        got it
+    :param planned: what a plan calls it whose backfill runs its day for the first time
     """
 
     post_id: int
     video: Video
+    day: date
     state: PostState
-    is_taken: bool = False
+    is_taken: bool
+    unrun: str | None
+    planned: str
     is_gone: bool = False
 
     @property
@@ -81,18 +103,19 @@ class Seeds:
             "claimed_by": "another run",
             "claimed_until": now + timedelta(hours=2),
         }
-        made.append(self.post(day, _S.READY, **soon, **claim))
+        claimed = self.post(day, _S.READY, **soon, **claim)
+        made.append(replace(claimed, unrun="running", planned="running"))
         made.append(self._source_gone(day))
         made.append(self._unapproved(day))
         return made
 
-    def for_later(self, run_id: str) -> Seed:
-        """Put a post of a run's batch that a person wishes for next week now."""
+    def for_later(self, day: date, run_id: str) -> Seed:
+        """Put a post of the batch of a day's run that a person wishes for next week now."""
         next_week = datetime.now(UTC) + timedelta(days=7)
         seed = self.post(next_week.date(), _S.READY, publish_at=next_week, due_at=next_week)
         with self._workspace.ledger.write() as session:
             batches.append(session, run_id, [seed.post_id], now=datetime.now(UTC))
-        return seed
+        return replace(seed, day=day, unrun=None)
 
     def post(
         self,
@@ -121,17 +144,20 @@ class Seeds:
             **{"publish_at": wished, "due_at": wished, **columns},
         )
         video = Video(account.name, name, len(data), sha256(data).hexdigest())
-        return Seed(post.id, video, state, is_taken)
+        status = _PLAN_STATUS[state]
+        planned = "would_post" if is_taken else status
+        return Seed(post.id, video, day, state, is_taken, unrun=status, planned=planned)
 
     def _source_gone(self, day: date) -> Seed:
         seed = self.post(day, _S.MISSED)
         post = factories.read_post(self._workspace, seed.post_id)
         data_folder(self._workspace).path(post.media.source_path).unlink()
-        return replace(seed, is_gone=True)
+        return replace(seed, is_gone=True, planned="source_gone")
 
     def _unapproved(self, day: date) -> Seed:
         """Put a post that a backfill recalls, and holds."""
-        return replace(self.post(day, _S.MISSED, wants_approval=True), state=_S.HELD)
+        seed = self.post(day, _S.MISSED, wants_approval=True)
+        return replace(seed, state=_S.HELD, planned="held")
 
 
 def _ended(state: PostState, now: datetime) -> Mapping[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -171,24 +170,27 @@ class ProofStack(Stack):
         for dag_id in dag_ids:
             self.api("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": True})
 
-    def plan(self, start: date, end: date, behavior: str) -> dict[str, Any]:
-        """Return what ``reelflow plan --json`` says, by a token of the stack's user."""
+    def plan(self, start: str, end: str, behavior: str) -> dict[str, Any]:
+        """Return what ``reelflow plan --json`` says."""
+        planned: dict[str, Any] = json.loads(self.print_plan(start, end, behavior, "--json"))
+        return planned
+
+    def print_plan(self, start: str, end: str, behavior: str, *options: str) -> str:
+        """Return what ``reelflow plan`` prints, by a token of the stack's user."""
         who = {"username": USER, "password": self.password}
         with requests.Session() as session:
             session.trust_env = False
             answer = session.post(f"{self.url}/auth/token", json=who, timeout=30)
         answer.raise_for_status()
-        said = run_script(
-            *("reelflow", "plan", "--json", "--from", str(start), "--to", str(end)),
-            *("--reprocess-behavior", behavior),
+        return run_script(
+            *("reelflow", "plan", "--from", start, "--to", end),
+            *("--reprocess-behavior", behavior, *options),
             environment={
                 **self.environment,
                 "REELFLOW_AIRFLOW_TOKEN": answer.json()["access_token"],
             },
             folder=self.folders.root,
         )
-        planned: dict[str, Any] = json.loads(said)
-        return planned
 
     def kill(self, name: str, *, alone: bool = False) -> None:
         """Kill a component with SIGKILL; it stays dead until :meth:`restart`.

@@ -18,6 +18,7 @@ class Swept:
     orphan: int
     quarantine: int
     deleted: int
+    retention: int = 0
 
 
 def sweep(play: Play, dag: Runs, **conf: Any) -> Swept:
@@ -27,5 +28,4 @@ def sweep(play: Play, dag: Runs, **conf: Any) -> Swept:
     said = dag.returned(run_id, SWEEP)
     assert said["dry_run"] == conf.get("dry_run", False)
     found = said["found"]
-    assert found["retention"] == 0
-    return Swept(found["orphan"], found["quarantine"], said["deleted"])
+    return Swept(found["orphan"], found["quarantine"], said["deleted"], found["retention"])

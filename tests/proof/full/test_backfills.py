@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from reelflow.domain.post import DONE, PostState
 from tests.proof.play import ENDLESS_S, Play
@@ -16,6 +20,8 @@ SEEDED = slice(4, 16)
 BATCH, CROWD = 6, 8
 DAY = timedelta(days=1)
 
+Plan = Mapping[str, Any]
+
 
 def test_a_backfill_posts_what_its_plan_names(play: Play) -> None:
     """Days in every state, without a run, with one that failed, with a good one; and a full day."""
@@ -24,12 +30,14 @@ def test_a_backfill_posts_what_its_plan_names(play: Play) -> None:
     reprocessed = _run_before(play, seeds, red, green)
     play.process_for(ENDLESS_S)
     play.drop(10)
-    made = [seed for day in (free, red, green) for seed in seeds.every_state(day)]
+    of_days = [seed for day in (free, red, green) for seed in seeds.every_state(day)]
+    of_days += map(seeds.for_later, (red, green), reprocessed)
     crowd = [seeds.post(full, PostState.MISSED, is_taken=True) for _ in range(CROWD)]
-    made += [*crowd, *(seeds.for_later(run_id) for run_id in reprocessed)]
+    made = [*crowd, *of_days]
     _expect(play, made)
 
     posted: list[int] = []
+    have_run: set[date] = set()
     with (
         play.mid_stage(10, {PostState.PROCESSING}) as running,
         # For the tasks, which the scheduler starts, and for the command that plans.
@@ -37,8 +45,15 @@ def test_a_backfill_posts_what_its_plan_names(play: Play) -> None:
     ):
         _wish_for(play, free, [post.id for post in running[:5]])
         for behavior in BEHAVIORS:
-            _, new = _backfill(play, full, green, behavior)
+            plan = _plan(play, full, green, behavior)
+            _assert_told(plan, of_days, have_run)
+            _assert_crowd_told(plan, crowd, behavior)
+            if behavior == "failed":  # some posts are sent by then, and others still to be
+                _assert_told_of_one_account(play, plan, made[0].video.account)
+                _assert_in_table(play, plan)
+            _, new = _backfill(play, plan, full, green)
             posted += new
+            have_run |= set(_runs_of(plan).values())
             of_crowd = {seed.post_id for seed in crowd} & set(posted)
             # The rest of a batch goes when its run, which was good, is run again.
             assert len(of_crowd) == (CROWD if behavior == "completed" else BATCH), behavior
@@ -59,7 +74,8 @@ def test_a_backfill_over_published_days_posts_nothing_again(play: Play) -> None:
 
     with play.mid_stage(10, {PostState.PROCESSING}):
         for behavior, run_ids in zip(BEHAVIORS, (set(), {red}, {red, green}), strict=True):
-            assert _backfill(play, first, second, behavior) == (run_ids, [])
+            plan = _plan(play, first, second, behavior)
+            assert _backfill(play, plan, first, second) == (run_ids, [])
     assert _tries(play, red) >= 3
     assert _tries(play, green) >= 2
     play.let_go()
@@ -109,14 +125,59 @@ def _wish_for(play: Play, day: date, post_ids: list[int]) -> None:
     play.ledger.change_posts(post_ids, publish_at=wished)
 
 
-def _backfill(play: Play, first: date, last: date, behavior: str) -> tuple[set[str], list[int]]:
-    """Plan a backfill, and run it.
+def _plan(play: Play, first: date, last: date, behavior: str) -> Plan:
+    # It names days by their ends.
+    return play.stack.plan(str(first + DAY), str(last + DAY), behavior)
+
+
+def _statuses(plan: Plan) -> dict[int, str]:
+    return {post["id"]: post["status"] for day in plan["days"] for post in day["posts"]}
+
+
+def _runs_of(plan: Plan) -> dict[str, date]:
+    """Return the runs that a backfill makes, each with its day."""
+    starts = {day["run_id"]: day["start"] for day in plan["days"] if day["runs"]}
+    return {run_id: datetime.fromisoformat(start).date() for run_id, start in starts.items()}
+
+
+def _assert_told(plan: Plan, seeds: Sequence[Seed], have_run: Collection[date]) -> None:
+    """Assert that a plan says of each post what its day's run makes of it, or has made."""
+    told, days = _statuses(plan), set(_runs_of(plan).values())
+    for seed in seeds:
+        status: str | None
+        if seed.unrun is None:  # of another day: it comes with the run that has it, and goes
+            status = seed.planned if seed.day in days else None
+        elif seed.day in have_run and seed.is_taken:
+            status = "already_posted"
+        elif seed.day in have_run and seed.is_gone:
+            status = "rejected"
+        elif seed.day in have_run:
+            status = seed.planned
+        else:
+            status = seed.planned if seed.day in days else seed.unrun
+        assert told.get(seed.post_id) == status, f"{seed}: {told.get(seed.post_id)}"
+
+
+def _assert_crowd_told(plan: Plan, crowd: Sequence[Seed], behavior: str) -> None:
+    """Assert that of the full day what was posted, what has room and what has none is told."""
+    told = _statuses(plan)
+    statuses = Counter(told[seed.post_id] for seed in crowd)
+    expected = {
+        "none": {"would_post": BATCH, "missed": CROWD - BATCH},
+        "failed": {"already_posted": BATCH, "missed": CROWD - BATCH},
+        "completed": {"already_posted": BATCH, "would_post": CROWD - BATCH},
+    }
+    assert statuses == expected[behavior]
+
+
+def _backfill(play: Play, plan: Plan, first: date, last: date) -> tuple[set[str], list[int]]:
+    """Run a backfill that was planned.
 
     :return: the ids of the runs that it made and of the posts that it posted; they are those that
         the plan has named
     """
-    plan = play.stack.plan(first + DAY, last + DAY, behavior)  # which names days by their ends
-    days = {day["run_id"] for day in plan["days"] if day["runs"]}
+    behavior = plan["reprocess_behavior"]
+    days = set(_runs_of(plan))
     before = _at_tiktok(play)
 
     def publish() -> None:
@@ -132,6 +193,34 @@ def _backfill(play: Play, first: date, last: date, behavior: str) -> tuple[set[s
     planned = sorted(plan["would_post"])
     assert posted == planned, f"{behavior}: planned {planned}, posted {posted}"
     return made, posted
+
+
+def _assert_told_of_one_account(play: Play, plan: Plan, account: str) -> None:
+    """Assert that the plan of one account's posts is that of all, without those of others."""
+    own = json.loads(_printed_again(play, plan, "--account", account, "--json"))
+    assert own["account"] == account
+    of_account = {post.id for post in play.ledger.posts() if post.account == account}
+    told = {post_id: status for post_id, status in _statuses(plan).items() if post_id in of_account}
+    assert told
+    assert _statuses(own) == told
+    assert own["would_post"] == [post_id for post_id in plan["would_post"] if post_id in told]
+    assert _runs_of(own) == _runs_of(plan)  # which take the posts of all accounts
+
+
+def _assert_in_table(play: Play, plan: Plan) -> None:
+    """Assert that the table has a line for each post, with what becomes of it."""
+    lines = [line.split() for line in _printed_again(play, plan).splitlines()]
+    for day in plan["days"]:
+        for post in day["posts"]:
+            begin = [str(post["id"]), post["file_name"], post["account"]]
+            (line,) = [line for line in lines if line[:3] == begin]
+            status = post["status"].split("_")
+            assert line[5 : 5 + len(status)] == status  # behind the day and the time of its wish
+
+
+def _printed_again(play: Play, plan: Plan, *options: str) -> str:
+    asked = (plan["from"], plan["to"], plan["reprocess_behavior"])
+    return play.stack.print_plan(*asked, *options)
 
 
 def _tries(play: Play, run_id: str) -> int:
