@@ -28,7 +28,7 @@ def test_a_burst_of_uploads_and_of_duplicate_events_publishes_each_once(play: Pl
             play.runs.post_event(UPLOADS)
         play.wait_known(burst)
     play.let_go()
-    play.finish(deadline_s=900, next_day=False)
+    play.finish(deadline_s=900)
 
     taken = Counter(post_id for ids in play.ledger.batches().values() for post_id in ids)
     assert len(taken) == AT_LEAST + BURST
@@ -57,7 +57,7 @@ def test_what_comes_while_the_dag_is_paused_goes_out_when_it_goes_on(play: Play)
 
     play.let_go()
     play.runs.set_paused(False)
-    play.finish(next_day=False)
+    play.finish()
 
 
 def _wait_for_loops(play: Play, count: int) -> None:
