@@ -60,6 +60,27 @@ def test_what_comes_while_the_dag_is_paused_goes_out_when_it_goes_on(play: Play)
     play.finish()
 
 
+def test_what_no_event_tells_of_is_taken_by_the_daily_run(play: Play) -> None:
+    play.process_for(ENDLESS_S)
+    play.stack.end("triggerer")  # and the watcher with it
+    play.wait_told(play.runs.take_no_more, "what the watcher had said to be heard")
+    play.runs.set_paused(True)
+    play.runs.miss_daily_run()
+    videos = play.drop(20)
+    play.wait_told(play.runs.is_due, "Airflow to see that a daily run is missing")
+    assert not play.ledger.posts(), "a run took files of a paused DAG"
+    play.runs.set_paused(False)
+
+    with play.mid_stage(len(videos), {PostState.PROCESSING}):
+        (run_id,) = play.ledger.batches()
+        types = {run.run_id: run.run_type for run in play.runs.all()}
+        assert types[run_id] == "scheduled"
+        play.stack.restart("triggerer")
+    play.let_go()
+    play.finish()
+    assert list(play.ledger.batches()) == [run_id]
+
+
 def _wait_for_loops(play: Play, count: int) -> None:
     """Wait until the scheduler has been through so many of its loops."""
     beats: set[datetime] = set()
