@@ -20,10 +20,12 @@ from tests.proof.videos import Video, drop_videos, remove_files
 
 #: So many posts are in the middle of their way when a fault strikes.
 AT_LEAST: Final = 5
-#: With nothing under way this long, the next run begins, as it would by day's end.
+#: With nothing under way this long, no run waits any more for what is left at TikTok.
 IDLE_S: Final = 10.0
 UPLOADS: Final = "reelflow_uploads"
 PUBLISHED: Final = "reelflow_published"
+#: What no watcher takes: the run that waits for it died, or could not announce it.
+AT_TIKTOK: Final = DONE | {PostState.PROCESSING}
 #: Seconds of processing that no case waits for.
 ENDLESS_S: Final = 80_000
 
@@ -209,13 +211,14 @@ class Play:
         """Whether runs have made posts of files."""
         return {video.file_name for video in videos} <= {one.file_name for one in self._posts()}
 
-    def finish(self, *, deadline_s: float = 420, next_day: bool = True) -> None:
+    def finish(self, *, deadline_s: float = 420, next_day: bool = False) -> None:
         """Bring every post to its end, and assert that ledger and simulator agree.
 
-        While nothing is under way, the next run is started by hand in the place of the next day's:
-        a run that died may leave posts at TikTok, which are no work for the watcher.
+        The watcher has to wake every run that is needed, and runs to end what they began. A case
+        whose run died lets its claims lapse itself: nobody may take its posts before.
 
-        :param next_day: False where the watcher has to wake every run that is needed
+        :param next_day: a run died, and may have left posts at TikTok: when nothing else is left,
+            one run is started by hand in the place of the next day's, and no other
         """
         idle_since = None
         ends_at = time.monotonic() + deadline_s
@@ -227,9 +230,9 @@ class Play:
                 idle_since = None
             elif idle_since is None:
                 idle_since = now
-            elif next_day and now - idle_since > IDLE_S:
+            elif next_day and now - idle_since > IDLE_S and self._is_left_at_tiktok():
                 self.runs.trigger()
-                idle_since = None
+                next_day = False
             time.sleep(0.5)
         left = self._disagreements()
         assert not left, left
@@ -238,12 +241,21 @@ class Play:
         assert done <= announced, f"published and never announced: {done - announced}"
 
     def _is_over(self) -> bool:
-        ended = all(
-            post.state == self.otherwise.get(post.file_name, PostState.PUBLISHED)
-            and (post.is_closed or post.state not in DONE)
+        return not self._open() and self.knows_all(self.videos) and self.runs.is_idle()
+
+    def _is_left_at_tiktok(self) -> bool:
+        """Whether the watcher has nothing to take, neither now nor when claims have lapsed."""
+        is_at_tiktok = all(post.state in AT_TIKTOK for post in self._open())
+        return is_at_tiktok and self.knows_all(self.videos)
+
+    def _open(self) -> list[LedgerPost]:
+        """Return the posts that are not at their end."""
+        return [
+            post
             for post in self._posts()
-        )
-        return ended and self.knows_all(self.videos) and self.runs.is_idle()
+            if post.state != self.otherwise.get(post.file_name, PostState.PUBLISHED)
+            or (post.state in DONE and not post.is_closed)
+        ]
 
     def _disagreements(self) -> list[str]:
         simulator = self.simulator("GET", "/posts")

@@ -127,6 +127,12 @@ class Runs:
         place = f"{self._path}/dagRuns/{run_id}/taskInstances/{task_id}"
         return json.dumps(self._stack.api("GET", f"{place}/logs/1", full_content=True))
 
+    def miss_daily_run(self) -> None:
+        """Make it as if the DAG, which is paused, had been so when its daily run was to begin."""
+        for run in self.all():
+            if run.run_type == "scheduled":
+                self._insist("DELETE", f"{self._path}/dagRuns/{run.run_id}")
+
     def set_paused(self, paused: bool) -> None:
         """Pause the DAG, or let it go on."""
         self._insist("PATCH", self._path, {"is_paused": paused})
@@ -232,7 +238,7 @@ class Runs:
         }
         return {run.run_id for run in self.all() if run.state not in ENDED} <= found
 
-    def _insist(self, method: str, path: str, body: dict[str, Any]) -> Any:
+    def _insist(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Ask until Airflow does it: now and then its scheduler has what the answer needs."""
         for attempt in range(TRIES):
             try:

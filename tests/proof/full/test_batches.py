@@ -26,7 +26,7 @@ def test_a_backlog_is_taken_batch_by_batch_by_runs_that_wake_each_other(play: Pl
         with play.mid_stage():
             play.runs.post_event(UPLOADS)
         play.let_go()
-        play.finish(deadline_s=300 + 5 * DUE, next_day=False)
+        play.finish(deadline_s=300 + 5 * DUE)
 
     batches = play.ledger.batches()
     assert sorted(chain.from_iterable(batches.values())) == [p.id for p in play.ledger.posts()]

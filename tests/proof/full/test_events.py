@@ -28,7 +28,7 @@ def test_a_burst_of_uploads_and_of_duplicate_events_publishes_each_once(play: Pl
             play.runs.post_event(UPLOADS)
         play.wait_known(burst)
     play.let_go()
-    play.finish(deadline_s=900, next_day=False)
+    play.finish(deadline_s=900)
 
     taken = Counter(post_id for ids in play.ledger.batches().values() for post_id in ids)
     assert len(taken) == AT_LEAST + BURST
@@ -57,7 +57,28 @@ def test_what_comes_while_the_dag_is_paused_goes_out_when_it_goes_on(play: Play)
 
     play.let_go()
     play.runs.set_paused(False)
-    play.finish(next_day=False)
+    play.finish()
+
+
+def test_what_no_event_tells_of_is_taken_by_the_daily_run(play: Play) -> None:
+    play.process_for(ENDLESS_S)
+    play.stack.end("triggerer")  # and the watcher with it
+    play.wait_told(play.runs.take_no_more, "what the watcher had said to be heard")
+    play.runs.set_paused(True)
+    play.runs.miss_daily_run()
+    videos = play.drop(20)
+    play.wait_told(play.runs.is_due, "Airflow to see that a daily run is missing")
+    assert not play.ledger.posts(), "a run took files of a paused DAG"
+    play.runs.set_paused(False)
+
+    with play.mid_stage(len(videos), {PostState.PROCESSING}):
+        (run_id,) = play.ledger.batches()
+        types = {run.run_id: run.run_type for run in play.runs.all()}
+        assert types[run_id] == "scheduled"
+        play.stack.restart("triggerer")
+    play.let_go()
+    play.finish()
+    assert list(play.ledger.batches()) == [run_id]
 
 
 def _wait_for_loops(play: Play, count: int) -> None:

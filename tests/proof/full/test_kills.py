@@ -67,7 +67,7 @@ def test_fifty_posts_polled_by_a_triggerer_that_is_killed_are_polled_by_the_next
     play.let_go()
     play.stack.restart("triggerer")
     play.wait_known(late)
-    play.finish(next_day=False)
+    play.finish()
 
 
 def _schedulers_of(play: Play, run_ids: set[str]) -> set[int]:

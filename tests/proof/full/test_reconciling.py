@@ -121,7 +121,7 @@ def test_what_no_run_waits_for_is_told_of_once_and_settled_as_soon_as_tiktok_spe
         assert troubled.states(play) == [_S.PUBLISHED] * 2 + [_S.FAILED] + [_S.PUBLISHED] * 2
         play.runs.set_paused(False)
         play.stack.restart("triggerer")
-        play.finish()
+        play.finish(next_day=True)  # what waited for them was ended
 
 
 def wishes(count: int) -> list[dict[str, str]]:
