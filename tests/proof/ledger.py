@@ -77,6 +77,12 @@ class LedgerView:
         """Return the posts that are in the middle of their way."""
         return [post for post in self.posts() if post.state in states]
 
+    def leased(self) -> list[int]:
+        """Return the ids of posts that a process holds to upload them."""
+        query = select(Post.id).where(Post.lease_until.is_not(None))
+        with self.workspace.ledger.read() as session:
+            return list(session.scalars(query))
+
     def batches(self) -> dict[str, list[int]]:
         """Return every run's batch, in its order."""
         query = select(BatchEntry).order_by(BatchEntry.created_at, BatchEntry.ordinal)

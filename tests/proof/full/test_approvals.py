@@ -16,6 +16,7 @@ from tests.e2e.conftest import UNDECIDED
 from tests.e2e.scene import Scene
 from tests.proof.play import ENDLESS_S, Play
 from tests.proof.questions import DAG, TASK, Questions
+from tests.proof.runs import Runs
 from tests.proof.stack import ProofStack
 
 #: Its questions wait for 20 s, and its posts are cancelled then.
@@ -115,6 +116,23 @@ def test_a_question_has_its_pictures_which_are_seen_with_airflows_login(asked: A
         browser.cookies.set("_token", token["access_token"])
         for path in paths:
             assert browser.get(stack.url + path, timeout=30).content.startswith(b"\xff\xd8")
+
+
+def test_while_people_are_asked_no_slot_no_lease_and_no_publishing_run_waits_for_them(
+    asked: Asked,
+) -> None:
+    stack = asked.scene.stack
+    publishing = Runs(stack)
+
+    def is_quiet() -> bool:
+        pools = stack.api("GET", "/api/v2/pools")["pools"]
+        taken = sum(one["running_slots"] + one["queued_slots"] for one in pools)
+        return taken == 0 and publishing.is_idle()
+
+    asked.scene.wait(is_quiet, "all slots to be free and all publishing runs to have ended")
+    assert stack.ledger.leased() == []
+    names = (asked.approved, asked.undecided, asked.rejected, asked.released)
+    assert [len(asked.questions.about(name)) for name in names] == [1] * len(names)
 
 
 def test_an_approved_post_goes_out_with_the_level_and_cover_that_were_chosen(asked: Asked) -> None:
