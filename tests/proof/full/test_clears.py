@@ -24,9 +24,14 @@ def test_a_task_cleared_alone_at_each_stage_posts_nothing_twice(play: Play) -> N
             for stage, post in zip(before_upload, posts, strict=False)
         ]
         assert play.runs.clear(run_id, cleared) == len(before_upload)
-        for task_id in ("find_new_uploads", *LAST):
+        finder, batch = _single(play, run_id, TASKS[0]), play.ledger.batches()[run_id]
+        for task_id in (finder.task_id, *LAST):
             assert play.runs.clear(run_id, [task_id]) == 1
-    _wait_for_tries(play, cleared)
+    _wait_for_tries(play, [finder, *cleared])
+    play.wait_told(
+        lambda: _single(play, run_id, finder.task_id).state == "success", "the search to end again"
+    )
+    assert play.ledger.batches()[run_id] == batch
 
     play.wait_told(lambda: len(_deferred(play)) >= 12, "12 tasks to be deferred")
     with play.mid_stage(states={PostState.PROCESSING}):
@@ -44,14 +49,14 @@ def test_a_task_cleared_alone_at_each_stage_posts_nothing_twice(play: Play) -> N
         assert play.runs.clear(run_id, cleaned) == len(cleaned)
     _wait_for_tries(play, cleaned)
 
-    assert {_state(play, run_id, task_id) for task_id in LAST} == {None}
+    assert {_single(play, run_id, task_id).state for task_id in LAST} == {None}
     with play.mid_stage(21, {PostState.PROCESSING}):
         # Else they would wait for these posts.
         play.runs.set_state(run_id, "failed")
         for task_id in LAST:
             assert play.runs.clear(run_id, [task_id]) == 1
             play.wait_told(lambda: play.runs.state_of(run_id) == "success", "the run to end")
-            assert _state(play, run_id, task_id) == "success"
+            assert _single(play, run_id, task_id).state == "success"
     play.let_go()
     play.finish(next_day=True)  # the run that waited for them was ended
 
@@ -89,10 +94,10 @@ def _task(play: Play, file_name: str, task_id: str) -> Task:
     )
 
 
-def _state(play: Play, run_id: str, task_id: str) -> str | None:
-    """Return the state of a task that a run has one of."""
+def _single(play: Play, run_id: str, task_id: str) -> Task:
+    """Return the instance of a task that a run has one of."""
     (found,) = [one for one in play.runs.tasks(run_id) if one.task_id == task_id]
-    return found.state
+    return found
 
 
 def _deferred(play: Play) -> list[Task]:
