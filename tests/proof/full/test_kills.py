@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from reelflow.domain.post import PostState
+from tests.e2e.scene import UPLOAD_TASK
 from tests.proof.play import ENDLESS_S, Play
+from tests.proof.runs import Task
 from tests.proof.stack import SECOND_SCHEDULER
 
 POLLED = 50
@@ -23,10 +25,14 @@ def test_a_scheduler_that_is_killed_is_replaced(play: Play, alone: bool) -> None
 
     with play.mid_stage():
         play.stack.kill("scheduler", alone=alone)
+        uploading = {_key(one) for one in _uploads(play) if one.state == "running"}
         late = play.drop(LATE, accounts=LATE)
     play.stack.restart("scheduler")
     play.wait_known(late)
     play.finish()
+    at_once = {_key(one) for one in _uploads(play) if one.try_number == 1}
+    assert uploading
+    assert bool(uploading & at_once) is alone, "whether any ended in the try in which it was"
 
 
 def test_of_two_schedulers_one_dies_and_the_other_goes_on(play: Play) -> None:
@@ -68,6 +74,16 @@ def test_fifty_posts_polled_by_a_triggerer_that_is_killed_are_polled_by_the_next
     play.stack.restart("triggerer")
     play.wait_known(late)
     play.finish()
+
+
+def _uploads(play: Play) -> list[Task]:
+    """Return every post's upload."""
+    return [one for one in play.runs.tasks() if one.task_id == UPLOAD_TASK]
+
+
+def _key(task: Task) -> tuple[str, int]:
+    """Return which of the uploads a task instance is."""
+    return task.run_id, task.map_index
 
 
 def _schedulers_of(play: Play, run_ids: set[str]) -> set[int]:
