@@ -132,7 +132,15 @@ def wishes(count: int) -> list[dict[str, str]]:
 
 
 def end_all_runs(play: Play) -> None:
-    """Leave the posts under way to nobody: no run goes on, none begins, and no trigger polls."""
+    """Leave the posts under way to nobody: no run goes on, none begins, and no trigger polls.
+
+    A task that has not yet left its post to the triggerer would claim it anew.
+    """
+    sent = len(play.ledger.mid_stage({_S.PROCESSING}))
+    play.wait_told(
+        lambda: sum(one.state == "deferred" for one in play.runs.tasks()) >= sent,
+        "every post to be left to the triggerer",
+    )
     play.stack.end("triggerer")
     play.runs.set_paused(True)
     for run in play.runs.all():
