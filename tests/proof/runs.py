@@ -110,6 +110,10 @@ class Runs:
         )
         return [Task(*row) for row in rows if run_id in (None, row[0])]
 
+    def deferred(self) -> list[Task]:
+        """Return the task instances that were left to the triggerer."""
+        return [one for one in self.tasks() if one.state == "deferred"]
+
     def trigger(self, **conf: Any) -> str:
         """Start a run by hand, without a logical date; return its id."""
         run_id = f"{BY_HAND}{uuid.uuid4().hex[:12]}"

@@ -33,9 +33,9 @@ def test_a_task_cleared_alone_at_each_stage_posts_nothing_twice(play: Play) -> N
     )
     assert play.ledger.batches()[run_id] == batch
 
-    play.wait_told(lambda: len(_deferred(play)) >= 12, "12 tasks to be deferred")
+    play.wait_told(lambda: len(play.runs.deferred()) >= 12, "12 tasks to be deferred")
     with play.mid_stage(states={PostState.PROCESSING}):
-        polled = _deferred(play)[-3:]
+        polled = play.runs.deferred()[-3:]
         assert {one.task_id for one in polled} == {wait}
         assert play.runs.clear(run_id, polled) == len(polled)
     _wait_for_tries(play, polled)
@@ -98,10 +98,6 @@ def _single(play: Play, run_id: str, task_id: str) -> Task:
     """Return the instance of a task that a run has one of."""
     (found,) = [one for one in play.runs.tasks(run_id) if one.task_id == task_id]
     return found
-
-
-def _deferred(play: Play) -> list[Task]:
-    return [one for one in play.runs.tasks() if one.state == "deferred"]
 
 
 def _run_of(play: Play, file_name: str) -> str:

@@ -138,8 +138,7 @@ def end_all_runs(play: Play) -> None:
     """
     sent = len(play.ledger.mid_stage({_S.PROCESSING}))
     play.wait_told(
-        lambda: sum(one.state == "deferred" for one in play.runs.tasks()) >= sent,
-        "every post to be left to the triggerer",
+        lambda: len(play.runs.deferred()) >= sent, "every post to be left to the triggerer"
     )
     play.stack.end("triggerer")
     play.runs.set_paused(True)
