@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from reelflow.domain.post import PostState
-from tests.e2e.scene import UPLOAD_TASK
 from tests.proof.play import ENDLESS_S, Play
-from tests.proof.runs import Task
+from tests.proof.runs import STAGES, Task
 from tests.proof.stack import SECOND_SCHEDULER
 
 POLLED = 50
 #: So many files come while a component is dead, of which only the watcher can tell.
 LATE = 5
+UPLOAD = STAGES[3]
 #: With a late file, an account has as many as TikTok's six inits a minute let through at once.
 ACCOUNTS = 6
 
@@ -61,7 +61,7 @@ def test_fifty_posts_polled_by_a_triggerer_that_is_killed_are_polled_by_the_next
     play.process_for(ENDLESS_S)
     play.drop(POLLED, accounts=10)
     play.wait_told(
-        lambda: sum(one.state == "deferred" for one in play.runs.tasks()) >= POLLED,
+        lambda: len(play.runs.deferred()) >= POLLED,
         f"{POLLED} tasks to be deferred",
         deadline_s=420,
     )
@@ -78,7 +78,7 @@ def test_fifty_posts_polled_by_a_triggerer_that_is_killed_are_polled_by_the_next
 
 def _uploads(play: Play) -> list[Task]:
     """Return every post's upload."""
-    return [one for one in play.runs.tasks() if one.task_id == UPLOAD_TASK]
+    return [one for one in play.runs.tasks() if one.task_id == UPLOAD]
 
 
 def _key(task: Task) -> tuple[str, int]:
