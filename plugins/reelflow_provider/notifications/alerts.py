@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 LONGEST_S: Final = 12.0
 #: After this no further message is begun; the next task sends it.
 _BEGIN_NONE_AFTER_S: Final = 6.0
+#: How often it is looked whether another process has told all it knew of.
+_LOOK_EVERY_S: Final = 0.2
 _DAG: Final = "publish_to_tiktok"
 
 
@@ -134,19 +136,24 @@ def _tell(teller: Teller) -> None:
         log.info("posts need a person, and no alert is sent: there is no connection %r, and no "
                  "REELFLOW_ALERT_NOTIFIER", DEFAULT_CONNECTION)  # fmt: skip
         return
+    ends_at = time.monotonic() + _BEGIN_NONE_AFTER_S
     owner = uuid.uuid4().hex
-    if not alerting.take_turn(teller.workspace, owner=owner):
-        return  # another process tells just now; what it does not find, the next run tells
+    # Another process that tells just now may not know of what this one does: two tasks of a run
+    # that end together each tell of other posts, and the next run may be an hour away.
+    while not alerting.take_turn(teller.workspace, owner=owner):
+        if time.monotonic() > ends_at:
+            log.warning("another process is telling for long: the rest is told by the next run")
+            return
+        time.sleep(_LOOK_EVERY_S)
     try:
-        _send_all(teller)
+        _send_all(teller, ends_at)
     finally:
         alerting.end_turn(teller.workspace, owner=owner)
 
 
-def _send_all(teller: Teller) -> None:
+def _send_all(teller: Teller, ends_at: float) -> None:
     from reelflow.services import alerting
 
-    ends_at = time.monotonic() + _BEGIN_NONE_AFTER_S
     for alert in teller.untold():
         if time.monotonic() > ends_at:
             log.warning("messages take long: the rest is told by the next run")

@@ -104,7 +104,7 @@ def test_what_no_run_waits_for_is_told_of_once_and_settled_as_soon_as_tiktok_spe
                 missed.file_name: "post.missed",
                 late: "post.late",
             }
-            play.wait_told(lambda: told_last(receiver, events) == events, "all alerts")
+            wait_for_alerts(play, receiver, events)
         keys = [message["key"] for message in receiver.told]
         assert len(keys) == len(set(keys)), "people were told of something twice"
 
@@ -194,10 +194,15 @@ def red_run(dag: Runs, task_id: str) -> str:
     return failed.run_id
 
 
-def told_last(receiver: Receiver, file_names: dict[str, str]) -> dict[str, str]:
-    """Return what people were told last of each file.
+def wait_for_alerts(play: Play, receiver: Receiver, events: dict[str, str]) -> None:
+    """Wait until people were told of each file what is given, last of all.
 
     Until TikTok was asked, one that is lost is stuck as well.
     """
-    told = {name: receiver.about(name) for name in file_names}
-    return {name: messages[-1]["event"] for name, messages in told.items() if messages}
+    for name, event in events.items():
+
+        def is_told(name: str = name, event: str = event) -> bool:
+            told = receiver.about(name)
+            return bool(told) and told[-1]["event"] == event
+
+        play.wait_told(is_told, f"{event} to be told of {name}")

@@ -13,6 +13,7 @@ from airflow.sdk import BaseOperator
 from reelflow.domain.post import PostState
 from reelflow.ledger import batches
 from reelflow.ledger.models import Account, Post
+from reelflow.services.alerting import end_turn, take_turn
 from reelflow.services.workspace import Workspace
 from reelflow_provider.notifications import alerts
 from reelflow_provider.operators.posts import FindNewUploadsOperator, SummarizeOperator
@@ -183,6 +184,40 @@ def test_an_error_of_a_notifier_fails_no_task_and_is_no_place_for_its_address(
     assert run_task(FindNewUploadsOperator).state == "success"
     ours = [one.getMessage() for one in caplog.records if one.name == alerts.__name__]
     assert ours == ["not all alerts were sent: the notifier raised OSError"]
+
+
+def test_while_another_process_tells_it_is_waited_for_and_told_what_that_one_did_not_find(
+    failed: Post, worker: Workspace, receiver: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert take_turn(worker, owner="another")
+    waits = []
+
+    def end_turn_of_the_other(seconds: float) -> None:
+        waits.append(seconds)
+        end_turn(worker, owner="another")
+
+    monkeypatch.setattr(alerts.time, "sleep", end_turn_of_the_other)
+    summarize()
+    assert len(waits) == 1
+    assert [message["post_id"] for message in told(receiver)] == [failed.id]
+
+
+def test_one_that_tells_for_long_is_not_waited_for_and_the_next_task_tells(
+    failed: Post,
+    worker: Workspace,
+    receiver: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert take_turn(worker, owner="another")
+    with monkeypatch.context() as hasty:
+        hasty.setattr(alerts, "_BEGIN_NONE_AFTER_S", 0.3)
+        assert summarize().state == "failed"
+    assert "another process is telling for long" in caplog.text
+    assert receiver.received == []
+    end_turn(worker, owner="another")
+    summarize()
+    assert [message["post_id"] for message in told(receiver)] == [failed.id]
 
 
 @pytest.mark.usefixtures("hanging")
