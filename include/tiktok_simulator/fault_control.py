@@ -37,6 +37,7 @@ class FaultControlRoutes:
         """Return the routes, to be mounted under ``/_sim``."""
         return [
             Route("/fault", self.arm_fault, methods=["POST"]),
+            Route("/fault", self.disarm, methods=["DELETE"]),
             Route("/script", self.arm_script, methods=["POST"]),
             Route("/hold", self.arm_hold, methods=["POST"]),
             Route("/held", self.show_held, methods=["GET"]),
@@ -54,6 +55,11 @@ class FaultControlRoutes:
         if body.get("chunk") is not None and body["call"] != "put":
             raise ControlError("chunk belongs to the call put alone.")
         self._world.faults.arm(_fault(body))
+        return done()
+
+    async def disarm(self, request: Request) -> Response:
+        """Disarm every fault and script; held PUTs go on."""
+        self._world.faults.clear()
         return done()
 
     async def arm_script(self, request: Request) -> Response:

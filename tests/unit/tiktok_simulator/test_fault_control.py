@@ -35,6 +35,18 @@ def test_a_fault_armed_over_http_is_met(api: Any, call: Call) -> None:
     assert statuses == [500, 500, 400]
 
 
+def test_what_is_disarmed_meets_no_call(api: Any, call: Call) -> None:
+    fault = {"call": "status", "kind": "error", "status": 500, "times": 2}
+    script = {"call": "status", "steps": ["pass", {"status": 502}]}
+    for path, body in (("fault", fault), ("script", script)):
+        api.request("POST", f"/_sim/{path}", json=body)
+    assert api.request("DELETE", "/_sim/fault").json() == {"ok": True}
+
+    statuses = [call("status/fetch/", {"publish_id": "x"}).status_code for _ in range(3)]
+
+    assert statuses == [400, 400, 400]
+
+
 def test_nobody_is_held_at_first(api: Any) -> None:
     hold = {"chunk": -1, "when": "after"}
 
