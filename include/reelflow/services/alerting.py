@@ -15,6 +15,7 @@ from reelflow.domain.post import PAST_LAST_BYTE, PostState
 from reelflow.exceptions import ReelflowError
 from reelflow.ledger import audit, batches, chores, photo_images, posts
 from reelflow.ledger.models import Post
+from reelflow.services.accounts.revocation import reason_and_fix
 from reelflow.services.settling.for_a_person import is_stuck
 from reelflow.services.summarize import post_line
 from reelflow.services.workspace import Workspace
@@ -128,6 +129,7 @@ def _alert(session: Session, post_id: int) -> Alert:
         post = posts.get(session, post_id)
     except ReelflowError as exc:  # somebody changed its rows by hand
         return Alert("post.failed", f"{post_id}:damaged", str(exc), (post_id,))
+    reason, fix = reason_and_fix(post)
     return Alert(
         event=_EVENTS[post.state],
         key=f"{post_id}:{post.state}:{post.state_since.isoformat()}",
@@ -136,9 +138,9 @@ def _alert(session: Session, post_id: int) -> Alert:
         account=post.account.name,
         file_name=photo_images.name_of(post),
         state=str(post.state),
-        reason=post.reason,
+        reason=reason,
         reason_code=post.reason_code,
-        fix=post.fix,
+        fix=fix,
         since=post.state_since,
         run_id=batches.latest_runs(session, [post_id]).get(post_id),
     )

@@ -13,6 +13,7 @@ from reelflow.ledger import photo_images
 from reelflow.ledger.models import Media, Post, Publication, Verdict
 from reelflow.ledger.platform_models import WebhookEvent
 from reelflow.ledger.stored_types import LEDGER_DAMAGED
+from reelflow.services.accounts.revocation import reason_and_fix
 from reelflow.services.intake.submitted_media import known_content
 from reelflow.services.intake.verdict_policy import sentence
 from reelflow.tiktok.addresses import post_url
@@ -50,6 +51,7 @@ def post_row(
     """
     files = list(images) or [post.media]
     cover = files[min(post.photo_cover_index, len(files) - 1)]
+    reason, fix = reason_and_fix(post)
     return {
         "id": post.id,
         "kind": str(post.kind),
@@ -57,9 +59,9 @@ def post_row(
         "file_name": photo_images.name_of(post),
         "account": post.account.name,
         "state": str(post.state),
-        "reason": post.rescheduled_because or post.reason,
+        "reason": post.rescheduled_because or reason,
         "reason_code": post.reason_code,
-        "fix": post.fix,
+        "fix": fix,
         "mode": str(post.mode),
         "publish_at": iso(post.publish_at),
         "due_at": iso(post.due_at),

@@ -17,6 +17,7 @@ from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import ReelflowError
 from reelflow.ledger import batches, damage, photo_images, posts
 from reelflow.ledger.models import Post
+from reelflow.services.accounts.revocation import reason_and_fix
 from reelflow.services.calls.breaker import outage
 from reelflow.services.known_time import goes_later
 from reelflow.services.workspace import Workspace
@@ -110,6 +111,7 @@ def post_line(post: Post, *, later: str | None = None) -> str:
 
     :param later: why it goes out at a known time only
     """
+    reason, fix = reason_and_fix(post)
     text = f"post {post.id} ({photo_images.name_of(post)}, {post.account.name}): {post.state}: "
-    text += later or post.reason
-    return f"{as_sentence(text)} To fix: {post.fix}" if post.fix else text
+    text += later or reason
+    return f"{as_sentence(text)} To fix: {fix}" if fix else text

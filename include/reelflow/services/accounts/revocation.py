@@ -9,7 +9,8 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
-from reelflow.domain.post import PostMode, PostState
+from reelflow.domain.post import PAST_LAST_BYTE, PostMode, PostState
+from reelflow.domain.sentence import as_sentence
 from reelflow.exceptions import AccountRevokedError
 from reelflow.ledger import accounts, damage, posts
 from reelflow.ledger.models import Account, Post
@@ -50,6 +51,18 @@ def reconnect_fix(account_name: str) -> str:
 def held_because(account: Account) -> str:
     """Return why the posts of a revoked account wait."""
     return f"the access to account {account.name} ended: {account.revoked_because or 'revoked'}"
+
+
+def reason_and_fix(post: Post) -> tuple[str, str | None]:
+    """Return why a post is where it is and what a person does about it, as its account is now.
+
+    A post that TikTok may have keeps its state when the access to its account ends, and its reason
+    would never say why it does not go on.
+    """
+    if post.state not in PAST_LAST_BYTE or not post.account.revoked:
+        return post.reason, post.fix
+    why = f"TikTok cannot be asked what became of it, because {held_because(post.account)}"
+    return f"{as_sentence(post.reason)} {why}", reconnect_fix(post.account.name)
 
 
 def revoked_error(account: Account) -> AccountRevokedError:

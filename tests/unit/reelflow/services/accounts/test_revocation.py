@@ -21,6 +21,8 @@ from reelflow.services.accounts.revocation import (
     release_reconnected,
     revoked_error,
 )
+from reelflow.services.report import list_posts, show_post
+from reelflow.services.summarize import post_line
 from reelflow.services.workspace import Workspace
 from reelflow.tiktok.refusal_table import ERROR_CODES
 from reelflow.tiktok.verdicts import Verdict
@@ -207,3 +209,34 @@ def test_the_error_names_the_account_the_reason_and_the_command(
     assert "acme ended: the creator left" in str(error)
     assert "`reelflow accounts connect acme`" in str(error)
     assert error.context == {"account": "acme"}
+
+
+@pytest.mark.parametrize("state", [_S.COMMITTING, _S.PROCESSING])
+def test_a_post_that_tiktok_may_have_says_that_it_cannot_be_asked_about_until_the_account_is_back(
+    workspace: Workspace, account: Account, make_post: MakePost, state: PostState
+) -> None:
+    post = make_post(account, state=state)
+    before = show_post(workspace, post.id)
+    revoke(workspace, account)
+    (row,) = list_posts(workspace)
+    assert row["state"] == state
+    assert row["reason"] == (
+        f"{before['reason']}. TikTok cannot be asked what became of it, because the access to "
+        f"account {account.name} ended: the creator left"
+    )
+    fix = f"`reelflow accounts connect {account.name}`; its posts go on by themselves then"
+    assert row["fix"] == fix
+    with workspace.ledger.read() as session:
+        assert post_line(posts.get(session, post.id)).endswith(f"the creator left. To fix: {fix}")
+    factories.change_account(workspace, account.id, revoked=False)
+    now = show_post(workspace, post.id)
+    assert (now["reason"], now["fix"]) == (before["reason"], None)
+
+
+def test_a_post_of_a_revoked_account_that_is_for_a_person_anyway_keeps_its_own_reason(
+    workspace: Workspace, account: Account, make_post: MakePost
+) -> None:
+    post = make_post(account, state=_S.UNKNOWN, reason="nothing was learnt", fix="look at TikTok")
+    revoke(workspace, account)
+    told = show_post(workspace, post.id)
+    assert (told["reason"], told["fix"]) == ("nothing was learnt", "look at TikTok")
