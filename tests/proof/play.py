@@ -99,6 +99,11 @@ class Play:
         fault = {"call": call, "kind": "slow", "delay_s": delay_s, "times": times, **aim}
         self.simulator("POST", "/fault", fault)
 
+    def fail(self, call: str, *, times: int, **aim: str) -> None:
+        """Let TikTok answer some calls with an error of its own, HTTP 500."""
+        fault = {"call": call, "kind": "error", "status": 500, "code": "internal_error"}
+        self.simulator("POST", "/fault", {**fault, "times": times, **aim})
+
     def let_go(self) -> None:
         """Let TikTok be done with everything at the next question."""
         self.process_for(0)
