@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import and_, delete, select, update
+from cryptography.fernet import Fernet
+from sqlalchemy import and_, delete, select, text, update
 
 from reelflow.domain.post import PostState
+from reelflow.ledger import accounts
+from reelflow.ledger.accounts import TokenSet
 from reelflow.ledger.cipher import Cipher
 from reelflow.ledger.engine import open_engine
 from reelflow.ledger.ledger import Ledger
@@ -113,6 +117,24 @@ class LedgerView:
         with self.workspace.ledger.write() as session:
             session.execute(update(Account).where(Account.name == name).values(**values))
 
+    def use_another_key(self, name: str) -> None:
+        """Store an account's tokens with another key, as in a ledger put together from two."""
+        cipher = Cipher(Fernet.generate_key().decode())
+        now = self.workspace.ledger.now()
+        with self.workspace.ledger.write() as session:
+            account = session.scalars(select(Account).where(Account.name == name)).one()
+            accounts.store_tokens(account, cipher, TokenSet("act.of-another-key"), now=now)
+
+    @contextmanager
+    def behind(self, revision: str) -> Iterator[None]:
+        """Make it for a while as if the ledger had not been migrated since a revision."""
+        current = self._revision()
+        self._set_revision(revision)
+        try:
+            yield
+        finally:
+            self._set_revision(current)
+
     def let_claims_lapse(self) -> None:
         """Make it as if nothing had been heard of any run for a quarter of an hour."""
         past = datetime.now(UTC) - timedelta(seconds=1)
@@ -137,6 +159,15 @@ class LedgerView:
             for table in (CallWindow, PlatformFailure, Breaker):
                 session.execute(delete(table))
         factories.forget_posts(self.workspace)
+
+    def _revision(self) -> str:
+        with self.workspace.ledger.read() as session:
+            return str(session.scalar(text("SELECT version_num FROM alembic_version")))
+
+    def _set_revision(self, revision: str) -> None:
+        change = text("UPDATE alembic_version SET version_num = :revision")
+        with self.workspace.ledger.write() as session:
+            session.execute(change, {"revision": revision})
 
 
 def _told(post: Post, publication: Publication | None) -> LedgerPost:
